@@ -1,0 +1,36 @@
+"""The people, and how far each has come in a dataset."""
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from datasets.models import Dataset
+
+
+class User(AbstractUser):
+    class Role(models.TextChoices):
+        ANNOTATOR = "annotator", _("annotator")
+        ADMIN = "admin", _("admin")
+
+    role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.ANNOTATOR)
+
+    @property
+    def is_admin(self):
+        return self.role == self.Role.ADMIN
+
+
+class Membership(models.Model):
+    """One person in one dataset. The position is the (priority, id) of the last comparison handed out: "next" starts
+    there, so that it costs the same for somebody who has judged 100,000."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="memberships")
+    priority = models.BigIntegerField(default=-1)
+    position = models.BigIntegerField(default=-1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "dataset"], name="one_membership")]
+
+    def __str__(self):
+        return f"{self.user_id} in {self.dataset_id}"

@@ -1,0 +1,38 @@
+"""Every dialect that is read or written, one file each, found by itself.
+
+A module here that has a LABEL is a format; its name is the module's, with hyphens. It may have
+
+    SHAPE            its place among the shapes that are told apart, most specific first
+    matches(keys, row)  whether a row with these lower-cased keys has this shape
+    read(row)        -> rows.Row, or raises rows.Refused
+    write(row)       rows.Demonstration or rows.Preference -> dict, or raises rows.LeftOut
+    WRITES           which of the two `write` takes
+"""
+
+import functools
+import importlib
+import pkgutil
+
+
+@functools.cache
+def all_formats():
+    """{name: module}"""
+    names = [info.name for info in pkgutil.iter_modules(__path__)]
+    modules = {name.replace("_", "-"): importlib.import_module(f"{__name__}.{name}") for name in names}
+    return {name: module for name, module in modules.items() if hasattr(module, "LABEL")}
+
+
+def readable():
+    """{name: module} of the shapes that can be read, in the order in which they are tried."""
+    found = [(name, module) for name, module in all_formats().items() if hasattr(module, "read")]
+    return dict(sorted(found, key=lambda item: item[1].SHAPE))
+
+
+def writable():
+    """{name: module} of the dialects that can be written."""
+    return {name: module for name, module in all_formats().items() if hasattr(module, "write")}
+
+
+def detect(keys, row):
+    """The name of the first shape that these keys have, or None. `row` is one row, to look at types."""
+    return next((name for name, module in readable().items() if module.matches(keys, row)), None)

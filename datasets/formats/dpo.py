@@ -1,0 +1,57 @@
+"""TRL's explicit prompt, conversational: prompt, chosen, rejected as message lists. Read shape 7.
+
+TRL: docs/source/dataset_formats.md. Read too: whole transcripts on both sides (UltraFeedback-binarized and
+`dpo-implicit`), where the prompt is what both sides share.
+"""
+
+from datasets.formats import reading
+from datasets.formats.judged import judged_row, last_answer
+from datasets.formats.rows import Preference, Refused
+from datasets.formats.writing import messages, turns
+
+LABEL = "DPO (TRL, messages)"
+SHAPE = 7
+WRITES = Preference
+
+
+def matches(keys, row):
+    return {"chosen", "rejected"} <= keys and any(_list_like(row.get(key)) for key in ("chosen", "rejected"))
+
+
+def _list_like(value):
+    return isinstance(value, list) or (isinstance(value, str) and value.startswith('[{"'))
+
+
+def read(row):
+    chosen = reading.messages(reading.required(row, "chosen"), "chosen")
+    rejected = reading.messages(reading.required(row, "rejected"), "rejected")
+    if not chosen or not rejected:
+        raise Refused("empty_answer", "rejected" if chosen else "chosen")
+    if len(chosen) > 1 or len(rejected) > 1:
+        prompt = _shared_prompt(row, chosen, rejected)
+        chosen, rejected = chosen[-1:], rejected[-1:]
+    else:
+        prompt = reading.prompt(row)
+    return judged_row(row, prompt, last_answer(chosen, "chosen"), last_answer(rejected, "rejected"))
+
+
+def _shared_prompt(row, chosen, rejected):
+    """The prompt of two transcripts: every message but the last, the same on both sides."""
+    if chosen[:-1] != rejected[:-1]:
+        raise Refused("prompts_differ", "rejected")
+    system = reading.text(row.get("system"), "system", required=False)
+    shared = reading.prompt_of(chosen[:-1], "chosen", system)
+    stated = row.get("prompt")
+    if isinstance(stated, str) and shared.turns == () and stated != shared.instruction:
+        raise Refused("prompts_differ", "prompt")
+    if isinstance(stated, list) and reading.prompt_of(reading.messages(stated, "prompt"), "prompt", system) != shared:
+        raise Refused("prompts_differ", "prompt")
+    return shared
+
+
+def write(row):
+    return {
+        "prompt": messages(turns(row.prompt)),
+        "chosen": messages([("assistant", row.chosen)]),
+        "rejected": messages([("assistant", row.rejected)]),
+    }

@@ -1,0 +1,27 @@
+"""orca_dpo_pairs and distilabel: system, question (or input), chosen, rejected as strings. Read shape 9."""
+
+from datasets.formats import reading
+from datasets.formats.judged import judged_row
+from datasets.formats.rows import JUDGED, Prompt, Response, Row, Vote
+
+LABEL = "Orca DPO pairs"
+SHAPE = 9
+
+
+def matches(keys, row):
+    return {"system", "chosen", "rejected"} <= keys and bool(keys & {"question", "input"}) and "instruction" not in keys
+
+
+def read(row):
+    key = "question" if "question" in row else "input"
+    prompt = Prompt(
+        instruction=reading.filled(reading.required(row, key), key),
+        system=reading.text(row.get("system"), "system", required=False),
+    )
+    chosen = reading.answer(reading.required(row, "chosen"), "chosen")
+    rejected = reading.answer(reading.required(row, "rejected"), "rejected")
+    judged = judged_row(row, prompt, chosen, rejected)
+    if row.get("status") == "tie":
+        tie = Vote((0, 1), "tie", judged.votes[0].annotator)
+        return Row(prompt, (Response(chosen), Response(rejected)), JUDGED, (tie,))
+    return judged

@@ -1,0 +1,40 @@
+"""Anthropic HH: chosen and rejected are whole dialogues in one string each. Read shape 8.
+
+The prompt is every turn but the last; both sides must share it.
+"""
+
+import re
+
+from datasets.formats import reading
+from datasets.formats.judged import judged_row
+from datasets.formats.rows import Refused
+
+LABEL = "HH (Human:/Assistant: dialogues)"
+SHAPE = 8
+TURN = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
+
+
+def matches(keys, row):
+    chosen = row.get("chosen")
+    return {"chosen", "rejected"} <= keys and isinstance(chosen, str) and chosen.lstrip("\n").startswith("Human:")
+
+
+def read(row):
+    chosen = dialogue(reading.required(row, "chosen"), "chosen")
+    rejected = dialogue(reading.required(row, "rejected"), "rejected")
+    prompt, better = reading.answered(chosen, "chosen")
+    other, worse = reading.answered(rejected, "rejected")
+    if prompt != other:
+        raise Refused("prompts_differ", "rejected")
+    return judged_row(row, prompt, better, worse)
+
+
+def dialogue(value, field):
+    """[(role, text), …]; the one blank that follows each colon is the format's, not the text's."""
+    parts = TURN.split(reading.text(value, field))
+    if parts[0].strip() or len(parts) < 3:
+        raise Refused("not_a_dialogue", field)
+    return [
+        (reading.ROLES[speaker.lower()], words.removeprefix(" "))
+        for speaker, words in zip(parts[1::2], parts[2::2], strict=True)
+    ]

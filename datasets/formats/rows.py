@@ -1,0 +1,84 @@
+"""What formats speak: plain rows of prompt, responses and what was said of them. No request, no database."""
+
+from dataclasses import dataclass, field
+
+
+class Refused(ValueError):
+    """A row that cannot be kept as it is. `reason` is a code of docs/formats.md, `field` where it stands."""
+
+    def __init__(self, reason, field="", detail=""):
+        super().__init__(reason)
+        self.reason, self.field, self.detail = reason, field, detail
+
+
+class LeftOut(ValueError):
+    """A row that a dialect's rules do not take. `reason` is a code of docs/formats.md."""
+
+    def __init__(self, reason):
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Table(dict):
+    """A row of CSV or TSV, where an empty cell may mean that there is nothing."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt in its parts. `turns`: the earlier ones, (role, text) with role `user` or `assistant`."""
+
+    instruction: str
+    input: str = ""
+    system: str = ""
+    turns: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Response:
+    text: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Vote:
+    """A verdict that a file states of two of a row's responses (`pair`: their indices).
+
+    verdict: `left` (the pair's first is better), `tie` or `both_bad`. ordinal: among equal votes of nobody in
+    particular in one upload, the how-manieth (from 1); set while an upload is checked.
+    """
+
+    pair: tuple[int, int]
+    verdict: str
+    annotator: str = ""
+    ordinal: int = 1
+
+
+CANDIDATES, JUDGED, DEMONSTRATION = "candidates", "judged", "demonstration"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a file, read. `kind` says what it asks for: candidates are compared by the dataset's policy, a
+    judged row asks for its own pairs, a demonstration for nothing."""
+
+    prompt: Prompt
+    responses: tuple[Response, ...]
+    kind: str
+    votes: tuple[Vote, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """One row to write for SFT: a prompt and the answer to learn."""
+
+    prompt: Prompt
+    answer: str
+
+
+@dataclass(frozen=True)
+class Preference:
+    """One row to write for preference training: a prompt, the better answer and the worse one."""
+
+    prompt: Prompt
+    chosen: str
+    rejected: str

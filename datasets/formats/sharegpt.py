@@ -1,0 +1,27 @@
+"""ShareGPT as LLaMA-Factory and Axolotl document it: conversations of from/value. Read shape 22, both spellings."""
+
+from datasets.formats import reading
+from datasets.formats.rows import DEMONSTRATION, Demonstration, Response, Row
+from datasets.formats.writing import turns
+
+LABEL = "ShareGPT"
+SHAPE = 22
+WRITES = Demonstration
+SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt"}
+
+
+def matches(keys, row):
+    return bool(keys & {"conversations", "conversation"})
+
+
+def read(row):
+    key = "conversations" if "conversations" in row else "conversation"
+    system = reading.text(row.get("system"), "system", required=False)
+    said = reading.messages(reading.required(row, key), key)
+    prompt, answer = reading.answered(said, key, system)
+    return Row(prompt, (Response(answer, reading.source(row)),), DEMONSTRATION)
+
+
+def write(row):
+    said = [*turns(row.prompt), ("assistant", row.answer)]
+    return {"conversations": [{"from": SPEAKERS[role], "value": words} for role, words in said]}

@@ -1,0 +1,126 @@
+"""A prompt and its n responses in one row. A winner column makes it a judged choice. Read shape 19.
+
+Answers stand in numbered or lettered columns (response_1, answer_b, output_2, …) or in one list (responses,
+candidates, generations, outputs) of texts or of {"model", "text"}; sources in columns of the same numbering, in a
+list `models`, or in the objects. The winner is named by letter, number (from 1, or from 0 where the columns start
+at 0), response column, model column or model name; `tie` and `both_bad` are verdicts.
+"""
+
+import re
+
+from datasets.formats import reading
+from datasets.formats.rows import CANDIDATES, JUDGED, Refused, Response, Row, Table, Vote
+
+LABEL = "Wide (a prompt and its answers in a row)"
+SHAPE = 19
+LABELLED = r"(?:[_ -]?(?P<number>\d{1,3})|[_ -](?P<letter>[A-Za-z])|(?P<capital>[A-Z]))"
+ANSWER_COLUMN = re.compile(rf"(?i:response|answer|output|completion|candidate|generation){LABELLED}")
+SOURCE_COLUMN = re.compile(rf"(?i:model|source|generator){LABELLED}")
+LISTS = ("responses", "candidates", "generations", "outputs", "completions", "answers")
+SOURCE_LISTS = ("models", "sources", "generation_models")
+WINNERS = ("winner", "preference", "preferred", "better", "chosen")
+TIES = ("tie", "draw", "equal", "same")
+BOTH_BAD = ("both_bad", "both bad", "bothbad", "tie (bothbad)", "neither", "none")
+
+
+def numbered(keys, pattern):
+    """{label: column} of the numbered or lettered columns, in their order."""
+    found = {match[match.lastgroup].lower(): key for key in keys if (match := pattern.fullmatch(key))}
+    return dict(sorted(found.items(), key=lambda item: (len(item[0]), item[0])))
+
+
+def matches(keys, row):
+    return len(numbered(keys, ANSWER_COLUMN)) >= 2 or bool(keys & set(LISTS))
+
+
+def read(row):
+    columns = numbered(row, ANSWER_COLUMN)
+    responses, names = from_columns(row, columns) if columns else from_list(row)
+    if len(responses) < 2:
+        raise Refused("too_few_answers", names[0] if names else "responses")
+    prompt = reading.prompt(row)
+    key = next((name for name in WINNERS if name in row), None)
+    if key is None or row[key] in (None, ""):
+        return Row(prompt, responses, CANDIDATES)
+    annotator = reading.name(row.get("annotator"), "annotator")
+    verdict = winner(row[key], key, responses, list(columns), names, numbered(row, SOURCE_COLUMN))
+    return Row(prompt, responses, JUDGED, votes(verdict, key, responses, annotator))
+
+
+def from_columns(row, columns):
+    """(responses, column names). After the second answer, trailing nulls and a table's empty cells are no answers."""
+    sources = numbered(row, SOURCE_COLUMN)
+    given = list(columns)
+    absent = (None, "") if isinstance(row, Table) else (None,)
+    while len(given) > 2 and row[columns[given[-1]]] in absent:
+        given.pop()
+    responses = tuple(
+        Response(
+            reading.answer(row[columns[label]], columns[label]),
+            reading.name(row.get(sources.get(label)), sources.get(label, "source")),
+        )
+        for label in given
+    )
+    return responses, [columns[label] for label in given]
+
+
+def from_list(row):
+    """(responses, places) of the one list that holds them."""
+    key = next((name for name in LISTS if name in row), None)
+    if key is None:
+        raise Refused("missing_field", "responses")
+    items = reading.listed(row[key], key)
+    source_key = next((name for name in SOURCE_LISTS if name in row), None)
+    sources = reading.listed(row[source_key], source_key) if source_key else [""] * len(items)
+    if len(sources) != len(items):
+        raise Refused("lengths_differ", source_key, f"{len(sources)} / {len(items)}")
+    places = [f"{key}[{number}]" for number in range(len(items))]
+    responses = [
+        from_object(item, place) if isinstance(item, dict) else Response(reading.answer(item, place))
+        for item, place in zip(items, places, strict=True)
+    ]
+    named = zip(responses, sources, strict=True)
+    return tuple(Response(r.text, r.source or reading.name(s, source_key)) for r, s in named), places
+
+
+def from_object(item, place):
+    """{"model", "text"}, under any of the usual names."""
+    key = next((name for name in ("text", "response", "content", "output", "answer") if name in item), None)
+    if key is None:
+        raise Refused("missing_field", f"{place}.text")
+    source = next((name for name in ("model", "source", "generator") if name in item), "source")
+    return Response(
+        reading.answer(item[key], f"{place}.{key}"), reading.name(item.get(source), f"{place}.{source}")
+    )
+
+
+def winner(value, field, responses, labels, names, source_columns):
+    """The index of the winning response, or `tie` or `both_bad`."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise Refused("unknown_winner", field, str(value)[:80])
+    said = str(value).strip().lower()
+    if said in TIES or said in BOTH_BAD:
+        return "tie" if said in TIES else "both_bad"
+    by_source = [response.source.strip().lower() for response in responses]
+    # A list is counted from 1; lettered or numbered columns go by their own label.
+    counted = labels or [str(number + 1) for number in range(len(responses))]
+    letters = [chr(ord("a") + number) for number in range(len(responses))]
+    ordinals = [str(number + 1) for number in range(len(responses))]
+    spellings = [by_source, counted, [name.lower() for name in names], [c.lower() for c in source_columns.values()]]
+    for spelling in [*spellings, letters, *([] if "0" in counted else [ordinals])]:
+        if spelling.count(said) == 1 and spelling.index(said) < len(responses):
+            return spelling.index(said)
+    raise Refused("unknown_winner", field, said[:80])
+
+
+def votes(verdict, field, responses, annotator):
+    """The winner over each of the others; a tie or both bad for each pair."""
+    n = len(responses)
+    if verdict in ("tie", "both_bad"):
+        pairs = [((i, j), verdict) for i in range(n) for j in range(i + 1, n)]
+    else:
+        pairs = [((verdict, j), "left") for j in range(n) if j != verdict]
+    for (i, j), _ in pairs:
+        if responses[i].text == responses[j].text:
+            raise Refused("same_answer", field)
+    return tuple(Vote(pair, said, annotator) for pair, said in pairs)

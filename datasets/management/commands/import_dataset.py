@@ -1,0 +1,106 @@
+import contextlib
+import json
+import os
+import sys
+import time
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.validators import validate_slug
+
+from datasets import formats, imports, reasons
+from datasets.files import FileProblem
+from datasets.models import RESERVED_SLUGS
+from datasets.spool import Spool
+
+
+class Command(BaseCommand):
+    help = "Import files into a dataset, which is made when there is none. Exit 0: every row stored or a duplicate; "
+    help += "1: rows refused, and nothing stored unless --skip-bad-rows; 2: wrong usage or an unreadable file."
+
+    def add_arguments(self, parser: CommandParser):
+        parser.add_argument("slug", help="the dataset's short name")
+        parser.add_argument("files", nargs="+", metavar="FILE", help="JSONL, JSON, CSV or TSV, also .gz; - is stdin")
+        parser.add_argument("--format", default="auto", choices=["auto", *formats.readable()])
+        parser.add_argument("--skip-bad-rows", action="store_true", help="store the rest when rows are refused")
+        parser.add_argument("--refused", metavar="FILE", help="write refused rows there, as JSON Lines")
+        parser.add_argument("--overlap", type=int, help="judgments wanted per comparison, for a new dataset")
+
+    def handle(self, slug, files, format, skip_bad_rows, refused, overlap, **options):
+        started = time.monotonic()
+        check_usage(slug, files, overlap)
+        with contextlib.ExitStack() as stack:
+            try:
+                named = [(os.path.basename(file), opened(file, stack)) for file in files]
+                run = imports.check(named, slug, format)
+            except OSError as error:
+                raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from None
+            except FileProblem as problem:
+                raise CommandError(told(problem), returncode=2) from None
+        stored = skip_bad_rows or not run.refused
+        if stored:
+            imports.store(run, overlap)
+        report_refused(self.stderr, run, refused)
+        self.stdout.write(json.dumps(summary(run, time.monotonic() - started), ensure_ascii=False))
+        if not stored:
+            imports.drop(run)
+        if run.refused and not skip_bad_rows:
+            sys.exit(1)
+
+
+def check_usage(slug, files, overlap):
+    try:
+        validate_slug(slug)
+    except ValueError:
+        raise CommandError(f"{slug}: a short name has letters, digits, - and _ only", returncode=2) from None
+    if slug in RESERVED_SLUGS or len(slug) > 80:
+        raise CommandError(f"{slug}: this short name cannot be taken", returncode=2)
+    if overlap is not None and not 1 <= overlap <= 100:
+        raise CommandError("--overlap: from 1 to 100", returncode=2)
+    if files.count("-") > 1:
+        raise CommandError("stdin can be read once only", returncode=2)
+
+
+def opened(file, stack):
+    return sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))
+
+
+def told(problem):
+    """One line: the file, the line, what is wrong."""
+    place = f"{problem.file}:{problem.line}" if problem.line else problem.file
+    detail = f" ({problem.detail})" if problem.detail else ""
+    return f"{place}: {reasons.FILE[problem.code]}{detail}"
+
+
+def summary(run, seconds):
+    """The contract's summary."""
+    return {
+        "dataset": run.slug,
+        "format": run.format,
+        "rows": run.rows,
+        "prompts": run.prompts,
+        "responses": run.responses,
+        "choices": run.choices,
+        "duplicates": run.duplicates,
+        "refused": run.refused,
+        "seconds": round(seconds, 3),
+    }
+
+
+def report_refused(stderr, run, path):
+    """Write the refused rows to the file, and the first ten for the person to see."""
+    if path:
+        open(path, "w").close()
+    if not run.refused:
+        return
+    spool = Spool(imports.spool_path(run))
+    for refusal in spool.refusals(most=10):
+        place = f"{refusal['file']}:{refusal['line']}"
+        stderr.write(f"{place}: {refusal['field']}: {reasons.REFUSED[refusal['reason']]} {refusal['detail']}".rstrip())
+    if run.refused > 10:
+        stderr.write(f"… and {run.refused - 10} more")
+    if path:
+        with open(path, "w", encoding="utf-8") as file:
+            for refusal in spool.refusals():
+                del refusal["n"]
+                file.write(json.dumps(refusal) + "\n")
+    spool.close()

@@ -1,0 +1,338 @@
+"""The nouns. Their rules stand here as constraints; a question about rows is a QuerySet method."""
+
+import secrets
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+
+RESERVED_SLUGS = ("upload", "new")
+
+
+class DatasetQuerySet(models.QuerySet):
+    def open_to(self, user):
+        """Datasets that this person may see and judge: all for an admin; else those that name them, or name nobody."""
+        if user.is_admin:
+            return self
+        named = Dataset.annotators.through.objects.filter(dataset=OuterRef("pk"))
+        return self.filter(~Exists(named) | Exists(named.filter(user=user.pk)))
+
+
+class Dataset(models.Model):
+    """Prompts with their answers, and how they are asked."""
+
+    class Pairs(models.TextChoices):
+        ALL = "all", _("every pair of answers")
+        FIRST = "first", _("each answer against the first one")
+
+    slug = models.SlugField(_("short name"), max_length=80, unique=True)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    pairs = models.CharField(_("pairs asked"), max_length=10, choices=Pairs, default=Pairs.ALL)
+    pairs_limit = models.PositiveSmallIntegerField(
+        _("at most so many comparisons a prompt"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    ask_demonstrations = models.BooleanField(_("compare demonstrations too"), default=False)
+    overlap = models.PositiveSmallIntegerField(
+        _("judgments wanted per comparison"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+    )
+    allow_tie = models.BooleanField(_("ties allowed"), default=True)
+    allow_both_bad = models.BooleanField(_("“both bad” allowed"), default=True)
+    lease_minutes = models.PositiveSmallIntegerField(
+        _("minutes that a comparison is held for one person"), default=30, validators=[MinValueValidator(1)]
+    )
+    annotators = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, verbose_name=_("who may judge"), blank=True, related_name="datasets"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = DatasetQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [models.CheckConstraint(condition=Q(overlap__gte=1), name="overlap_at_least_one")]
+
+    def __str__(self):
+        return self.name or self.slug
+
+
+class ImportQuerySet(models.QuerySet):
+    def unfinished(self):
+        return self.filter(state__in=Import.UNFINISHED)
+
+
+class Import(models.Model):
+    """One upload of files. Until it reaches `asking`, what it brought is invisible everywhere."""
+
+    class State(models.TextChoices):
+        CHECKED = "checked", _("checked, not stored")
+        STORING = "storing", _("being stored")
+        ASKING = "asking", _("stored, comparisons being made")
+        DONE = "done", _("stored")
+
+    UNFINISHED = (State.STORING, State.ASKING)
+    VISIBLE = (State.ASKING, State.DONE)
+
+    slug = models.SlugField(max_length=80)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, null=True, related_name="imports")
+    overlap = models.PositiveSmallIntegerField(null=True)
+    state = models.CharField(max_length=10, choices=State, default=State.CHECKED)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    touched_at = models.DateTimeField(auto_now=True)
+    files = models.JSONField(default=list)
+    format = models.CharField(max_length=100)
+    rows = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    stored_upto = models.PositiveIntegerField(default=0)
+    prompts = models.PositiveIntegerField(default=0)
+    responses = models.PositiveIntegerField(default=0)
+    choices = models.PositiveIntegerField(default=0)
+    duplicates = models.PositiveIntegerField(default=0)
+
+    objects = ImportQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset"], condition=Q(state__in=["storing", "asking"]), name="one_import_at_a_time"
+            )
+        ]
+
+    def __str__(self):
+        return ", ".join(self.files)
+
+
+class ArrivedQuerySet(models.QuerySet):
+    """Rows that an import may have brought."""
+
+    def visible(self):
+        return self.filter(Q(imported=None) | Q(imported__state__in=Import.VISIBLE))
+
+
+class Prompt(models.Model):
+    """What the answers answer. The four parts stay apart, so that each dialect comes back as it went in."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="prompts")
+    fingerprint = models.CharField(max_length=64)
+    system = models.TextField(blank=True)
+    turns = models.JSONField(default=list, blank=True, help_text="Earlier turns: [[role, text], …]")
+    instruction = models.TextField()
+    input = models.TextField(blank=True)
+    imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
+    html = models.JSONField(null=True, help_text="The parts as rendered at the first showing")
+
+    objects = ArrivedQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "fingerprint"], name="prompt_once_in_a_dataset")]
+
+    def __str__(self):
+        return self.instruction[:80]
+
+
+class ResponseQuerySet(ArrivedQuerySet):
+    def with_counts(self):
+        """Each response with `chosen`, `rejected` and `tied`: how often votes said so of it."""
+
+        def times(side, **strength):
+            said = Choice.objects.of_votes().filter(**{side: OuterRef("pk")}, **strength).order_by()
+            return Coalesce(Subquery(said.values(side).annotate(n=Count("pk")).values("n")), 0)
+
+        return self.annotate(
+            chosen=times("chosen", strength__gt=0),
+            rejected=times("rejected", strength__gt=0),
+            tied=times("chosen", strength=0) + times("rejected", strength=0),
+        )
+
+
+class Response(models.Model):
+    """One candidate answer. `candidate`: compared by the dataset's policy; `demonstration`: a row of every SFT file."""
+
+    prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="responses")
+    text = models.TextField()
+    text_hash = models.CharField(max_length=64)
+    source = models.CharField(max_length=200, blank=True)
+    candidate = models.BooleanField(default=False)
+    demonstration = models.BooleanField(default=False)
+    imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
+    html = models.TextField(null=True, help_text="The text as rendered at the first showing")  # noqa: DJ001
+
+    objects = ResponseQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["prompt", "source", "text_hash"], name="response_once_of_a_source")
+        ]
+
+    def __str__(self):
+        return self.text[:80]
+
+
+class ComparisonQuerySet(models.QuerySet):
+    def open(self):
+        """Comparisons that still want judgments and that nothing holds back."""
+        return self.filter(open_slots__gt=0, held="")
+
+    def with_state(self):
+        """Each comparison that is asked, with `state`: done, in_hand (somebody has it now) or open."""
+        leases = Judgment.objects.filter(comparison=OuterRef("pk"), state=Judgment.State.LEASED)
+        return self.filter(held="").annotate(
+            state=Case(
+                When(Exists(leases), then=Value("in_hand")),
+                When(open_slots__lte=0, then=Value("done")),
+                default=Value("open"),
+            )
+        )
+
+
+def draw_priority():
+    """A place in the queue, drawn at random."""
+    return secrets.randbits(62)
+
+
+class Comparison(models.Model):
+    """The unit of work: one prompt and the responses shown together. `key` is made of their ids, ascending."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="comparisons")
+    prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="comparisons")
+    key = models.CharField(max_length=200, unique=True)
+    wanted = models.PositiveSmallIntegerField(default=1)
+    open_slots = models.IntegerField(default=1)
+    priority = models.BigIntegerField(default=draw_priority)
+    held = models.CharField(max_length=20, blank=True, default="")
+
+    objects = ComparisonQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["dataset", "priority", "id"], condition=Q(open_slots__gt=0, held=""), name="next_comparison"
+            ),
+            models.Index(fields=["dataset", "open_slots"], name="progress"),
+        ]
+
+    def __str__(self):
+        return self.key
+
+    @staticmethod
+    def key_of(response_ids):
+        return "-".join(str(pk) for pk in sorted(response_ids))
+
+    @property
+    def response_ids(self):
+        return [int(pk) for pk in self.key.split("-")]
+
+
+class JudgmentQuerySet(ArrivedQuerySet):
+    def votes(self):
+        """Saved verdicts that count for overlap and exports; a reopened one stands until it is replaced."""
+        return self.visible().filter(purpose=Judgment.Purpose.VOTE, state__in=Judgment.STANDING)
+
+    def blocking(self, user, hidden_since):
+        """This person's acts that keep a comparison from being given to them (skips only since `hidden_since`)."""
+        in_hand_or_saved = Q(state__in=[Judgment.State.LEASED, *Judgment.STANDING])
+        skipped = Q(state=Judgment.State.SKIPPED, decided_at__gt=hidden_since)
+        return self.filter(in_hand_or_saved | skipped, annotator=user)
+
+
+class Judgment(models.Model):
+    """The record of an act: one person, one comparison, from lease to verdict.
+
+    `revision` counts the acts: a form carries the one it was made for, and an older one changes nothing.
+    """
+
+    class State(models.TextChoices):
+        LEASED = "leased", _("in hand")
+        EXPIRED = "expired", _("lease ran out")
+        SAVED = "saved", _("saved")
+        REOPENED = "reopened", _("reopened")
+        SKIPPED = "skipped", _("skipped")
+
+    class Purpose(models.TextChoices):
+        VOTE = "vote", _("vote")
+
+    # From each state, where an act may lead: the only table of moves.
+    MOVES = {
+        State.LEASED: {State.SAVED, State.SKIPPED, State.EXPIRED},
+        State.EXPIRED: {State.LEASED, State.SAVED, State.SKIPPED},
+        State.SAVED: {State.REOPENED},
+        State.REOPENED: {State.SAVED, State.SKIPPED},
+        State.SKIPPED: {State.LEASED},
+    }
+    STANDING = (State.SAVED, State.REOPENED)  # a verdict stands
+    ANSWERABLE = (State.LEASED, State.EXPIRED, State.REOPENED)  # a verdict may be given
+
+    comparison = models.ForeignKey(Comparison, models.CASCADE, related_name="judgments")
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="judgments")
+    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="judgments")
+    purpose = models.CharField(max_length=10, choices=Purpose, default=Purpose.VOTE)
+    state = models.CharField(max_length=10, choices=State, default=State.LEASED)
+    revision = models.PositiveIntegerField(default=0)
+    order = models.JSONField(help_text="Response ids as shown, from left to right")
+    verdict = models.CharField(max_length=20, blank=True)
+    surplus = models.BooleanField(default=False)
+    leased_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    decided_at = models.DateTimeField(null=True)
+    seconds = models.FloatField(null=True, help_text="From the hand-out to the verdict")
+    imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
+    imported_by = models.CharField(max_length=200, blank=True, help_text="An annotator's name from a file")
+    imported_from = models.CharField(max_length=300, blank=True, help_text="file:line")
+
+    objects = JudgmentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["comparison", "annotator", "purpose"],
+                condition=~Q(state="skipped"),
+                name="one_judgment_a_person",
+            ),
+            models.UniqueConstraint(
+                fields=["comparison", "imported_by"], condition=~Q(imported_by=""), name="one_vote_an_imported_name"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["dataset", "lease_until"], condition=Q(state="leased"), name="leases"),
+            models.Index(fields=["annotator", "dataset", "state", "decided_at"], name="acts_of_a_person"),
+            models.Index(fields=["dataset", "state", "verdict"], name="verdicts"),
+        ]
+
+    def __str__(self):
+        return f"{self.comparison_id}: {self.verdict or self.state}"
+
+
+class ChoiceQuerySet(models.QuerySet):
+    def of_votes(self):
+        """What standing votes state; nothing that an unfinished import brought."""
+        return self.filter(
+            Q(judgment__imported=None) | Q(judgment__imported__state__in=Import.VISIBLE),
+            judgment__purpose=Judgment.Purpose.VOTE,
+            judgment__state__in=Judgment.STANDING,
+        )
+
+
+class Choice(models.Model):
+    """What a judgment states of two responses. Strength 0 is a tie: then chosen and rejected are no order."""
+
+    judgment = models.ForeignKey(Judgment, models.CASCADE, related_name="choices")
+    chosen = models.ForeignKey(Response, models.CASCADE, related_name="won")
+    rejected = models.ForeignKey(Response, models.CASCADE, related_name="lost")
+    strength = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(3)])
+
+    objects = ChoiceQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(chosen=F("rejected")), name="a_choice_is_between_two"),
+            models.CheckConstraint(condition=Q(strength__lte=3), name="strength_at_most_three"),
+            models.UniqueConstraint(fields=["judgment", "chosen", "rejected"], name="choice_once_in_a_judgment"),
+        ]
+
+    def __str__(self):
+        return f"{self.chosen_id} > {self.rejected_id}"

@@ -1,0 +1,154 @@
+"""Text of models and people as safe HTML: Markdown with code highlighting and formulas, through an allow-list.
+
+Everything that comes in is hostile. Markdown passes no HTML; nh3 is always the last step.
+"""
+
+import re
+
+import nh3
+from latex2mathml.converter import convert
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.texmath import texmath_plugin
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+
+from datasets.models import Prompt, Response
+
+RENDERED_WHOLE = 200_000  # characters; longer texts are shown as plain text
+MANY_BRACKETS = 200  # texmath takes quadratic time in the number of `\\(`
+
+MATHML = {
+    "math", "mrow", "mi", "mo", "mn", "ms", "mtext", "mspace", "mfrac", "msqrt", "mroot", "msub", "msup", "msubsup",
+    "munder", "mover", "munderover", "mtable", "mtr", "mtd", "mstyle", "menclose", "mpadded", "mphantom", "mfenced",
+    "mmultiscripts", "mprescripts", "semantics",
+}  # fmt: skip
+TAGS = {
+    "p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong",
+    "s", "a", "table", "thead", "tbody", "tr", "th", "td", "div", "span", *MATHML,
+}  # fmt: skip
+ATTRIBUTES = {
+    "a": {"href", "title"},
+    "ol": {"start"},
+    "th": {"align"},
+    "td": {"align"},
+    "span": {"class"},
+    "div": {"class"},
+    "math": {"display"},
+    "mo": {"stretchy", "fence", "form", "separator", "lspace", "rspace", "minsize", "maxsize", "movablelimits"},
+    "mi": {"mathvariant"},
+    "mspace": {"width", "linebreak"},
+    "mtable": {"columnalign", "rowspacing", "columnspacing", "columnlines", "rowlines"},
+    "mfrac": {"linethickness"},
+    "menclose": {"notation"},
+    "mover": {"accent"},
+    "munder": {"accentunder"},
+}
+CODE = HtmlFormatter(nowrap=True)
+
+
+def highlighted(code, language, _attributes):
+    """Inner HTML of a code block; "" lets Markdown escape it as it is."""
+    try:
+        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False) if language else None
+    except ClassNotFound:
+        lexer = None
+    return highlight(code, lexer, CODE) if lexer else ""
+
+
+def formula(text, display=False):
+    """MathML, or the formula's own text where it cannot be read."""
+    try:
+        return convert(text, display="block" if display else "inline")
+    except Exception:  # noqa: BLE001  the converter raises whatever its parser trips over, for any hostile input
+        return f"<code>{nh3.clean_text(text)}</code>"
+
+
+def dollar_formula(text, options):
+    return formula(text, options.get("display_mode", False))
+
+
+def aligned(self, tokens, index, options, env):
+    """Table cells say their alignment in an attribute: a style would break the content policy."""
+    style = str(tokens[index].attrs.pop("style", ""))
+    if style.startswith("text-align:"):
+        tokens[index].attrs["align"] = style.removeprefix("text-align:")
+    return self.renderToken(tokens, index, options, env)
+
+
+def markdown(brackets):
+    """A Markdown reader; `brackets`: \\( … \\) and \\[ … \\] are formulas too."""
+    reader = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True, "highlight": highlighted})
+    reader.enable(["table", "strikethrough"]).disable("image")
+    reader.use(dollarmath_plugin, allow_digits=False, double_inline=True, renderer=dollar_formula)
+    reader.core.ruler.before("inline", "first_dollar", first_dollar)
+    if brackets:
+        reader.use(texmath_plugin, delimiters="brackets")
+        for name, display in (("math_inline", False), ("math_block", True), ("math_block_eqno", True)):
+            reader.add_render_rule(name, bracket_rule(display))
+    reader.add_render_rule("th_open", aligned)
+    reader.add_render_rule("td_open", aligned)
+    return reader
+
+
+def bracket_rule(display):
+    def rule(self, tokens, index, options, env):
+        return formula(tokens[index].content, display)
+
+    return rule
+
+
+def first_dollar(state):
+    """Let a formula be the first thing in a paragraph that ends with a digit: there dollarmath 0.7 looks for "the
+    digit before it" at the paragraph's end. A trailing blank changes nothing that is shown."""
+    for token in state.tokens:
+        if token.type == "inline" and token.content[:1] == "$" and token.content[-1].isdigit():
+            token.content += " "
+
+
+WITH_BRACKETS, WITHOUT_BRACKETS = markdown(True), markdown(False)
+
+
+def render(text):
+    """Safe HTML of a text. Long texts stay plain, so that no answer can stall the page."""
+    if len(text) > RENDERED_WHOLE:
+        return f"<pre>{nh3.clean_text(text)}</pre>"
+    brackets = 0 < text.count("\\(") + text.count("\\[") <= MANY_BRACKETS
+    try:
+        html = (WITH_BRACKETS if brackets else WITHOUT_BRACKETS).render(text)
+    except RecursionError:
+        return f"<pre>{nh3.clean_text(text)}</pre>"
+    return nh3.clean(
+        html,
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer nofollow",
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+        allowed_classes=None,
+    )
+
+
+def shown_responses(ids):
+    """The responses of these ids, in this order, each with its `html` rendered, and kept for the next time."""
+    found = Response.objects.in_bulk(ids)
+    for response in found.values():
+        if response.html is None:
+            response.html = render(response.text)
+            Response.objects.filter(pk=response.pk).update(html=response.html)
+    return [found[pk] for pk in ids]
+
+
+def shown_prompt(prompt):
+    """The prompt with its parts rendered in `html`: system, turns [[role, html]], instruction, input."""
+    if prompt.html is None:
+        prompt.html = {
+            "system": render(prompt.system) if prompt.system else "",
+            "turns": [[role, render(text)] for role, text in prompt.turns],
+            "instruction": render(prompt.instruction),
+            "input": render(prompt.input) if prompt.input else "",
+        }
+        Prompt.objects.filter(pk=prompt.pk).update(html=prompt.html)
+    return prompt

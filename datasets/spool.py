@@ -1,0 +1,133 @@
+"""The spool: a checked upload on disk, before anything of it is stored. One SQLite file an upload, in DATA_DIR.
+
+It also holds what the check must remember of every row (who said what of which pair), so that memory stays flat.
+"""
+
+import json
+import sqlite3
+import uuid
+
+from django.conf import settings
+
+from datasets.formats.rows import Prompt, Response, Row, Vote
+
+SCHEMA = """
+CREATE TABLE rows (n INTEGER PRIMARY KEY, file TEXT, line INTEGER, row TEXT);
+CREATE TABLE refused (n INTEGER PRIMARY KEY, file TEXT, line INTEGER, number INTEGER, field TEXT, reason TEXT, detail TEXT, row TEXT);
+CREATE TABLE named (key TEXT PRIMARY KEY, verdict TEXT, place TEXT) WITHOUT ROWID;
+CREATE TABLE unnamed (key TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID;
+"""
+
+
+def folder():
+    path = settings.DATA_DIR / "spool"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+class Spool:
+    """An upload's rows and refusals, in the order in which they were read."""
+
+    def __init__(self, path):
+        self.path = path
+        self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+    @classmethod
+    def create(cls):
+        spool = cls(folder() / f"{uuid.uuid4().hex}.sqlite3")
+        spool.db.execute("PRAGMA journal_mode=OFF")
+        spool.db.execute("PRAGMA synchronous=OFF")
+        spool.db.executescript(SCHEMA)
+        spool.db.execute("BEGIN")
+        return spool
+
+    def finish(self):
+        """All is checked: what the check alone had to remember goes, the rest is on disk."""
+        self.db.execute("COMMIT")
+        self.db.execute("PRAGMA synchronous=FULL")
+
+    def close(self):
+        self.db.close()
+
+    def delete(self):
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def add(self, file, line, row):
+        self.db.execute("INSERT INTO rows (file, line, row) VALUES (?, ?, ?)", (file, line, packed(row)))
+
+    def refuse(self, file, item, refused):
+        """Keep a refusal with the row as it stood in the file."""
+        values = (file, item.line, item.number, refused.field, refused.reason, refused.detail)
+        self.db.execute(
+            "INSERT INTO refused (file, line, number, field, reason, detail, row) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*(storable(value) for value in values), json.dumps(item.raw)),
+        )
+
+    def said_before(self, key, verdict, place):
+        """(verdict, place) of the earlier vote of this person on this pair; None when this is the first."""
+        found = self.db.execute("SELECT verdict, place FROM named WHERE key = ?", (key,)).fetchone()
+        if found is None:
+            self.db.execute("INSERT INTO named VALUES (?, ?, ?)", (key, verdict, place))
+        return found
+
+    def times(self, key):
+        """The how-manieth vote of nobody in particular this is, among equal ones."""
+        self.db.execute(
+            "INSERT INTO unnamed VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET times = times + 1", (key,)
+        )
+        return self.db.execute("SELECT times FROM unnamed WHERE key = ?", (key,)).fetchone()[0]
+
+    def count(self, table):
+        return self.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+
+    def rows(self, after, most):
+        """[(n, file, line, Row)] of the next rows after the n-th."""
+        found = self.db.execute("SELECT * FROM rows WHERE n > ? ORDER BY n LIMIT ?", (after, most))
+        return [(n, file, line, unpacked(row)) for n, file, line, row in found]
+
+    def refusals(self, after=0, most=-1):
+        """Refusals as dicts: n, file, line, number, field, reason, detail, row (the object, or its text)."""
+        cursor = self.db.execute("SELECT * FROM refused WHERE n > ? ORDER BY n LIMIT ?", (after, most))
+        names = [column[0] for column in cursor.description]
+        for values in cursor:
+            refusal = dict(zip(names, values, strict=True))
+            yield {**refusal, "row": shown(json.loads(refusal["row"]))}
+
+
+def storable(value):
+    """The value; in a text, what cannot be stored is spelled out."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def shown(raw):
+    """A refused row as an object where it is one, else as the text that stood there."""
+    if isinstance(raw, str):
+        try:
+            return json.loads(raw)
+        except (ValueError, RecursionError):
+            return raw
+    return raw
+
+
+def packed(row):
+    prompt = row.prompt
+    return json.dumps(
+        [
+            [prompt.instruction, prompt.input, prompt.system, prompt.turns],
+            [[response.text, response.source] for response in row.responses],
+            row.kind,
+            [[vote.pair, vote.verdict, vote.annotator, vote.ordinal] for vote in row.votes],
+        ],
+        ensure_ascii=False,
+    )
+
+
+def unpacked(text):
+    (instruction, given, system, turns), responses, kind, votes = json.loads(text)
+    return Row(
+        Prompt(instruction, given, system, tuple((role, words) for role, words in turns)),
+        tuple(Response(*response) for response in responses),
+        kind,
+        tuple(Vote(tuple(pair), *rest) for pair, *rest in votes),
+    )

