@@ -79,6 +79,7 @@ def database():
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
+        config["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # in memory, threads would not meet as in production
     config["CONN_MAX_AGE"] = 600
     config["CONN_HEALTH_CHECKS"] = True
     return config

@@ -26,7 +26,7 @@ MATHML = {
     "mmultiscripts", "mprescripts", "semantics",
 }  # fmt: skip
 TAGS = {
-    "p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong",
+    "p", "br", "hr", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong",
     "s", "a", "table", "thead", "tbody", "tr", "th", "td", "div", "span", *MATHML,
 }  # fmt: skip
 ATTRIBUTES = {
@@ -78,11 +78,19 @@ def aligned(self, tokens, index, options, env):
     return self.renderToken(tokens, index, options, env)
 
 
+def lowered(state):
+    """Headings of an answer stand below those of the page."""
+    for token in state.tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
+
+
 def markdown(brackets):
     """A Markdown reader; `brackets`: \\( … \\) and \\[ … \\] are formulas too."""
     reader = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True, "highlight": highlighted})
     reader.enable(["table", "strikethrough"]).disable("image")
     reader.use(dollarmath_plugin, allow_digits=False, double_inline=True, renderer=dollar_formula)
+    reader.core.ruler.push("lowered", lowered)
     reader.core.ruler.before("inline", "first_dollar", first_dollar)
     if brackets:
         reader.use(texmath_plugin, delimiters="brackets")

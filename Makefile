@@ -1,0 +1,75 @@
+# `make run` serves, `make test` tests, `make lint` lints. All else is in README.md and CONTRIBUTING.md.
+
+PORT ?= 8000
+PYTHON ?= python3
+WORKERS ?= 2
+PY := .venv/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --progress-bar on -c constraints.txt
+PYTEST := $(PY) -m pytest -n 2 -q
+
+.PHONY: run test test-sqlite test-postgres test-consumers lint messages browser
+
+run: .venv/installed
+	@$(PY) -m config.translations
+	@$(PY) manage.py migrate --verbosity 0
+	@$(PY) manage.py take_up_imports > /dev/null
+	@$(PY) manage.py load_demo > /dev/null
+	@echo
+	@echo "  Chosen is at  http://127.0.0.1:$(PORT)   (stop with Ctrl-C)"
+	@echo "  Sign in as    admin / demo   (admin)"
+	@echo "                alice / demo, bob / demo   (annotators)"
+	@echo "  These sign-ins are there where the database was empty at the first run."
+	@echo
+	@exec .venv/bin/granian --interface wsgi --host 127.0.0.1 --port $(PORT) --workers $(WORKERS) \
+	  --blocking-threads 16 --log-level warning config.wsgi:application
+
+test: .venv/installed-dev browser
+	$(PYTEST)
+	TEST_DB=pg $(PYTEST)
+
+test-sqlite: .venv/installed-dev browser
+	$(PYTEST)
+
+test-postgres: .venv/installed-dev browser
+	TEST_DB=pg $(PYTEST)
+
+test-consumers: .venv/installed-dev .venv-consumers/installed
+	$(PY) -m pytest -q -m consumers tests/consumers
+
+lint: .venv/installed-dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/djlint --lint --quiet templates
+	$(PY) manage.py makemigrations --check --dry-run
+
+# Collect new texts into locale/ (needs gettext); then translate them there.
+messages: .venv/installed-dev
+	$(PY) manage.py makemessages -l zh_Hans --no-obsolete --no-location --ignore '.venv*' --ignore data
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Chosen needs Python 3.11 or later; name one with: make PYTHON=python3.11 …")'
+	@echo "Making .venv …"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/installed: .venv/made pyproject.toml constraints.txt
+	@echo "Installing what Chosen needs (once; about half a minute) …"
+	$(PIP) -e .
+	@touch $@
+
+.venv/installed-dev: .venv/installed pyproject.toml constraints.txt
+	@echo "Installing what the tests need (once) …"
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+.venv-consumers/installed: tests/consumers/requirements.txt
+	$(PYTHON) -m venv .venv-consumers
+	.venv-consumers/bin/pip --disable-pip-version-check install -r $<
+	@touch $@
+
+# A real browser for the tests: Debian's Chromium where there is apt-get and root, else Playwright's own.
+browser: .venv/installed-dev
+	@if [ -n "$$CHROMIUM" ] || command -v chromium > /dev/null; then :; \
+	elif command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk; \
+	else $(PY) -m playwright install chromium; fi

@@ -1,0 +1,28 @@
+import json
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from annotate.models import User
+from datasets import imports
+from datasets.models import Dataset
+
+DEMO = Path(settings.BASE_DIR) / "datasets" / "demo"
+PEOPLE = {"admin": User.Role.ADMIN, "alice": User.Role.ANNOTATOR, "bob": User.Role.ANNOTATOR}
+NAMES = {"travel": "旅行 · Travel", "models": "Four models · 四个模型"}
+
+
+class Command(BaseCommand):
+    help = "Load the demo data and its sign-ins, once, into an empty database. They are for a loopback address only."
+
+    def handle(self, **options):
+        loaded = not User.objects.exists() and not Dataset.objects.exists()
+        if loaded:
+            for name, role in PEOPLE.items():
+                User.objects.create_user(name, password="demo", role=role)  # noqa: S106
+            for slug, name in NAMES.items():
+                with open(DEMO / f"{slug}.jsonl", "rb") as file:
+                    imports.store(imports.check([(f"{slug}.jsonl", file)], slug))
+                Dataset.objects.filter(slug=slug).update(name=name)
+        self.stdout.write(json.dumps({"loaded": loaded}))

@@ -1,0 +1,165 @@
+"""Who gets what next. Exact under any number of people at once: a comparison is in as many hands as it wants judgments.
+
+Short transactions: first leases that ran out are given back, then the person's membership row is locked (two tabs
+of one person wait for each other), and the next open comparison is taken. PostgreSQL passes over rows that somebody
+else is taking; SQLite takes the write lock at the start of the transaction. Nobody ever waits for a comparison while
+holding another: that is what keeps it free of deadlocks.
+"""
+
+import random
+import time
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from annotate.models import Membership
+from datasets.models import Comparison, Judgment
+
+SKIP_HIDES = timedelta(days=1)
+GIVEN_BACK_AT_ONCE = 20
+TRIES = 8
+
+# One text for both databases but for the row lock. A comparison that this person has in hand, has judged, or has
+# skipped within a day is passed over. The partial index `next_comparison` makes it one indexed walk.
+NEXT = """
+    SELECT c.id FROM datasets_comparison c
+    WHERE c.dataset_id = %(dataset)s AND c.open_slots > 0 AND c.held = ''
+      AND (c.priority, c.id) > (%(priority)s, %(position)s)
+      AND NOT EXISTS (
+        SELECT 1 FROM datasets_judgment j
+        WHERE j.comparison_id = c.id AND j.annotator_id = %(user)s
+          AND (j.state IN ('leased', 'saved', 'reopened') OR (j.state = 'skipped' AND j.decided_at > %(hidden_since)s)))
+    ORDER BY c.priority, c.id LIMIT 1
+"""
+PASSES_OVER = connection.vendor == "postgresql"
+LOCK = "FOR UPDATE OF c SKIP LOCKED" if PASSES_OVER else ""
+
+
+def next_judgment(user, dataset):
+    """The judgment in this person's hands: what they reopened, what they hold, else the next open comparison.
+
+    None when there is nothing to give them now.
+    """
+    returned = give_back(dataset)
+    for attempt in range(TRIES):
+        with transaction.atomic():
+            membership = locked_membership(user.pk, dataset.pk)
+            judgment = held(user, dataset) or take_next(membership, returned)
+            others_are_taking = judgment is None and PASSES_OVER and first_after(membership, from_start=True, lock="")
+        # To wait for others' locks here, in whatever order we come to them, could end in a deadlock: look again.
+        if not others_are_taking:
+            return judgment
+        time.sleep(0.01 * (attempt + 1))
+    return None
+
+
+def locked_membership(user, dataset):
+    """The person's row in this dataset (ids), made at their first visit: all their acts in it wait for each other."""
+    locked = Membership.objects.select_for_update().filter(user=user, dataset=dataset)
+    membership = locked.first()
+    if membership is None:
+        Membership.objects.bulk_create([Membership(user_id=user, dataset_id=dataset)], ignore_conflicts=True)
+        membership = locked.get()
+    return membership
+
+
+def held(user, dataset):
+    """What this person has before them: the oldest reopened judgment, else the one that they hold.
+
+    Their own lease that ran out, and that nobody was given in the meantime, is theirs again.
+    """
+    mine = Judgment.objects.filter(annotator=user, dataset=dataset)
+    reopened = mine.filter(state=Judgment.State.REOPENED).order_by("decided_at", "pk").first()
+    if reopened:
+        return reopened
+    judgment = mine.filter(state=Judgment.State.LEASED).order_by("pk").first()
+    renewed = judgment and mine.filter(pk=judgment.pk, state=judgment.state).update(lease_until=lease_end(dataset))
+    return judgment if renewed else None
+
+
+def lease_end(dataset):
+    return timezone.now() + timedelta(minutes=dataset.lease_minutes)
+
+
+def give_back(dataset):
+    """Give back leases that ran out, a few at a time, each in a transaction of its own; their comparisons' ids."""
+    over = Judgment.objects.filter(dataset=dataset, state=Judgment.State.LEASED, lease_until__lt=timezone.now())
+    returned = []
+    for pk in over.order_by("lease_until").values_list("pk", flat=True)[:GIVEN_BACK_AT_ONCE]:
+        with transaction.atomic():
+            judgment = over.select_for_update(skip_locked=PASSES_OVER).filter(pk=pk).first()
+            if judgment and move(judgment, Judgment.State.EXPIRED):
+                change_slots(judgment.comparison_id, +1)
+                returned.append(judgment.comparison_id)
+    return returned
+
+
+def move(judgment, state, **changes):
+    """Move a judgment to another state, if it still is in the one that we saw, at the revision that we saw."""
+    if state not in Judgment.MOVES[Judgment.State(judgment.state)]:
+        raise ValueError(f"no move from {judgment.state} to {state}")
+    moved = Judgment.objects.filter(pk=judgment.pk, state=judgment.state, revision=judgment.revision)
+    return moved.update(state=state, **changes)
+
+
+def change_slots(comparison, by):
+    Comparison.objects.filter(pk=comparison).update(open_slots=F("open_slots") + by)
+
+
+def take_next(membership, returned):
+    """Lease the next open comparison to this person: what just came back, then from where they stand, then once from
+    the start for what came back behind them."""
+    found = first_returned(membership, returned) or first_after(membership) or first_after(membership, from_start=True)
+    if found is None:
+        return None
+    comparison = Comparison.objects.select_related("dataset").get(pk=found)
+    if comparison.pk not in returned:
+        membership.priority, membership.position = comparison.priority, comparison.pk
+        membership.save(update_fields=["priority", "position"])
+    change_slots(comparison.pk, -1)
+    return leased(membership.user_id, comparison)
+
+
+def first_after(membership, from_start=False, lock=LOCK):
+    """The id of the first comparison for this person after their position, locked; None where there is none."""
+    parameters = {
+        "dataset": membership.dataset_id,
+        "priority": -1 if from_start else membership.priority,
+        "position": -1 if from_start else membership.position,
+        "user": membership.user_id,
+        "hidden_since": connection.ops.adapt_datetimefield_value(timezone.now() - SKIP_HIDES),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT + lock, parameters)
+        row = cursor.fetchone()
+    return row and row[0]
+
+
+def first_returned(membership, returned):
+    """The first of the comparisons that were just given back and that this person may have."""
+    if not returned:
+        return None
+    mine = Judgment.objects.blocking(membership.user_id, timezone.now() - SKIP_HIDES)
+    open_ones = Comparison.objects.open().filter(pk__in=returned).exclude(pk__in=mine.values("comparison"))
+    found = open_ones.select_for_update(skip_locked=PASSES_OVER).order_by("pk").first()
+    return found and found.pk
+
+
+def leased(user_id, comparison):
+    """The person's judgment of this comparison, leased: a new one with left and right drawn, or their own whose lease
+    ran out, with the sides as they were (a page with it may still be open somewhere)."""
+    now = timezone.now()
+    lease = {"leased_at": now, "lease_until": lease_end(comparison.dataset)}
+    expired = Judgment.objects.filter(
+        comparison=comparison, annotator=user_id, purpose=Judgment.Purpose.VOTE, state=Judgment.State.EXPIRED
+    ).first()
+    if expired:
+        move(expired, Judgment.State.LEASED, **lease)
+        expired.refresh_from_db()
+        return expired
+    order = random.sample(comparison.response_ids, len(comparison.response_ids))
+    return Judgment.objects.create(
+        comparison=comparison, dataset_id=comparison.dataset_id, annotator_id=user_id, order=order, **lease
+    )

@@ -1,0 +1,15 @@
+from django.db import DatabaseError, connection
+from django.http import HttpResponse
+
+from datasets.access import anyone
+
+
+@anyone
+def healthz(request):
+    """200 `ok` when the database answers, 503 when not."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return HttpResponse("the database does not answer", status=503, content_type="text/plain")
+    return HttpResponse("ok", content_type="text/plain")

@@ -1,0 +1,75 @@
+"""The filters of an export as a person writes them: `--name value` on the command, `name=value` on the page."""
+
+from datetime import UTC, datetime, time, timedelta
+
+from django import forms
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext_lazy as _
+
+from datasets.exports import EVERY, MAJORITY, Filters
+
+
+class Moment(forms.CharField):
+    """A date (its beginning; `end`: its end) or a date with time, in UTC unless it says otherwise."""
+
+    def __init__(self, *, end=False, **options):
+        super().__init__(required=False, **options)
+        self.end = end
+
+    def clean(self, value):
+        value = super().clean(value)
+        if not value:
+            return None
+        try:
+            day = parse_date(value)
+            moment = datetime.combine(day + timedelta(days=self.end), time()) if day else parse_datetime(value)
+        except ValueError:
+            moment = None
+        if moment is None:
+            raise forms.ValidationError(_("“%(value)s” is no date; write 2026-11-22 or 2026-11-22T15:00."), params={"value": value})
+        return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
+
+
+class Names(forms.Field):
+    """Annotators' names, as often as the field is given; an empty one is nobody."""
+
+    widget = forms.SelectMultiple
+
+    def to_python(self, value):
+        return tuple(name for name in value or () if name)
+
+
+class FilterForm(forms.Form):
+    mode = forms.ChoiceField(
+        label=_("Rows"),
+        required=False,
+        choices=[(MAJORITY, _("one row per pair, by majority")), (EVERY, _("one row per judgment"))],
+    )
+    annotator = Names(label=_("Only judgments of"), required=False)
+    since = Moment(label=_("Judged since"), widget=forms.DateInput(attrs={"type": "date"}))
+    until = Moment(label=_("Judged until"), end=True, widget=forms.DateInput(attrs={"type": "date"}))
+    min_agreement = forms.FloatField(
+        label=_("Least agreement (0 to 1)"),
+        required=False,
+        min_value=0,
+        max_value=1,
+        widget=forms.NumberInput(attrs={"step": "0.05"}),
+    )
+    min_strength = forms.IntegerField(label=_("Least strength (1 to 3)"), required=False, min_value=1, max_value=3)
+
+    def filters(self):
+        """The Filters of a valid form."""
+        said = self.cleaned_data
+        return Filters(
+            mode=said["mode"] or MAJORITY,
+            annotators=said["annotator"],
+            since=said["since"],
+            until=said["until"],
+            min_agreement=said["min_agreement"] or 0.0,
+            min_strength=said["min_strength"] or 1,
+        )
+
+    def add_prefix(self, field_name):
+        """The names of the contract have hyphens."""
+        return super().add_prefix(field_name).replace("_", "-")

@@ -1,0 +1,71 @@
+from django import forms
+from django.core.validators import validate_slug
+from django.utils.translation import gettext_lazy as _
+
+from datasets.models import RESERVED_SLUGS, Dataset
+
+
+class FilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """One file or several."""
+
+    widget = FilesInput
+
+    def clean(self, data, initial=None):
+        if not data:
+            raise forms.ValidationError(self.error_messages["required"], code="required")
+        return [super(FilesField, self).clean(file, initial) for file in data]
+
+
+class UploadForm(forms.Form):
+    slug = forms.CharField(
+        label=_("Dataset"),
+        max_length=80,
+        validators=[validate_slug],
+        help_text=_("The short name of a dataset, or a new one: letters, digits, - and _."),
+        widget=forms.TextInput(attrs={"list": "slugs", "autocomplete": "off", "placeholder": "support-replies"}),
+    )
+    files = FilesField(
+        label=_("Files"),
+        allow_empty_file=True,
+        help_text=_("JSON Lines, a JSON array, CSV or TSV, also as .gz. The shape is told by the content."),
+    )
+    overlap = forms.IntegerField(
+        label=_("Judgments wanted per comparison"),
+        initial=1,
+        min_value=1,
+        max_value=100,
+        help_text=_("For a new dataset; an old one keeps its own."),
+    )
+
+    def clean_slug(self):
+        slug = self.cleaned_data["slug"]
+        if slug in RESERVED_SLUGS:
+            raise forms.ValidationError(_("This short name cannot be taken."))
+        return slug
+
+
+class SettingsForm(forms.ModelForm):
+    class Meta:
+        model = Dataset
+        fields = [
+            "name",
+            "pairs",
+            "pairs_limit",
+            "ask_demonstrations",
+            "overlap",
+            "allow_tie",
+            "allow_both_bad",
+            "lease_minutes",
+            "annotators",
+        ]
+        widgets = {"annotators": forms.CheckboxSelectMultiple}
+        help_texts = {
+            "name": _("What annotators read; without one, the short name."),
+            "pairs_limit": _("Empty: all of them; of more than six answers a sample in any case."),
+            "ask_demonstrations": _("Rows with a single answer, which otherwise are only exported."),
+            "annotators": _("Nobody ticked: every annotator."),
+        }

@@ -1,0 +1,111 @@
+"""Three people in every test: the admin owns, alice and bob may judge, charlie is of another dataset."""
+
+import json
+import os
+import shutil
+
+import pytest
+from django.core.management import call_command
+
+from annotate.models import User
+from config.translations import compile_all
+from datasets import imports
+from datasets.models import Dataset
+
+BROWSER = next((path for path in (os.environ.get("CHROMIUM"), shutil.which("chromium")) if path), None)
+
+
+def pytest_configure(config):
+    compile_all()
+
+
+@pytest.fixture(autouse=True)
+def _quick_and_alone(settings, tmp_path):
+    """Passwords hash fast; each test has a data folder of its own."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.DATA_DIR = tmp_path
+
+
+def person(name, role=User.Role.ANNOTATOR):
+    return User.objects.create_user(name, password="demo", role=role)
+
+
+@pytest.fixture
+def admin(db):
+    return person("admin", User.Role.ADMIN)
+
+
+@pytest.fixture
+def alice(db):
+    return person("alice")
+
+
+@pytest.fixture
+def bob(db):
+    return person("bob")
+
+
+@pytest.fixture
+def charlie(db):
+    return person("charlie")
+
+
+@pytest.fixture
+def make_dataset(tmp_path, db):
+    """make_dataset(rows, slug="demo", **settings): a dataset of rows as dicts, imported as an admin's JSONL would be."""
+
+    def make(rows, slug="demo", **settings):
+        path = tmp_path / f"{slug}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        Dataset.objects.get_or_create(slug=slug, defaults=settings)
+        with open(path, "rb") as file:
+            run = imports.check([(path.name, file)], slug)
+        assert not run.refused
+        imports.store(run)
+        return Dataset.objects.get(slug=slug)
+
+    return make
+
+
+def wide(n, answers=2):
+    """n prompts with so many answers each, as wide rows."""
+    return [
+        {"prompt": f"Prompt {i}?", "responses": [{"model": f"m{j}", "text": f"Answer {j} to {i}."} for j in range(answers)]}
+        for i in range(n)
+    ]
+
+
+@pytest.fixture
+def pairs(make_dataset):
+    """A dataset of twelve comparisons of two answers."""
+    return make_dataset(wide(12))
+
+
+@pytest.fixture
+def run_command(capsys):
+    """run_command(name, …): (exit status, the summary that the contract promises, stderr)."""
+
+    def run(*args):
+        capsys.readouterr()
+        status = 0
+        try:
+            call_command(*args)
+        except SystemExit as stop:
+            status = stop.code
+        except Exception as error:
+            if not hasattr(error, "returncode"):
+                raise
+            return error.returncode, None, str(error)
+        out, err = capsys.readouterr()
+        lines = out.strip().splitlines()
+        return status, json.loads(lines[-1]) if lines else None, err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    path = {"executable_path": BROWSER} if BROWSER else {}
+    flags = [*quiet, "--disable-component-update", "--disable-sync"]
+    return {**browser_type_launch_args, **path, "headless": True, "args": flags}

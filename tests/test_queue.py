@@ -1,0 +1,159 @@
+"""Who gets what next: overlap, leases, positions."""
+
+import threading
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from annotate.judging import record, undo
+from annotate.queue import next_judgment
+from datasets.models import Comparison, Judgment
+from tests.conftest import person, wide
+
+
+def recounted(dataset):
+    """{comparison: open slots} counted from the judgments."""
+    found = {c.pk: c.wanted for c in Comparison.objects.filter(dataset=dataset)}
+    for judgment in Judgment.objects.filter(dataset=dataset, state__in=["leased", "saved", "reopened"]):
+        found[judgment.comparison_id] -= 1
+    return found
+
+
+def counters_hold(dataset):
+    return recounted(dataset) == dict(Comparison.objects.filter(dataset=dataset).values_list("pk", "open_slots"))
+
+
+def test_the_one_in_hand_is_given_again(pairs, alice):
+    first = next_judgment(alice, pairs)
+    again = next_judgment(alice, pairs)
+    assert (again.pk, again.order) == (first.pk, first.order)
+
+
+def test_one_in_hand_is_not_given_to_somebody_else(pairs, alice, bob):
+    assert next_judgment(alice, pairs).comparison_id != next_judgment(bob, pairs).comparison_id
+
+
+def test_everything_is_judged_once_and_then_there_is_nothing(pairs, alice):
+    seen = []
+    while judgment := next_judgment(alice, pairs):
+        seen.append(judgment.comparison_id)
+        record(judgment, judgment.revision, "left")
+    assert sorted(seen) == sorted(Comparison.objects.values_list("pk", flat=True))
+    assert counters_hold(pairs)
+
+
+def lapse(judgment):
+    Judgment.objects.filter(pk=judgment.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def test_a_lease_that_ran_out_comes_back_to_the_next_who_asks(pairs, alice, bob):
+    left = next_judgment(alice, pairs)
+    lapse(left)
+    assert next_judgment(bob, pairs).comparison_id == left.comparison_id
+    assert counters_hold(pairs)
+
+
+def test_over_lunch_the_comparison_stays_mine_with_the_same_sides(make_dataset, alice):
+    dataset = make_dataset(wide(1))
+    mine = next_judgment(alice, dataset)
+    lapse(mine)
+    again = next_judgment(alice, dataset)
+    assert (again.pk, again.order, again.state) == (mine.pk, mine.order, "leased")
+
+
+def test_a_late_verdict_is_kept_and_marked_surplus(make_dataset, alice, bob):
+    dataset = make_dataset(wide(1))
+    late = next_judgment(alice, dataset)
+    lapse(late)
+    other = next_judgment(bob, dataset)
+    assert record(other, 0, "left")
+    assert record(late, 0, "right")
+    late.refresh_from_db()
+    other.refresh_from_db()
+    assert (late.state, late.surplus, other.surplus) == ("saved", True, False)
+    assert late.choices.get().chosen_id == late.order[1]
+    assert counters_hold(dataset)
+
+
+def test_a_skip_gives_the_slot_back_and_hides_it_for_a_day(make_dataset, alice, bob):
+    dataset = make_dataset(wide(1))
+    skipped = next_judgment(alice, dataset)
+    record(skipped, 0, "skip")
+    assert next_judgment(alice, dataset) is None
+    assert next_judgment(bob, dataset).comparison_id == skipped.comparison_id
+    assert counters_hold(dataset)
+
+
+def test_a_skip_is_forgotten_after_a_day(make_dataset, alice):
+    dataset = make_dataset(wide(1))
+    skipped = next_judgment(alice, dataset)
+    record(skipped, 0, "skip")
+    Judgment.objects.update(decided_at=timezone.now() - timedelta(days=1, seconds=1))
+    again = next_judgment(alice, dataset)
+    assert again.comparison_id == skipped.comparison_id
+    assert again.pk != skipped.pk
+
+
+def test_what_came_back_behind_me_is_found_once_i_reach_the_end(make_dataset, alice, bob):
+    dataset = make_dataset(wide(4))
+    first = next_judgment(bob, dataset)
+    while judgment := next_judgment(alice, dataset):
+        record(judgment, 0, "tie")
+    record(first, 0, "skip")
+    assert next_judgment(alice, dataset).comparison_id == first.comparison_id
+
+
+def test_overlap_goes_to_different_people(make_dataset, alice, bob, charlie):
+    dataset = make_dataset(wide(1), overlap=2)
+    given = [next_judgment(user, dataset) for user in (alice, bob, charlie)]
+    assert [bool(judgment) for judgment in given] == [True, True, False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fifty_at_once_judge_each_comparison_exactly_as_often_as_wanted(make_dataset):
+    """Fifty people without a pause, some skipping and undoing: nobody twice, overlap exact, nothing lost."""
+    dataset = make_dataset(wide(60), overlap=3)
+    people = [person(f"p{i}") for i in range(50)]
+    saved, errors = Counter(), []
+
+    def work(user, number):
+        try:
+            for turn in range(40):
+                judgment = next_judgment(user, dataset)
+                if judgment is None:
+                    return
+                verdict = "skip" if (turn + number) % 11 == 0 else ("left", "right", "tie", "both_bad")[turn % 4]
+                assert record(judgment, judgment.revision, verdict)
+                assert not record(judgment, judgment.revision, verdict), "a second click"
+                if verdict != "skip" and turn % 7 == 0:
+                    assert undo(judgment, judgment.revision + 1)
+                    again = next_judgment(user, dataset)
+                    assert again.pk == judgment.pk
+                    assert record(again, again.revision, "left")
+                saved[user.pk] += verdict != "skip"
+        except BaseException as error:  # told by the test itself
+            errors.append(error)
+            raise
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(user, number)) for number, user in enumerate(people)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    for user in people:  # whoever still can takes what was skipped at the end
+        while judgment := next_judgment(user, dataset):
+            record(judgment, judgment.revision, "left")
+            saved[user.pk] += 1
+    votes = Judgment.objects.filter(dataset=dataset, state="saved")
+    assert votes.count() == sum(saved.values()) == 60 * 3
+    per_comparison = Counter(votes.values_list("comparison", flat=True))
+    assert set(per_comparison.values()) == {3}
+    assert not votes.filter(surplus=True).exists()
+    assert max(Counter(votes.values_list("comparison", "annotator")).values()) == 1
+    assert counters_hold(dataset)
