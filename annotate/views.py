@@ -3,7 +3,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate.forms import VerdictForm
 from annotate.judging import last_act, undo
@@ -24,6 +24,7 @@ STANDS = {
 
 
 @signed_in
+@require_safe
 def home(request):
     datasets = Dataset.objects.open_to(request.user)
     shown = [(dataset, progress(dataset), judged_by(request.user, dataset)) for dataset in datasets]
@@ -49,8 +50,9 @@ def annotate(request, dataset):
 
 
 @annotator_required
-@require_POST
 def undo_last(request, dataset):
+    if request.method != "POST":  # who pressed it after signing out comes here from the sign-in
+        return redirect("annotate", dataset.slug)
     form = VerdictForm(dataset, {**request.POST.dict(), "verdict": "keep"})
     if form.is_valid():
         mine = Judgment.objects.filter(annotator=request.user, dataset=dataset)
@@ -68,7 +70,9 @@ def answer(request, dataset):
 def tell_what_stands(request, judgment, verdict):
     """Say so where an old form said something else than what was saved."""
     judgment.refresh_from_db()
-    if judgment.state not in (Judgment.State.LEASED, Judgment.State.EXPIRED) and verdict != (judgment.verdict or "skip"):
+    if judgment.state not in (Judgment.State.LEASED, Judgment.State.EXPIRED) and verdict != (
+        judgment.verdict or "skip"
+    ):
         messages.info(request, _("That one was saved before: %(verdict)s.") % {"verdict": STANDS[judgment.verdict]})
 
 

@@ -1,4 +1,4 @@
-"""Who may enter: the first line of each view."""
+"""Who may enter: the first line of each view. `view.access` tells which of these it is."""
 
 from functools import wraps
 
@@ -11,10 +11,15 @@ from datasets.models import Dataset
 
 def anyone(view):
     """Open to strangers. Said aloud, so that no view is open by oversight."""
+    view.access = anyone
     return view
 
 
-signed_in = login_required
+def signed_in(view):
+    """Whoever has signed in."""
+    guarded = login_required(view)
+    guarded.access = signed_in
+    return guarded
 
 
 def admin_required(view):
@@ -26,6 +31,7 @@ def admin_required(view):
             raise PermissionDenied
         return view(request, *args, **kwargs)
 
+    guarded.access = admin_required
     return login_required(guarded)
 
 
@@ -37,6 +43,7 @@ def annotator_required(view):
         dataset = get_object_or_404(Dataset.objects.open_to(request.user), slug=slug)
         return view(request, dataset, *args, **kwargs)
 
+    guarded.access = annotator_required
     return login_required(guarded)
 
 
@@ -48,4 +55,5 @@ def dataset_admin_required(view):
     def guarded(request, slug, *args, **kwargs):
         return view(request, get_object_or_404(Dataset, slug=slug), *args, **kwargs)
 
+    guarded.access = dataset_admin_required
     return guarded

@@ -218,4 +218,3 @@ def is_date_like(value):
     if isinstance(value, str):
         return bool(DATE.fullmatch(value))
     return any(is_date_like(part) for part in (value.values() if isinstance(value, dict) else value))
-

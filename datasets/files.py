@@ -97,7 +97,7 @@ def encoded_as(head):
     if b"\x00" in start:
         raise FileProblem("not_text")
     first_line = start.split(b"\n", 1)[0]
-    if not start.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] in (b"{", b"["):
+    if start.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] not in (b"{", b"["):
         try:
             codecs.getincrementaldecoder("utf-8")().decode(first_line)
         except UnicodeDecodeError:

@@ -27,7 +27,9 @@ class Moment(forms.CharField):
         except ValueError:
             moment = None
         if moment is None:
-            raise forms.ValidationError(_("“%(value)s” is no date; write 2026-11-22 or 2026-11-22T15:00."), params={"value": value})
+            raise forms.ValidationError(
+                _("“%(value)s” is no date; write 2026-11-22 or 2026-11-22T15:00."), params={"value": value}
+            )
         return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
 
 

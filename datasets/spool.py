@@ -13,7 +13,9 @@ from datasets.formats.rows import Prompt, Response, Row, Vote
 
 SCHEMA = """
 CREATE TABLE rows (n INTEGER PRIMARY KEY, file TEXT, line INTEGER, row TEXT);
-CREATE TABLE refused (n INTEGER PRIMARY KEY, file TEXT, line INTEGER, number INTEGER, field TEXT, reason TEXT, detail TEXT, row TEXT);
+CREATE TABLE refused (
+    n INTEGER PRIMARY KEY, file TEXT, line INTEGER, number INTEGER, field TEXT, reason TEXT, detail TEXT, row TEXT
+);
 CREATE TABLE named (key TEXT PRIMARY KEY, verdict TEXT, place TEXT) WITHOUT ROWID;
 CREATE TABLE unnamed (key TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID;
 """
@@ -73,13 +75,11 @@ class Spool:
 
     def times(self, key):
         """The how-manieth vote of nobody in particular this is, among equal ones."""
-        self.db.execute(
-            "INSERT INTO unnamed VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET times = times + 1", (key,)
-        )
+        self.db.execute("INSERT INTO unnamed VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET times = times + 1", (key,))
         return self.db.execute("SELECT times FROM unnamed WHERE key = ?", (key,)).fetchone()[0]
 
     def count(self, table):
-        return self.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+        return self.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
     def rows(self, after, most):
         """[(n, file, line, Row)] of the next rows after the n-th."""

@@ -52,7 +52,7 @@ def charlie(db):
 
 @pytest.fixture
 def make_dataset(tmp_path, db):
-    """make_dataset(rows, slug="demo", **settings): a dataset of rows as dicts, imported as an admin's JSONL would be."""
+    """make_dataset(rows, slug="demo", **settings): a dataset of rows as dicts, imported as JSONL would be."""
 
     def make(rows, slug="demo", **settings):
         path = tmp_path / f"{slug}.jsonl"
@@ -70,7 +70,10 @@ def make_dataset(tmp_path, db):
 def wide(n, answers=2):
     """n prompts with so many answers each, as wide rows."""
     return [
-        {"prompt": f"Prompt {i}?", "responses": [{"model": f"m{j}", "text": f"Answer {j} to {i}."} for j in range(answers)]}
+        {
+            "prompt": f"Prompt {i}?",
+            "responses": [{"model": f"m{j}", "text": f"Answer {j} to {i}."} for j in range(answers)],
+        }
         for i in range(n)
     ]
 

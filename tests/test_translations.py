@@ -1,0 +1,114 @@
+"""Every text a person reads is marked for translation, and has its Chinese."""
+
+import ast
+import re
+from html.parser import HTMLParser
+
+import polib
+import pytest
+from django.conf import settings
+from django.utils.translation.template import templatize
+
+TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))
+SOURCES = [
+    path
+    for folder in ("annotate", "config", "datasets")
+    for path in sorted((settings.BASE_DIR / folder).rglob("*.py"))
+    if "migrations" not in path.parts
+]
+CATALOGUE = polib.pofile(str(settings.BASE_DIR / "locale/zh_Hans/LC_MESSAGES/django.po"))
+MARKS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext"}
+SAID_ALIKE = {"Chosen", "html", "travel", "中文", "English"}  # names, and each language's own name for itself
+BOTH_AT_ONCE = {"500.html"}  # served when nothing works any more, not even the choice of a language
+
+
+def marked(source):
+    """The texts that Python code marks for translation."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in MARKS:
+            for argument in node.args[:1]:
+                if isinstance(argument, ast.Constant):
+                    yield argument.value
+
+
+def marked_in_template(path):
+    """What templatize turns template tags into is Python-like: read the marked strings from it."""
+    text = templatize(path.read_text(encoding="utf-8"), origin=str(path))
+    for match in re.finditer(r"\b(?:_|gettext|ngettext)\((u?(?:'(?:\\.|[^'])*'|\"(?:\\.|[^\"])*\"))", text):
+        yield ast.literal_eval(match[1])
+
+
+def all_marked():
+    for path in SOURCES:
+        for text in marked(path.read_text(encoding="utf-8")):
+            yield path.name, text
+    for path in TEMPLATES:
+        for text in marked_in_template(path):
+            yield path.name, text
+
+
+def chinese(entry):
+    return entry.msgstr or entry.msgstr_plural.get(0, "")
+
+
+def test_every_marked_text_has_its_chinese():
+    known = {entry.msgid: chinese(entry) for entry in CATALOGUE if "fuzzy" not in entry.flags}
+    missing = {(where, text) for where, text in all_marked() if not known.get(text)}
+    assert not missing
+
+
+def test_the_catalogue_holds_nothing_that_is_not_said():
+    said = {text for _, text in all_marked()}
+    assert {entry.msgid for entry in CATALOGUE} - said == set()
+
+
+@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.msgid[:40])
+def test_the_chinese_takes_the_same_values(entry):
+    placeholders = re.compile(r"%\(\w+\)s|<[^>]+>")
+    used = set(placeholders.findall(entry.msgid_plural or entry.msgid))
+    assert set(placeholders.findall(chinese(entry))) == used
+
+
+class Words(HTMLParser):
+    """The words that a template shows without a translation tag."""
+
+    ATTRIBUTES = {"aria-label", "title", "alt", "label"}
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.silent = [], 0
+
+    def handle_starttag(self, tag, attributes):
+        self.silent += tag in ("code", "kbd", "style", "script")
+        self.found += [value for name, value in attributes if name in self.ATTRIBUTES and value]
+
+    def handle_endtag(self, tag):
+        self.silent -= tag in ("code", "kbd", "style", "script")
+
+    def handle_data(self, data):
+        if not self.silent:
+            self.found.append(data)
+
+
+def bare_words(source):
+    """Words of a template outside translation tags, variables and code."""
+    for pattern in (
+        r"{%\s*blocktranslate.*?endblocktranslate\s*%}",
+        r"{%.*?%}",
+        r"{{.*?}}",
+        r"{#.*?#}",
+    ):
+        source = re.sub(pattern, " ", source, flags=re.S)
+    words = Words()
+    words.feed(source)
+    return {word for text in words.found for word in re.findall(r"[^\W\d_]{2,}", text)} - SAID_ALIKE
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(settings.BASE_DIR)))
+def test_a_template_shows_no_word_without_a_translation_tag(path):
+    if path.name not in BOTH_AT_ONCE:
+        assert bare_words(path.read_text(encoding="utf-8")) == set()
+
+
+def test_a_bare_word_would_be_found():
+    assert bare_words('<p>{% translate "Save" %} Loading <b aria-label="Close">x</b></p>') == {"Loading", "Close"}
