@@ -21,7 +21,7 @@ run: .venv/installed
 	@echo "  These sign-ins are there where the database was empty at the first run."
 	@echo
 	@exec .venv/bin/granian --interface wsgi --host 127.0.0.1 --port $(PORT) --workers $(WORKERS) \
-	  --blocking-threads 16 --log-level warning config.wsgi:application
+	  --blocking-threads 16 --log-level error config.wsgi:application
 
 test: .venv/installed-dev browser
 	$(PYTEST)

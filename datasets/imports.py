@@ -18,6 +18,7 @@ from datasets.storing import store_batch
 
 BATCH = 200
 STALE = timedelta(minutes=2)
+FORGOTTEN = timedelta(days=7)
 LONGEST_WAIT = 600  # seconds for another import into the same dataset
 
 
@@ -116,8 +117,12 @@ def ask_for_rows(run, spool):
 
 
 def take_up_unfinished():
-    """Finish imports whose process has died; remove those whose spool is gone. (finished, removed)"""
+    """Finish imports whose process has died; remove those whose spool is gone, and checked ones that nobody came back
+    to within a week. (finished, removed)"""
     finished = removed = 0
+    for run in Import.objects.filter(state=Import.State.CHECKED, touched_at__lt=timezone.now() - FORGOTTEN):
+        drop(run)
+        removed += 1
     for run in Import.objects.unfinished().filter(touched_at__lt=timezone.now() - STALE):
         claimed = Import.objects.filter(pk=run.pk, touched_at=run.touched_at).update(touched_at=timezone.now())
         if not claimed:

@@ -34,6 +34,11 @@ document.addEventListener("htmx:afterSwap", () => {
 // A page that the browser kept from before shows what stands now.
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-// What could not be sent stays on the page, and says so.
-document.addEventListener("htmx:sendError", () => { document.getElementById("unsent").hidden = false; });
-document.addEventListener("htmx:beforeRequest", () => { document.getElementById("unsent").hidden = true; });
+// What could not be sent stays on the page, and says so. A form that is too old is replaced by what stands now.
+const unsent = (shown) => { document.getElementById("unsent").hidden = !shown; };
+document.addEventListener("htmx:beforeRequest", () => unsent(false));
+document.addEventListener("htmx:sendError", () => unsent(true));
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.xhr.status < 500) location.reload();
+  else unsent(true);
+});
