@@ -95,9 +95,15 @@ def last_act(user, dataset):
         return None
     acts = mine.filter(state__in=[*Judgment.STANDING, Judgment.State.SKIPPED]).order_by("-decided_at", "-pk")
     for act in acts[:UNDO_DEPTH]:
-        if act.state == Judgment.State.SAVED or (act.state == Judgment.State.SKIPPED and not superseded(act)):
+        if act.state == Judgment.State.SAVED or (act.state == Judgment.State.SKIPPED and comes_back(act)):
             return act
     return None
+
+
+def comes_back(skipped):
+    """Whether undo would bring a skipped comparison back: it is still wanted, and nobody else has it now."""
+    is_open = Comparison.objects.open().filter(pk=skipped.comparison_id).exists()
+    return is_open and not superseded(skipped)
 
 
 def superseded(skipped):

@@ -15,6 +15,9 @@ class User(AbstractUser):
 
     role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.ANNOTATOR)
 
+    language = models.CharField(_("language"), max_length=10, blank=True, choices=settings.LANGUAGES)
+    time_zone = models.CharField(_("time zone"), max_length=60, blank=True)
+
     @property
     def is_admin(self):
         return self.role == self.Role.ADMIN

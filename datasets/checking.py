@@ -29,15 +29,24 @@ def check_file(spool, dataset, name, stream, format):
 def recognised(sample, format):
     """(name of the format, how to spell a row's keys) by the keys of the first rows: as they are, else lower-cased."""
     objects = [item.value for item in sample if isinstance(item.value, dict)]
-    if format != "auto" or not objects:
-        if not objects:
-            raise FileProblem("no_rows", sample[0].value.reason, sample[0].line)
-        return format, as_it_is
+    if not objects:
+        raise FileProblem("no_rows", sample[0].value.reason, sample[0].line)
+    tried = formats.readable() if format == "auto" else [format]
     for rename in (as_it_is, lower_cased):
-        rows = [rename(row) for row in objects]
-        if name := formats.detect(set().union(*rows), rows[0]):
+        row = together([rename(row) for row in objects])
+        if name := formats.detect(set(row), row, tried):
             return name, rename
-    raise FileProblem("unknown_shape", ", ".join(objects[0])[:300])
+    if format == "auto":
+        raise FileProblem("unknown_shape", ", ".join(objects[0])[:300])
+    return format, as_it_is
+
+
+def together(rows):
+    """One row with every key of these, and of each the first value that there is."""
+    found = type(rows[0])()
+    for row in rows:
+        found.update((key, value) for key, value in row.items() if found.get(key) in (None, ""))
+    return found
 
 
 def as_it_is(row):

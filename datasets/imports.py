@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from datasets.asking import ask, open_again
+from datasets.asking import ask, ask_anew, open_again
 from datasets.checking import check_file
 from datasets.files import FileProblem
 from datasets.formats.rows import DEMONSTRATION
@@ -85,7 +85,12 @@ def take_turn(run):
 
 
 def store_rows(run):
-    """From wherever it stopped to the end."""
+    """From wherever it stopped to the end. Once all rows are stored the spool only tells which prompts are new."""
+    if not spool_path(run).exists():
+        ask_anew(run.dataset)
+        open_again(Comparison.objects.filter(judgments__imported=run))
+        Import.objects.filter(pk=run.pk).update(state=Import.State.DONE)
+        return
     spool = Spool(spool_path(run))
     if run.state == Import.State.STORING:
         while batch := spool.rows(run.stored_upto, BATCH):
@@ -127,7 +132,7 @@ def take_up_unfinished():
         claimed = Import.objects.filter(pk=run.pk, touched_at=run.touched_at).update(touched_at=timezone.now())
         if not claimed:
             continue
-        if spool_path(run).exists():
+        if run.state == Import.State.ASKING or spool_path(run).exists():
             store_rows(run)
             finished += 1
         else:

@@ -13,6 +13,10 @@ RESERVED_SLUGS = ("upload", "new")
 
 
 class DatasetQuerySet(models.QuerySet):
+    def current(self):
+        """Datasets that are not put away."""
+        return self.exclude(state=Dataset.State.ARCHIVED)
+
     def open_to(self, user):
         """Datasets that this person may see and judge: all for an admin; else those that name them, or name nobody."""
         if user.is_admin:
@@ -28,8 +32,16 @@ class Dataset(models.Model):
         ALL = "all", _("every pair of answers")
         FIRST = "first", _("each answer against the first one")
 
+    class State(models.TextChoices):
+        OPEN = "open", _("open: people judge")
+        PAUSED = "paused", _("paused: nothing is handed out")
+        CLOSED = "closed", _("closed: judging is over")
+        ARCHIVED = "archived", _("archived: closed, and out of sight")
+
     slug = models.SlugField(_("short name"), max_length=80, unique=True)
     name = models.CharField(_("name"), max_length=200, blank=True)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.OPEN)
+    guideline = models.TextField(_("guideline"), blank=True)
     pairs = models.CharField(_("pairs asked"), max_length=10, choices=Pairs, default=Pairs.ALL)
     pairs_limit = models.PositiveSmallIntegerField(
         _("at most so many comparisons a prompt"), null=True, blank=True, validators=[MinValueValidator(1)]
@@ -73,6 +85,7 @@ class Import(models.Model):
         STORING = "storing", _("being stored")
         ASKING = "asking", _("stored, comparisons being made")
         DONE = "done", _("stored")
+        UNDONE = "undone", _("undone")
 
     UNFINISHED = (State.STORING, State.ASKING)
     VISIBLE = (State.ASKING, State.DONE)
@@ -171,6 +184,17 @@ class Response(models.Model):
 
     def __str__(self):
         return self.text[:80]
+
+
+class RoleGiven(models.Model):
+    """An import gave a response that was there before a further role. Undoing the import takes it back."""
+
+    imported = models.ForeignKey(Import, models.CASCADE, related_name="roles_given")
+    response = models.ForeignKey(Response, models.CASCADE, related_name="+")
+    role = models.CharField(max_length=20)
+
+    def __str__(self):
+        return f"{self.response_id}: {self.role}"
 
 
 class ComparisonQuerySet(models.QuerySet):

@@ -8,7 +8,7 @@ from django.utils import timezone
 from datasets.files import Item
 from datasets.formats.rows import CANDIDATES, DEMONSTRATION, Refused
 from datasets.identity import fingerprint, sha256
-from datasets.models import Choice, Comparison, Import, Judgment, Prompt, Response
+from datasets.models import Choice, Comparison, Import, Judgment, Prompt, Response, RoleGiven
 
 
 @dataclass
@@ -31,7 +31,9 @@ def store_batch(run, spool, rows):
     fresh, votes = Counter(), []
     for _, file, line, row in rows:
         pks = response_pks(batch, row)
-        brought = {("prompt", batch.prompts[fingerprint(row.prompt)].pk), *(("response", pk) for pk in pks)} & batch.new
+        mentioned = {("prompt", batch.prompts[fingerprint(row.prompt)].pk)}
+        mentioned |= {(kind, pk) for kind in ("response", "role") for pk in pks}
+        brought = mentioned & batch.new
         batch.new -= brought
         try:
             new = new_votes(run, row, pks, comparisons, voted, f"{file}:{line}")
@@ -93,7 +95,7 @@ def store_responses(batch, rows):
         text_hash__in={sha256(response.text) for row in rows for response in row.responses},
     )
     batch.responses = {(r.prompt_id, r.source, r.text_hash): r for r in known}
-    made, changed = {}, {}
+    made, changed, given = {}, {}, []
     for row in rows:
         for key, response in zip(response_keys(batch, row), row.responses, strict=True):
             stored = batch.responses.get(key)
@@ -108,8 +110,10 @@ def store_responses(batch, rows):
                 setattr(stored, role, True)
                 if key not in made:
                     changed[key] = stored
+                    given.append(RoleGiven(imported=batch.run, response=stored, role=role))
     batch.new |= {("response", r.pk) for r in Response.objects.bulk_create(made.values())}
     Response.objects.bulk_update(changed.values(), ["candidate", "demonstration"])
+    RoleGiven.objects.bulk_create(given)
     batch.new |= {("role", r.pk) for r in changed.values()}
 
 

@@ -33,6 +33,7 @@ def writable():
     return {name: module for name, module in all_formats().items() if hasattr(module, "write")}
 
 
-def detect(keys, row):
-    """The name of the first shape that these keys have, or None. `row` is one row, to look at types."""
-    return next((name for name, module in readable().items() if module.matches(keys, row)), None)
+def detect(keys, row, names=None):
+    """The name of the first shape (of these) that the keys have, or None. `row` is one row, to look at types."""
+    tried = names or readable()
+    return next((name for name in tried if readable()[name].matches(keys, row)), None)

@@ -9,7 +9,7 @@ WRITES = Demonstration
 
 
 def matches(keys, row):
-    return {"instruction", "output"} <= keys
+    return {"instruction", "output"} <= keys and not reading.marked(keys, row)
 
 
 def read(row):

@@ -15,11 +15,7 @@ WRITES = Preference
 
 
 def matches(keys, row):
-    return {"chosen", "rejected"} <= keys and any(_list_like(row.get(key)) for key in ("chosen", "rejected"))
-
-
-def _list_like(value):
-    return isinstance(value, list) or (isinstance(value, str) and value.startswith('[{"'))
+    return {"chosen", "rejected"} <= keys and any(reading.message_list(row, key) for key in ("chosen", "rejected"))
 
 
 def read(row):
@@ -42,9 +38,11 @@ def _shared_prompt(row, chosen, rejected):
     system = reading.text(row.get("system"), "system", required=False)
     shared = reading.prompt_of(chosen[:-1], "chosen", system)
     stated = row.get("prompt")
-    if isinstance(stated, str) and shared.turns == () and stated != shared.instruction:
-        raise Refused("prompts_differ", "prompt")
-    if isinstance(stated, list) and reading.prompt_of(reading.messages(stated, "prompt"), "prompt", system) != shared:
+    if reading.message_list(row, "prompt"):
+        differs = reading.prompt_of(reading.messages(stated, "prompt"), "prompt", system) != shared
+    else:
+        differs = isinstance(stated, str) and stated not in ("", shared.instruction) and not shared.turns
+    if differs:
         raise Refused("prompts_differ", "prompt")
     return shared
 

@@ -1,6 +1,6 @@
 """LLaMA-Factory's Alpaca with chosen and rejected (system, history). Read shape 10."""
 
-from datasets.formats import reading
+from datasets.formats import reading, wide
 from datasets.formats.judged import judged_row
 
 LABEL = "Alpaca ranking (LLaMA-Factory)"
@@ -8,7 +8,8 @@ SHAPE = 10
 
 
 def matches(keys, row):
-    return {"instruction", "chosen", "rejected"} <= keys and isinstance(row.get("chosen"), str | None)
+    texts = {"instruction", "chosen", "rejected"} <= keys and isinstance(row.get("chosen"), str | None)
+    return texts and not wide.points(keys, row)
 
 
 def read(row):

@@ -1,6 +1,6 @@
 """orca_dpo_pairs and distilabel: system, question (or input), chosen, rejected as strings. Read shape 9."""
 
-from datasets.formats import reading
+from datasets.formats import reading, wide
 from datasets.formats.judged import judged_row
 from datasets.formats.rows import JUDGED, Prompt, Response, Row, Vote
 
@@ -9,7 +9,8 @@ SHAPE = 9
 
 
 def matches(keys, row):
-    return {"system", "chosen", "rejected"} <= keys and bool(keys & {"question", "input"}) and "instruction" not in keys
+    asked = bool(keys & {"question", "input"}) and "instruction" not in keys
+    return asked and {"system", "chosen", "rejected"} <= keys and not wide.points(keys, row)
 
 
 def read(row):

@@ -13,8 +13,8 @@ REJECTED = ("rejected", "rejected_response", "response_rejected")
 
 
 def matches(keys, row):
-    wide_row = len(wide.numbered(keys, wide.ANSWER_COLUMN)) >= 2  # there `chosen` names a column
-    return not wide_row and bool(keys & set(CHOSEN)) and bool(keys & set(REJECTED))
+    judged = bool(keys & set(CHOSEN)) and bool(keys & set(REJECTED))
+    return judged and not wide.points(keys, row, _key(row, CHOSEN))
 
 
 def read(row):

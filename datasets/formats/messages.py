@@ -9,7 +9,7 @@ WRITES = Demonstration
 
 
 def matches(keys, row):
-    return "messages" in keys and not keys & set(reading.ANSWER_KEYS)
+    return "messages" in keys and not keys & set(reading.ANSWER_KEYS) and not reading.marked(keys, row)
 
 
 def read(row):

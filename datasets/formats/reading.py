@@ -1,8 +1,9 @@
 """The parts that the readers share: texts, prompts, conversations. Each refuses with reason and field."""
 
 import json
+import re
 
-from datasets.formats.rows import Prompt, Refused
+from datasets.formats.rows import Prompt, Refused, Table
 
 ROLES = {
     "system": "system",
@@ -11,6 +12,7 @@ ROLES = {
 }
 ANSWER_KEYS = ("response", "output", "answer", "completion", "text")
 SOURCE_KEYS = ("source", "model", "generator")
+MESSAGES = re.compile(r"""\s*\[\s*\{\s*["'](role|from|content|value)["']""")
 PROMPT_KEYS = ("prompt", "instruction", "question", "query")
 
 
@@ -55,8 +57,13 @@ def name(value, field):
 
 def source(row):
     """Which model or person wrote a row's response, where the row says so."""
-    key = next((key for key in SOURCE_KEYS if isinstance(row.get(key), str)), "source")
+    key = next((key for key in SOURCE_KEYS if isinstance(row.get(key), str | int) and row[key] != ""), "source")
     return name(row.get(key), key)
+
+
+def marked(keys, row):
+    """Whether the row says of its one answer that it is good or bad (KTO): that is no demonstration."""
+    return "kto_tag" in keys or str(row.get("label")).lower() in ("true", "false", "0", "1")
 
 
 def listed(value, field):
@@ -69,6 +76,12 @@ def listed(value, field):
     if not isinstance(value, list):
         raise Refused("not_a_list", field, type(value).__name__)
     return value
+
+
+def message_list(row, key):
+    """Whether this field holds a list of messages, in a table as JSON."""
+    value = row.get(key)
+    return isinstance(value, list) or (isinstance(row, Table) and bool(MESSAGES.match(value or "")))
 
 
 def messages(value, field):
@@ -144,7 +157,7 @@ def prompt(obj):
         raise Refused("missing_field", "prompt")
     system = text(obj.get("system"), "system", required=False)
     value = obj[key]
-    if key not in PROMPT_KEYS or isinstance(value, list):
+    if key not in PROMPT_KEYS or message_list(obj, key):
         return prompt_of(messages(value, key), key, system)
     return Prompt(
         instruction=filled(value, key),

@@ -1,6 +1,7 @@
 """A prompt and its one answer: prompt/completion, question/answer, query/response. Read shape 26."""
 
 from datasets.formats import reading
+from datasets.formats.judged import last_answer
 from datasets.formats.rows import DEMONSTRATION, Response, Row
 
 LABEL = "SFT pairs (a prompt and its answer)"
@@ -9,14 +10,13 @@ ANSWERS = ("completion", "answer", "response", "output")
 
 
 def matches(keys, row):
-    return bool(keys & set(reading.PROMPT_KEYS)) and bool(keys & set(ANSWERS))
+    answered = bool(keys & set(reading.PROMPT_KEYS)) and bool(keys & set(ANSWERS))
+    return answered and not reading.marked(keys, row)
 
 
 def read(row):
     key = next((name for name in ANSWERS if name in row), "completion")
     value = reading.required(row, key)
-    if isinstance(value, list):
-        (text,) = [words for _, words in reading.messages(value, key)] if len(value) == 1 else (None,)
-    else:
-        text = value
-    return Row(reading.prompt(row), (Response(reading.answer(text, key)),), DEMONSTRATION)
+    said = isinstance(value, list)
+    text = last_answer(reading.messages(value, key), key) if said else reading.answer(value, key)
+    return Row(reading.prompt(row), (Response(text),), DEMONSTRATION)

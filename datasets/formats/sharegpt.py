@@ -11,7 +11,7 @@ SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt"}
 
 
 def matches(keys, row):
-    return bool(keys & {"conversations", "conversation"})
+    return bool(keys & {"conversations", "conversation"}) and not reading.marked(keys, row)
 
 
 def read(row):

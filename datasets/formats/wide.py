@@ -18,7 +18,7 @@ ANSWER_COLUMN = re.compile(rf"(?i:response|answer|output|completion|candidate|ge
 SOURCE_COLUMN = re.compile(rf"(?i:model|source|generator){LABELLED}")
 LISTS = ("responses", "candidates", "generations", "outputs", "completions", "answers")
 SOURCE_LISTS = ("models", "sources", "generation_models")
-WINNERS = ("winner", "preference", "preferred", "better", "chosen")
+WINNERS = ("winner", "preference", "preferred", "better", "chosen", "chosen_response", "response_chosen")
 TIES = ("tie", "draw", "equal", "same")
 BOTH_BAD = ("both_bad", "both bad", "bothbad", "tie (bothbad)", "neither", "none")
 
@@ -30,7 +30,17 @@ def numbered(keys, pattern):
 
 
 def matches(keys, row):
-    return len(numbered(keys, ANSWER_COLUMN)) >= 2 or bool(keys & set(LISTS))
+    answered = len(numbered(keys, ANSWER_COLUMN)) >= 2 or bool(keys & set(LISTS))
+    return answered and reading.prompt_key(keys) is not None
+
+
+def points(keys, row, key="chosen"):
+    """Whether this field only names one of the row's numbered answers, as a winner column does."""
+    columns, sources = numbered(keys, ANSWER_COLUMN), numbered(keys, SOURCE_COLUMN)
+    said = str(row.get(key, "")).strip().lower()
+    names = [*columns.values(), *sources.values(), *(str(row.get(source)) for source in sources.values())]
+    named = len(said) == 1 or said.isdecimal() or said in {name.lower() for name in names}
+    return len(columns) >= 2 and (named or said in TIES + BOTH_BAD)
 
 
 def read(row):
