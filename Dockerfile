@@ -1,10 +1,11 @@
 FROM python:3.11-slim
 
-ENV PYTHONUNBUFFERED=1 DATA_DIR=/data
+ENV PYTHONUNBUFFERED=1 DATA_DIR=/data LOG_FORMAT=json
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN pip install --no-cache-dir -c constraints.txt -e . \
-    && useradd --create-home chosen && mkdir /data && chown chosen /data
+    && useradd --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin chosen \
+    && mkdir /data && chown chosen:chosen /data
 COPY manage.py ./
 COPY config config
 COPY datasets datasets
@@ -12,11 +13,11 @@ COPY annotate annotate
 COPY templates templates
 COPY static static
 COPY locale locale
-RUN python -m config.translations
+# All that is written later is in /data and /tmp: the rest of the file system may be read-only.
+RUN python -m config.translations && python -m compileall -q config datasets annotate
 
 USER chosen
 VOLUME /data
 EXPOSE 8000
-HEALTHCHECK --interval=15s --timeout=5s --start-period=40s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen(u.Request('http://127.0.0.1:8000/healthz', headers={'Host': 'localhost'}), timeout=4)"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s CMD ["python", "-m", "config.healthcheck"]
 CMD ["sh", "-c", "python manage.py migrate --verbosity 0 && python manage.py take_up_imports && exec granian --interface wsgi --host 0.0.0.0 --port 8000 --workers ${WORKERS:-2} --blocking-threads 16 --log-level warning config.wsgi:application"]

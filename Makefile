@@ -7,7 +7,7 @@ PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --progress-bar on -c constraints.txt
 PYTEST := $(PY) -m pytest -n 2 -q
 
-.PHONY: run test test-sqlite test-postgres test-consumers lint messages browser
+.PHONY: run test test-sqlite test-postgres test-consumers bench lint messages browser
 
 run: .venv/installed
 	@$(PY) -m config.translations
@@ -36,6 +36,9 @@ test-postgres: .venv/installed-dev browser
 test-consumers: .venv/installed-dev .venv-consumers/installed
 	$(PY) -m pytest -q -m consumers tests/consumers
 
+bench: .venv/installed-dev
+	@$(PY) bench/run.py $(ONLY)
+
 lint: .venv/installed-dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -54,12 +57,12 @@ messages: .venv/installed-dev
 
 .venv/installed: .venv/made pyproject.toml constraints.txt
 	@echo "Installing what Chosen needs (once; about half a minute) …"
-	$(PIP) -e .
+	@$(PIP) -e . 1>&2
 	@touch $@
 
 .venv/installed-dev: .venv/installed pyproject.toml constraints.txt
 	@echo "Installing what the tests need (once) …"
-	$(PIP) -e '.[dev]'
+	@$(PIP) -e '.[dev]' 1>&2
 	@touch $@
 
 .venv-consumers/installed: tests/consumers/requirements.txt

@@ -40,8 +40,10 @@ LOCK = "FOR UPDATE OF c SKIP LOCKED" if PASSES_OVER else ""
 def next_judgment(user, dataset):
     """The judgment in this person's hands: what they reopened, what they hold, else the next open comparison.
 
-    None when there is nothing to give them now.
+    None when there is nothing to give them now, or the dataset is not open.
     """
+    if dataset.state != dataset.State.OPEN:
+        return None
     returned = give_back(dataset)
     for attempt in range(TRIES):
         with transaction.atomic():

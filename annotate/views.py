@@ -12,6 +12,7 @@ from annotate.queue import next_judgment
 from datasets.access import annotator_required, signed_in
 from datasets.models import Dataset, Judgment
 from datasets.progress import judged_by, progress
+from datasets.rendering import render as render_text
 from datasets.rendering import shown_prompt, shown_responses
 
 STANDS = {
@@ -26,7 +27,7 @@ STANDS = {
 @signed_in
 @require_safe
 def home(request):
-    datasets = Dataset.objects.open_to(request.user)
+    datasets = Dataset.objects.current().open_to(request.user)
     shown = [(dataset, progress(dataset), judged_by(request.user, dataset)) for dataset in datasets]
     return render(request, "annotate/home.html", {"datasets": shown})
 
@@ -62,6 +63,12 @@ def undo_last(request, dataset):
     return answer(request, dataset)
 
 
+@annotator_required
+@require_safe
+def guideline(request, dataset):
+    return render(request, "annotate/guideline.html", {"dataset": dataset, "guideline": render_text(dataset.guideline)})
+
+
 def answer(request, dataset):
     """What follows an act: the next comparison at once for htmx, by a redirect without it."""
     return show_next(request, dataset) if request.htmx else redirect("annotate", dataset.slug)
@@ -86,6 +93,8 @@ def show_next(request, dataset, status=200):
         "last_act": last_act(request.user, dataset),
         "judgment": judgment,
     }
+    if not request.htmx and dataset.guideline:
+        context["guideline"] = render_text(dataset.guideline)
     if judgment:
         context |= comparison_context(judgment)
     template = "annotate/_work.html" if request.htmx else "annotate/work.html"

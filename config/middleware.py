@@ -1,7 +1,11 @@
-"""What concerns every answer: cookies over https, and htmx's view of redirects and messages."""
+"""What concerns every answer: cookies over https, a person's language and time zone, and htmx's view of redirects."""
 
+from django.db import Error
+from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
+
+from annotate.people import zone_of
 
 
 def secure_cookies(get_response):
@@ -15,6 +19,28 @@ def secure_cookies(get_response):
         return response
 
     return middleware
+
+
+def preferences(get_response):
+    """Whoever has signed in reads each page in the language and the time zone of their profile."""
+
+    def middleware(request):
+        person = signed_in_person(request)
+        if person and person.language:  # before the cookie's and the browser's, which LocaleMiddleware has found
+            translation.activate(person.language)
+            request.LANGUAGE_CODE = translation.get_language()
+        with timezone.override(person and zone_of(person)):
+            return get_response(request)
+
+    return middleware
+
+
+def signed_in_person(request):
+    """None for a stranger, and while the database does not answer: /healthz has to tell that, not we."""
+    try:
+        return request.user if request.user.is_authenticated else None
+    except Error:
+        return None
 
 
 def htmx_answers(get_response):

@@ -35,10 +35,12 @@ def pairs_of(responses, pairs, limit=None, asked=frozenset()):
 
 
 def around(ring):
-    """Pairs of neighbours in a ring, then of those two apart, and so on: each stands in as many as any other."""
+    """Pairs of neighbours in a ring, then of those two apart, and so on: each stands in as many as any other. Of each
+    distance first those that have no answer in common, so that this holds wherever one stops."""
     n = len(ring)
     for step in range(1, n // 2 + 1):
-        for start in range(n if step * 2 != n else n // 2):
+        starts = range(n if step * 2 != n else n // 2)
+        for start in sorted(starts, key=lambda start: start // step % 2):
             yield tuple(sorted((ring[start], ring[(start + step) % n])))
 
 

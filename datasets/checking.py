@@ -87,16 +87,18 @@ def check_batch(spool, dataset, file, found):
 
 def check_votes(spool, row, standing, place):
     """The row with its unnamed votes numbered, or the refusal that names the earlier, other verdict."""
+    said = [(vote, vote_key(row, vote), what_it_says(row, vote)) for vote in row.votes]
+    for vote, key, verdict in said:
+        earlier = vote.annotator and (standing.get(key) or spool.said_before(key))
+        if earlier and earlier[0] != verdict:
+            return Refused("other_verdict", "annotator", earlier[1])
     votes = []
-    for vote in row.votes:
-        key, said = vote_key(row, vote), what_it_says(row, vote)
+    for vote, key, verdict in said:
         if vote.annotator:
-            earlier = standing.get(key) or spool.said_before(key, said, place)
-            if earlier and earlier[0] != said:
-                return Refused("other_verdict", "annotator", earlier[1])
+            spool.remember(key, verdict, place)
             votes.append(vote)
         else:
-            votes.append(replace(vote, ordinal=spool.times(f"{key} {said}")))
+            votes.append(replace(vote, ordinal=spool.times(f"{key} {verdict}")))
     return replace(row, votes=tuple(votes))
 
 

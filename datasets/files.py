@@ -15,6 +15,7 @@ from datasets.formats.rows import Refused, Table
 
 HEAD = 1 << 20
 LONGEST_ROW = 16 << 20  # bytes; a row beyond is refused, and memory stays bounded
+SWELLS_FROM, SWELLS_AT_MOST = 64 << 20, 200  # a .gz may hold so much in any case, beyond it so many times its size
 BLANK = " \t\r\n"
 
 
@@ -25,7 +26,7 @@ class FileProblem(ValueError):
 
     def __init__(self, code, detail="", line=0):
         super().__init__(code)
-        self.code, self.detail, self.line = code, detail, line
+        self.code, self.detail, self.line = code, detail.encode("utf-8", "backslashreplace").decode(), line
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Item:
 
     line: int
     value: dict | Refused
-    raw: str | dict = ""
+    raw: str | dict | list = ""
     number: int = 0
 
 
@@ -43,7 +44,7 @@ class Chained(io.RawIOBase):
     """A stream with what was read of it put back in front."""
 
     def __init__(self, head, stream):
-        self.head, self.stream = head, stream
+        self.head, self.stream, self.count = head, stream, 0
 
     def readable(self):
         return True
@@ -52,14 +53,30 @@ class Chained(io.RawIOBase):
         chunk, self.head = self.head[: len(buffer)], self.head[len(buffer) :]
         chunk = chunk or self.stream.read(len(buffer))
         buffer[: len(chunk)] = chunk
+        self.count += len(chunk)
         return len(chunk)
+
+
+class Inflated:
+    """What a gzipped stream holds; one that swells beyond any text is refused before it fills the disk."""
+
+    def __init__(self, packed):
+        self.packed, self.count = packed, 0
+        self.plain = gzip.GzipFile(fileobj=io.BufferedReader(packed))
+
+    def read(self, size):
+        chunk = self.plain.read(size)
+        self.count += len(chunk)
+        if self.count > max(SWELLS_FROM, SWELLS_AT_MOST * self.packed.count):
+            raise FileProblem("swells", f"{self.count // self.packed.count} : 1")
+        return chunk
 
 
 def items(stream):
     """(kind, iterator of Item) of a binary stream; kind is `jsonl`, `json`, `csv` or `tsv`. Raises FileProblem."""
     head = stream.read(HEAD)
     if head.startswith(b"\x1f\x8b"):
-        stream = gzip.GzipFile(fileobj=io.BufferedReader(Chained(head, stream)))
+        stream = Inflated(Chained(head, stream))
         head = unzipped(stream.read, HEAD)
     encoded_as(head)
     head = head.removeprefix(codecs.BOM_UTF8)
@@ -94,14 +111,14 @@ def encoded_as(head):
         len(start) > 8 and (start[1:9:2] == bytes(4) or start[0:8:2] == bytes(4))
     ):
         raise FileProblem("utf16")
-    if b"\x00" in start:
-        raise FileProblem("not_text")
-    first_line = start.split(b"\n", 1)[0]
-    if start.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] not in (b"{", b"["):
+    first_line = start.lstrip(b" \t\r\n\xef\xbb\xbf").split(b"\n", 1)[0]
+    if first_line[:1] not in (b"{", b"["):
         try:
-            codecs.getincrementaldecoder("utf-8")().decode(first_line)
+            text = codecs.getincrementaldecoder("utf-8")().decode(first_line)
         except UnicodeDecodeError:
             raise FileProblem("not_text") from None
+        if "\x00" in text:
+            raise FileProblem("not_text")
 
 
 def told_apart(head):
@@ -111,7 +128,9 @@ def told_apart(head):
         return "json", json_document
     if text.startswith("{"):
         first, newline, _ = text.partition("\n")
-        return ("json", json_document) if newline and not parses(first) and begins_document(text) else ("jsonl", jsonl)
+        more_follows = len(head) > HEAD - len(codecs.BOM_UTF8) - 1
+        document = newline and not parses(first) and begins_document(text, more_follows)
+        return ("json", json_document) if document else ("jsonl", jsonl)
     header = text.splitlines()[0]
     delimiter = max("\t,;", key=lambda mark: (header.count(mark), mark == "\t"))
     if delimiter not in header:
@@ -121,21 +140,26 @@ def told_apart(head):
 
 def parses(text):
     try:
-        decoder.decode(text)
+        lenient.decode(text)
     except (ValueError, RecursionError):
         return False
     return True
 
 
-def begins_document(text):
-    """Whether a value that spans lines begins here: it parses, or nothing is wrong with it but its length."""
+def begins_document(text, more_follows):
+    """Whether a value that spans lines begins here: it parses, or nothing is wrong with it but that it goes on."""
     try:
-        decoder.raw_decode(text)
+        lenient.raw_decode(text)
     except json.JSONDecodeError as error:
-        return len(text) >= HEAD // 2 and error.pos > len(text) - 100
-    except (ValueError, RecursionError):
+        return more_follows and goes_on(text, error)
+    except RecursionError:
         return False
     return True
+
+
+def goes_on(text, error):
+    """Whether a text that is no JSON may be the beginning of one."""
+    return error.msg.startswith("Unterminated string") or error.pos > len(text) - 16
 
 
 def _no_constant(name):
@@ -143,6 +167,7 @@ def _no_constant(name):
 
 
 decoder = json.JSONDecoder(parse_constant=_no_constant)
+lenient = json.JSONDecoder(parse_int=str)  # finds the end of a value that is refused: NaN, a number of 5,000 digits
 
 
 def as_object(text):
@@ -206,19 +231,26 @@ class Window:
 
     def value(self):
         """(value or the refusal, raw text) of the JSON value that begins here."""
+        refused = None
         while True:
             try:
-                value, end = decoder.raw_decode(self.text, self.at)
+                value, end = (lenient if refused else decoder).raw_decode(self.text, self.at)
+                return refused or value, self.take(end)
             except RecursionError:
                 raise FileProblem("too_deep", line=self.line) from None
+            except json.JSONDecodeError as error:
+                self.go_on(error)
             except ValueError as error:
-                if len(self.text) - self.at > LONGEST_ROW:
-                    raise FileProblem("row_too_long", f"{LONGEST_ROW >> 20} MiB", self.line) from None
-                if not self.more(max(HEAD, len(self.text) - self.at)):
-                    at = getattr(error, "lineno", 1) - 1 + self.line if self.at == 0 else self.line
-                    raise FileProblem("bad_json", getattr(error, "msg", str(error)), at) from None
-                continue
-            return value, self.take(end)
+                refused = Refused("bad_json", "", str(error))
+
+    def go_on(self, error):
+        """Read on where a value may only be cut off by the window's end."""
+        cut_off = goes_on(self.text, error)
+        if cut_off and len(self.text) - self.at > LONGEST_ROW:
+            raise FileProblem("row_too_long", f"{LONGEST_ROW >> 20} MiB", self.line) from None
+        if not cut_off or not self.more(max(HEAD, len(self.text) - self.at)):
+            line = self.line + self.text.count("\n", self.at, error.pos)
+            raise FileProblem("bad_json", error.msg, line) from None
 
 
 def json_document(body):
@@ -235,7 +267,8 @@ def json_document(body):
             return
         line = window.line
         value, raw = window.value()
-        yield Item(line, value if isinstance(value, dict) else Refused("not_an_object", "", type(value).__name__), raw)
+        known = isinstance(value, dict | Refused)
+        yield Item(line, value if known else Refused("not_an_object", "", type(value).__name__), raw)
         if array and window.peek() == ",":
             window.take(window.at + 1)
         elif array and window.peek() not in ("]", ""):
@@ -249,18 +282,36 @@ def table(body, delimiter):
     which readers refuse with their field."""
     csv.field_size_limit(LONGEST_ROW)
     text = io.TextIOWrapper(body, "utf-8", errors="surrogateescape", newline="")
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    reader = csv.reader(lines(text), delimiter=delimiter, strict=True)
+    header, begin = [], 1
     try:
-        header = [name.strip() for name in next(reader)]
-        if twice := next((name for name in header if name and header.count(name) > 1), None):
-            raise FileProblem("duplicate_column", twice, 1)
-        begin = reader.line_num + 1
         for cells in reader:
             line, begin = begin, reader.line_num + 1
-            if any(cells):
-                yield Item(line, table_row(header, cells), dict(zip(header, cells, strict=False)))
+            if header and any(cells):
+                ragged = len(cells) != len(header)
+                yield Item(line, table_row(header, cells), cells if ragged else dict(zip(header, cells, strict=True)))
+            elif any(cells):
+                header = table_header(cells, line)
     except csv.Error as error:
-        raise FileProblem("bad_table", str(error), reader.line_num) from None
+        code = "row_too_long" if "field limit" in str(error) else "bad_table"
+        raise FileProblem(code, str(error), begin) from None
+
+
+def lines(text):
+    """The lines of a text, of which none may be so long that memory would not hold it."""
+    number = 0
+    while line := text.readline(LONGEST_ROW + 1):
+        number += 1
+        if len(line) > LONGEST_ROW:
+            raise FileProblem("row_too_long", f"{LONGEST_ROW >> 20} MiB", number)
+        yield line
+
+
+def table_header(cells, line):
+    header = [name.strip() for name in cells]
+    if twice := next((name for name in header if name and header.count(name) > 1), None):
+        raise FileProblem("duplicate_column", twice, line)
+    return header
 
 
 def table_row(header, cells):

@@ -24,6 +24,8 @@ class Moment(forms.CharField):
         try:
             day = parse_date(value)
             moment = datetime.combine(day + timedelta(days=self.end), time()) if day else parse_datetime(value)
+        except OverflowError:  # the end of the last day that there is
+            moment = datetime.max
         except ValueError:
             moment = None
         if moment is None:

@@ -21,6 +21,8 @@ class FilesField(forms.FileField):
 
 
 class UploadForm(forms.Form):
+    """`overlap` comes last: a browser cut off in the middle of a file has not sent it, and nothing is stored."""
+
     slug = forms.CharField(
         label=_("Dataset"),
         max_length=80,
@@ -53,6 +55,8 @@ class SettingsForm(forms.ModelForm):
         model = Dataset
         fields = [
             "name",
+            "state",
+            "guideline",
             "pairs",
             "pairs_limit",
             "ask_demonstrations",
@@ -62,10 +66,29 @@ class SettingsForm(forms.ModelForm):
             "lease_minutes",
             "annotators",
         ]
-        widgets = {"annotators": forms.CheckboxSelectMultiple}
+        widgets = {
+            "annotators": forms.CheckboxSelectMultiple,
+            "guideline": forms.Textarea(attrs={"rows": 8}),
+        }
         help_texts = {
+            "guideline": _("What to look for, in Markdown. Annotators open it beside the task with the key g."),
             "name": _("What annotators read; without one, the short name."),
             "pairs_limit": _("Empty: all of them; of more than six answers a sample in any case."),
             "ask_demonstrations": _("Rows with a single answer, which otherwise are only exported."),
             "annotators": _("Nobody ticked: every annotator."),
         }
+
+
+class DeleteForm(forms.Form):
+    name = forms.CharField(
+        label=_("Type the short name to delete"), widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, dataset, *args):
+        super().__init__(*args)
+        self.dataset = dataset
+
+    def clean_name(self):
+        if self.cleaned_data["name"] != self.dataset.slug:
+            raise forms.ValidationError(_("This is not the short name of the dataset. Nothing was deleted."))
+        return self.dataset.slug

@@ -1,6 +1,7 @@
 """Files -> rows -> database. A check reads everything into a spool; storing goes in short batches that let judging
 go on, under an Import whose rows are invisible until all are there."""
 
+import contextlib
 import time
 from datetime import timedelta
 
@@ -14,7 +15,8 @@ from datasets.formats.rows import DEMONSTRATION
 from datasets.identity import fingerprint
 from datasets.models import Comparison, Dataset, Import, Judgment, Prompt, Response
 from datasets.spool import Spool, folder
-from datasets.storing import store_batch
+from datasets.storing import give_roles, store_batch
+from datasets.undoing import CannotUndo, undo_import
 
 BATCH = 200
 STALE = timedelta(minutes=2)
@@ -62,25 +64,31 @@ def spool_path(run):
 def store(run, overlap=None):
     """Store what was checked, all of it; the Import, done. `overlap` is for a dataset that is made here.
 
-    Waits while another import into the same dataset is being stored.
+    Waits while another import into the same dataset is being stored. Asked for twice, it is stored once; both wait.
     """
     run.dataset, _ = Dataset.objects.get_or_create(slug=run.slug, defaults={"overlap": overlap or 1})
-    take_turn(run)
-    store_rows(run)
+    if take_turn(run):
+        store_rows(run)
     return run
 
 
 def take_turn(run):
-    """Become the one import of the dataset that is being stored; TimeoutError after ten minutes."""
-    run.state = Import.State.STORING
+    """Become the one import of the dataset that is being stored; False where somebody else has stored this very one.
+
+    TimeoutError after ten minutes.
+    """
+    checked = Import.objects.filter(pk=run.pk, state=Import.State.CHECKED)
+    dataset = run.dataset
     for _ in range(LONGEST_WAIT * 2):
-        try:
-            with transaction.atomic():
-                run.save()
-            return
-        except IntegrityError:
-            take_up_unfinished()
-            time.sleep(0.5)
+        with contextlib.suppress(IntegrityError), transaction.atomic():
+            if checked.update(dataset=dataset, state=Import.State.STORING, touched_at=timezone.now()):
+                run.refresh_from_db()
+                return True
+        run.refresh_from_db()
+        if run.state not in (Import.State.CHECKED, *Import.UNFINISHED):
+            return False
+        take_up_unfinished()
+        time.sleep(0.5)
     raise TimeoutError(f"another import into {run.slug} is being stored")
 
 
@@ -98,13 +106,14 @@ def store_rows(run):
                 store_batch(run, spool, batch)
                 run.stored_upto = batch[-1][0]
                 run.save()
-        run.state = Import.State.ASKING
-        run.save()
+        with transaction.atomic():
+            give_roles(run)
+            run.state = Import.State.ASKING
+            run.save()
     ask_for_rows(run, spool)
     run.state = Import.State.DONE
     run.save()
-    spool.db.execute("DELETE FROM rows")
-    spool.delete() if not run.refused else spool.close()
+    spool.forget_rows() if run.refused else spool.delete()
 
 
 def ask_for_rows(run, spool):
@@ -132,13 +141,22 @@ def take_up_unfinished():
         claimed = Import.objects.filter(pk=run.pk, touched_at=run.touched_at).update(touched_at=timezone.now())
         if not claimed:
             continue
-        if run.state == Import.State.ASKING or spool_path(run).exists():
+        if run.state == Import.State.UNDOING:
+            undo_or_keep(run)
+            finished += 1
+        elif run.state == Import.State.ASKING or spool_path(run).exists():
             store_rows(run)
             finished += 1
         else:
             drop(run)
             removed += 1
     return finished, removed
+
+
+def undo_or_keep(run):
+    """Finish an undo that was interrupted; where somebody has judged since, the import stays."""
+    with contextlib.suppress(CannotUndo):
+        undo_import(run)
 
 
 def drop(run):

@@ -85,10 +85,11 @@ class Import(models.Model):
         STORING = "storing", _("being stored")
         ASKING = "asking", _("stored, comparisons being made")
         DONE = "done", _("stored")
+        UNDOING = "undoing", _("being undone")
         UNDONE = "undone", _("undone")
 
-    UNFINISHED = (State.STORING, State.ASKING)
-    VISIBLE = (State.ASKING, State.DONE)
+    UNFINISHED = (State.STORING, State.ASKING, State.UNDOING)
+    VISIBLE = (State.ASKING, State.DONE, State.UNDOING)
 
     slug = models.SlugField(max_length=80)
     dataset = models.ForeignKey(Dataset, models.CASCADE, null=True, related_name="imports")
@@ -112,7 +113,7 @@ class Import(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["dataset"], condition=Q(state__in=["storing", "asking"]), name="one_import_at_a_time"
+                fields=["dataset"], condition=Q(state__in=["storing", "asking", "undoing"]), name="one_import_at_a_time"
             )
         ]
 

@@ -47,6 +47,7 @@ FILE = {
     "no_rows": _("No row of the file could be read."),
     "not_text": _("This is not a text file."),
     "row_too_long": _("A row is too long."),
+    "swells": _("The .gz file swells to many times its size, as no text does."),
     "too_deep": _("A row is nested too deeply."),
     "unknown_file": _("This is neither JSON Lines, a JSON array, CSV nor TSV."),
     "unknown_shape": _("The fields are none of a known shape; docs/formats.md lists them."),
@@ -66,4 +67,26 @@ LEFT_OUT = {
     "split": _("as many for one as for the other"),
     "tie": _("ties"),
     "weak": _("below the strength asked for"),
+}
+
+KINDS = {
+    "candidates": _("answers to compare"),
+    "judged": _("judged pairs"),
+    "demonstration": _("demonstrations"),
+    "prompt": _("prompts without answers"),
+}
+
+CANNOT_UNDO = {
+    "busy": _("Another import into this dataset is being stored. Try again when it is done."),
+    "judged": _("People have judged what this import brought, or have it in hand: it stays."),
+    "not_stored": _("This import is not stored."),
+    "used": _("A later import builds on this one: undo that first."),
+}
+
+CANNOT_SAVE = {
+    "answer_gone": _("Somebody else has taken an answer away in the meantime. Load the page again."),
+    "answer_judged": _("An answer that people have judged, or have in hand, cannot be changed or taken away."),
+    "answer_twice": _("The same answer of the same source stands there twice."),
+    "prompt_exists": _("This dataset has the same prompt already."),
+    "prompt_judged": _("People have judged answers to this prompt, or have them in hand: it cannot be changed."),
 }

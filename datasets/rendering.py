@@ -147,14 +147,19 @@ def shown_responses(ids):
     return [found[pk] for pk in ids]
 
 
+def prompt_html(prompt):
+    """The parts of a prompt (a row's or the database's) rendered: system, turns [[role, html]], instruction, input."""
+    return {
+        "system": render(prompt.system) if prompt.system else "",
+        "turns": [[role, render(text)] for role, text in prompt.turns],
+        "instruction": render(prompt.instruction),
+        "input": render(prompt.input) if prompt.input else "",
+    }
+
+
 def shown_prompt(prompt):
-    """The prompt with its parts rendered in `html`: system, turns [[role, html]], instruction, input."""
+    """The prompt with its parts rendered in `html`, and kept for the next time."""
     if prompt.html is None:
-        prompt.html = {
-            "system": render(prompt.system) if prompt.system else "",
-            "turns": [[role, render(text)] for role, text in prompt.turns],
-            "instruction": render(prompt.instruction),
-            "input": render(prompt.input) if prompt.input else "",
-        }
+        prompt.html = prompt_html(prompt)
         Prompt.objects.filter(pk=prompt.pk).update(html=prompt.html)
     return prompt

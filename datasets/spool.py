@@ -9,10 +9,15 @@ import uuid
 
 from django.conf import settings
 
+from datasets.files import decoder
 from datasets.formats.rows import Prompt, Response, Row, Vote
+from datasets.identity import fingerprint
 
 SCHEMA = """
-CREATE TABLE rows (n INTEGER PRIMARY KEY, file TEXT, line INTEGER, row TEXT);
+CREATE TABLE rows (
+    n INTEGER PRIMARY KEY, file TEXT, line INTEGER, kind TEXT, responses INTEGER, fingerprint TEXT, row TEXT
+);
+CREATE TABLE prompts (fingerprint TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE refused (
     n INTEGER PRIMARY KEY, file TEXT, line INTEGER, number INTEGER, field TEXT, reason TEXT, detail TEXT, row TEXT
 );
@@ -55,8 +60,20 @@ class Spool:
         self.close()
         self.path.unlink(missing_ok=True)
 
+    def forget_rows(self):
+        """All is stored: only the refusals are kept, to be looked at."""
+        for table in ("rows", "prompts", "named", "unnamed"):
+            self.db.execute(f"DROP TABLE {table}")
+        self.db.execute("VACUUM")
+        self.close()
+
     def add(self, file, line, row):
-        self.db.execute("INSERT INTO rows (file, line, row) VALUES (?, ?, ?)", (file, line, packed(row)))
+        mark = fingerprint(row.prompt)
+        self.db.execute(
+            "INSERT INTO rows (file, line, kind, responses, fingerprint, row) VALUES (?, ?, ?, ?, ?, ?)",
+            (file, line, row.kind, len(row.responses), mark, packed(row)),
+        )
+        self.db.execute("INSERT OR IGNORE INTO prompts VALUES (?)", (mark,))
 
     def refuse(self, file, item, refused):
         """Keep a refusal with the row as it stood in the file."""
@@ -66,12 +83,12 @@ class Spool:
             (*(storable(value) for value in values), json.dumps(item.raw)),
         )
 
-    def said_before(self, key, verdict, place):
-        """(verdict, place) of the earlier vote of this person on this pair; None when this is the first."""
-        found = self.db.execute("SELECT verdict, place FROM named WHERE key = ?", (key,)).fetchone()
-        if found is None:
-            self.db.execute("INSERT INTO named VALUES (?, ?, ?)", (key, verdict, place))
-        return found
+    def said_before(self, key):
+        """(verdict, place) of the earlier vote of this person on this pair; None when there is none."""
+        return self.db.execute("SELECT verdict, place FROM named WHERE key = ?", (key,)).fetchone()
+
+    def remember(self, key, verdict, place):
+        self.db.execute("INSERT OR IGNORE INTO named VALUES (?, ?, ?)", (key, verdict, place))
 
     def times(self, key):
         """The how-manieth vote of nobody in particular this is, among equal ones."""
@@ -81,10 +98,27 @@ class Spool:
     def count(self, table):
         return self.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
+    def kinds(self):
+        """{kind: (rows, responses)} of what the check let through."""
+        found = self.db.execute("SELECT kind, count(*), sum(responses) FROM rows GROUP BY kind")
+        return {kind: (rows, responses) for kind, rows, responses in found}
+
     def rows(self, after, most):
         """[(n, file, line, Row)] of the next rows after the n-th."""
-        found = self.db.execute("SELECT * FROM rows WHERE n > ? ORDER BY n LIMIT ?", (after, most))
+        query = "SELECT n, file, line, row FROM rows WHERE n > ? ORDER BY n LIMIT ?"
+        found = self.db.execute(query, (after, most))
         return [(n, file, line, unpacked(row)) for n, file, line, row in found]
+
+    def first_prompts(self, most):
+        """[(rows.Prompt, [rows.Response])] of the first prompts, with all the answers that the files hold for each."""
+        first = self.db.execute("SELECT DISTINCT fingerprint FROM (SELECT fingerprint FROM rows ORDER BY n LIMIT 200)")
+        marks = [mark for (mark,) in first.fetchmany(most)]
+        places = ", ".join("?" * len(marks))
+        found = {}
+        for (text,) in self.db.execute(f"SELECT row FROM rows WHERE fingerprint IN ({places}) LIMIT 200", marks):
+            row = unpacked(text)
+            found.setdefault(row.prompt, {}).update(dict.fromkeys(row.responses))
+        return [(prompt, list(responses)) for prompt, responses in found.items()]
 
     def refusals(self, after=0, most=-1):
         """Refusals as dicts: n, file, line, number, field, reason, detail, row (the object, or its text)."""
@@ -104,7 +138,7 @@ def shown(raw):
     """A refused row as an object where it is one, else as the text that stood there."""
     if isinstance(raw, str):
         try:
-            return json.loads(raw)
+            return decoder.decode(raw)
         except (ValueError, RecursionError):
             return raw
     return raw

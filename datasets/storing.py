@@ -79,6 +79,10 @@ def store_prompts(batch, rows):
         batch.new.add(("prompt", prompt.pk))
 
 
+def key_of(response):
+    return response.prompt_id, response.source, response.text_hash
+
+
 def response_keys(batch, row):
     prompt = batch.prompts[fingerprint(row.prompt)].pk
     return [(prompt, response.source, sha256(response.text)) for response in row.responses]
@@ -89,13 +93,16 @@ def response_pks(batch, row):
 
 
 def store_responses(batch, rows):
-    """Make the responses that are new; one that is known may get a further role (candidate, demonstration)."""
+    """Make the responses that are new; one that is known may get a further role (candidate, demonstration), which it
+    has once the import is stored."""
     known = Response.objects.filter(
         prompt__in=[prompt.pk for prompt in batch.prompts.values()],
         text_hash__in={sha256(response.text) for row in rows for response in row.responses},
     )
-    batch.responses = {(r.prompt_id, r.source, r.text_hash): r for r in known}
-    made, changed, given = {}, {}, []
+    batch.responses = {key_of(response): response for response in known}
+    for given in batch.run.roles_given.filter(response__in=known).select_related("response"):
+        setattr(batch.responses[key_of(given.response)], given.role, True)
+    made, given = {}, []
     for row in rows:
         for key, response in zip(response_keys(batch, row), row.responses, strict=True):
             stored = batch.responses.get(key)
@@ -109,12 +116,17 @@ def store_responses(batch, rows):
             if role and not getattr(stored, role):
                 setattr(stored, role, True)
                 if key not in made:
-                    changed[key] = stored
                     given.append(RoleGiven(imported=batch.run, response=stored, role=role))
     batch.new |= {("response", r.pk) for r in Response.objects.bulk_create(made.values())}
-    Response.objects.bulk_update(changed.values(), ["candidate", "demonstration"])
     RoleGiven.objects.bulk_create(given)
-    batch.new |= {("role", r.pk) for r in changed.values()}
+    batch.new |= {("role", role.response.pk) for role in given}
+
+
+def give_roles(run):
+    """Let responses that were there before have the roles that this import gives them."""
+    for role in ("candidate", "demonstration"):
+        given = run.roles_given.filter(role=role)
+        Response.objects.filter(pk__in=given.values("response")).update(**{role: True})
 
 
 def store_comparisons(batch, rows):

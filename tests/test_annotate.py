@@ -1,0 +1,611 @@
+"""The comparison page as CONTRACT.md promises it, read as a browser without JavaScript reads it."""
+
+import re
+from collections import Counter
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from annotate.queue import next_judgment
+from datasets.models import Choice, Comparison, Dataset, Judgment, Prompt, Response
+from datasets.rendering import render
+from tests.conftest import wide
+
+VOID = {"meta", "link", "input", "br", "hr"}
+PAGE = "/annotate/demo/"
+
+
+class Element:
+    """A piece of a page."""
+
+    def __init__(self, tag, attributes=()):
+        self.tag, self.attributes, self.children = tag, dict(attributes), []
+
+    def __getitem__(self, name):
+        return self.attributes[name]
+
+    def all(self, tag=None, **attributes):
+        """Every element inside with this tag and these attributes; data_x stands for data-x, True for any value."""
+        wanted = {name.replace("_", "-"): value for name, value in attributes.items()}
+        for child in self.children:
+            if isinstance(child, Element):
+                if tag in (None, child.tag) and all(child.has(*attribute) for attribute in wanted.items()):
+                    yield child
+                yield from child.all(tag, **attributes)
+
+    def has(self, name, value):
+        return name in self.attributes and value in (True, self.attributes[name])
+
+    def the(self, tag=None, **attributes):
+        """The only element of this kind."""
+        (found,) = self.all(tag, **attributes)
+        return found
+
+    @property
+    def text(self):
+        return "".join(child if isinstance(child, str) else child.text for child in self.children)
+
+    def __eq__(self, other):
+        return vars(self) == vars(other) if isinstance(other, Element) else NotImplemented
+
+    def __repr__(self):
+        return f"<{self.tag} {self.attributes}: {self.children}>"
+
+
+class Reader(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.open = [Element("page")]
+        self.feed(html)
+        self.close()
+        assert len(self.open) == 1, f"never closed: {self.open[-1]}"
+
+    def handle_starttag(self, tag, attributes):
+        element = Element(tag, attributes)
+        self.open[-1].children.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop().tag == tag
+
+    def handle_data(self, data):
+        self.open[-1].children.append(data)
+
+
+def read(response):
+    html = response if isinstance(response, str) else response.content.decode()
+    return Reader(html).open[0]
+
+
+def fields(form):
+    """What a browser sends of a form besides the button pressed."""
+    return {field["name"]: field["value"] for field in form.all("input")}
+
+
+class Browser:
+    """A person at the comparison page."""
+
+    def __init__(self, client, person, page=PAGE):
+        client.force_login(person)
+        self.client, self.address = client, page
+
+    def look(self, **headers):
+        self.answer = self.client.get(self.address, headers=headers)
+        self.page = read(self.answer)
+        return self
+
+    @property
+    def form(self):
+        return self.page.the("form", data_comparison=True)
+
+    @property
+    def judgment(self):
+        return Judgment.objects.get(pk=fields(self.form)["judgment"])
+
+    @property
+    def stands(self):
+        """What the page says of a reopened comparison."""
+        return [element.text for element in self.page.all("p", role="status")]
+
+    @property
+    def undo_forms(self):
+        return list(self.page.all("form", action=f"{self.address}undo/"))
+
+    def said(self):
+        return [item.text for box in self.page.all("ul", role="status") for item in box.all("li")]
+
+    def answers(self):
+        return {side: self.page.the(data_response=side).text.strip() for side in ("left", "right")}
+
+    def buttons(self):
+        return [button["value"] for button in self.form.all("button", name="verdict")]
+
+    def give(self, verdict, sent=None, **headers):
+        return self.send(self.form["action"], (sent or fields(self.form)) | {"verdict": verdict}, **headers)
+
+    def undo(self, sent=None, **headers):
+        (form,) = self.undo_forms
+        return self.send(form["action"], sent or fields(form), **headers)
+
+    def send(self, address, sent, **headers):
+        self.answer = self.client.post(address, sent, follow=True, headers=headers)
+        self.page = read(self.answer)
+        return self
+
+
+@pytest.fixture
+def at_work(client, alice, pairs):
+    """Alice before the first of twelve comparisons."""
+    return Browser(client, alice).look()
+
+
+def saved():
+    return list(Judgment.objects.filter(state="saved").order_by("pk").values_list("pk", "verdict", "revision"))
+
+
+def everything():
+    """All that an act could change."""
+    fields = ("pk", "state", "verdict", "revision", "order", "decided_at", "surplus")
+    choices = Choice.objects.order_by("pk").values_list("judgment", "chosen", "rejected", "strength")
+    slots = Comparison.objects.order_by("pk").values_list("pk", "open_slots")
+    return [list(Judgment.objects.order_by("pk").values_list(*fields)), list(choices), list(slots)]
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def test_there_is_one_form_with_both_answers_and_nothing_else_in_them(at_work):
+    assert len(list(at_work.page.all(data_comparison=True))) == 1
+    assert [element["data-response"] for element in at_work.page.all(data_response=True)] == ["left", "right"]
+    texts = {pk: render(text) for pk, text in Response.objects.values_list("pk", "text")}
+    for side, pk in zip(("left", "right"), at_work.judgment.order, strict=True):
+        assert at_work.page.the(data_response=side).children == read(texts[pk]).children
+
+
+def test_the_prompt_stands_on_the_page(at_work):
+    prompt = Prompt.objects.get(comparisons__judgments=at_work.judgment)
+    assert at_work.page.the("section", aria_label="Prompt").the("div", **{"class": "text"}).text.strip() == str(prompt)
+
+
+@pytest.mark.parametrize(
+    ("settings_of", "offered"),
+    [
+        ({}, {"left", "right", "tie", "both_bad", "skip"}),
+        ({"allow_tie": False}, {"left", "right", "both_bad", "skip"}),
+        ({"allow_both_bad": False}, {"left", "right", "tie", "skip"}),
+        ({"allow_tie": False, "allow_both_bad": False}, {"left", "right", "skip"}),
+    ],
+)
+def test_the_buttons_are_those_that_the_settings_allow(client, alice, make_dataset, settings_of, offered):
+    make_dataset(wide(1), **settings_of)
+    buttons = Browser(client, alice).look().buttons()
+    assert (set(buttons), len(buttons)) == (offered, len(offered))
+
+
+def test_no_button_sends_the_form_elsewhere(at_work):
+    assert not list(at_work.page.all(formaction=True))
+    assert (at_work.form["method"], at_work.form["action"]) == ("post", PAGE)
+    assert all(field["type"] == "hidden" for field in at_work.form.all("input"))
+
+
+def test_looking_again_shows_the_same_comparison_with_the_same_sides(at_work):
+    first = fields(at_work.form) | at_work.answers()
+    again = fields(at_work.look().form) | at_work.answers()
+    token = "csrfmiddlewaretoken"
+    assert {**first, token: ""} == {**again, token: ""}
+    assert Judgment.objects.count() == 1
+
+
+def test_the_page_is_never_kept_by_a_cache(at_work):
+    assert "no-store" in at_work.answer["Cache-Control"]
+    assert "HX-Request" in at_work.answer["Vary"]
+
+
+def test_text_that_pretends_to_be_html_is_shown_as_text(client, alice, make_dataset):
+    hostile = "<script>alert(1)</script><img src=x onerror=alert(2)> [x](javascript:alert(3))"
+    make_dataset([{"prompt": hostile, "system": hostile, "responses": [hostile, "<b>bold</b>"]}])
+    page = Browser(client, alice).look()
+    assert {page.answers()["left"], page.answers()["right"]} == {hostile, "<b>bold</b>"}
+    assert not list(page.page.all(onerror=True))
+    assert not list(page.page.all("img"))
+    assert all(script.has("src", True) for script in page.page.all("script"))
+    assert not [link for link in page.page.all("a") if link["href"].startswith("javascript")]
+
+
+def test_judging_is_blind(client, alice, bob, make_dataset):
+    """Neither source nor id nor what others said, in page, headers or fragment, before and after a verdict."""
+    dataset = Dataset.objects.create(slug="demo", overlap=3)
+    for n in range(2):
+        prompt = Prompt.objects.create(pk=770_101 + n, dataset=dataset, instruction="Why?", fingerprint=n)
+        for pk in (880_101 + 10 * n, 880_102 + 10 * n):
+            Response.objects.create(pk=pk, prompt=prompt, text=f"Because {pk % 2}.", text_hash=pk, source="model-zebra")
+        key = Comparison.key_of([880_101 + 10 * n, 880_102 + 10 * n])
+        Comparison.objects.create(pk=990_101 + n, dataset=dataset, prompt=prompt, key=key, wanted=3, open_slots=3)
+    Browser(client, bob).look().give("both_bad").give("both_bad")
+    answers = [Browser(client, alice).look().answer]
+    answers.append(client.get(PAGE, headers={"HX-Request": "true"}))
+    answers.append(Browser(client, alice).look().give("left").answer)
+    for answer in answers:
+        seen = answer.content.decode() + str(answer.headers) + str(client.cookies)
+        assert 'data-response="left"' in seen
+        assert not re.findall(r"(?:77|88|99)01\d\d|zebra|bob", seen)
+    assert set(fields(read(answers[0]).the("form", data_comparison=True))) == {
+        "csrfmiddlewaretoken",
+        "judgment",
+        "revision",
+    }
+
+
+def test_nothing_on_the_page_depends_on_what_others_said_of_this_comparison(client, alice, bob, make_dataset):
+    make_dataset(wide(1), overlap=3)
+    before = Browser(client, alice).look()
+    html = without_tokens(before.answer)
+    Browser(client, bob).look().give("tie")
+    assert without_tokens(Browser(client, alice).look().answer) == html
+
+
+def without_tokens(answer):
+    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", answer.content.decode())
+
+
+# --- verdicts --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verdict", ["left", "right", "tie", "both_bad", "skip"])
+def test_a_verdict_is_kept_and_leads_to_the_next_comparison(at_work, verdict):
+    judged = at_work.judgment
+    at_work.give(verdict)
+    judged.refresh_from_db()
+    assert judged.state == ("skipped" if verdict == "skip" else "saved")
+    assert judged.verdict == ("" if verdict == "skip" else verdict)
+    assert judged.choices.count() == (verdict in ("left", "right", "tie"))
+    assert at_work.answer.redirect_chain == [(PAGE, 302)]
+    assert at_work.judgment.comparison_id != judged.comparison_id
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+@pytest.mark.parametrize("verdict", ["left", "right", "tie", "both_bad", "skip"])
+def test_the_same_form_again_changes_nothing_and_is_answered_the_same_way(at_work, verdict, headers):
+    sent = fields(at_work.form)
+    first = at_work.give(verdict, sent, **headers).answer
+    stands = everything()
+    again = at_work.give(verdict, sent, **headers).answer
+    assert everything() == stands
+    assert (again.status_code, again.redirect_chain) == (first.status_code, first.redirect_chain)
+    assert without_tokens(again) == without_tokens(first)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ("left", "right", "A is better"),
+        ("right", "skip", "B is better"),
+        ("both_bad", "tie", "Both bad"),
+        ("tie", "left", "Tie"),
+        ("skip", "left", "Skipped"),
+    ],
+)
+def test_another_verdict_on_an_old_form_changes_nothing_and_the_page_says_what_stands(at_work, first, second, told):
+    sent = fields(at_work.form)
+    at_work.give(first, sent)
+    stands = everything()
+    assert at_work.give(second, sent).said() == [f"That one was saved before: {told}."]
+    assert everything() == stands
+
+
+@pytest.mark.parametrize("htmx", [{}, {"HX-Request": "true"}])
+@pytest.mark.parametrize("verdict", ["nonsense", "", "left3", "keep me"])
+def test_a_verdict_that_is_not_asked_for_is_refused(at_work, verdict, htmx):
+    stands, shown = everything(), at_work.answers()
+    at_work.give(verdict, **htmx)
+    assert at_work.answer.status_code == 422
+    assert everything() == stands
+    assert at_work.answers() == shown
+
+
+@pytest.mark.parametrize("field", ["judgment", "revision"])
+@pytest.mark.parametrize("value", ["", "x", "-1", "1.5", "9" * 5000])
+def test_a_damaged_form_is_refused(at_work, field, value):
+    stands = everything()
+    at_work.give("left", fields(at_work.form) | {field: value})
+    assert at_work.answer.status_code == 422
+    assert everything() == stands
+
+
+@pytest.mark.parametrize("address", [PAGE, f"{PAGE}undo/"])
+def test_the_judgment_of_another_person_is_not_there(at_work, bob, pairs, address):
+    theirs = next_judgment(bob, pairs)
+    stands = everything()
+    for pk in (theirs.pk, 10**9, 10**30):
+        sent = {"judgment": pk, "revision": 0, "verdict": "left"}
+        assert at_work.client.post(address, sent).status_code == 404
+    assert everything() == stands
+
+
+def test_a_judgment_of_another_dataset_is_not_there(at_work, alice, make_dataset):
+    elsewhere = next_judgment(alice, make_dataset(wide(1), slug="other"))
+    sent = {"judgment": elsewhere.pk, "revision": 0, "verdict": "left"}
+    assert at_work.client.post(PAGE, sent).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"), [({"allow_tie": False}, "tie"), ({"allow_both_bad": False}, "both_bad")]
+)
+def test_a_verdict_switched_off_while_the_form_is_open_is_refused_in_words(at_work, change, verdict):
+    Dataset.objects.update(**change)
+    held, stands = at_work.judgment.pk, everything()
+    at_work.give(verdict)
+    assert at_work.answer.status_code == 422
+    assert at_work.said() == ["This verdict is not asked for any more."]
+    assert (at_work.judgment.pk, verdict in at_work.buttons()) == (held, False)
+    assert everything() == stands
+
+
+def test_settings_saved_while_the_form_is_open_lose_nothing(at_work, admin, client):
+    """Other pairs and a larger overlap: what somebody holds stays."""
+    held = at_work.judgment
+    client.force_login(admin)
+    address = reverse("dataset-settings", args=["demo"])
+    stood = {name: value for name, value in client.get(address).context["form"].initial.items() if value is not None}
+    assert client.post(address, stood | {"pairs": "first", "overlap": 3, "lease_minutes": 5}).status_code == 302
+    client.force_login(held.annotator)
+    at_work.give("right")
+    assert saved() == [(held.pk, "right", 1)]
+    assert Comparison.objects.get(pk=held.comparison_id).open_slots == 2
+
+
+def test_a_late_verdict_is_kept(at_work, bob, pairs):
+    late = at_work.judgment
+    Judgment.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert next_judgment(bob, pairs).comparison_id == late.comparison_id
+    at_work.give("left")
+    assert saved() == [(late.pk, "left", 1)]
+    assert not at_work.said()
+
+
+@pytest.mark.parametrize("verdict", ["left", "right"])
+def test_the_winner_is_the_response_that_was_shown_never_the_side(client, alice, make_dataset, verdict):
+    make_dataset(wide(40))
+    page, orders, winners = Browser(client, alice).look(), Counter(), Counter()
+    for _ in range(40):
+        shown, judgment = page.answers(), page.judgment
+        orders[judgment.order == sorted(judgment.order)] += 1
+        page.give(verdict)
+        choice = judgment.choices.get()
+        loser = {"left": "right", "right": "left"}[verdict]
+        assert (choice.chosen.text, choice.rejected.text) == (shown[verdict], shown[loser])
+        assert choice.chosen_id == judgment.order[verdict == "right"]
+        winners[choice.chosen.source] += 1
+    assert min(orders[True], orders[False], winners["m0"], winners["m1"]) > 3  # drawn anew: by chance once in 10^6
+
+
+def test_a_tie_and_both_bad_say_nothing_of_the_sides(at_work):
+    for verdict, strengths in (("tie", [0]), ("both_bad", [])):
+        judgment = at_work.judgment
+        at_work.give(verdict)
+        assert [choice.strength for choice in judgment.choices.all()] == strengths
+    tie = Choice.objects.get()
+    assert tie.chosen_id < tie.rejected_id
+
+
+# --- skip, undo, keep ------------------------------------------------------------------------------------------------
+
+
+def test_a_skipped_comparison_does_not_come_back_but_goes_to_another_person(client, alice, bob, make_dataset):
+    make_dataset(wide(1))
+    skipped = Browser(client, alice).look().answers()
+    assert list(Browser(client, alice).look().give("skip").page.all(data_all_done=True))
+    assert set(Browser(client, bob).look().answers().values()) == set(skipped.values())
+
+
+def test_undo_brings_the_last_one_back_with_its_sides_and_says_what_stands(at_work):
+    shown, judged = at_work.answers(), at_work.judgment
+    at_work.give("right").undo()
+    assert at_work.judgment == judged
+    assert at_work.answers() == shown
+    assert at_work.stands == ["You judged this one: B is better. Judge again, or keep it."]
+    assert "keep" in at_work.buttons()
+    judged.refresh_from_db()
+    assert (judged.verdict, judged.choices.count()) == ("right", 1), "it stands until it is replaced"
+
+
+def test_another_verdict_after_undo_replaces_the_one_that_stood(at_work):
+    judged = at_work.judgment
+    at_work.give("right").undo().give("left")
+    judged.refresh_from_db()
+    assert (judged.state, judged.verdict) == ("saved", "left")
+    assert judged.choices.get().chosen_id == judged.order[0]
+
+
+def test_keep_leaves_the_verdict_as_it_stood(at_work):
+    judged = at_work.judgment
+    following = at_work.give("right").judgment
+    at_work.undo().give("keep")
+    judged.refresh_from_db()
+    assert (judged.state, judged.verdict, judged.choices.get().chosen_id) == ("saved", "right", judged.order[1])
+    assert at_work.judgment == following
+
+
+def test_keep_says_nothing_of_a_comparison_that_was_not_judged(at_work):
+    stands = everything()
+    assert "keep" not in at_work.buttons()
+    at_work.give("keep")
+    assert everything() == stands
+
+
+def test_a_skip_after_undo_withdraws_the_verdict(at_work):
+    judged = at_work.judgment
+    at_work.give("left").undo().give("skip")
+    judged.refresh_from_db()
+    assert (judged.state, judged.verdict, judged.choices.count()) == ("skipped", "", 0)
+    assert judged.comparison.open_slots == 1
+
+
+def test_undo_goes_ten_back_and_not_eleven(at_work):
+    judged = []
+    for _ in range(11):
+        judged.append(at_work.judgment)
+        at_work.give("left")
+    for back in range(1, 11):
+        at_work.undo()
+        assert at_work.judgment == judged[-back]
+    assert not at_work.undo_forms
+    first = judged[0]
+    first.refresh_from_db()
+    assert first.state == "saved"
+
+
+def test_what_was_reopened_is_judged_again_from_the_oldest_on(at_work):
+    judged = []
+    for _ in range(3):
+        judged.append(at_work.judgment)
+        at_work.give("left")
+    at_work.undo().undo().undo()
+    for judgment in judged:
+        assert at_work.judgment == judgment
+        at_work.give("right")
+    assert [verdict for _, verdict, _ in saved()] == ["right"] * 3
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_a_double_click_on_undo_undoes_once(at_work, headers):
+    last = at_work.give("left").judgment
+    (form,) = at_work.give("right").undo_forms
+    first = at_work.undo(fields(form), **headers).answer
+    stands = everything()
+    again = at_work.send(form["action"], fields(form), **headers).answer
+    assert everything() == stands
+    assert without_tokens(again) == without_tokens(first)
+    assert [judgment.pk for judgment in Judgment.objects.filter(state="reopened")] == [last.pk]
+
+
+def test_an_old_undo_form_does_not_reopen_what_was_judged_again(at_work):
+    (form,) = at_work.give("left").undo_forms
+    old = fields(form)
+    at_work.undo().give("right")
+    stands = everything()
+    at_work.send(f"{PAGE}undo/", old)
+    assert everything() == stands
+
+
+def test_there_is_nothing_to_undo_at_first(at_work):
+    assert not at_work.undo_forms
+
+
+def test_undo_of_a_skip_brings_it_back_with_its_sides(at_work):
+    shown, skipped = at_work.answers(), at_work.judgment
+    at_work.give("skip").undo()
+    assert (at_work.judgment, at_work.answers(), at_work.stands) == (skipped, shown, [])
+    at_work.give("left")
+    skipped.refresh_from_db()
+    assert (skipped.state, skipped.choices.get().chosen_id) == ("saved", skipped.order[0])
+
+
+def test_undo_of_a_skip_that_somebody_else_has_now_says_so(client, alice, bob, make_dataset):
+    make_dataset(wide(1))
+    skipped = Browser(client, alice).look().give("skip")
+    (form,) = skipped.undo_forms
+    Browser(client, bob).look()
+    again = Browser(client, alice)
+    assert again.send(form["action"], fields(form)).said() == ["Somebody else has the skipped comparison now."]
+    assert Judgment.objects.get(annotator=alice).state == "skipped"
+
+
+def test_a_skip_that_somebody_else_has_now_does_not_bar_the_way_to_what_was_before_it(client, alice, bob, make_dataset):
+    make_dataset(wide(2))
+    judged = Browser(client, alice).look().judgment
+    Browser(client, alice).look().give("left").give("skip")
+    Browser(client, bob).look()
+    assert Browser(client, alice).look().undo().judgment == judged
+
+
+def test_undo_works_from_the_page_that_has_nothing_left(client, alice, make_dataset):
+    make_dataset(wide(1))
+    page = Browser(client, alice).look().give("tie")
+    assert list(page.page.all(data_all_done=True))
+    assert page.undo().stands == ["You judged this one: Tie. Judge again, or keep it."]
+
+
+# --- all done, progress ----------------------------------------------------------------------------------------------
+
+
+def all_done(page):
+    return [len(list(page.page.all(data_all_done=True))), len(list(page.page.all("form", data_comparison=True)))]
+
+
+def test_all_done_says_so(client, alice, make_dataset):
+    make_dataset(wide(2))
+    page = Browser(client, alice).look()
+    assert all_done(page) == [0, 1]
+    assert all_done(page.give("left").give("left")) == [1, 0]
+    assert page.page.the("h1").text == "All done"
+
+
+def test_all_done_also_stands_while_the_rest_is_in_other_hands(client, alice, bob, make_dataset):
+    next_judgment(bob, make_dataset(wide(1)))
+    page = Browser(client, alice).look()
+    assert all_done(page) == [1, 0]
+    assert page.page.the("h1").text == "Nothing for you now"
+
+
+def test_all_done_also_stands_where_there_is_nothing_to_compare(client, alice, db):
+    Dataset.objects.create(slug="demo")
+    page = Browser(client, alice).look()
+    assert all_done(page) == [1, 0]
+    assert page.page.the("h1").text == "Nothing to compare yet"
+
+
+def test_progress_counts_mine_and_that_of_the_dataset(client, alice, bob, pairs):
+    Browser(client, bob).look().give("left").give("left").give("skip")
+    page = Browser(client, alice).look().give("left").give("skip").undo().give("tie").undo()
+    head = page.page.the("header").text
+    assert "2 judged by you" in head
+    assert "4 of 12" in head
+    bar = page.page.the("progress")
+    assert (bar["value"], bar["max"]) == ("4", "12")
+    home = " ".join(client.get("/").content.decode().split())
+    assert "2 judged by you" in home
+    assert "4 of 12" in home
+
+
+def test_progress_of_a_larger_overlap_counts_what_all_have_judged(client, alice, bob, make_dataset):
+    make_dataset(wide(2), overlap=2)
+    assert "0 of 2" in Browser(client, alice).look().give("left").give("left").page.the("header").text
+    assert "1 of 2" in Browser(client, bob).look().give("left").page.the("header").text
+
+
+# --- htmx ------------------------------------------------------------------------------------------------------------
+
+
+def test_htmx_gets_the_fragment_only(at_work):
+    at_work.give("left", **{"HX-Request": "true"})
+    assert at_work.answer.redirect_chain == []
+    assert not list(at_work.page.all("html"))
+    assert all_done(at_work) == [0, 1]
+    assert saved() == [(Judgment.objects.earliest("pk").pk, "left", 1)]
+
+
+def test_the_fragment_is_what_the_page_holds(at_work):
+    whole = at_work.page.the("div", id="work")
+    fragment = at_work.look(**{"HX-Request": "true"}).page
+    for page in (whole, fragment):
+        for field in page.all("input", name="csrfmiddlewaretoken"):
+            field.attributes["value"] = ""
+    assert fragment.children == whole.children
+
+
+@pytest.mark.parametrize("address", [PAGE, f"{PAGE}undo/"])
+def test_htmx_is_sent_to_sign_in_as_a_whole_page(client, pairs, address):
+    answer = client.post(address, {"verdict": "left"}, headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer["HX-Redirect"] == f"{reverse('login')}?next={address}"
+
+
+def test_what_htmx_sends_and_where_is_what_the_form_sends_without_it(at_work):
+    forms = [at_work.form, *at_work.give("left").undo_forms]
+    assert [form["hx-post"] for form in forms] == [form["action"] for form in forms]
+    assert all(form["hx-target"] == "#work" for form in forms)

@@ -1,0 +1,228 @@
+"""The pages of datasets: settings, states, the guideline, preview before storing, deleting."""
+
+import gzip
+import json
+import socket
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from annotate.judging import record
+from annotate.queue import next_judgment
+from datasets.models import Comparison, Dataset, Import, Judgment, Prompt, Response
+from tests.conftest import wide
+
+
+@pytest.fixture
+def owner(client, admin):
+    client.force_login(admin)
+    return client
+
+
+def settings_of(dataset, **changes):
+    """What the settings form posts."""
+    fields = ("name", "state", "guideline", "pairs", "overlap", "lease_minutes")
+    data = {field: getattr(dataset, field) for field in fields}
+    ticks = {field: "on" for field in ("allow_tie", "allow_both_bad") if getattr(dataset, field)}
+    return {**data, **ticks, "pairs_limit": dataset.pairs_limit or "", **changes}
+
+
+def set_to(owner, dataset, **changes):
+    answer = owner.post(reverse("dataset-settings", args=[dataset.slug]), settings_of(dataset, **changes))
+    assert answer.status_code == 302, answer.content.decode()
+    dataset.refresh_from_db()
+    return dataset
+
+
+@pytest.mark.parametrize("state", ["paused", "closed", "archived"])
+def test_only_an_open_dataset_hands_out(owner, pairs, alice, state):
+    held = next_judgment(alice, pairs)
+    set_to(owner, pairs, state=state)
+    assert next_judgment(alice, pairs) is None
+    assert record(held, 0, "left"), "what was in hand is kept"
+    set_to(owner, pairs, state="open")
+    assert next_judgment(alice, pairs)
+
+
+def test_an_archived_dataset_is_out_of_sight_but_not_gone(owner, pairs):
+    set_to(owner, pairs, state="archived")
+    assert b"/datasets/demo/" not in owner.get(reverse("datasets")).content
+    assert b"/annotate/demo/" not in owner.get(reverse("home")).content
+    assert b"/datasets/demo/" in owner.get(reverse("datasets") + "?archived").content
+
+
+def test_overlap_goes_up_and_down_while_people_judge(owner, pairs, alice, bob):
+    for user in (alice, bob):
+        record(next_judgment(user, pairs), 0, "left")
+    held = next_judgment(alice, pairs)
+    set_to(owner, pairs, overlap=3)
+    assert set(Comparison.objects.values_list("wanted", flat=True)) == {3}
+    assert sorted(Comparison.objects.values_list("open_slots", flat=True)) == [2] * 3 + [3] * 9
+    set_to(owner, pairs, overlap=1)
+    assert sorted(Comparison.objects.values_list("open_slots", flat=True)) == [0] * 3 + [1] * 9
+    assert record(held, 0, "tie")
+
+
+def test_fewer_pairs_leave_what_was_judged(owner, make_dataset, alice):
+    dataset = make_dataset(wide(2, answers=4))
+    judged = next_judgment(alice, dataset)
+    record(judged, 0, "left")
+    set_to(owner, dataset, pairs_limit=2)
+    assert Comparison.objects.count() == 4
+    assert Comparison.objects.filter(pk=judged.comparison_id).exists()
+    set_to(owner, dataset, pairs_limit="")
+    assert Comparison.objects.count() == 12
+
+
+def test_the_guideline_is_markdown_beside_the_task_and_on_a_page(owner, client, pairs):
+    set_to(owner, pairs, guideline="**Short** <script>x</script>")
+    for name in ("annotate", "guideline"):
+        html = owner.get(reverse(name, args=["demo"])).content.decode()
+        assert "<strong>Short</strong> &lt;script&gt;" in html
+
+
+def test_a_dataset_is_deleted_once_its_name_is_typed(owner, pairs, alice, make_dataset):
+    make_dataset(wide(2), slug="other")
+    record(next_judgment(alice, pairs), 0, "left")
+    url = reverse("dataset-delete", args=["demo"])
+    offered = owner.get(url).content.decode()
+    assert reverse("export", args=["demo", "dpo"]) in offered
+    assert owner.post(url, {"name": "Demo"}).status_code == 422
+    assert Dataset.objects.filter(slug="demo").exists()
+    assert owner.post(url, {"name": "demo"}).status_code == 302
+    assert list(Dataset.objects.values_list("slug", flat=True)) == ["other"]
+    assert (Prompt.objects.count(), Comparison.objects.count(), Judgment.objects.count()) == (2, 2, 0)
+
+
+# --- preview ----------------------------------------------------------------------------------------------------------
+
+
+def upload(owner, *files, slug="fresh"):
+    """Choose files (name, bytes) and look at what they hold."""
+    data = {"slug": slug, "overlap": 1, "files": [SimpleUploadedFile(name, content) for name, content in files]}
+    return owner.post(reverse("upload"), data, follow=True)
+
+
+def jsonl(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+GOOD = jsonl(wide(5))
+MIXED = jsonl([*wide(2), {"prompt": "P?", "responses": ["a", ""]}, {"prompt": "Q?", "responses": "none"}])
+
+
+def test_before_storing_one_sees_what_the_files_hold(owner):
+    html = upload(owner, ("a.jsonl", GOOD)).content.decode()
+    assert not Dataset.objects.exists()
+    assert "5 prompts and 10 answers" in html
+    assert "wide" in html
+    for number in (0, 1, 2):
+        assert f"Answer 1 to {number}." in html
+    assert "Answer 1 to 3." not in html
+
+
+@pytest.mark.parametrize(
+    ("decision", "prompts", "state"),
+    [("store", 2, "done"), ("drop", 0, None), ("undo", 0, "checked"), ("", 0, "checked")],
+)
+def test_then_one_stores_without_the_bad_rows_or_drops_it(owner, decision, prompts, state):
+    html = upload(owner, ("a.jsonl", MIXED)).content.decode()
+    assert "The answer is empty." in html
+    assert "A list is expected here." in html
+    run = Import.objects.get()
+    owner.post(reverse("import", args=[run.pk]), {"decision": decision})
+    assert Prompt.objects.count() == prompts
+    assert list(Import.objects.values_list("state", flat=True)) == ([state] if state else [])
+
+
+def test_an_import_is_undone_on_its_page(owner):
+    upload(owner, ("a.jsonl", GOOD))
+    run = Import.objects.get()
+    owner.post(reverse("import", args=[run.pk]), {"decision": "store"})
+    answer = owner.post(reverse("import", args=[run.pk]), {"decision": "undo"}, follow=True)
+    assert "The import was undone." in answer.content.decode()
+    assert not Response.objects.exists()
+
+
+def test_imports_are_listed_with_who_when_file_and_counts(owner, admin):
+    upload(owner, ("a.jsonl", MIXED))
+    owner.post(reverse("import", args=[Import.objects.get().pk]), {"decision": "store"})
+    html = owner.get(reverse("dataset", args=["fresh"])).content.decode()
+    row = html.split("a.jsonl</a>")[1].split("</tr>")[0]
+    assert "admin" in row
+    assert [cell.split("<")[0] for cell in row.split('class="num">')[1:]] == ["4", "0", "2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.jsonl", b"", "empty.jsonl: The file is empty."),
+        ("photo.jsonl", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)), "This is not a text file."),
+        ("utf16.jsonl", '{"prompt": "a"}'.encode("utf-16"), "The file is UTF-16; save it as UTF-8."),
+        ("cut.json", b'[{"prompt": "a", "responses": ["b", "c"]},', "cut.json, line 1: The file ends in the middle"),
+        ("cut.jsonl.gz", gzip.compress(GOOD)[:-20], "The .gz file is damaged or cut off."),
+        ("bomb.jsonl.gz", gzip.compress(b'{"prompt": "' + b"a" * (70 << 20) + b'"}'), "The .gz file swells"),
+        ("prose.txt", b"It was a dark and stormy night", "This is neither JSON Lines, a JSON array, CSV nor TSV."),
+        ("other.csv", b"colour,size\nred,4\n", "The fields are none of a known shape"),
+        ("quote.csv", b'prompt,response_1,response_2\n"a,b,c\n', "The table cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_by_name_and_nothing_is_kept(owner, settings, name, content, said):
+    answer = upload(owner, (name, content))
+    assert answer.status_code == 422
+    assert said in answer.content.decode()
+    assert not Import.objects.exists()
+    assert not list((settings.DATA_DIR / "spool").iterdir())
+
+
+ROW = {"prompt": "P?", "response_1": "a", "response_2": "b"}
+BAD_ROWS = [
+    (json.dumps({**ROW, "response_1": "\x00"}), "response_1", "cannot be stored"),
+    ('{"prompt": "P?", "response_1": "\\ud83d", "response_2": "b"}', "response_1", "cannot be stored"),
+    ('{"prompt": "P?", "response_1": "a", "resp', "", "This is not valid JSON."),
+    (json.dumps({**ROW, "response_2": "x" * (20 << 20)}), "", "The row is too long."),
+    (json.dumps({**ROW, "response_2": None}), "response_2", "There is null where a text is expected."),
+    (json.dumps({**ROW, "response_2": 7}), "response_2", "A text is expected here."),
+    (json.dumps({**ROW, "prompt": ["x"]}), "prompt[0]", "A message with a role"),
+    (json.dumps({**ROW, "response_2": " \n"}), "response_2", "The answer is empty."),
+    (json.dumps({**ROW, "response_2": "a", "winner": 1}), "winner", "there is nothing to choose"),
+    (json.dumps({**ROW, "prompt": [{"role": "assistant", "content": "x"}]}), "prompt", "no turn of the user"),
+    ('{"prompt": ' + "[" * 5000 + "]" * 5000 + "}", "", "nested too deeply"),
+]
+
+
+@pytest.mark.parametrize(("line", "field", "said"), BAD_ROWS, ids=[said for _, _, said in BAD_ROWS])
+def test_a_bad_row_is_told_with_line_field_and_reason(owner, line, field, said):
+    html = upload(owner, ("bad.jsonl", jsonl([ROW]) + line.encode())).content.decode()
+    row = html.split("<td>bad.jsonl</td>")[1].split("</tr>")[0]
+    assert '<td class="num">2</td>' in row
+    assert f"<code>{field or '–'}</code>" in row
+    assert said in row
+
+
+def test_a_csv_with_a_ragged_row_and_a_second_header(owner):
+    table = b"prompt,response_1,response_2\nP?,a,b\nQ?,a\nprompt,response_1,response_2\n"
+    html = upload(owner, ("t.csv", table)).content.decode()
+    assert "another number of cells than the header" in html
+    assert "This is a second header." in html
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_upload_that_stops_half_way_leaves_nothing(live_server, client, admin):
+    client.force_login(admin)
+    token = "a" * 32
+    body = b'--x\r\nContent-Disposition: form-data; name="slug"\r\n\r\nfresh\r\n'
+    body += b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jsonl"\r\n\r\n' + GOOD
+    head = (
+        f"POST {reverse('upload')} HTTP/1.1\r\nHost: {live_server.thread.host}\r\nX-CSRFToken: {token}\r\n"
+        f"Cookie: sessionid={client.cookies['sessionid'].value}; csrftoken={token}\r\n"
+        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(body) * 2}\r\n\r\n"
+    )
+    with socket.create_connection((live_server.thread.host, live_server.thread.port)) as line:
+        line.sendall(head.encode() + body)
+        line.shutdown(socket.SHUT_WR)
+        answer = line.recv(1 << 16)
+    assert answer.split()[1] == b"422"
+    assert not Import.objects.exists()
+    assert client.get(reverse("datasets")).status_code == 200

@@ -1,0 +1,98 @@
+"""docs/formats.md holds no example and no list that the code does not bear out."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from datasets import formats, imports, reasons
+from datasets.checking import recognised
+from datasets.exports import Export
+from datasets.files import LONGEST_ROW, items
+from datasets.formats import prompts
+from datasets.models import Choice, Comparison, Dataset, Prompt, Response
+
+PAGE = (Path(__file__).parent.parent / "docs" / "formats.md").read_text("utf-8")
+BLOCK = re.compile(r"```(json|csv)\n(.*?)```", re.DOTALL)
+
+
+def parts(text, level):
+    """{heading: what stands under it} of the headings of a level."""
+    pieces = re.split(rf"^{'#' * level} (.*)\n", text, flags=re.MULTILINE)
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def named(text):
+    """{name: section} of the headings that are a name in backticks."""
+    return {heading.strip("`"): body for heading, body in parts(text, 3).items() if heading.startswith("`")}
+
+
+SECTIONS = parts(PAGE, 2)
+READ = named(SECTIONS["Files that are read"])
+WRITTEN = named(SECTIONS["Files that are written"])
+EXAMPLES = [(name, text, body) for name, body in READ.items() for text, body in re.findall(
+    r"```(?:json|csv)\n(.*?)```\n\n(Becomes [^\n]*)", body, re.DOTALL)]  # fmt: skip
+
+
+def test_every_format_has_a_heading_and_every_heading_is_a_format():
+    assert set(READ) == set(formats.readable())
+    assert set(WRITTEN) == set(formats.writable())
+    assert set(READ) | set(WRITTEN) == set(formats.all_formats())
+
+
+def test_every_shape_has_an_example_and_every_example_says_what_it_becomes():
+    assert {name for name, *_ in EXAMPLES} == set(READ)
+    assert len(BLOCK.findall(SECTIONS["Files that are read"])) == len(EXAMPLES)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "text", "becomes"), EXAMPLES)
+def test_an_example_is_read_as_its_shape_and_becomes_what_the_page_says(name, text, becomes):
+    found = list(items(io.BytesIO(text.encode()))[1])
+    assert recognised(found, "auto")[0] == name
+    run = imports.store(imports.check([("example", io.BytesIO(text.encode()))], "demo"))
+    assert (run.refused, run.duplicates) == (0, 0)
+    to_judge = Comparison.objects.filter(held="", open_slots__gt=0)
+    counts = [Prompt.objects.count(), Response.objects.count(), Choice.objects.count(), to_judge.count()]
+    assert list(map(int, re.findall(r"\d+", becomes))) == counts
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_dialect_is_written_as_the_page_shows_it(name):
+    for _, text in BLOCK.findall(SECTIONS["Files that are written"].split("\n### ")[0]):
+        imports.store(imports.check([("example", io.BytesIO(text.encode()))], "demo"))
+    export = Export(Dataset.objects.get(), name)
+    written = b"".join(export.lines()).decode()
+    assert [written] == [text for _, text in BLOCK.findall(WRITTEN[name])]
+    left_out = re.search(r"^Left out: (.*)\.$", WRITTEN[name], re.MULTILINE)[1]
+    counted = ", ".join(f"{count} `{reason}`" for reason, count in export.account()["left_out"].items())
+    assert left_out == (counted or "nothing")
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [("Refused rows", reasons.REFUSED), ("Refused files", reasons.FILE), ("Left out", reasons.LEFT_OUT)],
+)
+def test_every_reason_stands_in_its_table(heading, words):
+    rows = re.findall(r"^\| `(\w+)` \| .+ \|$", parts(SECTIONS["Reasons"], 3)[heading], re.MULTILINE)
+    assert rows == sorted(words)
+
+
+def test_what_the_page_says_of_limits_and_names_is_so():
+    assert f"up to {LONGEST_ROW >> 20} MiB" in PAGE
+    assert "first 50 rows" in PAGE
+    for name in prompts.ABOUT:
+        assert f"`{name}`" in READ["prompts"]
+    for name in [*formats.wide.LISTS, *formats.wide.SOURCE_LISTS, *formats.wide.TIES, *formats.wide.BOTH_BAD]:
+        assert f"`{name}`" in READ["wide"] or name in ("both bad", "bothbad")
+    for role in formats.reading.ROLES:
+        assert role in SECTIONS["Files that are read"].split("\n### ")[0]
+
+
+def test_every_example_of_json_is_json():
+    for kind, text in BLOCK.findall(PAGE):
+        if kind == "json":
+            assert all(isinstance(json.loads(line), dict) for line in text.splitlines())

@@ -1,0 +1,125 @@
+"""Prompts and answers by hand: written, rendered as they are typed, edited while nobody has judged them."""
+
+import json
+
+import pytest
+from django.urls import reverse
+
+from annotate.judging import record
+from annotate.queue import next_judgment
+from datasets.editing import Answer, CannotSave, save_prompt
+from datasets.exports import Export
+from datasets.formats import rows
+from datasets.models import Comparison, Prompt, Response
+from tests.conftest import wide
+
+PARTS = rows.Prompt("Which is larger, 9.11 or 9.9?")
+
+
+@pytest.fixture
+def owner(client, admin):
+    client.force_login(admin)
+    return client
+
+
+def posted(instruction="Say hello.", answers=(("Hello.", "m1"), ("Hi.", "m2")), turns=(), **more):
+    """What the form of a prompt posts."""
+    data = {"system": "", "instruction": instruction, "input": "", **more}
+    for prefix, items in (("turns", turns), ("answers", answers)):
+        data |= {f"{prefix}-TOTAL_FORMS": len(items), f"{prefix}-INITIAL_FORMS": 0}
+    for number, (user, assistant) in enumerate(turns):
+        data |= {f"turns-{number}-user": user, f"turns-{number}-assistant": assistant}
+    for number, (text, source) in enumerate(answers):
+        data |= {f"answers-{number}-text": text, f"answers-{number}-source": source}
+    return data
+
+
+def test_a_prompt_written_by_hand_is_stored_and_asked(owner, pairs):
+    before = Comparison.objects.count()
+    answer = owner.post(reverse("prompt-new", args=["demo"]), posted(turns=[("Hey.", "Yes?")], system="Be brief."))
+    prompt = Prompt.objects.latest("pk")
+    assert answer["Location"] == reverse("prompt", args=["demo", prompt.pk])
+    assert (prompt.system, prompt.turns) == ("Be brief.", [["user", "Hey."], ["assistant", "Yes?"]])
+    assert sorted(prompt.responses.values_list("text", "source")) == [("Hello.", "m1"), ("Hi.", "m2")]
+    assert Comparison.objects.count() == before + 1
+
+
+def test_line_ends_of_a_browser_are_not_the_texts(owner, pairs):
+    owner.post(reverse("prompt-new", args=["demo"]), posted("One\r\ntwo"))
+    assert Prompt.objects.latest("pk").instruction == "One\ntwo"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (posted("  "), "The prompt is empty."),
+        (posted("Prompt 1?"), "This dataset has the same prompt already."),
+        (posted(answers=[("a", "m"), ("a", "m")]), "twice"),
+        (posted(turns=[("Hey.", "")]), "An earlier turn needs both"),
+        (posted("NUL \x00"), "Null characters are not allowed."),
+    ],
+)
+def test_what_cannot_be_saved_is_told_and_nothing_is_lost(owner, pairs, data, said):
+    before = Prompt.objects.count()
+    answer = owner.post(reverse("prompt-new", args=["demo"]), data)
+    assert answer.status_code == 422 or b"needs both" in answer.content
+    assert said in answer.content.decode()
+    assert Prompt.objects.count() == before
+    assert data["answers-0-text"] in answer.content.decode()
+
+
+def test_an_edited_answer_is_rendered_anew_and_its_comparison_asked_anew(pairs):
+    prompt = Prompt.objects.first()
+    first, second = prompt.responses.order_by("pk")
+    Response.objects.update(html="<p>old</p>")
+    save_prompt(pairs, PARTS, [Answer("Better.", "m0", pk=first.pk)], prompt)
+    first.refresh_from_db()
+    assert (first.text, first.html) == ("Better.", None)
+    assert [c.response_ids for c in prompt.comparisons.all()] == [[first.pk, second.pk]]
+
+
+def test_an_answer_emptied_is_taken_away_with_its_comparisons(pairs):
+    prompt = Prompt.objects.first()
+    first = prompt.responses.first()
+    save_prompt(pairs, PARTS, [Answer("", pk=first.pk)], prompt)
+    assert prompt.responses.count() == 1
+    assert not prompt.comparisons.exists()
+
+
+@pytest.mark.parametrize("judged", [True, False], ids=["judged", "in hand"])
+def test_what_was_judged_or_is_in_hand_cannot_be_changed(make_dataset, alice, judged):
+    dataset = make_dataset(wide(1, answers=3))
+    judgment = next_judgment(alice, dataset)
+    if judged:
+        record(judgment, 0, "left")
+    prompt = Prompt.objects.get()
+    same = rows.Prompt(prompt.instruction)
+    with pytest.raises(CannotSave, match="prompt_judged"):
+        save_prompt(dataset, PARTS, [], prompt)
+    with pytest.raises(CannotSave, match="answer_judged"):
+        save_prompt(dataset, same, [Answer("Changed.", "m0", pk=judgment.order[0])], prompt)
+    other = prompt.responses.exclude(pk__in=judgment.order).get()
+    save_prompt(dataset, same, [Answer("Changed.", "m9", pk=other.pk), Answer("A fourth.", "m4")], prompt)
+    assert prompt.responses.count() == 4
+    judgment.refresh_from_db()
+    assert judgment.comparison_id
+
+
+def test_a_demonstration_by_hand_is_exported_and_asks_nothing(pairs):
+    save_prompt(pairs, PARTS, [Answer("9.9", demonstration=True), Answer("9.11", demonstration=True)])
+    assert not Comparison.objects.filter(prompt__instruction=PARTS.instruction).exists()
+    assert [json.loads(line)["output"] for line in Export(pairs, "alpaca").lines()] == ["9.9", "9.11"]
+
+
+def test_what_is_typed_is_rendered_safely(owner):
+    answer = owner.post(reverse("rendered"), {"name": "answers-0-text", "answers-0-text": "**b** <script>x</script>"})
+    assert answer.content.decode() == "<p><strong>b</strong> &lt;script&gt;x&lt;/script&gt;</p>\n"
+
+
+def test_prompts_without_answers_wait_for_them(make_dataset):
+    dataset = make_dataset([{"prompt": "Open?"}, {"instruction": "Sum up.", "input": "Long.", "id": 7}])
+    assert Prompt.objects.count() == 2
+    assert not Comparison.objects.exists()
+    make_dataset([{"prompt": "Open?", "responses": ["a", "b"]}])
+    assert dataset.prompts.count() == 2
+    assert Comparison.objects.count() == 1

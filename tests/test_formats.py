@@ -1,0 +1,514 @@
+"""Each shape that is read, each dialect that is written, each reason for a refusal: tables of input and outcome."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datasets import checking, files, formats, reasons
+from datasets.formats.rows import (
+    CANDIDATES,
+    DEMONSTRATION,
+    JUDGED,
+    PROMPT,
+    Demonstration,
+    LeftOut,
+    Preference,
+    Prompt,
+    Refused,
+    Response,
+    Row,
+    Table,
+    Vote,
+)
+
+HALF = "\ud83d"  # half of a surrogate pair
+
+
+def user(text):
+    return {"role": "user", "content": text}
+
+
+def assistant(text):
+    return {"role": "assistant", "content": text}
+
+
+def system(text):
+    return {"role": "system", "content": text}
+
+
+def judged(prompt, *texts, annotator="", votes=None):
+    """The row that says: the first of these texts is better."""
+    prompt = prompt if isinstance(prompt, Prompt) else Prompt(prompt)
+    return Row(prompt, tuple(map(Response, texts)), JUDGED, votes or (Vote((0, 1), "left", annotator),))
+
+
+def shown(prompt, text, source=""):
+    prompt = prompt if isinstance(prompt, Prompt) else Prompt(prompt)
+    return Row(prompt, (Response(text, source),), DEMONSTRATION)
+
+
+def candidates(prompt, *responses):
+    prompt = prompt if isinstance(prompt, Prompt) else Prompt(prompt)
+    return Row(prompt, tuple(Response(*r) if isinstance(r, tuple) else Response(r) for r in responses), CANDIDATES)
+
+
+EARLIER = (("user", "What is a prime?"), ("assistant", "A number with two divisors."))
+TWO_TURNS = [user("What is a prime?"), assistant("A number with two divisors."), user("Is 1 one?")]
+DIALOGUE = "Human: What is a prime?\n\nAssistant: A number with two divisors.\n\nHuman: Is 1 one?"
+IN_TWO_TURNS = Prompt("Is 1 one?", turns=EARLIER)
+
+# (number in FORMATS.md section 7, name of the format, the row as it stands in a file, what it says)
+SHAPES = [
+    (6, "dpo-sharegpt",
+     {"conversations": [{"from": "system", "value": "Be kind."}, {"from": "human", "value": "Hi"}],
+      "chosen": {"from": "gpt", "value": "Hello!"}, "rejected": {"from": "gpt", "value": "What."}},
+     judged(Prompt("Hi", system="Be kind."), "Hello!", "What.")),
+    (6, "dpo-sharegpt",
+     {"messages": TWO_TURNS, "chosen": assistant("No."), "rejected": assistant("Yes."), "annotator": "ann"},
+     judged(IN_TWO_TURNS, "No.", "Yes.", annotator="ann")),
+    (7, "dpo",
+     {"prompt": [system("Be brief."), *TWO_TURNS], "chosen": [assistant("No.")], "rejected": [assistant("Yes.")]},
+     judged(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.", "Yes.")),
+    (7, "dpo",
+     {"chosen": [*TWO_TURNS, assistant("No.")], "rejected": [*TWO_TURNS, assistant("Yes.")]},
+     judged(IN_TWO_TURNS, "No.", "Yes.")),
+    (7, "dpo",  # UltraFeedback-binarized: the prompt is the first turn said again
+     {"prompt": "Hi", "prompt_id": "7f", "chosen": [user("Hi"), assistant("Hello!")], "score_chosen": 8.5,
+      "messages": [user("Hi"), assistant("Hello!")], "rejected": [user("Hi"), assistant("What.")]},
+     judged("Hi", "Hello!", "What.")),
+    (7, "dpo", {"prompt": "Hi", "chosen": [assistant("Hello!")], "rejected": [assistant("What.")]},
+     judged("Hi", "Hello!", "What.")),
+    (7, "dpo",  # the lists stand as JSON in the cells of a table
+     Table(prompt='[{"role": "user", "content": "Hi"}]', chosen=' [ {"role": "assistant", "content": "Hello!"}]',
+           rejected='[{"role": "assistant", "content": "What."}]', annotator=""),
+     judged("Hi", "Hello!", "What.")),
+    (7, "dpo",
+     Table(prompt="", chosen='[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]',
+           rejected='[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "What."}]'),
+     judged("Hi", "Hello!", "What.")),
+    (8, "hh", {"chosen": "\n\nHuman: Hi\n\nAssistant: Hello!", "rejected": "\n\nHuman: Hi\n\nAssistant: What."},
+     judged("Hi", "Hello!", "What.")),
+    (8, "hh",
+     {"chosen": f"{DIALOGUE}\n\nAssistant:  No.\n", "rejected": f"{DIALOGUE}\n\nAssistant:Yes."},
+     judged(IN_TWO_TURNS, " No.\n", "Yes.")),
+    (9, "dpo-orca", {"system": "", "question": "Hi", "chosen": "Hello!", "rejected": "What."},
+     judged("Hi", "Hello!", "What.")),
+    (9, "dpo-orca",
+     {"system": "Be kind.", "input": "Hi", "chosen": "Hello!", "rejected": "What.", "generations": ["What.", "Hello!"],
+      "order": ["rejected", "chosen"], "status": "", "rating": [2, 9]},
+     judged(Prompt("Hi", system="Be kind."), "Hello!", "What.")),
+    (9, "dpo-orca", {"system": None, "input": "Hi", "chosen": "Hello!", "rejected": "Hey!", "status": "tie"},
+     judged("Hi", "Hello!", "Hey!", votes=(Vote((0, 1), "tie"),))),
+    (10, "dpo-alpaca", {"instruction": "Translate.", "input": "Hund", "chosen": "dog", "rejected": "cat"},
+     judged(Prompt("Translate.", "Hund"), "dog", "cat")),
+    (10, "dpo-alpaca",
+     {"instruction": "Is 1 one?", "input": "", "chosen": "No.", "rejected": "Yes.", "system": "Be brief.",
+      "history": [["What is a prime?", "A number with two divisors."]]},
+     judged(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.", "Yes.")),
+    (11, "dpo-text", {"annotator": "用户1", "prompt": "去哪儿？", "chosen": "夏威夷", "rejected": "马尔代夫"},
+     judged("去哪儿？", "夏威夷", "马尔代夫", annotator="用户1")),
+    (11, "dpo-text", {"question": "Hi", "chosen_response": "Hello!", "rejected_response": "What.", "annotator": 7},
+     judged("Hi", "Hello!", "What.", annotator="7")),
+    (11, "dpo-text", {"query": "Hi", "response_chosen": "Hello!", "response_rejected": "What."},
+     judged("Hi", "Hello!", "What.")),
+    (19, "wide", {"prompt": "Hi", "response_1": "Hello!", "response_2": "What.", "response_10": "Hey!"},
+     candidates("Hi", "Hello!", "What.", "Hey!")),
+    (19, "wide", {"instruction": "Translate.", "input": "Hund", "answer1": "dog", "answer2": "cat"},
+     candidates(Prompt("Translate.", "Hund"), "dog", "cat")),
+    (19, "wide", {"question": "Hi", "output_a": "Hello!", "output_b": "What.", "model_a": "gpt", "model_b": "llama"},
+     candidates("Hi", ("Hello!", "gpt"), ("What.", "llama"))),
+    (19, "wide", {"query": "Hi", "completion_0": "Hello!", "completion_1": "What.", "source_1": "llama"},
+     candidates("Hi", "Hello!", ("What.", "llama"))),
+    (19, "wide", {"prompt": "Hi", "candidate_1": "Hello!", "candidate_2": "What.", "candidate_3": None},
+     candidates("Hi", "Hello!", "What.")),
+    (19, "wide", {"prompt": "Hi", "responses": ["Hello!", "What."], "models": ["gpt", None]},
+     candidates("Hi", ("Hello!", "gpt"), "What.")),
+    (19, "wide",
+     {"messages": TWO_TURNS, "responses": [{"model": "gpt", "text": "No."}, {"source": 7, "content": "Yes."}]},
+     candidates(IN_TWO_TURNS, ("No.", "gpt"), ("Yes.", "7"))),
+    (19, "wide", {"instruction": "Hi", "generations": ["Hello!", "What."], "generation_models": ["gpt", "llama"]},
+     candidates("Hi", ("Hello!", "gpt"), ("What.", "llama"))),
+    (19, "wide", Table(prompt="Hi", responses='["Hello!", "What."]', models='["gpt", "llama"]'),
+     candidates("Hi", ("Hello!", "gpt"), ("What.", "llama"))),
+    (19, "wide", Table(prompt="Hi", answer_1="Hello!", answer_2="What.", answer_3="", winner=""),
+     candidates("Hi", "Hello!", "What.")),
+    (19, "wide", {"prompt": "Hi", "response_a": "Hello!", "response_b": "What.", "winner": "b", "annotator": "ann"},
+     judged("Hi", "Hello!", "What.", votes=(Vote((1, 0), "left", "ann"),))),
+    (19, "wide", {"prompt": "Hi", "responses": ["a", "b", "c"], "preferred": 2},
+     judged("Hi", "a", "b", "c", votes=(Vote((1, 0), "left"), Vote((1, 2), "left")))),
+    (21, "messages", {"messages": [system("Be brief."), *TWO_TURNS, assistant("No.")]},
+     shown(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.")),
+    (21, "messages", {"messages": [user("Hi"), assistant("Hello!")], "system": "Be kind.", "model": "gpt"},
+     shown(Prompt("Hi", system="Be kind."), "Hello!", "gpt")),
+    (22, "sharegpt",
+     {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello!"}], "system": "Be kind."},
+     shown(Prompt("Hi", system="Be kind."), "Hello!")),
+    (22, "sharegpt", {"conversations": [user("Hi"), assistant("Hello!")]}, shown("Hi", "Hello!")),
+    (22, "sharegpt", {"conversation": [*TWO_TURNS, assistant("No.")]}, shown(IN_TWO_TURNS, "No.")),
+    (22, "sharegpt", {"conversations": [{"from": "用户", "value": "你好"}, {"from": "助手", "value": "您好！"}]},
+     shown("你好", "您好！")),
+    (22, "sharegpt", {"conversations": [{"from": "Human", "value": "Hi"}, {"from": "ChatGPT", "value": "Hello!"}]},
+     shown("Hi", "Hello!")),
+    (22, "sharegpt",
+     Table(id="7", conversations='[{"from": "human", "value": "Hi"}, {"from": "bing", "value": "Hello!"}]'),
+     shown("Hi", "Hello!")),
+    (23, "long", {"instruction": "Hi", "output": "Hello!", "generator": "gpt4", "dataset": "helpful_base"},
+     candidates("Hi", ("Hello!", "gpt4"))),
+    (24, "alpaca", {"instruction": "Translate.", "input": "Hund", "output": "dog"},
+     shown(Prompt("Translate.", "Hund"), "dog")),
+    (24, "alpaca",
+     {"instruction": "Is 1 one?", "output": "No.", "system": "Be brief.",
+      "history": [["What is a prime?", "A number with two divisors."]]},
+     shown(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.")),
+    (25, "long", {"prompt": "Hi", "response": "Hello!", "model": "gpt"}, candidates("Hi", ("Hello!", "gpt"))),
+    (25, "long", {"prompt": "Hi", "answer": "Hello!", "source": "", "model": "gpt"},
+     candidates("Hi", ("Hello!", "gpt"))),
+    (25, "long", {"question": "Hi", "text": "Hello!", "model": 7}, candidates("Hi", ("Hello!", "7"))),
+    (25, "long", {"messages": TWO_TURNS, "completion": "No.", "source": "gpt"},
+     candidates(IN_TWO_TURNS, ("No.", "gpt"))),
+    (26, "sft", {"prompt": "Hi", "completion": "Hello!"}, shown("Hi", "Hello!")),
+    (26, "sft", {"question": "Hi", "answer": "Hello!"}, shown("Hi", "Hello!")),
+    (26, "sft", {"query": "Hi", "response": "Hello!"}, shown("Hi", "Hello!")),
+    (26, "sft", {"prompt": TWO_TURNS, "completion": [assistant("No.")]}, shown(IN_TWO_TURNS, "No.")),
+    (27, "prompts", {"id": 7, "instruction": "Translate.", "input": "Hund", "topic": "dogs"},
+     Row(Prompt("Translate.", "Hund"), (), PROMPT)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "name", "row", "said"), SHAPES)
+def test_a_row_of_each_shape_is_told_and_read(number, name, row, said):
+    found, rename = recognised(row)
+    assert found == name
+    assert formats.readable()[name].read(rename(row)) == said
+
+
+def recognised(*rows):
+    return checking.recognised([files.Item(line, row) for line, row in enumerate(rows, 1)], "auto")
+
+
+def test_every_readable_shape_is_in_the_table():
+    assert {name for _, name, *_ in SHAPES} == set(formats.readable())
+    assert {number for number, *_ in SHAPES} == {6, 7, 8, 9, 10, 11, 19, *range(21, 28)}
+
+
+@pytest.mark.parametrize(("number", "name", "row", "said"), SHAPES)
+def test_keys_in_other_letters_are_told_too(number, name, row, said):
+    spelled = type(row)((key.title(), value) for key, value in row.items())
+    found, rename = recognised(spelled)
+    assert (found, formats.readable()[found].read(rename(spelled))) == (name, said)
+
+
+def test_a_format_that_is_named_reads_other_letters_too():
+    name, rename = checking.recognised([files.Item(1, {"Instruction": "Hi", "Output": "Hello!"})], "sft")
+    assert rename({"Instruction": "Hi"}) == {"instruction": "Hi"}
+    assert name == "sft"
+
+
+def test_the_shape_is_told_by_what_the_first_rows_have_together():
+    """The very first row may lack a field, or hold null where the others hold lists."""
+    full = {"prompt": [user("Hi")], "chosen": [assistant("Hello!")], "rejected": [assistant("What.")]}
+    assert recognised({"prompt": "Hi", "chosen": None, "rejected": None}, full)[0] == "dpo"
+    assert recognised({"id": 7}, full)[0] == "dpo"
+
+
+AB = {"response_a": "Hello!", "response_b": "What."}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected"), [("A", "B"), ("a", "b"), (1, 2), ("1", "2"), ("response_a", "response_b"), ("gpt", "llama")]
+)
+@pytest.mark.parametrize(
+    "prompt",
+    [{"prompt": "Hi"}, {"instruction": "Hi"}, {"system": "", "question": "Hi"}],
+    ids=lambda prompt: [*prompt][-1],
+)
+def test_chosen_may_name_an_answer_and_is_no_text_then(prompt, chosen, rejected):
+    row = {**prompt, **AB, "model_a": "gpt", "model_b": "llama", "chosen": chosen, "rejected": rejected}
+    name, _ = recognised(row)
+    assert name == "wide"
+    assert formats.readable()[name].read(row).votes == (Vote((0, 1), "left"),)
+
+
+def test_an_answer_in_json_is_a_text():
+    row = {"prompt": "List them as JSON.", "chosen": '[{"name": "Phobos"}]', "rejected": "Phobos"}
+    assert recognised(row)[0] == recognised(Table(row))[0] == "dpo-text"
+
+
+def test_chosen_is_a_text_where_it_names_no_answer():
+    row = {"prompt": "Hi", **AB, "chosen": "Hello!", "rejected": "What."}
+    assert recognised(row)[0] == "dpo-text"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "Hi", "completion": "Hello!", "label": True},
+        {"messages": [user("Hi"), assistant("What.")], "label": False},
+        Table(prompt="Hi", completion="What.", label="False"),
+        {"messages": [user("Hi"), assistant("What.")], "kto_tag": False},
+        {"fields": {"prompt": "Hi"}, "responses_": {}},
+        {"text": "Hello!"},
+        {"prompt": "Hi", "reponse": "Hello!"},
+        {"output": "Hello!"},
+    ],
+)
+def test_a_shape_that_is_not_read_is_not_taken_for_another(row):
+    """An answer that was marked as bad must never become a demonstration."""
+    with pytest.raises(files.FileProblem, match="unknown_shape"):
+        recognised(row)
+
+
+THREE = ("Hello!", "What.", "Hey!")
+LETTERS = {f"response_{letter}": text for letter, text in zip("abc", THREE, strict=True)}
+NUMBERS = {f"response_{number}": text for number, text in zip((1, 2, 3), THREE, strict=True)}
+FROM_ZERO = {f"response_{number}": text for number, text in zip((0, 1, 2), THREE, strict=True)}
+LIST = {"responses": list(THREE), "models": ["gpt", "llama", "qwen"]}
+LETTERED_MODELS = {"model_a": "gpt", "model_b": "llama", "model_c": "qwen"}
+NUMBERED_MODELS = {"model_1": "1", "model_2": "3", "model_3": "2"}
+
+# (the answers, how the winner is named, which one wins; a tie and both bad are verdicts)
+WINNERS = [
+    (LETTERS, "b", 1), (LETTERS, " B ", 1), (LETTERS, 2, 1), (LETTERS, "2", 1), (LETTERS, "response_b", 1),
+    (LETTERS, "Response_B", 1), (LETTERS | LETTERED_MODELS, "model_b", 1), (LETTERS | LETTERED_MODELS, "llama", 1),
+    (LETTERS | LETTERED_MODELS, "Llama", 1), (NUMBERS, 3, 2), (NUMBERS, "3", 2), (NUMBERS, "c", 2),
+    (NUMBERS, "response_3", 2), (NUMBERS | NUMBERED_MODELS, "model_2", 1),
+    (FROM_ZERO, 0, 0), (FROM_ZERO, "1", 1), (FROM_ZERO, 2, 2), (FROM_ZERO, "response_0", 0), (FROM_ZERO, "a", 0),
+    (LIST, 1, 0), (LIST, "c", 2), (LIST, "qwen", 2), (LIST, "responses[1]", 1),
+    (LETTERS, "tie", "tie"), (LETTERS, "Draw", "tie"), (LETTERS, "both_bad", "both_bad"),
+    (LETTERS, "tie (bothbad)", "both_bad"), (LETTERS, "neither", "both_bad"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", ["winner", "preference", "preferred", "better", "chosen"])
+@pytest.mark.parametrize(("answers", "named", "wins"), WINNERS)
+def test_a_winner_is_named_in_many_ways(answers, named, wins, column):
+    votes = formats.readable()["wide"].read({"prompt": "Hi", **answers, column: named}).votes
+    if isinstance(wins, int):
+        assert votes == tuple(Vote((wins, other), "left") for other in range(3) if other != wins)
+    else:
+        assert votes == tuple(Vote(pair, wins) for pair in [(0, 1), (0, 2), (1, 2)])
+
+
+@pytest.mark.parametrize(
+    ("answers", "named"),
+    [(LETTERS, "d"), (LETTERS, 0), (LETTERS, 4), (FROM_ZERO, 3), (NUMBERS, True), (NUMBERS, 1.0), (NUMBERS, ["1"]),
+     (NUMBERS, "Hello!"), (LETTERS | {"model_a": "gpt", "model_b": "gpt"}, "gpt")],
+)  # fmt: skip
+def test_a_winner_that_names_no_answer_or_several_is_refused(answers, named):
+    assert refusal("wide", {"prompt": "Hi", **answers, "winner": named}) == ("unknown_winner", "winner")
+
+
+def refusal(name, row):
+    with pytest.raises(Refused) as caught:
+        formats.readable()[name].read(row)
+    return caught.value.reason, caught.value.field
+
+
+PAIR = {"chosen": "Hello!", "rejected": "What."}
+SIDES = {"chosen": [assistant("Hello!")], "rejected": [assistant("What.")]}
+LONG_NAME = "x" * 201
+
+# (reason, field, format, row)
+REFUSALS = [
+    ("bad_json", "responses", "wide", Table(prompt="Hi", responses="['Hello!', 'What.']")),
+    ("bad_json", "chosen", "dpo", Table(prompt="Hi", chosen="[{'role': 'assistant'}]", rejected="[]")),
+    ("bad_json", "conversations", "sharegpt", Table(conversations='[{"from": "human"')),
+    ("bad_unicode", "prompt", "dpo-text", {"prompt": f"Hi{HALF}", **PAIR}),
+    ("bad_unicode", "chosen", "dpo-text", {"prompt": "Hi", "chosen": "Hello\x00", "rejected": "What."}),
+    ("bad_unicode", "responses[1].text", "wide", {"prompt": "Hi", "responses": [{"text": "a"}, {"text": HALF}]}),
+    ("bad_unicode", "conversation[1].content", "sharegpt", {"conversation": [user("Hi"), assistant("\udce9")]}),
+    ("bad_unicode", "system", "alpaca", {"instruction": "Hi", "output": "Hello!", "system": "\x00"}),
+    ("bad_unicode", "history[0]", "alpaca", {"instruction": "Hi", "output": "Hello!", "history": [["a", HALF]]}),
+    ("bad_unicode", "annotator", "dpo-text", {"prompt": "Hi", **PAIR, "annotator": HALF}),
+    ("bad_unicode", "model", "long", {"prompt": "Hi", "response": "Hello!", "model": HALF}),
+    ("empty_answer", "output", "alpaca", {"instruction": "Hi", "output": " \n　"}),
+    ("empty_answer", "response_b", "wide", Table(prompt="Hi", response_a="Hello!", response_b="", response_c="Hey!")),
+    ("empty_answer", "rejected", "hh",
+     {"chosen": "\n\nHuman: Hi\n\nAssistant: Yo", "rejected": "\n\nHuman: Hi\n\nAssistant:"}),
+    ("empty_answer", "chosen", "dpo", {"prompt": "Hi", "chosen": [], "rejected": [assistant("What.")]}),
+    ("empty_answer", "completion", "sft", {"prompt": "Hi", "completion": ""}),
+    ("empty_prompt", "instruction", "alpaca", {"instruction": "", "output": "Hello!"}),
+    ("empty_prompt", "question", "dpo-orca", {"system": "", "question": " ", **PAIR}),
+    ("empty_prompt", "messages", "messages", {"messages": [user(""), assistant("Hello!")]}),
+    ("empty_turn", "messages", "messages", {"messages": [user("Hi"), assistant(""), user("Hi?"), assistant("Hello!")]}),
+    ("empty_turn", "history[1]", "alpaca", {"instruction": "Hi", "output": "Yo", "history": [["a", "b"], ["c", ""]]}),
+    ("ends_with_assistant", "prompt", "dpo", {"prompt": [user("Hi"), assistant("Yes?")], **SIDES}),
+    ("ends_with_user", "messages", "messages", {"messages": [user("Hi")]}),
+    ("ends_with_user", "chosen", "hh", {"chosen": "Human: Hi", "rejected": "Human: Hi"}),
+    ("lengths_differ", "models", "wide", {"prompt": "Hi", "responses": ["a", "b"], "models": ["gpt"]}),
+    ("missing_field", "output", "alpaca", {"instruction": "Hi"}),
+    ("missing_field", "prompt", "dpo-text", PAIR),
+    ("missing_field", "rejected", "dpo-text", {"prompt": "Hi", "chosen": "Hello!"}),
+    ("missing_field", "completion", "sft", {"prompt": "Hi"}),
+    ("missing_field", "responses", "wide", {"prompt": "Hi"}),
+    ("missing_field", "responses[0].text", "wide", {"prompt": "Hi", "responses": [{"model": "gpt"}, "b"]}),
+    ("missing_field", "conversation", "sharegpt", {"id": 7}),
+    ("name_too_long", "annotator", "dpo-text", {"prompt": "Hi", **PAIR, "annotator": LONG_NAME}),
+    ("name_too_long", "generator", "long", {"prompt": "Hi", "output": "Hello!", "generator": LONG_NAME}),
+    ("name_too_long", "model_b", "wide", {"prompt": "Hi", **AB, "model_b": LONG_NAME}),
+    ("no_user_turn", "messages", "messages", {"messages": []}),
+    ("no_user_turn", "conversations", "sharegpt", {"conversations": [{"from": "gpt", "value": "Hello!"}]}),
+    ("no_user_turn", "messages", "messages", {"messages": [system("Be kind."), assistant("Hello!")]}),
+    ("not_a_dialogue", "chosen", "hh", {"chosen": "Hello!", "rejected": "Human: Hi\n\nAssistant: What."}),
+    ("not_a_dialogue", "rejected", "hh", {"chosen": "Human: Hi\n\nAssistant: Yo", "rejected": "Well\n\nHuman: Hi"}),
+    ("not_a_list", "conversation", "sharegpt", {"conversation": "Hi"}),
+    ("not_a_list", "responses", "wide", {"prompt": "Hi", "responses": {"a": "Hello!"}}),
+    ("not_a_list", "history", "alpaca", {"instruction": "Hi", "output": "Hello!", "history": "earlier"}),
+    ("not_a_message", "messages[0]", "messages", {"messages": ["Hi"]}),
+    ("not_a_message", "chosen[0]", "dpo-sharegpt",
+     {"messages": [user("Hi")], "chosen": "Yo", "rejected": assistant("a")}),
+    ("not_a_pair", "history[0]", "alpaca", {"instruction": "Hi", "output": "Hello!", "history": [["a"]]}),
+    ("not_alternating", "conversation", "sharegpt", {"conversation": [user("Hi"), user("Hi?"), assistant("Hello!")]}),
+    ("not_alternating", "conversation", "sharegpt",
+     {"conversation": [assistant("Welcome"), user("Hi"), assistant("Hello!")]}),
+    ("not_one_answer", "rejected", "dpo", {"prompt": "Hi", "chosen": [assistant("Yo")], "rejected": [user("What.")]}),
+    ("not_one_answer", "completion", "sft", {"prompt": "Hi", "completion": [assistant("Yo"), assistant("Yo!")]}),
+    ("not_one_answer", "completion", "sft", {"prompt": "Hi", "completion": [user("Hello!")]}),
+    ("not_text", "chosen", "dpo-text", {"prompt": "Hi", "chosen": 1, "rejected": "What."}),
+    ("not_text", "input", "alpaca", {"instruction": "Hi", "input": {"a": 1}, "output": "Hello!"}),
+    ("not_text", "messages[1].content", "messages", {"messages": [user("Hi"), assistant([{"type": "text"}])]}),
+    ("not_text", "annotator", "dpo-text", {"prompt": "Hi", **PAIR, "annotator": True}),
+    ("null_text", "output", "alpaca", {"instruction": "Hi", "output": None}),
+    ("null_text", "response_a", "wide", {"prompt": "Hi", "response_a": None, "response_b": "What."}),
+    ("null_text", "conversations[0].value", "sharegpt", {"conversations": [{"from": "human"}]}),
+    ("prompts_differ", "rejected", "dpo",
+     {"chosen": [user("Hi"), assistant("a")], "rejected": [user("Hi!"), assistant("b")]}),
+    ("prompts_differ", "prompt", "dpo",
+     {"prompt": "Hey", "chosen": [user("Hi"), assistant("a")], "rejected": [user("Hi"), assistant("b")]}),
+    ("prompts_differ", "prompt", "dpo",
+     {"prompt": [user("Hey")], "chosen": [user("Hi"), assistant("a")], "rejected": [user("Hi"), assistant("b")]}),
+    ("prompts_differ", "rejected", "hh",
+     {"chosen": "Human: Hi\n\nAssistant: a", "rejected": "Human: Hey\n\nAssistant: b"}),
+    ("same_answer", "rejected", "dpo-text", {"prompt": "Hi", "chosen": "Hello!", "rejected": "Hello!"}),
+    ("same_answer", "winner", "wide", {"prompt": "Hi", "response_a": "Hello!", "response_b": "Hello!", "winner": "a"}),
+    ("system_not_first", "messages", "messages", {"messages": [user("Hi"), system("Be kind."), assistant("Hello!")]}),
+    ("too_few_answers", "response_1", "wide", {"prompt": "Hi", "response_1": "Hello!"}),
+    ("too_few_answers", "responses[0]", "wide", {"prompt": "Hi", "responses": ["Hello!"]}),
+    ("too_few_answers", "responses", "wide", {"prompt": "Hi", "responses": []}),
+    ("two_systems", "messages", "messages",
+     {"system": "Be kind.", "messages": [system("Be brief."), *TWO_TURNS, assistant("No.")]}),
+    ("unknown_role", "conversations[0].from", "sharegpt", {"conversations": [{"from": "boss", "value": "Hi"}]}),
+    ("unknown_role", "messages[0].role", "messages", {"messages": [{"content": "Hi"}]}),
+    ("unknown_role", "messages[0].role", "messages", {"messages": [{"role": "tool", "content": "{}"}]}),
+    ("unknown_winner", "winner", "wide", {"prompt": "Hi", **AB, "winner": "c"}),
+]  # fmt: skip
+BY_FILES = {"not_an_object", "ragged_row", "row_too_long", "second_header", "too_deep"}  # see test_files.py
+BY_IMPORTS = {"other_verdict"}  # see test_import.py
+
+
+@pytest.mark.parametrize(("reason", "field", "name", "row"), REFUSALS)
+def test_a_row_that_cannot_be_kept_is_refused_with_reason_and_field(reason, field, name, row):
+    assert refusal(name, row) == (reason, field)
+
+
+def test_every_reason_for_a_refusal_is_in_the_table():
+    assert {reason for reason, *_ in REFUSALS} == set(reasons.REFUSED) - BY_FILES - BY_IMPORTS
+
+
+def test_every_reason_that_the_code_gives_has_words():
+    modules = [path for path in Path(checking.__file__).parent.rglob("*.py") if path.stem != "reasons"]
+    code = "".join(path.read_text("utf-8") for path in modules)
+    for raised, words in [("Refused", reasons.REFUSED), ("FileProblem", reasons.FILE), ("LeftOut", reasons.LEFT_OUT)]:
+        assert set(re.findall(rf'{raised}\(\s*"(\w+)"', code)) <= set(words)
+        assert [reason for reason in words if f'"{reason}"' not in code] == []
+
+
+PLAIN = Prompt("What is a prime?")
+WITH_INPUT = Prompt("Translate.", "Hund")
+FULL = Prompt("Is 1 one?", "Answer in a word.", "Be brief.", EARLIER)
+
+# (dialect, row, the line, keys in this order)
+WRITTEN = [
+    ("alpaca", Demonstration(WITH_INPUT, "dog"), '{"instruction": "Translate.", "input": "Hund", "output": "dog"}'),
+    ("alpaca", Demonstration(PLAIN, "质数"), '{"instruction": "What is a prime?", "input": "", "output": "质数"}'),
+    ("sharegpt", Demonstration(FULL, "No."),
+     '{"conversations": [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "What is a prime?"}, '
+     '{"from": "gpt", "value": "A number with two divisors."}, '
+     '{"from": "human", "value": "Is 1 one?\\nAnswer in a word."}, '
+     '{"from": "gpt", "value": "No."}]}'),
+    ("sharegpt-primer", Demonstration(Prompt("Is 1 one?", turns=EARLIER), "No."),
+     '{"conversation": [{"role": "user", "content": "What is a prime?"}, '
+     '{"role": "assistant", "content": "A number with two divisors."}, {"role": "user", "content": "Is 1 one?"}, '
+     '{"role": "assistant", "content": "No."}]}'),
+    ("messages", Demonstration(Prompt("Hi", system="Be kind."), "Hello!\u2028"),
+     '{"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, '
+     '{"role": "assistant", "content": "Hello!\u2028"}]}'),
+    ("dpo", Preference(FULL, "No.", "Yes."),
+     '{"prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is a prime?"}, '
+     '{"role": "assistant", "content": "A number with two divisors."}, '
+     '{"role": "user", "content": "Is 1 one?\\nAnswer in a word."}], '
+     '"chosen": [{"role": "assistant", "content": "No."}], "rejected": [{"role": "assistant", "content": "Yes."}]}'),
+    ("dpo-text", Preference(WITH_INPUT, "dog", "cat"),
+     '{"prompt": "Translate.\\nHund", "chosen": "dog", "rejected": "cat"}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "row", "line"), WRITTEN)
+def test_a_dialect_is_written_key_by_key(name, row, line):
+    assert json.dumps(formats.writable()[name].write(row), ensure_ascii=False) == line
+    assert isinstance(row, formats.writable()[name].WRITES)
+
+
+def test_every_dialect_is_in_the_table():
+    assert {name for name, *_ in WRITTEN} == set(formats.writable())
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt", "reason"),
+    [
+        ("alpaca", Prompt("Hi", turns=EARLIER), "needs_history"),
+        ("alpaca", Prompt("Hi", system="Be kind."), "needs_system"),
+        ("dpo-text", Prompt("Hi", turns=EARLIER), "needs_history"),
+        ("dpo-text", Prompt("Hi", system="Be kind."), "needs_system"),
+    ],
+)
+def test_what_a_dialect_has_no_place_for_is_left_out_never_flattened(name, prompt, reason):
+    row = Demonstration(prompt, "Hello!") if name == "alpaca" else Preference(prompt, "Hello!", "What.")
+    with pytest.raises(LeftOut) as caught:
+        formats.writable()[name].write(row)
+    assert caught.value.reason == reason
+
+
+kept = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=40)
+filled = kept.filter(str.strip)
+turns = st.lists(st.tuples(filled, filled), max_size=2).map(
+    lambda pairs: tuple(turn for asked, said in pairs for turn in (("user", asked), ("assistant", said)))
+)
+prompts = st.builds(Prompt, instruction=filled, system=st.just("") | kept, turns=turns)
+
+
+def through_a_file(name, row):
+    """The row, written as a dialect, as a file holds it, told apart and read again."""
+    data = (json.dumps(formats.writable()[name].write(row), ensure_ascii=False) + "\n").encode()
+    (item,) = files.items(io.BytesIO(data))[1]
+    found, rename = recognised(item.value)
+    return formats.readable()[found].read(rename(item.value))
+
+
+@settings(max_examples=60, deadline=None)
+@given(instruction=filled, given_input=st.just("") | kept, answer=filled)
+def test_alpaca_comes_back_to_the_byte(instruction, given_input, answer):
+    prompt = Prompt(instruction, given_input)
+    assert through_a_file("alpaca", Demonstration(prompt, answer)) == shown(prompt, answer)
+
+
+@pytest.mark.parametrize("name", ["sharegpt", "sharegpt-primer", "messages"])
+@settings(max_examples=60, deadline=None)
+@given(prompt=prompts, answer=filled)
+def test_a_conversation_comes_back_to_the_byte(name, prompt, answer):
+    assert through_a_file(name, Demonstration(prompt, answer)) == shown(prompt, answer)
+
+
+@pytest.mark.parametrize("name", ["dpo", "dpo-text"])
+@settings(max_examples=60, deadline=None)
+@given(prompt=prompts, chosen=filled, rejected=filled)
+def test_a_preference_comes_back_to_the_byte(name, prompt, chosen, rejected):
+    if chosen == rejected:
+        return
+    prompt = Prompt(prompt.instruction) if name == "dpo-text" else prompt
+    assert through_a_file(name, Preference(prompt, chosen, rejected)) == judged(prompt, chosen, rejected)

@@ -1,0 +1,623 @@
+"""Files into a dataset, through the command: what is stored, refused, merged, asked, and left by an interruption."""
+
+import gzip
+import io
+import itertools
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from annotate.judging import record
+from annotate.queue import next_judgment
+from datasets import asking, imports, reasons
+from datasets.exports import EVERY, Export, Filters
+from datasets.formats.rows import Table
+from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
+from datasets.progress import progress, sources, verdicts
+from tests.test_formats import SHAPES
+from tests.test_queue import counters_hold
+
+SHARED = Path(__file__).parent.parent.parent / "shared"
+REAL = pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="the real input, ../shared/data, is not here")
+PRIMER = pytest.mark.skipif(not (SHARED / "seed").is_dir(), reason="the primer, ../shared/seed, is not here")
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def put(tmp_path, run_command):
+    """put(rows or text, …, slug="demo", options=()): what importing these as files gives: (status, summary, stderr)."""
+
+    def import_files(*contents, slug="demo", options=()):
+        paths = []
+        for number, content in enumerate(contents, 1):
+            path = tmp_path / f"{number}.jsonl"
+            path.write_text(content if isinstance(content, str) else lines(content), encoding="utf-8")
+            paths.append(str(path))
+        return run_command("import_dataset", slug, *paths, *options)
+
+    return import_files
+
+
+def lines(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def counted():
+    """How many of everything there are."""
+    return {model.__name__: model.objects.count() for model in (Prompt, Response, Comparison, Judgment, Choice)}
+
+
+def new(summary):
+    return {key: summary[key] for key in ("prompts", "responses", "choices", "duplicates", "refused")}
+
+
+def long(prompt, text, source):
+    return {"prompt": prompt, "response": text, "model": source}
+
+
+def judged(chosen, rejected, annotator="", prompt="Hi"):
+    return {"prompt": prompt, "chosen": chosen, "rejected": rejected, "annotator": annotator}
+
+
+def asked():
+    """The pairs that are asked, as texts."""
+    texts = dict(Response.objects.values_list("pk", "text"))
+    return sorted(tuple(texts[pk] for pk in c.response_ids) for c in Comparison.objects.filter(held=""))
+
+
+# --- the account ----------------------------------------------------------------------------------------------------
+
+MIXED = [
+    {"prompt": "A", "completion": "1"},
+    {"prompt": "A", "completion": "1"},
+    {"prompt": "A", "completion": ""},
+    {"prompt": "A", "completion": "2"},
+    {"prompt": "B"},
+    {"prompt": "B", "completion": "\x00"},
+]
+
+
+def test_every_row_is_stored_or_a_duplicate_or_refused(put):
+    status, summary, _ = put(MIXED, options=["--skip-bad-rows"])
+    seconds = summary.pop("seconds")
+    assert summary == {
+        "dataset": "demo", "format": "sft", "rows": 6, "prompts": 1, "responses": 2, "choices": 0,
+        "duplicates": 1, "refused": 3,
+    }  # fmt: skip
+    assert status == 0
+    assert seconds > 0
+    assert summary["rows"] == Response.objects.count() + summary["duplicates"] + summary["refused"]
+
+
+def test_where_a_row_is_refused_nothing_is_stored(put, tmp_path):
+    status, summary, err = put(MIXED)
+    assert (status, summary["rows"]) == (1, 6)
+    assert new(summary) == {"prompts": 0, "responses": 0, "choices": 0, "duplicates": 0, "refused": 3}
+    assert not Dataset.objects.exists()
+    assert not Import.objects.exists()
+    assert not any(counted().values())
+    assert [*(tmp_path / "spool").iterdir()] == []
+    assert err.splitlines() == [
+        "1.jsonl:3: completion: The answer is empty.",
+        "1.jsonl:5: completion: This field is missing.",
+        f"1.jsonl:6: completion: {reasons.REFUSED['bad_unicode']} NUL",
+    ]
+
+
+def test_refused_rows_are_written_as_they_stood(put, tmp_path):
+    bad = tmp_path / "bad.jsonl"
+    broken = '{"prompt": "B", "completion": NaN}\n{"prompt": "B"\n[1, 2]\n'
+    put(lines(MIXED) + broken, options=["--refused", str(bad)])
+    found = [json.loads(line, parse_constant=pytest.fail) for line in bad.read_text("utf-8").splitlines()]
+    assert [(r["file"], r["line"], r["number"], r["field"], r["reason"], r["row"]) for r in found] == [
+        ("1.jsonl", 3, 3, "completion", "empty_answer", MIXED[2]),
+        ("1.jsonl", 5, 5, "completion", "missing_field", MIXED[4]),
+        ("1.jsonl", 6, 6, "completion", "bad_unicode", MIXED[5]),
+        ("1.jsonl", 7, 7, "", "bad_json", '{"prompt": "B", "completion": NaN}'),
+        ("1.jsonl", 8, 8, "", "bad_json", '{"prompt": "B"'),
+        ("1.jsonl", 9, 9, "", "not_an_object", [1, 2]),
+    ]
+    put("prompt,completion\nHi,Hello!\nHi\nHi,Hello!,Hey!\n", options=["--refused", str(bad)])
+    assert [json.loads(line)["row"] for line in bad.read_text().splitlines()] == [["Hi"], ["Hi", "Hello!", "Hey!"]]
+
+
+def test_the_file_of_refused_rows_is_empty_where_none_is_refused(put, tmp_path):
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text("of an earlier run")
+    assert put(MIXED[:1], options=["--refused", str(bad)])[0] == 0
+    assert bad.read_text() == ""
+
+
+def test_only_ten_refusals_are_told_and_the_rest_counted(put):
+    _, _, err = put([{"prompt": "A", "completion": "1"}, *[{"prompt": "A"}] * 12])
+    assert (err.count("1.jsonl:"), err.splitlines()[-1]) == (10, "… and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("slug", "content", "options", "said"),
+    [
+        ("a b", "{}", [], "letters, digits"),
+        ("upload", "{}", [], "cannot be taken"),
+        ("demo", "", [], "1.jsonl: The file is empty."),
+        ("demo", "dark and stormy", [], "1.jsonl: This is neither"),
+        ("demo", '[{"a": 1},\n{"b"', [], "1.jsonl:2: The file is not valid JSON."),
+        ("demo", '{"colour": "red"}', [], "docs/formats.md lists them. (colour)"),
+        ("demo", "{\n{\n", [], "1.jsonl:1: No row of the file could be read. (bad_json)"),
+        ("demo", '{"prompt": "A", "completion": "1"}', ["--overlap", "0"], "--overlap"),
+        ("demo", '{"prompt": "A", "completion": "1"}', ["--refused", "no/such/folder/bad.jsonl"], "no/such/folder"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_and_unreadable_files_end_with_2_and_store_nothing(put, slug, content, options, said):
+    status, summary, err = put(content, slug=slug, options=options)
+    assert (status, summary) == (2, None)
+    assert said in err
+    assert not Dataset.objects.exists()
+    assert not Import.objects.exists()
+
+
+def test_a_file_that_is_not_there_ends_with_2(run_command, tmp_path):
+    assert run_command("import_dataset", "demo", str(tmp_path / "none.jsonl"))[0] == 2
+    assert run_command("import_dataset", "demo", str(tmp_path))[0] == 2
+    assert run_command("import_dataset", "demo", "-", "-")[0] == 2
+
+
+def test_an_unknown_format_ends_with_2():
+    command = [sys.executable, "manage.py", "import_dataset", "demo", "rows.jsonl", "--format", "nonsense"]
+    done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "dpo-sharegpt" in done.stderr
+
+
+def test_a_good_file_beside_a_broken_one_is_not_stored(put):
+    assert put([{"prompt": "A", "completion": "1"}], "[", slug="demo")[0] == 2
+    assert not any(counted().values())
+
+
+def test_a_file_may_come_from_stdin_and_be_gzipped(run_command, monkeypatch):
+    stdin = io.TextIOWrapper(io.BytesIO(gzip.compress(lines(MIXED[:2]).encode())))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    status, summary, _ = run_command("import_dataset", "demo", "-")
+    assert (status, summary["rows"], summary["responses"], summary["duplicates"]) == (0, 2, 1, 1)
+    assert Import.objects.get().files == ["-"]
+
+
+def test_a_files_name_may_be_no_unicode(run_command, tmp_path):
+    path = tmp_path / b"caf\xe9.jsonl".decode("utf-8", "surrogateescape")
+    path.write_text(lines([judged("a", "b")]))
+    assert run_command("import_dataset", "demo", str(path))[0] == 0
+    assert Judgment.objects.get().imported_from == r"caf\udce9.jsonl:1"
+
+
+def test_a_new_dataset_asks_all_pairs_once_unless_told_otherwise(put):
+    put([{"prompt": "A", "responses": ["1", "2", "3"]}], slug="once")
+    put([{"prompt": "A", "responses": ["1", "2", "3"]}], slug="thrice", options=["--overlap", "3"])
+    put([{"prompt": "B", "responses": ["1", "2"]}], slug="thrice", options=["--overlap", "5"])
+    assert Counter(Comparison.objects.values_list("dataset__slug", "wanted")) == {("once", 1): 3, ("thrice", 3): 4}
+    assert Dataset.objects.get(slug="once").pairs == "all"
+
+
+# --- again ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("annotator", ["", "ann"])
+@pytest.mark.parametrize("name", sorted({name for _, name, *_ in SHAPES}))
+def test_a_file_that_comes_again_brings_nothing_new(put, name, annotator):
+    rows = [
+        {"annotator": f"{annotator}{number}"} | row if annotator and said.votes else row
+        for number, (_, shape, row, said) in enumerate(SHAPES)
+        if shape == name and not isinstance(row, Table)
+    ]
+    again = list(reversed(rows))
+    assert put(rows)[0] == 0
+    before = counted()
+    for files in ([rows], [again], [rows, again] if annotator else [again]):
+        status, summary, _ = put(*files)
+        assert (status, summary["duplicates"]) == (0, summary["rows"])
+        assert new(summary) == {"prompts": 0, "responses": 0, "choices": 0, "duplicates": summary["rows"], "refused": 0}
+    assert counted() == before
+
+
+def test_equal_votes_of_nobody_in_particular_count_each_within_one_upload(put):
+    three, two = [judged("a", "b")] * 3, [judged("a", "b")] * 2
+    assert put(three, slug="one")[1]["choices"] == 3
+    assert new(put(three, slug="one")[1]) | {"refused": 0} == {
+        "prompts": 0, "responses": 0, "choices": 0, "duplicates": 3, "refused": 0,
+    }  # fmt: skip
+    assert put(three + two, slug="one")[1]["choices"] == 2
+    assert put(two, three, slug="two")[1]["choices"] == 5
+    assert put([judged("b", "a")] * 4, slug="two")[1]["choices"] == 4
+
+
+def test_a_corrected_file_stores_just_what_was_corrected(put):
+    rows = [judged("a", "b"), judged("a", ""), judged("a", "b")]
+    assert put(rows, options=["--skip-bad-rows"])[1]["choices"] == 2
+    rows[1] = judged("a", "b")
+    assert new(put(rows)[1]) == {"prompts": 0, "responses": 0, "choices": 1, "duplicates": 2, "refused": 0}
+    long_rows = [long("A", "1", "x"), long("A", "", "y")]
+    put(long_rows, slug="long", options=["--skip-bad-rows"])
+    long_rows[1] = long("A", "2", "y")
+    summary = put(long_rows, slug="long")[1]
+    assert new(summary) == {"prompts": 0, "responses": 1, "choices": 0, "duplicates": 1, "refused": 0}
+
+
+def test_a_known_answer_in_a_new_role_is_something_new(put):
+    put([judged("a", "b")])
+    row = {"prompt": "Hi", "completion": "a"}
+    assert new(put([row, row])[1]) == {"prompts": 0, "responses": 0, "choices": 0, "duplicates": 1, "refused": 0}
+    assert Response.objects.get(text="a").demonstration
+
+
+# --- merging --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "calls", [[[0, 1, 2]], [[0, 1], [2]], [[0], [1], [2]]], ids=["together", "later", "one by one"]
+)
+def test_long_rows_merge_across_files_and_calls(put, calls):
+    files = [[long("A", f"{name} A", name), long("B", f"{name} B", name)] for name in "xyz"]
+    for call in calls:
+        assert put(*[files[number] for number in call])[0] == 0
+    assert counted() == {"Prompt": 2, "Response": 6, "Comparison": 6, "Judgment": 0, "Choice": 0}
+    assert len(asked()) == 6
+
+
+def test_prompts_are_the_same_only_to_the_byte(put):
+    put([long(text, "1", "x") for text in ("Hi", "Hi ", "hi", "Hi\n", "é", "e\u0301")])
+    assert Prompt.objects.count() == 6
+
+
+def test_the_same_text_of_two_sources_stays_twice_and_is_not_asked_against_itself(put):
+    put([long("A", "same", "x"), long("A", "same", "y"), long("A", "other", "z"), long("A", "same", "x")])
+    assert Counter(Response.objects.values_list("text", "source")) == {
+        ("same", "x"): 1, ("same", "y"): 1, ("other", "z"): 1,
+    }  # fmt: skip
+    assert asked() == [("same", "other"), ("same", "other")]
+
+
+# --- persons --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "other", [judged("b", "a", "ann"), {**judged("a", "b", "ann")} | {"chosen": "b", "rejected": "a"}]
+)
+@pytest.mark.parametrize("where", ["same file", "other file", "database"])
+def test_the_same_person_with_another_verdict_is_refused_naming_the_earlier_row(put, where, other):
+    first = [judged("x", "y", "ann"), judged("a", "b", "ann"), judged("b", "a", "bob")]
+    files = {"same file": [[*first, other]], "other file": [first, [other]], "database": [[other]]}[where]
+    if where == "database":
+        assert put(first)[0] == 0
+    status, summary, err = put(*files)
+    assert (status, summary["refused"]) == (1, 1)
+    place = "2.jsonl:1" if where == "other file" else f"1.jsonl:{len(files[0])}"
+    said = "The same person said otherwise of the same two answers before. 1.jsonl:2"
+    assert err.strip() == f"{place}: annotator: {said}"
+
+
+def test_a_tie_is_another_verdict_than_a_choice(put):
+    row = {"prompt": "Hi", "response_a": "a", "response_b": "b", "annotator": "ann", "winner": "a"}
+    status, summary, _ = put([row, {**row, "winner": "tie"}, {**row, "winner": "both_bad"}, row])
+    assert (status, summary["refused"]) == (1, 2)
+
+
+def test_the_same_verdict_with_the_sides_swapped_is_a_duplicate(put):
+    row = {"prompt": "Hi", "response_a": "a", "response_b": "b", "annotator": "ann", "winner": "a"}
+    swapped = {"prompt": "Hi", "response_a": "b", "response_b": "a", "annotator": "ann", "winner": "b"}
+    assert new(put([row, swapped])[1]) == {"prompts": 1, "responses": 2, "choices": 1, "duplicates": 1, "refused": 0}
+    assert put([swapped])[1]["duplicates"] == 1
+
+
+def test_a_refused_row_says_nothing(put):
+    """Of a row with several votes none counts when one is refused."""
+    row = {"prompt": "Hi", "responses": ["a", "b", "c"], "annotator": "ann"}
+    contradicts = [
+        {**row, "responses": ["b", "c"], "winner": 1},
+        {**row, "winner": 3},  # refused: ann has said that b is better than c
+        {**row, "responses": ["a", "c"], "winner": 1},  # must not be measured by the refused row
+    ]
+    status, summary, _ = put(contradicts, options=["--skip-bad-rows"])
+    assert (status, summary["refused"], summary["choices"]) == (0, 1, 2)
+
+
+def test_imported_names_are_never_our_accounts(put, alice):
+    put([judged("a", "b", "alice")])
+    assert Judgment.objects.get().annotator is None
+    assert Judgment.objects.get().imported_by == "alice"
+
+
+# --- what is asked --------------------------------------------------------------------------------------------------
+
+
+def test_demonstrations_ask_nothing_unless_the_dataset_says_so(put):
+    rows = [{"prompt": "Hi", "completion": text} for text in ("a", "b", "c")]
+    put(rows)
+    assert asked() == []
+    Dataset.objects.create(slug="asks", ask_demonstrations=True)
+    put(rows, slug="asks")
+    assert asked() == [("a", "b"), ("a", "c"), ("b", "c")]
+
+
+def test_prompts_without_answers_ask_nothing_and_wait_for_answers(put):
+    put([{"prompt": "A", "topic": "letters"}, {"prompt": "B"}])
+    assert counted() == {"Prompt": 2, "Response": 0, "Comparison": 0, "Judgment": 0, "Choice": 0}
+    assert new(put([long("A", text, "x") for text in "ab"])[1])["prompts"] == 0
+    assert asked() == [("a", "b")]
+
+
+def test_demonstrations_are_asked_once_the_setting_is_changed_and_no_longer_once_it_is_back(put):
+    put([{"prompt": "Hi", "completion": text} for text in ("a", "b")])
+    for wanted in (True, False):
+        Dataset.objects.update(ask_demonstrations=wanted)
+        asking.ask_anew(Dataset.objects.get())
+        assert asked() == [("a", "b")] * wanted
+
+
+def test_a_judged_row_asks_for_its_own_pair_only(put):
+    put([judged("a", "b"), judged("a", "c")])
+    put([{"prompt": "Hi", "responses": ["a", "d", "e"], "winner": "3"}])
+    assert asked() == [("a", "b"), ("a", "c"), ("a", "e"), ("d", "e")]
+    assert set(Comparison.objects.values_list("open_slots", flat=True)) == {0}
+    put([{"prompt": "Hi", "responses": ["f", "g"]}])
+    assert asked() == [("a", "b"), ("a", "c"), ("a", "e"), ("d", "e"), ("f", "g")]
+
+
+def test_an_imported_vote_takes_one_of_the_judgments_wanted(put):
+    put([judged("a", "b", "ann"), judged("a", "b", "bob"), judged("a", "c", "ann")], options=["--overlap", "3"])
+    assert sorted(Comparison.objects.values_list("open_slots", flat=True)) == [1, 2]
+    assert counters_hold(Dataset.objects.get())
+
+
+ALL, FIRST = "all", "first"
+ABC = [(1, "a"), (2, "b"), (3, "c")]
+
+
+@pytest.mark.parametrize(
+    ("responses", "pairs", "limit", "asked", "expected"),
+    [
+        ([], ALL, None, [], []),
+        (ABC[:1], ALL, None, [], []),
+        (ABC, ALL, None, [], [(1, 2), (1, 3), (2, 3)]),
+        (ABC[::-1], ALL, None, [], [(1, 2), (1, 3), (2, 3)]),
+        (ABC, FIRST, None, [], [(1, 2), (1, 3)]),
+        (ABC, FIRST, 1, [], [(1, 2)]),
+        ([(1, "a"), (2, "a"), (3, "c")], ALL, None, [], [(1, 3), (2, 3)]),
+        ([(1, "a"), (2, "a"), (3, "c")], FIRST, None, [], [(1, 3)]),
+        (ABC, FIRST, None, [(2, 3)], [(2, 3), (1, 2), (1, 3)]),
+        (ABC, FIRST, 2, [(2, 3)], [(2, 3), (1, 2)]),
+        (ABC, ALL, 1, [(1, 3), (2, 3)], [(1, 3), (2, 3)]),
+    ],
+)
+def test_the_policy_says_which_pairs_are_asked(responses, pairs, limit, asked, expected):
+    assert asking.pairs_of(responses, pairs, limit, frozenset(asked)) == expected
+
+
+@pytest.mark.parametrize("n", range(2, 31))
+def test_of_many_answers_a_sample_is_asked_in_which_all_stand_about_equally_often(n):
+    responses = [(pk, f"text {pk}") for pk in range(1, n + 1)]
+    assert len(asking.pairs_of(responses, ALL)) == (n * (n - 1) // 2 if n <= 6 else max(15, n))
+    for limit in range(1, min(n * (n - 1) // 2, 2 * n) + 1):
+        pairs = asking.pairs_of(responses, ALL, limit)
+        assert len(pairs) == len(set(pairs)) == limit
+        assert all(left < right for left, right in pairs)
+        stands = Counter({pk: 0 for pk, _ in responses})
+        stands.update(itertools.chain(*pairs))
+        assert max(stands.values()) - min(stands.values()) <= (1 if limit <= n else 2)
+
+
+def test_the_sample_does_not_walk_in_step_with_the_order_of_upload():
+    answers = [(pk, f"text {pk}") for pk in range(1, 9)]
+    assert asking.pairs_of(answers, ALL, 4) != [(1, 2), (3, 4), (5, 6), (7, 8)]
+    assert asking.pairs_of(answers, ALL, 4) == asking.pairs_of(answers[::-1], ALL, 4)
+
+
+def test_a_further_upload_asks_for_the_new_pairs_only(put):
+    put([long("A", text, "x") for text in "abc"])
+    before = set(Comparison.objects.values_list("pk", "priority"))
+    put([long("A", "d", "y")])
+    assert before < set(Comparison.objects.values_list("pk", "priority"))
+    assert Comparison.objects.count() == 6
+
+
+def test_changed_settings_take_away_what_nobody_has_touched_and_keep_what_was_judged(put, alice):
+    put([{"prompt": "Hi", "responses": ["a", "b", "c", "d"]}], options=["--overlap", "2"])
+    dataset = Dataset.objects.get()
+    judgment = next_judgment(alice, dataset)
+    while "a" in texts_of(judgment):
+        record(judgment, judgment.revision, "left")
+        judgment = next_judgment(alice, dataset)
+    record(judgment, judgment.revision, "left")
+    kept = {comparison.pk for comparison in Comparison.objects.filter(judgments__isnull=False)}
+    Dataset.objects.update(pairs=FIRST)
+    for _ in range(2):
+        asking.ask_anew(Dataset.objects.get())
+        pairs = asked()
+        assert [pair for pair in pairs if "a" in pair] == [("a", "b"), ("a", "c"), ("a", "d")]
+        assert kept <= set(Comparison.objects.values_list("pk", flat=True))
+        assert len(pairs) == 4
+    Dataset.objects.update(pairs=ALL)
+    asking.ask_anew(Dataset.objects.get())
+    assert len(asked()) == 6
+    assert counters_hold(dataset)
+
+
+def texts_of(judgment):
+    return list(Response.objects.filter(pk__in=judgment.order).values_list("text", flat=True))
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (2, 2), (2, 5), (5, 1)])
+def test_another_overlap_counts_the_open_places_anew(put, alice, bob, before, after):
+    put([{"prompt": p, "responses": ["a", "b"]} for p in "ABC"], options=["--overlap", str(before)])
+    dataset = Dataset.objects.get()
+    for user, verdict in [(alice, "left"), (alice, "skip"), (bob, "tie")]:
+        if judgment := next_judgment(user, dataset):
+            record(judgment, judgment.revision, verdict)
+    next_judgment(bob, dataset)
+    asking.set_overlap(dataset, after)
+    assert set(Comparison.objects.values_list("wanted", flat=True)) == {after}
+    assert counters_hold(dataset)
+    assert Dataset.objects.get().overlap == after
+
+
+# --- interruptions --------------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """What an import's process meets, as kill -9 would end it."""
+
+
+@pytest.fixture
+def interrupt(monkeypatch, put):
+    """interrupt(act, n, *files): an import of batches of two rows that ends at the n-th call of `act`."""
+
+    def import_until(act, n, *files):
+        calls, real = itertools.count(1), getattr(imports, act)
+
+        def until(*args, **options):
+            if next(calls) == n:
+                raise Killed
+            return real(*args, **options)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(imports, "BATCH", 2)
+            patched.setattr(imports, act, until)
+            with pytest.raises(Killed):
+                put(*files)
+
+    return import_until
+
+
+def seen(slug="demo"):
+    """All of a dataset that anybody can see."""
+    dataset = Dataset.objects.get(slug=slug)
+    exports = {
+        name: [json.loads(line) for line in Export(dataset, name, Filters(EVERY)).lines()] for name in ("dpo", "alpaca")
+    }
+    shown = [
+        list(m.objects.visible().order_by("pk").values_list("pk", flat=True)) for m in (Prompt, Response, Judgment)
+    ]
+    counts = [(r.text, r.chosen, r.rejected) for r in Response.objects.visible().with_counts().order_by("pk")]
+    return progress(dataset), verdicts(dataset), sources(dataset), exports, shown, counts
+
+
+def later():
+    """Time passes: what was in the making is no longer."""
+    Import.objects.update(touched_at=timezone.now() - imports.STALE - timedelta(seconds=1))
+
+
+ROWS = [
+    *[judged("a", "b", f"person {n}") for n in range(3)],
+    judged("c", "b", "person 1"),
+    {"prompt": "New", "chosen": "a", "rejected": "b"},
+    judged("a", "b", "person 0"),
+]
+STANDING = [judged("a", "b", "person 9"), judged("c", "d", "person 9")]
+CANDIDATES = [long("Hi", text, source) for text in "abc" for source in "xy"]
+DEMONSTRATIONS = [{"prompt": "Hi", "completion": text} for text in "abefg"]
+
+
+@pytest.mark.parametrize("rows", [ROWS, CANDIDATES, DEMONSTRATIONS], ids=["judged", "candidates", "demonstrations"])
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_an_interrupted_import_shows_nothing_and_is_finished_later(put, interrupt, rows, batch, alice):
+    put(STANDING)
+    before = seen()
+    interrupt("store_batch", batch, rows)
+    assert seen() == before
+    assert next_judgment(alice, Dataset.objects.get()) is None
+    assert imports.take_up_unfinished() == (0, 0), "it may still be at work"
+    later()
+    assert imports.take_up_unfinished() == (1, 0)
+    finished = Import.objects.latest("pk")
+    assert not imports.spool_path(finished).exists()
+    put(STANDING, slug="straight")
+    _, straight, _ = put(rows, slug="straight")
+    assert {key: getattr(finished, key) for key in new(straight)} == new(straight)
+    assert seen()[:4] == seen("straight")[:4]
+
+
+@pytest.mark.parametrize("rows", [ROWS, CANDIDATES, DEMONSTRATIONS], ids=["judged", "candidates", "demonstrations"])
+def test_an_interrupted_import_whose_spool_is_gone_leaves_nothing(put, interrupt, rows):
+    put(STANDING)
+    before, there = seen(), counted()
+    interrupt("store_batch", 3, rows)
+    imports.spool_path(Import.objects.latest("pk")).unlink()
+    later()
+    assert imports.take_up_unfinished() == (0, 1)
+    assert (seen(), counted()) == (before, there)
+    assert put(rows)[0] == 0
+
+
+@pytest.mark.parametrize("spool", ["there", "gone"])
+@pytest.mark.parametrize("act", ["ask", "open_again"])
+def test_an_import_interrupted_while_asking_is_stored_and_its_comparisons_are_made_later(put, interrupt, act, spool):
+    interrupt(act, 1, CANDIDATES, [judged("k", "l")])
+    assert Response.objects.visible().count() == 8
+    if spool == "gone":
+        imports.spool_path(Import.objects.get()).unlink()
+    later()
+    assert imports.take_up_unfinished() == (1, 0)
+    assert Import.objects.get().state == "done"
+    assert len(asked()) == 12 + 1
+    assert counters_hold(Dataset.objects.get())
+
+
+def test_the_next_import_takes_up_what_was_left(put, interrupt):
+    interrupt("store_batch", 2, ROWS)
+    later()
+    put(STANDING)
+    assert [run.state for run in Import.objects.order_by("pk")] == ["done", "done"]
+    assert Choice.objects.of_votes().count() == 5 + 2
+
+
+# --- real input -----------------------------------------------------------------------------------------------------
+
+
+@REAL
+def test_four_models_answers_to_805_prompts_become_one_dataset(run_command, tmp_path):
+    bad = tmp_path / "bad.jsonl"
+    files = sorted(map(str, (SHARED / "data" / "alpaca_eval").glob("*.json")))
+    status, summary, _ = run_command("import_dataset", "eval", *files, "--skip-bad-rows", "--refused", str(bad))
+    assert (status, summary["format"], summary["rows"]) == (0, "long", 3220)
+    assert new(summary) == {"prompts": 805, "responses": 3218, "choices": 0, "duplicates": 0, "refused": 2}
+    assert Comparison.objects.filter(held="", open_slots=1).count() == 4783
+    refused = [json.loads(line) for line in bad.read_text("utf-8").splitlines()]
+    assert [(r["file"], r["field"], r["reason"]) for r in refused] == [
+        ("text_davinci_003.json", "output", "empty_answer")
+    ] * 2
+    rows = json.loads((SHARED / "data" / "alpaca_eval" / "text_davinci_003.json").read_text("utf-8"))
+    assert [r["row"] for r in refused] == [row for row in rows if not row["output"].strip()]
+    assert [rows[r["number"] - 1] for r in refused] == [r["row"] for r in refused]
+    sizes = Counter(Response.objects.values_list("source", flat=True))
+    assert sizes == {"alpaca-7b": 805, "gpt4": 805, "text_davinci_003": 803, "vicuna-13b": 805}
+
+
+@REAL
+def test_the_primers_five_choices(run_command):
+    status, summary, _ = run_command("import_dataset", "travel", str(SHARED / "data" / "travel.jsonl"))
+    assert (status, summary["format"]) == (0, "dpo-text")
+    assert new(summary) == {"prompts": 1, "responses": 4, "choices": 5, "duplicates": 0, "refused": 0}
+    assert Comparison.objects.count() == 4
+    chosen = {response.text: response.chosen for response in Response.objects.with_counts()}
+    assert chosen == {"马尔代夫": 2, "巴厘岛": 2, "夏威夷": 1, "巴哈马": 0}
+
+
+def primer():
+    (path,) = (SHARED / "seed").glob("*.txt")
+    return re.findall(r"```json\n(.*?)```", path.read_text("utf-8"), re.DOTALL)
+
+
+@PRIMER
+@pytest.mark.parametrize(("key", "name"), [("instruction", "alpaca"), ("conversation", "sharegpt-primer")])
+def test_the_primers_examples_go_in_and_come_out_equal_key_for_key(put, key, name):
+    examples = [text for text in primer() if f'"{key}"' in text]
+    assert examples
+    assert put("\n".join(examples))[0] == 0
+    written = [json.loads(line) for line in Export(Dataset.objects.get(), name).lines()]
+    originals = {text: json.loads(text) for text in examples}  # the primer shows two of them twice
+    assert [json.dumps(row) for row in written] == [json.dumps(row) for row in originals.values()]

@@ -1,0 +1,124 @@
+"""An import can be taken back while nobody has judged what it brought."""
+
+import json
+
+import pytest
+
+from annotate.judging import record
+from annotate.queue import next_judgment
+from datasets import imports
+from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
+from datasets.undoing import CannotUndo, undo_import
+from tests.conftest import wide
+
+
+@pytest.fixture
+def bring(tmp_path, db):
+    """bring(rows): the Import that stored them into the dataset `demo`."""
+
+    def store(rows, name="more.jsonl"):
+        path = tmp_path / name
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        with open(path, "rb") as file:
+            return imports.store(imports.check([(name, file)], "demo"))
+
+    return store
+
+
+def everything():
+    """What stands in the dataset, without ids."""
+    return (
+        sorted(Prompt.objects.values_list("instruction", flat=True)),
+        sorted(Response.objects.values_list("text", "candidate", "demonstration")),
+        Comparison.objects.filter(held="").count(),
+        Judgment.objects.count(),
+        Choice.objects.count(),
+    )
+
+
+JUDGED = {"prompt": "Prompt 0?", "chosen": "New.", "rejected": "Worse.", "annotator": "u"}
+SECOND_IMPORTS = {
+    "new prompts": [{"prompt": "Other?", "responses": ["a", "b"]}],
+    "answers to an old prompt": [{"prompt": "Prompt 0?", "response": "Third.", "model": "m9"}],
+    "a verdict on new answers": [JUDGED],
+    "a demonstration": [{"instruction": "Prompt 1?", "output": "Do so."}],
+    "a role for an old answer": [{"prompt": "Prompt 2?", "response": "Answer 0 to 2.", "source": "m0"}],
+    "a role that asks": [
+        {"instruction": "Prompt 3?", "output": "Lone."},
+        {"prompt": "Prompt 3?", "responses": ["Lone.", "x"]},
+    ],
+}
+
+
+@pytest.mark.parametrize("rows", SECOND_IMPORTS.values(), ids=SECOND_IMPORTS)
+def test_undone_it_is_as_if_it_had_never_come(bring, rows):
+    bring(wide(4))
+    before = everything()
+    run = bring(rows)
+    undo_import(run)
+    assert everything() == before
+    assert run.state == "undone"
+
+
+def test_a_role_given_by_a_later_import_is_taken_back(bring):
+    bring(
+        [{"prompt": "P?", "chosen": "a", "rejected": "b", "annotator": "u"}, {"prompt": "P?", "responses": ["c", "d"]}]
+    )
+    before = everything()
+    run = bring([{"prompt": "P?", "responses": ["a", "c"]}])
+    assert Response.objects.get(text="a").candidate
+    undo_import(run)
+    assert everything() == before
+
+
+@pytest.mark.parametrize("verdict", [None, "left", "skip"])
+def test_what_people_have_judged_or_hold_stays(bring, alice, verdict):
+    run = bring(wide(3))
+    judgment = next_judgment(alice, Dataset.objects.get())
+    if verdict:
+        record(judgment, 0, verdict)
+    before = everything()
+    with pytest.raises(CannotUndo, match="judged"):
+        undo_import(run)
+    assert everything() == before
+    assert Import.objects.get(pk=run.pk).state == "done"
+
+
+def test_what_a_later_import_builds_on_stays(bring):
+    first = bring([{"prompt": "P?", "responses": ["a", "b"]}])
+    bring([{"prompt": "P?", "chosen": "a", "rejected": "b", "annotator": "u"}])
+    with pytest.raises(CannotUndo, match="used"):
+        undo_import(first)
+
+
+def test_a_prompt_that_others_have_answered_since_stays_with_their_answers(bring):
+    first = bring([{"prompt": "P?", "response": "a", "model": "m"}])
+    second = bring([{"prompt": "P?", "response": "b", "model": "n"}, {"prompt": "P?", "response": "c", "model": "n"}])
+    undo_import(first)
+    assert [prompt.imported for prompt in Prompt.objects.all()] == [second]
+    assert sorted(Response.objects.values_list("text", flat=True)) == ["b", "c"]
+    assert Comparison.objects.count() == 1
+
+
+def test_an_undo_that_was_interrupted_is_finished_at_the_next_start(bring, monkeypatch):
+    run = bring(wide(3))
+    with monkeypatch.context() as patched:
+        patched.setattr("datasets.undoing.remove", lambda *a: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            undo_import(run)
+    assert Import.objects.get(pk=run.pk).state == "undoing"
+    monkeypatch.setattr(imports, "STALE", imports.STALE * 0)
+    assert imports.take_up_unfinished() == (1, 0)
+    assert not Prompt.objects.exists()
+
+
+def test_undone_twice_is_refused(bring):
+    run = bring(wide(1))
+    undo_import(run)
+    with pytest.raises(CannotUndo, match="not_stored"):
+        undo_import(run)
+
+
+def test_the_same_file_can_be_stored_again_after_an_undo(bring):
+    undo_import(bring(wide(2)))
+    assert bring(wide(2)).prompts == 2
