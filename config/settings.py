@@ -105,6 +105,7 @@ PASSWORD_HASHERS = [
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_HANDLER = "config.sign_in.Throttle"
 AXES_CLIENT_IP_CALLABLE = "config.proxy.client_address"
+AXES_CLIENT_STR_CALLABLE = "config.sign_in.address_alone"
 AXES_USERNAME_CALLABLE = "config.sign_in.name_tried"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
 AXES_FAILURE_LIMIT = 5

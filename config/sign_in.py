@@ -37,6 +37,11 @@ def name_tried(request, credentials=None):
     return (credentials or request.POST).get("username", "")[:150]
 
 
+def address_alone(username, ip_address, user_agent, path_info, request):
+    """What the log says of a failure. Not the name: now and then somebody types a password there."""
+    return ip_address or "an unknown address"
+
+
 @anyone
 @never_cache
 def sign_in(request):

@@ -11,11 +11,12 @@ from django.db.models.functions import Greatest, Least, RowNumber, TruncDate
 from django.utils import timezone
 
 from datasets.looking import SIDES, VERDICTS, Person, acts, beginning, by, duration
-from datasets.models import Choice, Comparison, Judgment
+from datasets.models import Choice, Comparison, Import, Judgment
 
 DAYS_SHOWN = 30
 PACE_DAYS = 7
 PEOPLE_SHOWN = 12
+OTHER = "judgment__comparison__judgments"  # from a choice to the judgments of its comparison
 
 
 @dataclass(frozen=True)
@@ -139,16 +140,13 @@ def medians_of(dataset, people):
 def agreements_of(dataset, people):
     """{person's key: Share}: of all pairs of one vote of theirs and one of somebody else on the same two answers,
     those that say the same (the same answer, or both a tie)."""
-    other = "judgment__comparison__judgments"
-    mine = Judgment.objects.votes().filter(by(*people), dataset=dataset)
-    others = Judgment.objects.votes().filter(dataset=dataset)
-    chosen, rejected, strength = (f"{other}__choices__{name}" for name in ("chosen", "rejected", "strength"))
+    chosen, rejected, strength = (f"{OTHER}__choices__{name}" for name in ("chosen", "rejected", "strength"))
     as_i = Q(**{chosen: F("chosen"), rejected: F("rejected")})
     turned = Q(**{chosen: F("rejected"), rejected: F("chosen")})
     tie, no_tie = Q(strength=0, **{strength: 0}), Q(strength__gt=0, **{f"{strength}__gt": 0})
-    another = Q(**{f"{other}__pk__lt": F("judgment")}) | Q(**{f"{other}__pk__gt": F("judgment")})
-    met = Choice.objects.filter(another, as_i | turned, judgment__in=mine, **{f"{other}__in": others})
-    groups = met.order_by().values("judgment__annotator", "judgment__imported_by")
+    mine = Judgment.objects.votes().filter(by(*people), dataset=dataset)
+    met = Choice.objects.filter(another_vote(), as_i | turned, judgment__in=mine).order_by()
+    groups = met.values("judgment__annotator", "judgment__imported_by")
     rows = groups.annotate(met=Count("pk"), agreed=Count("pk", filter=as_i & (tie | no_tie)))
     return {
         (account, name): Share(agreed, met)
@@ -156,6 +154,15 @@ def agreements_of(dataset, people):
             "judgment__annotator", "judgment__imported_by", "met", "agreed"
         )
     }
+
+
+def another_vote():
+    """Of a choice: that OTHER is another judgment, and what `votes()` lets through. Said as a condition, since as a
+    subquery it would be all of the dataset's votes."""
+    another = Q(**{f"{OTHER}__pk__lt": F("judgment")}) | Q(**{f"{OTHER}__pk__gt": F("judgment")})
+    visible = Q(**{f"{OTHER}__imported": None}) | Q(**{f"{OTHER}__imported__state__in": Import.VISIBLE})
+    vote = {f"{OTHER}__purpose": Judgment.Purpose.VOTE, f"{OTHER}__state__in": Judgment.STANDING}
+    return another & visible & Q(**vote)
 
 
 @dataclass(frozen=True)

@@ -326,6 +326,7 @@ class Judgment(models.Model):
             models.Index(fields=["dataset", "lease_until"], condition=Q(state="leased"), name="leases"),
             models.Index(fields=["annotator", "dataset", "state", "decided_at"], name="acts_of_a_person"),
             models.Index(fields=["dataset", "state", "verdict"], name="verdicts"),
+            models.Index(fields=["dataset", "decided_at", "id"], name="acts_in_order"),
         ]
 
     def __str__(self):

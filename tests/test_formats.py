@@ -512,3 +512,15 @@ def test_a_preference_comes_back_to_the_byte(name, prompt, chosen, rejected):
         return
     prompt = Prompt(prompt.instruction) if name == "dpo-text" else prompt
     assert through_a_file(name, Preference(prompt, chosen, rejected)) == judged(prompt, chosen, rejected)
+
+
+NO_SHAPE = {
+    "rated answers": {"prompt": "P?", "response": "a", "helpfulness": 1, "correctness": 0, "verbosity": 2},
+    "the arena's table": {"prompt": '["P?"]', "response_a": '["a"]', "response_b": '["b"]', "winner_model_a": 1}
+    | {"winner_model_b": 0, "winner_tie": 0},
+}
+
+
+@pytest.mark.parametrize("row", NO_SHAPE.values(), ids=NO_SHAPE)
+def test_what_would_be_misread_is_not_read(row):
+    assert formats.detect(set(row), row) is None

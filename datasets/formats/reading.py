@@ -12,6 +12,7 @@ ROLES = {
 }
 ANSWER_KEYS = ("response", "output", "answer", "completion", "text")
 SOURCE_KEYS = ("source", "model", "generator")
+RATINGS = {"helpfulness", "correctness", "coherence", "complexity", "verbosity"}
 MESSAGES = re.compile(r"""\s*\[\s*\{\s*["'](role|from|content|value)["']""")
 PROMPT_KEYS = ("prompt", "instruction", "question", "query")
 
@@ -62,8 +63,9 @@ def source(row):
 
 
 def marked(keys, row):
-    """Whether the row says of its one answer that it is good or bad (KTO): that is no demonstration."""
-    return "kto_tag" in keys or str(row.get("label")).lower() in ("true", "false", "0", "1")
+    """Whether the row says of its one answer how good it is (KTO's label, HelpSteer's ratings): a poor answer is no
+    demonstration."""
+    return len(keys & RATINGS) >= 2 or "kto_tag" in keys or str(row.get("label")).lower() in ("true", "false", "0", "1")
 
 
 def listed(value, field):
