@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 
-SECRET_PARTS = {"token"}  # names of parts of a path that let somebody in
+TOKEN = re.compile(r"\b[0-9a-z]+-[0-9a-f]{32}\b")  # of a link that lets somebody in, as Django makes them
 WORDS = 200  # so much of an exception's own words: PostgreSQL quotes the row in the lines after the first
 
 log = logging.getLogger("config.requests")
@@ -20,6 +20,9 @@ request_id = ContextVar("request_id", default=None)  # the request that this thr
 
 
 class Plain(logging.Formatter):
+    def format(self, record):
+        return TOKEN.sub("…", super().format(record))
+
     def formatException(self, exc_info):
         return "\n".join(told(exc_info[1]))
 
@@ -30,7 +33,7 @@ class Json(Plain):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": without_secrets(record.getMessage(), getattr(record, "request", None)),
+            "message": TOKEN.sub("…", record.getMessage()),
             "request": request_id.get(),
             **getattr(record, "facts", {}),
         }
@@ -47,15 +50,6 @@ def told(error, seen=()):
         yield "\nwhich led to:\n"
     yield "".join(traceback.format_tb(error.__traceback__)).rstrip()
     yield f"{type(error).__qualname__}: {str(error).partition(chr(10))[0][:WORDS]}"
-
-
-def without_secrets(text, request):
-    """The text with those parts of the request's path blotted out that are as good as a password."""
-    found = getattr(request, "resolver_match", None)
-    for name, value in found.kwargs.items() if found else ():
-        if name in SECRET_PARTS:
-            text = text.replace(str(value), "…")
-    return text
 
 
 def requests_logged(get_response):
@@ -84,7 +78,7 @@ def facts_of(request, response, seconds):
     user = getattr(request, "_cached_user", None)  # who was asked for on the way: no query is made for the log
     return {
         "method": request.method,
-        "path": without_secrets(request.path, request),
+        "path": TOKEN.sub("…", request.path),
         "status": response.status_code,
         "ms": round(seconds * 1000, 1),
         "user": user and user.pk,

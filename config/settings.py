@@ -17,7 +17,7 @@ DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or secret_key(DATA_DIR)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or ["127.0.0.1", "localhost", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
 
@@ -76,7 +76,7 @@ TEMPLATES = [
 
 def database():
     """The database of DATABASE_URL, or the SQLite file in DATA_DIR, each with the options that keep votes safe."""
-    config = env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'chosen.sqlite3'}")
+    config = env.db_url_config(env.str("DATABASE_URL", default="") or f"sqlite:///{DATA_DIR / 'chosen.sqlite3'}")
     if config["ENGINE"] == "django.db.backends.sqlite3":
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",

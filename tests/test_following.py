@@ -1,0 +1,651 @@
+"""Look and follow: the numbers, the list of judgments, the record of a person, the pages. Formulas stand in
+datasets/following.py."""
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from annotate.judging import record, undo
+from annotate.questions import pair
+from annotate.queue import next_judgment
+from datasets import following, looking
+from datasets.following import Share
+from datasets.looking import JudgmentFilter, Person
+from datasets.models import Choice, Comparison, Dataset, Import, Judgment
+from datasets.progress import progress, verdicts
+from tests.conftest import person, wide
+from tests.test_annotate import read
+
+ISLANDS = [
+    ("夏威夷", "马尔代夫", "用户1"),
+    ("马尔代夫", "巴哈马", "用户2"),
+    ("巴厘岛", "夏威夷", "用户3"),
+    ("马尔代夫", "夏威夷", "用户4"),
+    ("巴厘岛", "马尔代夫", "用户5"),
+]
+
+
+@pytest.fixture
+def travel(make_dataset):
+    """The primer's five choices of five people."""
+    prompt = "我想去一个有海滩的地方度假。"
+    rows = [{"prompt": prompt, "chosen": c, "rejected": r, "annotator": name} for c, r, name in ISLANDS]
+    return make_dataset(rows, slug="travel")
+
+
+def noon(days_ago=0):
+    return looking.beginning(timezone.localdate() - timedelta(days=days_ago)) + timedelta(hours=12)
+
+
+def say(who, comparison, said, at=None, seconds=20.0, turned=False, **more):
+    """A judgment of a user or of an imported name: `first` or `second` answer, tie, both_bad or skip."""
+    order = sorted(comparison.response_ids, reverse=turned)
+    sides = {"first": ("left", "right")[turned], "second": ("right", "left")[turned]}
+    verdict = "" if said == "skip" else sides.get(said, said)
+    who = {"imported_by": who} if isinstance(who, str) else {"annotator": who}
+    state = Judgment.State.SKIPPED if said == "skip" else Judgment.State.SAVED
+    judgment = Judgment.objects.create(
+        **{"comparison": comparison, "dataset": comparison.dataset, "state": state, "order": order, "verdict": verdict}
+        | {"decided_at": at or timezone.now(), "seconds": seconds}
+        | who
+        | more
+    )
+    for chosen, rejected, strength in pair.choices(order, verdict) if verdict else []:
+        Choice.objects.create(judgment=judgment, chosen_id=chosen, rejected_id=rejected, strength=strength)
+    return judgment
+
+
+def comparisons(dataset):
+    return list(Comparison.objects.filter(dataset=dataset).order_by("pk"))
+
+
+# The primer's example
+
+
+def test_of_the_five_choices_of_the_primer_one_pair_was_judged_twice_and_split(travel):
+    assert following.agreement(travel) == Share(0, 1)
+    assert (progress(travel).done, progress(travel).total) == (4, 4)
+    assert following.verdict_shares(verdicts(travel)) == {
+        "choice": Share(5, 5),
+        "tie": Share(0, 5),
+        "both_bad": Share(0, 5),
+        "skip": Share(0, 5),
+    }
+    assert following.days(travel).dates == []
+    assert following.pace(travel, following.days(travel)) == following.Pace(0, None, None, None)
+
+
+def test_each_person_of_the_primer_has_their_numbers(travel):
+    people = looking.people_of(travel)
+    numbers = following.numbers_of(travel, people)
+    assert [str(row.person) for row in numbers] == [name for *_, name in ISLANDS]
+    split = {"用户1", "用户4"}
+    for row in numbers:
+        assert (row.judgments, row.ties, row.both_bad, row.skips, row.left, row.seconds) == (1, 0, 0, 0, None, None)
+        assert row.agreement == Share(0, 1 if str(row.person) in split else 0)
+
+
+@pytest.mark.parametrize(("chosen", "rejected", "name"), ISLANDS)
+def test_the_record_of_a_person_is_the_primers(travel, client, admin, chosen, rejected, name):
+    client.force_login(admin)
+    page = read(client.get("/datasets/travel/people/record/", {"person": f"imported:{name}"}))
+    assert page.the("h1").text.split() == [name, "imported"]
+    assert page.the("ol")["class"] == "record"
+    words = page.the("ol").the("div", **{"class": "pair"}).text.split()
+    assert words == ["✓", "chosen", chosen, "vs", "✗", "rejected", rejected]
+
+
+def test_the_record_of_everybody_names_them(travel, client, admin):
+    client.force_login(admin)
+    items = [item.text.split() for item in read(client.get("/datasets/travel/people/record/")).the("ol").all("li")]
+    assert [item[0] for item in items] == ["用户5", "用户4", "用户3", "用户2", "用户1"]
+
+
+# Numbers
+
+
+AGREEMENTS = [
+    (["first"], (0, 0)),
+    (["first", "first"], (1, 1)),
+    (["first", "second"], (0, 1)),
+    (["tie", "tie"], (1, 1)),
+    (["first", "tie"], (0, 1)),
+    (["first", "first", "second"], (1, 3)),
+    (["first", "first", "tie", "tie"], (2, 6)),
+    (["first", "both_bad"], (0, 0)),
+    (["both_bad", "both_bad"], (0, 0)),
+    (["first", "skip"], (0, 0)),
+]
+
+
+@pytest.mark.parametrize(("said", "share"), AGREEMENTS, ids=lambda value: "-".join(map(str, value)))
+def test_agreement_counts_pairs_of_votes_whatever_the_sides(pairs, said, share):
+    first, other, *_ = comparisons(pairs)
+    for i, words in enumerate(said):
+        who = f"name {i}" if i == 1 else person(f"person{i}")
+        say(who, first, words, turned=i % 2 == 1)
+    say("name 1", other, "first")  # alone there
+    assert following.agreement(pairs) == Share(*share)
+    of_each = [row.agreement for row in following.numbers_of(pairs, looking.people_of(pairs))]
+    assert sum(each.part for each in of_each) == 2 * share[0]
+    assert sum(each.whole for each in of_each) == 2 * share[1]
+
+
+def test_votes_of_strengths_agree_and_those_of_nobody_are_each_a_vote(pairs, alice):
+    comparison = comparisons(pairs)[0]
+    say(alice, comparison, "first").choices.update(strength=3)
+    say("", comparison, "first")
+    say("", comparison, "second")
+    assert following.agreement(pairs) == Share(1, 3)
+    nobody = looking.people_of(pairs)[-1]
+    assert (str(nobody), nobody.token) == ("nobody in particular", "nobody:")
+    (numbers,) = following.numbers_of(pairs, [nobody])
+    assert (numbers.judgments, numbers.agreement) == (2, Share(1, 4))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "median"),
+    [
+        ([], None),
+        ([None], None),
+        ([10], 10),
+        ([30, 10], 20),
+        ([9, 1, 5], 5),
+        ([100, 1, 3, 2], 2.5),
+        ([4, None, 8, 6], 6),
+    ],
+)
+def test_the_median_is_the_mean_of_the_middle_two(pairs, alice, bob, seconds, median):
+    for comparison, n in zip(comparisons(pairs), seconds, strict=False):
+        say(alice, comparison, "first", seconds=n)
+        say(bob, comparison, "first", seconds=1000)
+    assert following.medians_of(pairs, [Person("account", "alice", alice.pk)]).get((alice.pk, "")) == median
+
+
+def test_a_persons_numbers_tell_votes_ties_skips_and_sides(pairs, alice, bob):
+    said = [("first", False), ("first", True), ("second", True), ("tie", False), ("both_bad", False), ("skip", False)]
+    for comparison, (words, turned) in zip(comparisons(pairs), said, strict=False):
+        say(alice, comparison, words, turned=turned)
+    say(bob, comparisons(pairs)[0], "second")
+    (row,) = following.numbers_of(pairs, [Person("account", "alice", alice.pk)])
+    assert (row.judgments, row.ties, row.both_bad, row.skips) == (5, 1, 1, 1)
+    assert (row.left, row.agreement, row.median) == (Share(2, 3), Share(0, 1), "20 s")
+    shares = following.verdict_shares(verdicts(pairs))
+    assert (shares["choice"], shares["skip"]) == (Share(4, 6), Share(1, 7))
+
+
+def test_still_wanted_is_what_is_missing_also_when_in_hand(pairs, alice, bob):
+    assert following.still_wanted(pairs) == 12
+    judgment = next_judgment(alice, pairs)
+    next_judgment(bob, pairs)
+    assert following.still_wanted(pairs) == 12
+    record(judgment, 0, "left")
+    assert following.still_wanted(pairs) == 11
+    undo(Judgment.objects.get(pk=judgment.pk), 1)
+    assert following.still_wanted(pairs) == 11
+    one, another = [Comparison.objects.filter(pk=c.pk) for c in comparisons(pairs) if c.open_slots == 1][:2]
+    one.update(held="by an admin")
+    assert following.still_wanted(pairs) == 10
+    another.update(wanted=3, open_slots=3)
+    assert following.still_wanted(pairs) == 12
+    another.update(wanted=1, open_slots=-1)  # late ones came on top
+    assert following.still_wanted(pairs) == 9
+
+
+def test_what_a_lease_would_bring_too_much_is_not_wanted(pairs, alice):
+    comparison = next_judgment(alice, pairs).comparison
+    Comparison.objects.filter(pk=comparison.pk).update(open_slots=-2)  # wanted 1, votes 2, leases 1
+    assert following.still_wanted(pairs) == 11
+
+
+PACES = [
+    # {days ago: votes}, missing, per day, days needed
+    ({}, 60, None, None),
+    ({0: 4}, 60, 4, 15),
+    ({0: 4, 1: 3}, 60, 3.5, 18),
+    ({0: 1, 9: 2, 29: 3}, 10, 2, 5),
+    ({1: 7, 100: 1}, 8, 4, 2),
+    ({90: 2}, 3, 2, 2),
+    ({**dict.fromkeys(range(1, 8), 2), 8: 50}, 5, 2, 3),
+    ({0: 4}, 0, 4, 0),
+]
+
+
+@pytest.mark.parametrize(("votes", "missing", "per_day", "needed"), PACES)
+def test_the_pace_is_the_mean_of_the_last_seven_days_with_judgments(
+    pairs, alice, monkeypatch, votes, missing, per_day, needed
+):
+    rows = [
+        Judgment(comparison=comparisons(pairs)[0], dataset=pairs, state="saved", order=[1, 2], verdict="left")
+        for _ in range(sum(votes.values()))
+    ]
+    times = [noon(days) for days, n in votes.items() for _ in range(n)]
+    for i, (row, at) in enumerate(zip(rows, times, strict=True)):
+        row.decided_at, row.annotator = at, person(f"p{i}")
+    Judgment.objects.bulk_create(rows)
+    monkeypatch.setattr(following, "still_wanted", lambda dataset: missing)
+    pace = following.pace(pairs, following.days(pairs))
+    assert (pace.missing, pace.per_day, pace.days) == (missing, per_day, needed)
+    assert pace.finish == (None if needed is None else timezone.localdate() + timedelta(days=needed))
+
+
+def test_a_finish_beyond_all_calendars_has_no_date(pairs, alice, monkeypatch):
+    say(alice, comparisons(pairs)[0], "first")
+    monkeypatch.setattr(following, "still_wanted", lambda dataset: 10**9)
+    assert following.pace(pairs, following.days(pairs)).finish is None
+
+
+def test_days_have_no_gaps_and_leave_out_skips_and_imported_votes(pairs, alice, bob):
+    for comparison, days_ago in zip(comparisons(pairs), (0, 0, 2, 20, 50), strict=False):
+        say(alice, comparison, "first", at=noon(days_ago))
+    say(bob, comparisons(pairs)[0], "tie", at=noon(2))
+    say(bob, comparisons(pairs)[1], "skip", at=noon(1))
+    say("a name", comparisons(pairs)[0], "first", at=noon(1))
+    days = following.days(pairs)
+    assert days.dates == [timezone.localdate() - timedelta(days=ago) for ago in range(20, -1, -1)]
+    assert days.totals == [1, *[0] * 17, 2, 0, 2]
+    assert days.people == {alice.pk: [1, *[0] * 17, 1, 0, 2], bob.pk: [0, *[0] * 17, 1, 0, 0]}
+    busiest = [(str(who), n) for who, n in following.busiest(pairs)]
+    assert (busiest[0], sorted(busiest[1:])) == (("alice", 5), [("a name", 1), ("bob", 1)])
+
+
+def test_days_long_ago_end_with_the_last_one(pairs, alice):
+    say(alice, comparisons(pairs)[0], "first", at=noon(100))
+    days = following.days(pairs)
+    assert (days.dates[-1], days.totals) == (timezone.localdate() - timedelta(days=100), [0, 0, 0, 0, 0, 0, 1])
+
+
+def test_a_day_is_one_of_the_time_zone(pairs, alice):
+    evening = datetime.combine(datetime.now(UTC).date() - timedelta(days=3), time(20), UTC)
+    say(alice, comparisons(pairs)[0], "first", at=evening)
+    seen = {}
+    for zone in ("UTC", "Asia/Shanghai"):
+        with timezone.override(ZoneInfo(zone)):
+            days = following.days(pairs)
+            (seen[zone],) = (day for day, n in zip(days.dates, days.totals, strict=True) if n)
+            form = JudgmentFilter(pairs, {"since": str(seen[zone]), "until": str(seen[zone])})
+            assert form.is_valid()
+            assert form.kept(looking.acts(pairs)).count() == 1
+    assert seen["Asia/Shanghai"] - seen["UTC"] == timedelta(days=1)
+
+
+def test_what_an_unfinished_import_brought_counts_nowhere(travel, client, admin, alice):
+    say(alice, comparisons(travel)[0], "first")
+    me = Person("account", "alice", alice.pk)
+    assert following.numbers_of(travel, [me])[0].agreement.whole == 2
+    Import.objects.update(state=Import.State.STORING)
+    assert following.agreement(travel) == Share(0, 0)
+    assert looking.people_of(travel) == [me]
+    assert following.busiest(travel) == [(me, 1)]
+    assert following.numbers_of(travel, [me])[0].agreement == Share(0, 0)
+    assert following.numbers_of(travel, [Person("imported", "用户1")])[0].judgments == 0
+    client.force_login(admin)
+    for path in ("judgments/", "people/", "people/record/", "follow/"):
+        assert "用户" not in client.get(f"/datasets/travel/{path}").content.decode()
+    assert client.get(f"/datasets/travel/judgments/{Judgment.objects.earliest('pk').pk}/").status_code == 404
+
+
+# The list
+
+
+@pytest.fixture
+def judged(pairs, alice, bob):
+    """{name: judgment} of one of each kind, one a day, the first today."""
+    made = [
+        ("left", alice, "first", {}),
+        ("right", alice, "first", {"turned": True}),
+        ("tie", bob, "tie", {}),
+        ("both_bad", bob, "both_bad", {}),
+        ("skip", alice, "skip", {}),
+        ("late", bob, "second", {"surplus": True}),
+        ("reopened", alice, "second", {"state": Judgment.State.REOPENED}),
+        ("imported", "用户1", "first", {}),
+        ("nobody", "", "first", {}),
+    ]
+    return {
+        name: say(who, comparison, said, at=noon(days_ago), **more)
+        for days_ago, ((name, who, said, more), comparison) in enumerate(zip(made, comparisons(pairs), strict=False))
+    }
+
+
+FILTERED = [
+    ({}, "left right tie both_bad skip late reopened imported nobody"),
+    ({"person": "account:alice"}, "left right skip reopened"),
+    ({"person": "imported:用户1"}, "imported"),
+    ({"person": "nobody:"}, "nobody"),
+    ({"verdict": "choice"}, "left right late reopened imported nobody"),
+    ({"verdict": "tie"}, "tie"),
+    ({"verdict": "both_bad"}, "both_bad"),
+    ({"verdict": "skip"}, "skip"),
+    ({"verdict": "late"}, "late"),
+    ({"verdict": "reopened"}, "reopened"),
+    ({"side": "left"}, "left"),
+    ({"side": "right"}, "right late reopened"),
+    ({"side": "right", "person": "account:alice"}, "right reopened"),
+    ({"side": "left", "verdict": "tie"}, ""),
+    ({"since": 2}, "left right tie"),
+    ({"until": 7}, "imported nobody"),
+    ({"since": 3, "until": 2}, "tie both_bad"),
+    ({"since": 3, "until": 2, "person": "account:bob", "verdict": "tie"}, "tie"),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), FILTERED)
+def test_the_list_is_filtered_and_newest_first(client, admin, judged, query, expected):
+    client.force_login(admin)
+    days = {name: str(timezone.localdate() - timedelta(days=n)) for name, n in query.items() if isinstance(n, int)}
+    page = read(client.get("/datasets/demo/judgments/", query | days))
+    links = [link["href"] for cell in page.all("td", **{"class": "what"}) for link in cell.all("a")]
+    assert links == [reverse("judgment", args=["demo", judged[name].pk]) for name in expected.split()]
+
+
+def cells(row):
+    return [" ".join(cell.text.split()) for cell in row.all("td")][1:-1]
+
+
+def test_a_row_tells_who_what_how_and_how_long(client, admin, judged):
+    Judgment.objects.filter(pk=judged["left"].pk).update(seconds=3725)
+    Judgment.objects.filter(pk=judged["right"].pk).update(seconds=61.2)
+    client.force_login(admin)
+    page = read(client.get("/datasets/demo/judgments/"))
+    assert [cells(row) for row in page.the("tbody").all("tr")] == [
+        ["alice", "Choice", "left", "1 h 2 min"],
+        ["alice", "Choice", "right", "1 min 1 s"],
+        ["bob", "Tie", "–", "20 s"],
+        ["bob", "Both bad", "–", "20 s"],
+        ["alice", "Skip", "–", "–"],
+        ["bob", "Choice late", "right", "20 s"],
+        ["alice", "Choice reopened", "right", "20 s"],
+        ["用户1 imported", "Choice", "–", "20 s"],
+        ["nobody in particular imported", "Choice", "–", "20 s"],
+    ]
+
+
+def test_what_is_in_hand_or_ran_out_is_no_judgment(client, admin, alice, pairs):
+    Judgment.objects.filter(pk=next_judgment(alice, pairs).pk).update(state="expired")
+    next_judgment(alice, pairs)
+    assert not looking.acts(pairs).exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("judgments/?person=account:nobody", 422),
+        ("judgments/?person=charlie", 422),
+        ("judgments/?person=imported:", 422),
+        ("judgments/?person=imported:%00", 422),
+        ("judgments/?verdict=left", 422),
+        ("judgments/?side=up", 422),
+        ("judgments/?since=yesterday", 422),
+        ("judgments/?since=0001-01-01", 422),
+        ("judgments/?until=9999-12-31", 422),
+        ("judgments/?until=2999-12-31", 200),
+        ("judgments/?person=imported:not-there", 200),
+        ("judgments/?before=x", 400),
+        ("judgments/?before=1-", 400),
+        (f"judgments/?before={10**30}-1", 400),
+        (f"judgments/?before=1-{10**30}", 400),
+        ("judgments/?before=1-1", 200),
+        (f"judgments/{10**30}/", 404),
+        ("judgments/987654/", 404),
+        ("people/?after=x", 400),
+        ("people/?after=imported:x", 200),
+        ("people/record/?person=account:nobody", 400),
+        ("people/record/?person=imported:a%26b/..%3F", 200),
+        ("people/record/?before=x", 400),
+        ("follow/?x=y", 200),
+    ],
+)
+def test_nonsense_in_an_address_is_told(client, admin, pairs, path, status):
+    client.force_login(admin)
+    assert client.get(f"/datasets/demo/{path}").status_code == status
+
+
+# Pages by key
+
+
+@pytest.fixture
+def thousands(make_dataset, alice, bob):
+    """2,500 votes of three, every ten of them at the same moment."""
+    dataset = make_dataset(wide(1250), slug="many", overlap=2)
+    found = comparisons(dataset)
+    at = timezone.now()
+    rows = [
+        Judgment(
+            comparison=comparison,
+            dataset=dataset,
+            annotator=who,
+            imported_by="" if who else "用户1",
+            state="saved",
+            order=comparison.response_ids,
+            verdict="left",
+            decided_at=at - timedelta(minutes=i // 5),
+            seconds=i,
+        )
+        for i, comparison in enumerate(found)
+        for who in ((alice, bob), (alice, None))[i % 2]
+    ]
+    Judgment.objects.bulk_create(rows)
+    Choice.objects.bulk_create(Choice(judgment=row, chosen_id=row.order[0], rejected_id=row.order[1]) for row in rows)
+    return dataset
+
+
+def hrefs(page):
+    return [link["href"] for cell in page.all("td", **{"class": "what"}) for link in cell.all("a")]
+
+
+def test_the_pages_of_a_list_hold_each_judgment_once(client, admin, thousands, django_assert_max_num_queries):
+    client.force_login(admin)
+    address, seen = "/datasets/many/judgments/?person=account%3Aalice", []
+    while address:
+        with django_assert_max_num_queries(10):
+            page = read(client.get(address))
+        seen += hrefs(page)
+        more = [link["href"] for link in page.all("a", **{"class": "button"}) if link.text == "More"]
+        address = f"/datasets/many/judgments/{more[0]}" if more else None
+    mine = Judgment.objects.filter(annotator__username="alice").order_by("-decided_at", "-pk")
+    assert seen == [reverse("judgment", args=["many", pk]) for pk in mine.values_list("pk", flat=True)]
+    assert len(seen) == 1250
+
+
+def test_a_judgment_that_comes_meanwhile_moves_no_page(client, admin, thousands):
+    client.force_login(admin)
+    page = read(client.get("/datasets/many/judgments/"))
+    more = next(link["href"] for link in page.all("a") if link.text == "More")
+    before = hrefs(read(client.get(f"/datasets/many/judgments/{more}")))
+    say("somebody", comparisons(thousands)[0], "first")
+    assert hrefs(read(client.get(f"/datasets/many/judgments/{more}"))) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("judgments/", 10),
+        ("judgments/?person=imported:用户1&verdict=choice&side=left", 10),
+        ("people/", 12),
+        ("people/record/", 10),
+        ("people/record/?person=account:alice", 14),
+        ("follow/", 20),
+    ],
+)
+def test_each_page_takes_a_bounded_number_of_queries(
+    client, admin, thousands, django_assert_max_num_queries, path, most
+):
+    client.force_login(admin)
+    with django_assert_max_num_queries(most):
+        assert client.get(f"/datasets/many/{path}").status_code == 200
+
+
+def test_the_page_of_a_judgment_takes_a_bounded_number_of_queries(
+    client, admin, pairs, alice, django_assert_max_num_queries
+):
+    client.force_login(admin)
+    judgment = say(alice, comparisons(pairs)[0], "first")
+    for i in range(30):
+        say(f"name {i}", comparisons(pairs)[0], "second")
+    address = reverse("judgment", args=["demo", judgment.pk])
+    client.get(address)  # texts are rendered at the first showing
+    with django_assert_max_num_queries(12):
+        assert client.get(address).content.decode().count("imported</span>") == 30
+
+
+def test_the_list_of_annotators_goes_on_by_name(client, admin, pairs, alice, monkeypatch):
+    monkeypatch.setattr("datasets.following_views.PEOPLE_A_PAGE", 3)
+    names = ["B/b", "a&b", "c d", "用户", "0"]
+    for name in names:
+        say(name, comparisons(pairs)[0], "first")
+    say("", comparisons(pairs)[0], "first")
+    say(alice, comparisons(pairs)[0], "first")
+    client.force_login(admin)
+    address, seen = "/datasets/demo/people/", []
+    while address:
+        page = read(client.get(address))
+        seen += [cell.the("a").text for cell in page.all("td", **{"class": "name"})]
+        more = [link["href"] for link in page.all("a", **{"class": "button"}) if link.text == "More"]
+        address = f"/datasets/demo/people/{more[0]}" if more else None
+    assert sorted(seen[1:-1]) == sorted(names)
+    assert (seen[0], seen[-1]) == ("alice", "nobody in particular")
+
+
+def test_each_name_leads_to_its_record_whatever_it_holds(client, admin, pairs):
+    names = ["a&b=c", "x/../y", "100 %", "<b>", "account:alice", "用户 1"]
+    for name in names:
+        say(name, comparisons(pairs)[0], "first")
+    client.force_login(admin)
+    links = [
+        cell.the("a")["href"] for cell in read(client.get("/datasets/demo/people/")).all("td", **{"class": "name"})
+    ]
+    headings = [" ".join(read(client.get(link)).the("h1").text.split()) for link in links]
+    assert sorted(headings) == sorted(f"{name} imported" for name in names)
+
+
+# The pages
+
+
+def test_a_judgment_shows_the_answers_as_that_person_saw_them(client, admin, pairs, alice, bob):
+    comparison = comparisons(pairs)[0]
+    judgment = say(alice, comparison, "first", turned=True, leased_at=noon())
+    say(bob, comparison, "second")
+    say("用户1", comparison, "tie")
+    say(person("dora"), comparison, "skip")
+    client.force_login(admin)
+    page = read(client.get(reverse("judgment", args=["demo", judgment.pk])))
+    assert page.the("h1").text.strip() == "Choice: right"
+    answers = [" ".join(article.text.split()) for article in page.all("article")]
+    assert answers == [
+        "A · left · m1 ✗ rejected Answer 1 to 0.",
+        "B · right · m0 ✓ chosen Answer 0 to 0.",
+    ]
+    others = [[" ".join(cell.text.split()) for cell in row.all("td")][:4] for row in page.the("tbody").all("tr")]
+    assert others == [
+        ["bob", "Choice", "A", "20 s"],
+        ["用户1 imported", "Tie", "–", "20 s"],
+        ["dora", "Skip", "–", "–"],
+    ]
+
+
+def test_an_imported_judgment_has_no_sides(client, admin, travel):
+    client.force_login(admin)
+    page = read(client.get(reverse("judgment", args=["travel", Judgment.objects.order_by("pk").first().pk])))
+    text = " ".join(page.the("main").text.split())
+    assert "Choice Annotator: 用户1 imported" in text
+    assert "travel.jsonl:1" in text
+    assert "A file does not tell on which side each answer stood." in text
+    assert " left " not in text
+
+
+def test_a_judgment_is_found_in_its_own_dataset_only(client, admin, travel, pairs):
+    client.force_login(admin)
+    assert client.get(f"/datasets/demo/judgments/{Judgment.objects.first().pk}/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("said", "marks"),
+    [
+        ("first", ["✓ chosen Answer 0 to 0.", "✗ rejected Answer 1 to 0."]),
+        ("second", ["✓ chosen Answer 1 to 0.", "✗ rejected Answer 0 to 0."]),
+        ("tie", ["= tied Answer 0 to 0.", "= tied Answer 1 to 0."]),
+        ("both_bad", ["✗ bad Answer 0 to 0.", "✗ bad Answer 1 to 0."]),
+    ],
+)
+def test_the_record_marks_each_answer_the_chosen_one_first(client, admin, pairs, alice, said, marks):
+    say(alice, comparisons(pairs)[0], said)
+    say(alice, comparisons(pairs)[1], "skip")
+    client.force_login(admin)
+    page = read(client.get("/datasets/demo/people/record/?person=account:alice"))
+    assert [" ".join(box.text.split()) for box in page.all("div", **{"class": "said"})] == marks
+
+
+def test_the_follow_page_draws_what_the_table_says(client, admin, judged):
+    client.force_login(admin)
+    answer = client.get("/datasets/demo/follow/")
+    assert "style=" not in answer.content.decode()
+    page = read(answer)
+    bars = page.the("svg", **{"class": "bars"})
+    titles = [bar.text for bar in bars.all("rect") if not bar.text.endswith(": 0")]
+    rows = [
+        tuple(cell.text for cell in row.all() if cell.tag in ("th", "td"))
+        for row in page.the("details").the("tbody").all("tr")
+    ]
+    assert titles == [f"{day}: {n}" for day, n in reversed(rows)]
+    assert len(rows) == 6
+    numbers = [f"{box.the('b').text} {box.the('span').text}" for box in page.all("div", **{"class": "number"})]
+    finish = timezone.localdate() + timedelta(days=12)
+    assert numbers == [
+        "8 judgments",
+        "12 still wanted",
+        "1 a day, the last seven days with judgments",
+        f"{finish} finished at this pace, in 12 days",
+        "– agreement: no two have judged the same",
+    ]
+
+
+def test_the_follow_page_of_the_primers_example(client, admin, travel):
+    client.force_login(admin)
+    page = read(client.get("/datasets/travel/follow/"))
+    numbers = [f"{box.the('b').text} {box.the('span').text}" for box in page.all("div", **{"class": "number"})]
+    assert numbers == [
+        "5 judgments",
+        "0 still wanted",
+        "– no pace yet",
+        "✓ nothing is missing",
+        "0 % agreement: 0 of 1 pair of judgments",
+    ]
+    assert "4 done" in " ".join(page.the("ul", **{"class": "legend"}).text.split())
+
+
+def test_an_empty_dataset_has_its_pages_too(client, admin):
+    Dataset.objects.create(slug="empty")
+    client.force_login(admin)
+    for path in ("follow/", "judgments/", "people/", "people/record/"):
+        assert client.get(f"/datasets/empty/{path}").status_code == 200
+
+
+def test_the_page_of_a_dataset_leads_there(client, admin, pairs):
+    client.force_login(admin)
+    links = {link["href"] for link in read(client.get("/datasets/demo/")).all("a")}
+    assert {"/datasets/demo/follow/", "/datasets/demo/judgments/"} <= links
+
+
+@pytest.mark.parametrize("path", ["follow/", "judgments/", "people/", "people/record/", "judgments/{pk}/"])
+def test_only_admins_see_them(client, admin, alice, pairs, path):
+    address = "/datasets/demo/" + path.format(pk=next_judgment(alice, pairs).pk)
+    assert client.get(address)["Location"].startswith(reverse("login"))
+    client.force_login(alice)
+    assert client.get(address).status_code == 403
+    client.force_login(admin)
+    assert client.get(address).status_code == 200
+    assert client.post(address).status_code == 405
+
+
+def test_hostile_texts_stay_texts(client, admin, make_dataset, alice):
+    script = "<script>alert(1)</script>"
+    dataset = make_dataset([{"prompt": script, "responses": [{"text": script}, {"text": "<b>x</b>"}]}])
+    judgment = say(alice, comparisons(dataset)[0], "first")
+    say('"><script>alert(2)</script>', comparisons(dataset)[0], "first")
+    client.force_login(admin)
+    for path in ("follow/", "judgments/", "people/", "people/record/", f"judgments/{judgment.pk}/"):
+        assert "<script>alert" not in client.get(f"/datasets/demo/{path}").content.decode()
