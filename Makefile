@@ -5,7 +5,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --progress-bar on -c constraints.txt
-PYTEST := $(PY) -m pytest -n 2 -q
+PYTEST := $(PY) -m pytest -n 2 -q -rs
 
 .PHONY: run test test-sqlite test-postgres test-consumers bench lint messages browser
 

@@ -24,7 +24,7 @@ class Plain(logging.Formatter):
         return TOKEN.sub("…", super().format(record))
 
     def formatException(self, exc_info):
-        return "\n".join(told(exc_info[1]))
+        return "\n".join(told(exc_info[1])) if exc_info[1] else ""
 
 
 class Json(Plain):

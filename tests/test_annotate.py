@@ -116,7 +116,7 @@ class Browser:
         return list(self.page.all("form", action=f"{self.address}undo/"))
 
     def said(self):
-        return [item.text for box in self.page.all("ul", role="status") for item in box.all("li")]
+        return [item.text for box in self.page.all("div", role="status") for item in box.all("li")]
 
     def answers(self):
         return {side: self.page.the(data_response=side).text.strip() for side in ("left", "right")}
