@@ -32,22 +32,23 @@ def record(judgment, revision, verdict):
         slots = Comparison.objects.select_for_update().values_list("open_slots", flat=True)
         surplus = slots.get(pk=judgment.comparison_id) <= 0
         change_slots(judgment.comparison_id, -1)
-    now = timezone.now()
-    move(
-        judgment,
-        Judgment.State.SAVED,
-        verdict=verdict,
-        surplus=surplus,
-        decided_at=now,
-        seconds=(now - judgment.leased_at).total_seconds(),
-        revision=F("revision") + 1,
-    )
+    move(judgment, Judgment.State.SAVED, verdict=verdict, surplus=surplus, **act_of(judgment))
     judgment.choices.all().delete()
     Choice.objects.bulk_create(
         Choice(judgment=judgment, chosen_id=chosen, rejected_id=rejected, strength=strength)
         for chosen, rejected, strength in pair.choices(judgment.order, verdict)
     )
     return True
+
+
+def act_of(judgment):
+    """When an act was done, how long it took since the hand-out (or since it was reopened), and the next revision."""
+    now = timezone.now()
+    return {
+        "decided_at": now,
+        "seconds": (now - judgment.leased_at).total_seconds(),
+        "revision": F("revision") + 1,
+    }
 
 
 def answerable(judgment, revision):
@@ -67,14 +68,7 @@ def skip(judgment, revision):
         return False
     if judgment.state != Judgment.State.EXPIRED:
         change_slots(judgment.comparison_id, +1)
-    move(
-        judgment,
-        Judgment.State.SKIPPED,
-        verdict="",
-        surplus=False,
-        decided_at=timezone.now(),
-        revision=F("revision") + 1,
-    )
+    move(judgment, Judgment.State.SKIPPED, verdict="", surplus=False, **act_of(judgment))
     judgment.choices.all().delete()
     return True
 
@@ -123,7 +117,7 @@ def undo(judgment, revision):
     if judgment is None:
         return False
     if judgment.state == Judgment.State.SAVED:
-        return bool(move(judgment, Judgment.State.REOPENED))
+        return bool(move(judgment, Judgment.State.REOPENED, leased_at=timezone.now()))
     if judgment.state != Judgment.State.SKIPPED or superseded(judgment):
         return False
     comparison = Comparison.objects.select_for_update().get(pk=judgment.comparison_id)

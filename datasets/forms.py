@@ -1,4 +1,5 @@
 from django import forms
+from django.contrib.auth import get_user_model
 from django.core.validators import validate_slug
 from django.utils.translation import gettext_lazy as _
 
@@ -50,7 +51,32 @@ class UploadForm(forms.Form):
         return slug
 
 
+class PeopleField(forms.CharField):
+    """People by name, one a line: it holds for a team of five and for a hundred thousand."""
+
+    widget = forms.Textarea
+
+    def prepare_value(self, value):
+        return value if isinstance(value, str) else "\n".join(person.username for person in value or ())
+
+    def has_changed(self, initial, data):
+        return self.prepare_value(initial).split() != (data or "").split()
+
+    def clean(self, value):
+        names = set(super().clean(value).replace(",", " ").split())
+        people = list(get_user_model().objects.filter(username__in=names).order_by("username"))
+        if unknown := sorted(names - {person.username for person in people}):
+            raise forms.ValidationError(
+                _("There is nobody of this name: %(names)s"), params={"names": ", ".join(unknown)}
+            )
+        return people
+
+
 class SettingsForm(forms.ModelForm):
+    annotators = PeopleField(
+        label=_("Who may judge"), required=False, help_text=_("Names, one a line. Empty: every annotator.")
+    )
+
     class Meta:
         model = Dataset
         fields = [
@@ -67,7 +93,6 @@ class SettingsForm(forms.ModelForm):
             "annotators",
         ]
         widgets = {
-            "annotators": forms.CheckboxSelectMultiple,
             "guideline": forms.Textarea(attrs={"rows": 8}),
         }
         help_texts = {
@@ -75,7 +100,6 @@ class SettingsForm(forms.ModelForm):
             "name": _("What annotators read; without one, the short name."),
             "pairs_limit": _("Empty: all of them; of more than six answers a sample in any case."),
             "ask_demonstrations": _("Rows with a single answer, which otherwise are only exported."),
-            "annotators": _("Nobody ticked: every annotator."),
         }
 
 

@@ -149,7 +149,7 @@ def focus(page, selector):
     """Press Tab until this has the focus."""
     for _ in range(30):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.matches(arguments = " + json.dumps(selector) + ")"):
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
             return
     raise AssertionError(f"Tab does not lead to {selector}")
 
@@ -517,13 +517,14 @@ def every_page(make_dataset, alice, bob, admin):
 
 @pytest.fixture
 def walk(every_page, enter, context, troubles):
-    """walk(): (name, page) of each page in turn."""
+    """walk(): (name, page) of each page in turn, in a window of this width."""
 
-    def walk():
+    def walk(width=1280):
         page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 800})
         for name, (person, path, status) in every_page.items():
             with page.expect_response(lambda response: response.request.is_navigation_request()) as answer:
-                page = enter(person, path) if person else page.goto(path) and page
+                enter(person, path) if person else page.goto(path)
             assert (name, answer.value.status) == (name, status)
             if status != 200:  # the browser says so in the console too
                 troubles[:] = [trouble for trouble in troubles if f"status of {status}" not in trouble]
@@ -534,10 +535,9 @@ def walk(every_page, enter, context, troubles):
 
 
 @pytest.mark.parametrize("width", [360, 1440])
-def test_axe_finds_nothing_on_any_page_light_or_dark(walk, context, width):
-    context.new_page = with_size(context.new_page, width)
+def test_axe_finds_nothing_on_any_page_light_or_dark(walk, width):
     found = {}
-    for name, page in walk():
+    for name, page in walk(width):
         if name == "code":
             page.keyboard.press("?")
             look(page, "keys", found)
@@ -549,15 +549,6 @@ def test_axe_finds_nothing_on_any_page_light_or_dark(walk, context, width):
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found[f"{name}: scrolls sideways"] = page.evaluate("document.documentElement.scrollWidth")
     assert found == {}
-
-
-def with_size(new_page, width):
-    def made():
-        page = new_page()
-        page.set_viewport_size({"width": width, "height": 800})
-        return page
-
-    return made
 
 
 EVERYTHING = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}

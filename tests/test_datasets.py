@@ -75,6 +75,18 @@ def test_fewer_pairs_leave_what_was_judged(owner, make_dataset, alice):
     assert Comparison.objects.count() == 12
 
 
+def test_who_may_judge_is_named_line_by_line(owner, pairs, alice, bob, charlie):
+    set_to(owner, pairs, annotators="alice\r\nbob")
+    assert set(pairs.annotators.all()) == {alice, bob}
+    url = reverse("dataset-settings", args=["demo"])
+    assert ">\nalice\nbob</textarea>" in owner.get(url).content.decode()
+    wrong = owner.post(url, settings_of(pairs, annotators="alice, dora"))
+    assert "There is nobody of this name: dora" in wrong.content.decode()
+    assert set(pairs.annotators.all()) == {alice, bob}
+    set_to(owner, pairs, annotators="")
+    assert not pairs.annotators.exists()
+
+
 def test_the_guideline_is_markdown_beside_the_task_and_on_a_page(owner, client, pairs):
     set_to(owner, pairs, guideline="**Short** <script>x</script>")
     for name in ("annotate", "guideline"):

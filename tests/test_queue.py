@@ -87,6 +87,18 @@ def test_a_skip_gives_the_slot_back_and_hides_it_for_a_day(make_dataset, alice, 
     assert counters_hold(dataset)
 
 
+def test_a_skip_and_a_second_look_take_their_own_time(make_dataset, alice):
+    dataset = make_dataset(wide(2))
+    record(next_judgment(alice, dataset), 0, "skip")
+    judged = next_judgment(alice, dataset)
+    Judgment.objects.filter(pk=judged.pk).update(leased_at=timezone.now() - timedelta(hours=3))
+    judged.refresh_from_db()
+    record(judged, 0, "left")
+    undo(judged, 1)
+    record(judged, 1, "right")
+    assert all(0 <= seconds < 60 for seconds in Judgment.objects.values_list("seconds", flat=True))
+
+
 def test_a_skip_is_forgotten_after_a_day(make_dataset, alice):
     dataset = make_dataset(wide(1))
     skipped = next_judgment(alice, dataset)
