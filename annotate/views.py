@@ -15,6 +15,7 @@ from datasets.progress import judged_by, progress
 from datasets.rendering import render as render_text
 from datasets.rendering import shown_prompt, shown_responses
 
+DATASETS_A_PAGE = 20
 STANDS = {
     "left": gettext_lazy("A is better"),
     "right": gettext_lazy("B is better"),
@@ -27,9 +28,13 @@ STANDS = {
 @signed_in
 @require_safe
 def home(request):
-    datasets = Dataset.objects.current().open_to(request.user)
-    shown = [(dataset, progress(dataset), judged_by(request.user, dataset)) for dataset in datasets]
-    return render(request, "annotate/home.html", {"datasets": shown})
+    datasets = Dataset.objects.current().open_to(request.user).filter(slug__gt=request.GET.get("after", ""))
+    page = list(datasets.order_by("slug")[:DATASETS_A_PAGE])
+    context = {
+        "datasets": [(dataset, progress(dataset), judged_by(request.user, dataset)) for dataset in page],
+        "next": page[-1].slug if len(page) == DATASETS_A_PAGE else None,
+    }
+    return render(request, "annotate/home.html", context)
 
 
 @annotator_required

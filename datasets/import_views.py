@@ -6,9 +6,10 @@ from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET
 
 from datasets import imports, reasons
-from datasets.access import admin_required
+from datasets.access import admin_required, dataset_admin_required
 from datasets.files import FileProblem
 from datasets.forms import UploadForm
 from datasets.models import Dataset, Import
@@ -18,6 +19,7 @@ from datasets.rendering import render as render_text
 from datasets.spool import Spool
 from datasets.undoing import CannotUndo, undo_import
 
+IMPORTS_A_PAGE = 50
 REFUSALS_A_PAGE = 100
 PREVIEWED = 3
 
@@ -55,6 +57,18 @@ def store(request, pk):
     counts = _("%(prompts)s new prompts, %(responses)s answers, %(choices)s choices, %(duplicates)s duplicates.")
     messages.success(request, f"{said}: {counts % vars(run)}")
     return redirect("dataset", run.slug)
+
+
+@dataset_admin_required
+@require_GET
+def import_list(request, dataset):
+    """Who brought what, and when; the latest first."""
+    found = dataset.imports.select_related("created_by").order_by("-pk")
+    if before := after_of(request, "before"):
+        found = found.filter(pk__lt=before)
+    page = list(found[:IMPORTS_A_PAGE])
+    context = {"dataset": dataset, "imports": page, "earlier": page[-1].pk if len(page) == IMPORTS_A_PAGE else None}
+    return render(request, "datasets/imports.html", context)
 
 
 @admin_required

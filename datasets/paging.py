@@ -3,9 +3,9 @@
 from django.core.exceptions import BadRequest
 
 
-def after_of(request):
-    """The key after which a list goes on."""
-    after = request.GET.get("after", "0")
+def after_of(request, name="after"):
+    """The key after which a list goes on; 0 at its beginning."""
+    after = request.GET.get(name, "0")
     if not after.isdecimal() or len(after) > 18:
-        raise BadRequest("after")
+        raise BadRequest(name)
     return int(after)

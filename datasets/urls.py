@@ -9,6 +9,7 @@ urlpatterns = [
     path("upload/<int:pk>/", import_views.import_page, name="import"),
     path("<slug:slug>/", views.dataset_page, name="dataset"),
     path("<slug:slug>/settings/", views.dataset_settings, name="dataset-settings"),
+    path("<slug:slug>/imports/", import_views.import_list, name="imports"),
     path("<slug:slug>/delete/", views.dataset_delete, name="dataset-delete"),
     path("<slug:slug>/prompts/new/", editing_views.prompt_new, name="prompt-new"),
     path("<slug:slug>/prompts/<int:pk>/edit/", editing_views.prompt_edit, name="prompt-edit"),

@@ -14,7 +14,8 @@ from datasets.models import Dataset, Judgment, Prompt, Response
 from datasets.paging import after_of
 from datasets.rendering import shown_prompt, shown_responses
 
-DATASETS_A_PAGE = 50
+DATASETS_A_PAGE = 20
+LATEST_IMPORTS = 10
 PROMPTS_A_PAGE = 20
 
 
@@ -46,7 +47,8 @@ def dataset_page(request, dataset):
         "progress": progress.progress(dataset),
         "verdicts": progress.verdicts(dataset),
         "sources": progress.sources(dataset),
-        "imports": dataset.imports.select_related("created_by").order_by("-pk")[:10],
+        "imports": dataset.imports.select_related("created_by").order_by("-pk")[:LATEST_IMPORTS],
+        "all_imports": dataset.imports.count() > LATEST_IMPORTS,
         "prompt_count": prompts.count(),
         "prompts": [(prompt, grouped.get(prompt.pk, [])) for prompt in page],
         "next": page[-1].pk if len(page) == PROMPTS_A_PAGE else None,

@@ -27,6 +27,7 @@ TABLE = {
     "import": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
     "dataset": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "dataset-settings": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "imports": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "dataset-delete": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "prompt-new": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "prompt-edit": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),

@@ -2,10 +2,13 @@
 
 import gzip
 import json
+import re
 import socket
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotate.judging import record
@@ -105,6 +108,47 @@ def test_a_dataset_is_deleted_once_its_name_is_typed(owner, pairs, alice, make_d
     assert owner.post(url, {"name": "demo"}).status_code == 302
     assert list(Dataset.objects.values_list("slug", flat=True)) == ["other"]
     assert (Prompt.objects.count(), Comparison.objects.count(), Judgment.objects.count()) == (2, 2, 0)
+
+
+def queries_of(owner, path):
+    """How many queries a page takes; the page must not be an error."""
+    with CaptureQueriesContext(connection) as taken:
+        assert owner.get(path).status_code == 200, path
+    return len(taken)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/datasets/", "/datasets/demo/", "/datasets/demo/imports/", "/datasets/demo/export/"]
+)
+def test_a_list_takes_as_many_queries_however_long_it_is(owner, make_dataset, path):
+    dataset = make_dataset(wide(60))
+    for number in range(25):
+        Dataset.objects.create(slug=f"a{number:03}")
+    owner.get(path)
+    few = queries_of(owner, path)
+    make_dataset(wide(600, answers=3))
+    Import.objects.bulk_create(Import(dataset=dataset, slug="demo", state="done", files=["x"]) for _ in range(300))
+    Dataset.objects.bulk_create(Dataset(slug=f"b{number:04}") for number in range(1000))
+    assert queries_of(owner, path) == few
+
+
+def test_lists_go_on_by_key(owner, make_dataset):
+    dataset = make_dataset(wide(45))
+    Import.objects.bulk_create(Import(dataset=dataset, slug="demo", state="done", files=["x"]) for _ in range(60))
+    pages, path = [], "/datasets/demo/imports/"
+    while path:
+        html = owner.get(path).content.decode()
+        pages.append(html.count('">x</a>'))
+        link = re.search(r'href="(\?before=\d+)"', html)
+        path = link and "/datasets/demo/imports/" + link[1]
+    assert pages == [50, 10]
+    seen, path = 0, "/datasets/demo/"
+    while path:
+        html = owner.get(path).content.decode()
+        seen += html.count('class="prompt-row"')
+        link = re.search(r'href="(\?after=\d+)#prompts"', html)
+        path = link and "/datasets/demo/" + link[1]
+    assert seen == 45
 
 
 # --- preview ----------------------------------------------------------------------------------------------------------
