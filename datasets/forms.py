@@ -74,7 +74,10 @@ class PeopleField(forms.CharField):
 
 class SettingsForm(forms.ModelForm):
     annotators = PeopleField(
-        label=_("Who may judge"), required=False, help_text=_("Names, one a line. Empty: every annotator.")
+        label=_("Who may judge"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("Names, one a line. Empty: every annotator."),
     )
 
     class Meta:

@@ -53,7 +53,7 @@ class Dataset(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(100)],
     )
     allow_tie = models.BooleanField(_("ties allowed"), default=True)
-    allow_both_bad = models.BooleanField(_("“both bad” allowed"), default=True)
+    allow_both_bad = models.BooleanField(_("“Both bad” allowed"), default=True)
     lease_minutes = models.PositiveSmallIntegerField(
         _("minutes that a comparison is held for one person"), default=30, validators=[MinValueValidator(1)]
     )

@@ -252,7 +252,7 @@ BAD_ROWS = [
 def test_a_bad_row_is_told_with_line_field_and_reason(owner, line, field, said):
     html = upload(owner, ("bad.jsonl", jsonl([ROW]) + line.encode())).content.decode()
     row = html.split("<td>bad.jsonl</td>")[1].split("</tr>")[0]
-    assert '<td class="num">2</td>' in row
+    assert 'data-label="Line">2</td>' in row
     assert f"<code>{field or '–'}</code>" in row
     assert said in row
 

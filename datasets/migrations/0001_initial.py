@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('ask_demonstrations', models.BooleanField(default=False, verbose_name='compare demonstrations too')),
                 ('overlap', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)], verbose_name='judgments wanted per comparison')),
                 ('allow_tie', models.BooleanField(default=True, verbose_name='ties allowed')),
-                ('allow_both_bad', models.BooleanField(default=True, verbose_name='“both bad” allowed')),
+                ('allow_both_bad', models.BooleanField(default=True, verbose_name='“Both bad” allowed')),
                 ('lease_minutes', models.PositiveSmallIntegerField(default=30, validators=[django.core.validators.MinValueValidator(1)], verbose_name='minutes that a comparison is held for one person')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('annotators', models.ManyToManyField(blank=True, related_name='datasets', to=settings.AUTH_USER_MODEL, verbose_name='who may judge')),
