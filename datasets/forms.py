@@ -3,6 +3,7 @@ from django.contrib.auth import get_user_model
 from django.core.validators import validate_slug
 from django.utils.translation import gettext_lazy as _
 
+from datasets.asking import ask_anew, set_overlap
 from datasets.models import RESERVED_SLUGS, Dataset
 
 
@@ -104,6 +105,15 @@ class SettingsForm(forms.ModelForm):
             "pairs_limit": _("Empty: all of them; of more than six answers a sample in any case."),
             "ask_demonstrations": _("Rows with a single answer, which otherwise are only exported."),
         }
+
+    def save(self, commit=True):
+        """The dataset, saved, with what follows from its settings for the comparisons."""
+        dataset = super().save(commit)
+        if "overlap" in self.changed_data:
+            set_overlap(dataset, dataset.overlap)
+        if {"pairs", "pairs_limit", "ask_demonstrations"} & set(self.changed_data):
+            ask_anew(dataset)
+        return dataset
 
 
 class DeleteForm(forms.Form):

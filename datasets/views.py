@@ -5,7 +5,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from datasets import asking, progress
+from datasets import progress
 from datasets.access import admin_required, dataset_admin_required
 from datasets.deleting import delete_dataset
 from datasets.formats import writable
@@ -59,14 +59,9 @@ def dataset_page(request, dataset):
 
 @dataset_admin_required
 def dataset_settings(request, dataset):
-    overlap = dataset.overlap
     form = SettingsForm(request.POST or None, instance=dataset)
     if request.method == "POST" and form.is_valid():
         form.save()
-        if dataset.overlap != overlap:
-            asking.set_overlap(dataset, dataset.overlap)
-        if {"pairs", "pairs_limit", "ask_demonstrations"} & set(form.changed_data):
-            asking.ask_anew(dataset)
         messages.success(request, _("Saved."))
         return redirect("dataset", dataset.slug)
     status = 422 if form.errors else 200

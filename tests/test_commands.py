@@ -1,0 +1,63 @@
+"""What the pages do can be scripted: settings, deleting, undoing, inviting, deactivating."""
+
+import pytest
+
+from annotate.models import User
+from annotate.queue import next_judgment
+from datasets.models import Comparison, Dataset, Import, Judgment
+
+
+def test_settings_are_changed_by_name_and_the_others_stay(pairs, alice, run_command):
+    changes = ("--overlap=3", "--allow-tie=no", "--state=paused", "--annotators=alice", "--guideline=**Short**")
+    status, said, _ = run_command("set_dataset", "demo", *changes)
+    pairs.refresh_from_db()
+    assert status == 0
+    assert (pairs.overlap, pairs.allow_tie, pairs.allow_both_bad, pairs.state) == (3, False, True, "paused")
+    assert (said["overlap"], said["annotators"], said["pairs"]) == (3, ["alice"], "all")
+    assert set(Comparison.objects.values_list("wanted", "open_slots")) == {(3, 3)}
+    assert run_command("set_dataset", "demo")[1] == said
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("--overlap=0", "--overlap"),
+        ("--state=asleep", "--state"),
+        ("--allow-tie=perhaps", "yes or no"),
+        ("--annotators=nobody", "nobody"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told(pairs, run_command, change, told):
+    status, _, said = run_command("set_dataset", "demo", change)
+    assert status == 2
+    assert told in said
+
+
+def test_a_dataset_is_deleted_when_its_name_is_said_twice(pairs, run_command):
+    assert run_command("delete_dataset", "demo", "--name=dem")[0] == 2
+    assert Dataset.objects.exists()
+    assert run_command("delete_dataset", "demo", "--name=demo")[:2] == (0, {"dataset": "demo", "deleted": True})
+    assert not Dataset.objects.exists()
+
+
+def test_an_import_is_undone_by_its_number_unless_somebody_judges_it(pairs, alice, run_command):
+    number = Import.objects.get().pk
+    next_judgment(alice, pairs)
+    status, _, said = run_command("undo_import", str(number))
+    assert (status, "have it in hand" in said) == (1, True)
+    Judgment.objects.all().delete()
+    Comparison.objects.update(open_slots=1)
+    assert run_command("undo_import", str(number))[1]["state"] == "undone"
+    assert run_command("undo_import", "987")[0] == 2
+
+
+def test_people_are_invited_shut_out_and_let_in_again(db, client, admin, run_command):
+    status, said, _ = run_command("invite_user", "dora")
+    assert (status, said["role"]) == (0, "annotator")
+    assert client.get(said["link"], follow=True).status_code == 200
+    assert run_command("deactivate_user", "dora")[1] == {"user": "dora", "active": False}
+    assert not User.objects.get(username="dora").is_active
+    assert run_command("deactivate_user", "dora", "--back")[1]["active"]
+    assert run_command("deactivate_user", "nobody")[0] == 2
+    assert run_command("deactivate_user", "admin")[0] == 1
+    assert run_command("invite_user", "two words")[0] == 2
