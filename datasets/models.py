@@ -5,7 +5,7 @@ import secrets
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, Subquery, Value, When
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -202,17 +202,6 @@ class ComparisonQuerySet(models.QuerySet):
     def open(self):
         """Comparisons that still want judgments and that nothing holds back."""
         return self.filter(open_slots__gt=0, held="")
-
-    def with_state(self):
-        """Each comparison that is asked, with `state`: done, in_hand (somebody has it now) or open."""
-        leases = Judgment.objects.filter(comparison=OuterRef("pk"), state=Judgment.State.LEASED)
-        return self.filter(held="").annotate(
-            state=Case(
-                When(Exists(leases), then=Value("in_hand")),
-                When(open_slots__lte=0, then=Value("done")),
-                default=Value("open"),
-            )
-        )
 
 
 def draw_priority():

@@ -46,8 +46,6 @@ def store_batch(run, spool, rows):
         fresh.update(kind for kind, _ in brought)
     Judgment.objects.bulk_create(judgment for judgment, _ in votes)
     choices = [choice for _, choice in votes if choice]
-    for choice in choices:
-        choice.judgment_id = choice.judgment.pk
     Choice.objects.bulk_create(choices)
     run.prompts += fresh["prompt"]
     run.responses += fresh["response"]

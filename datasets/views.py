@@ -52,7 +52,6 @@ def dataset_page(request, dataset):
         "prompt_count": prompts.count(),
         "prompts": [(prompt, grouped.get(prompt.pk, [])) for prompt in page],
         "next": page[-1].pk if len(page) == PROMPTS_A_PAGE else None,
-        "formats": {name: module.LABEL for name, module in writable().items()},
     }
     return render(request, "datasets/dataset.html", context)
 
@@ -96,7 +95,7 @@ def prompt_page(request, dataset, pk):
         "pk": prompt.pk,
         "prompt": shown_prompt(prompt).html,
         "responses": [(response, html.html) for response, html in zip(responses, shown, strict=True)],
-        "comparisons": prompt.comparisons.with_state().count(),
+        "comparisons": prompt.comparisons.filter(held="").count(),
         "votes": Judgment.objects.votes().filter(comparison__prompt=prompt).count(),
     }
     return render(request, "datasets/prompt.html", context)
