@@ -1,52 +1,145 @@
 """What an act leaves behind. Each is safe to repeat: a form carries the judgment's revision, and one that was used
 already changes nothing."""
 
+from dataclasses import dataclass
+
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from annotate.questions import pair
-from annotate.queue import change_slots, lease_end, locked_membership, move
-from datasets.models import Choice, Comparison, Judgment
+from annotate.asked import asked_of
+from annotate.models import Membership
+from annotate.questions import FLAG, KEEP, SKIP
+from annotate.queue import another, any_lapsed, change_slots, lease_end, locked_membership, move
+from annotate.queue_sql import save_and_lease
+from annotate.repairing import close_round, open_round, repair, unwrite, written_with
+from datasets.models import Choice, Comparison, Judgment, Rating
 
 UNDO_DEPTH = 10
-SKIP = "skip"
-KEEP = "keep"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of an act. judged: how many verdicts of the person stand, None where nobody counted; next: the judgment
+    that was leased to them besides what they hold."""
+
+    changed: bool
+    judged: int | None = None
+    next: Judgment | None = None
+
+
+def save(judgment, revision, act, asked, leasing=False):
+    """Save what a form says (a forms.Act), and lease the next comparison to the same person if asked to."""
+    dataset, is_open = judgment.dataset, judgment.dataset.state == judgment.dataset.State.OPEN
+    in_hand = judgment.state == Judgment.State.LEASED and judgment.revision == revision
+    if leasing and is_open and in_hand and is_plain(dataset, act, asked) and not any_lapsed(dataset):
+        choices = asked.choices(judgment.order, act.verdict, act.said)
+        saved = save_and_lease(judgment, act, choices, asked.ratings(judgment.order, act.said))
+        if saved:
+            found = saved.next or (saved.is_free and another(judgment.annotator, dataset)) or None
+            return Done(True, saved.judged, found)
+    changed = record(judgment, revision, act.verdict, act.said, act.seconds, act.flag)
+    return Done(changed, None, another(judgment.annotator, dataset) if changed and leasing else None)
+
+
+def is_plain(dataset, act, asked):
+    """Whether a verdict leaves choices and ratings behind, and nothing else."""
+    starts_round = act.verdict == "both_bad" and dataset.repair_round
+    is_verdict = asked.question is not None and asked.needs(act.verdict)
+    return is_verdict and "repairs" not in act.said and not starts_round
 
 
 @transaction.atomic
-def record(judgment, revision, verdict):
-    """Save a verdict, with the choices that it states, or a skip. Whether it changed anything.
+def record(judgment, revision, verdict, said=None, seconds=None, flag=""):
+    """Save a verdict, with the choices and the ratings that it states, or a skip. Whether it changed anything.
 
     A late verdict, its lease given back, is kept; it is surplus where the comparison had all it wanted.
+    said, seconds, flag: as of a forms.Act.
     """
-    if verdict == SKIP:
-        return skip(judgment, revision)
     if verdict == KEEP:
         return keep(judgment, revision)
     judgment = answerable(judgment, revision)
     if judgment is None:
         return False
+    if verdict in (SKIP, FLAG):
+        pass_over(judgment, seconds, flag, said or {})
+        return True
     surplus = judgment.surplus
     if judgment.state == Judgment.State.EXPIRED:
         slots = Comparison.objects.select_for_update().values_list("open_slots", flat=True)
         surplus = slots.get(pk=judgment.comparison_id) <= 0
         change_slots(judgment.comparison_id, -1)
-    move(judgment, Judgment.State.SAVED, verdict=verdict, surplus=surplus, **act_of(judgment))
-    judgment.choices.all().delete()
-    Choice.objects.bulk_create(
-        Choice(judgment=judgment, chosen_id=chosen, rejected_id=rejected, strength=strength)
-        for chosen, rejected, strength in pair.choices(judgment.order, verdict)
+    if judgment.state != Judgment.State.REOPENED:
+        count_judged(judgment, +1)
+    move(
+        judgment,
+        Judgment.State.SAVED,
+        verdict=verdict,
+        said=said or {},
+        flag="",
+        surplus=surplus,
+        **act_of(judgment, seconds),
     )
+    state(judgment, verdict, said or {})
     return True
 
 
-def act_of(judgment):
-    """When an act was done, how long it took since the hand-out (or since it was reopened), and the next revision."""
+def state(judgment, verdict, said):
+    """Store what a verdict states, in place of what was stated before."""
+    before = withdraw(judgment) if judgment.state == Judgment.State.REOPENED else set()
+    choices, ratings = stated(judgment, verdict, said)
+    choices += repair(judgment, said.get("repairs", {}))
+    Choice.objects.bulk_create(
+        Choice(
+            judgment=judgment,
+            criterion=criterion,
+            chosen_id=chosen,
+            rejected_id=rejected,
+            strength=strength,
+            rank_gap=gap,
+        )
+        for criterion, chosen, rejected, strength, gap in choices
+    )
+    Rating.objects.bulk_create(
+        Rating(judgment=judgment, criterion=criterion, response_id=response, stars=stars)
+        for criterion, response, stars in ratings
+    )
+    unwrite(judgment, before - {chosen for _, chosen, *_ in choices})
+    if verdict == "both_bad" and judgment.dataset.repair_round:
+        open_round(judgment)
+
+
+def stated(judgment, verdict, said):
+    """(choices, ratings) as Asked gives them; nothing where a better answer was asked for."""
+    asked = asked_of(judgment.dataset, len(judgment.order), judgment.comparison.task)
+    if asked.question is None:
+        return [], []
+    return asked.choices(judgment.order, verdict, said), asked.ratings(judgment.order, said)
+
+
+def withdraw(judgment):
+    """Take back what a judgment stated. The ids of the repairs that it wrote."""
+    written = written_with(judgment)
+    judgment.choices.all().delete()
+    judgment.ratings.all().delete()
+    if judgment.verdict == "both_bad":
+        close_round(judgment)
+    return written
+
+
+def count_judged(judgment, by):
+    mine = Membership.objects.filter(user=judgment.annotator_id, dataset=judgment.dataset_id)
+    mine.update(judged=F("judged") + by)
+
+
+def act_of(judgment, seconds=None):
+    """When an act was done, how long it took (as the browser saw it, never longer than since the hand-out; else since
+    the hand-out, or since it was reopened), and the next revision."""
     now = timezone.now()
+    elapsed = (now - judgment.leased_at).total_seconds()
     return {
         "decided_at": now,
-        "seconds": (now - judgment.leased_at).total_seconds(),
+        "seconds": elapsed if seconds is None else min(seconds, elapsed),
         "revision": F("revision") + 1,
     }
 
@@ -54,23 +147,22 @@ def act_of(judgment):
 def answerable(judgment, revision):
     """The judgment, locked, if this revision of it still awaits an answer; else None."""
     locked_membership(judgment.annotator_id, judgment.dataset_id)
-    found = Judgment.objects.select_for_update().filter(
-        pk=judgment.pk, revision=revision, state__in=Judgment.ANSWERABLE
-    )
-    return found.first()
+    found = Judgment.objects.select_for_update(of=("self",)).select_related("comparison", "dataset")
+    return found.filter(pk=judgment.pk, revision=revision, state__in=Judgment.ANSWERABLE).first()
 
 
-@transaction.atomic
-def skip(judgment, revision):
-    """Pass a comparison over; another person gets it. Of a reopened judgment the verdict is withdrawn."""
-    judgment = answerable(judgment, revision)
-    if judgment is None:
-        return False
+def pass_over(judgment, seconds, flag, said):
+    """Skip: another person gets it. Flagged: nobody does, until an admin decides. Of a reopened judgment the verdict is
+    withdrawn."""
     if judgment.state != Judgment.State.EXPIRED:
         change_slots(judgment.comparison_id, +1)
-    move(judgment, Judgment.State.SKIPPED, verdict="", surplus=False, **act_of(judgment))
-    judgment.choices.all().delete()
-    return True
+    if judgment.state == Judgment.State.REOPENED:
+        count_judged(judgment, -1)
+    if flag:
+        Comparison.objects.filter(pk=judgment.comparison_id, held="").update(held=Comparison.FLAGGED)
+    act = act_of(judgment, seconds)
+    unwrite(judgment, withdraw(judgment))
+    move(judgment, Judgment.State.SKIPPED, verdict="", said=said, flag=flag, surplus=False, **act)
 
 
 @transaction.atomic
@@ -95,9 +187,16 @@ def last_act(user, dataset):
 
 
 def comes_back(skipped):
-    """Whether undo would bring a skipped comparison back: it is still wanted, and nobody else has it now."""
-    is_open = Comparison.objects.open().filter(pk=skipped.comparison_id).exists()
-    return is_open and not superseded(skipped)
+    """Whether undo would bring a skipped or flagged comparison back: it is still wanted, and nobody else has it now."""
+    comparison = Comparison.objects.get(pk=skipped.comparison_id)
+    return comparison.open_slots > 0 and not held_by_others(comparison, skipped) and not superseded(skipped)
+
+
+def held_by_others(comparison, flagged):
+    """Whether a comparison is kept back for any other reason than this flag."""
+    if comparison.held != Comparison.FLAGGED or not flagged.flag:
+        return comparison.held != ""
+    return comparison.judgments.exclude(pk=flagged.pk).exclude(flag="").exists()
 
 
 def superseded(skipped):
@@ -110,7 +209,7 @@ def superseded(skipped):
 def undo(judgment, revision):
     """Open a judgment for another verdict; the saved one stands until it is replaced. Whether that was possible.
 
-    A skipped comparison comes back to the person if it is still wanted.
+    A skipped comparison comes back to the person if it is still wanted, a flagged one if nobody else flagged it.
     """
     locked_membership(judgment.annotator_id, judgment.dataset_id)
     judgment = Judgment.objects.select_for_update().filter(pk=judgment.pk, revision=revision).first()
@@ -121,9 +220,11 @@ def undo(judgment, revision):
     if judgment.state != Judgment.State.SKIPPED or superseded(judgment):
         return False
     comparison = Comparison.objects.select_for_update().get(pk=judgment.comparison_id)
-    if comparison.open_slots <= 0 or comparison.held:
+    if comparison.open_slots <= 0 or held_by_others(comparison, judgment):
         return False
+    if comparison.held:
+        Comparison.objects.filter(pk=comparison.pk).update(held="")
     change_slots(comparison.pk, -1)
     now = timezone.now()
-    lease = {"leased_at": now, "lease_until": lease_end(judgment.dataset)}
+    lease = {"leased_at": now, "lease_until": lease_end(judgment.dataset), "flag": "", "said": {}}
     return bool(move(judgment, Judgment.State.LEASED, revision=F("revision") + 1, **lease))

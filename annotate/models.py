@@ -25,12 +25,17 @@ class User(AbstractUser):
 
 class Membership(models.Model):
     """One person in one dataset. The position is the (priority, id) of the last comparison handed out: "next" starts
-    there, so that it costs the same for somebody who has judged 100,000."""
+    there, so that it costs the same for somebody who has judged 100,000.
+
+    judged: how many verdicts of theirs stand. nothing_until: a search found nothing, and was dear: until then there is
+    no other."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="memberships")
     priority = models.BigIntegerField(default=-1)
     position = models.BigIntegerField(default=-1)
+    judged = models.PositiveIntegerField(default=0)
+    nothing_until = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "dataset"], name="one_membership")]

@@ -3,7 +3,8 @@
 Short transactions: first leases that ran out are given back, then the person's membership row is locked (two tabs
 of one person wait for each other), and the next open comparison is taken. PostgreSQL passes over rows that somebody
 else is taking; SQLite takes the write lock at the start of the transaction. Nobody ever waits for a comparison while
-holding another: that is what keeps it free of deadlocks.
+holding another: that is what keeps it free of deadlocks. The act of every few seconds, saving a verdict and leasing the
+next comparison, has a short way of its own in queue_sql.py.
 """
 
 import random
@@ -11,50 +12,50 @@ import time
 from datetime import timedelta
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from annotate.models import Membership
+from annotate.queue_sql import LOCK, NEXT, PASSES_OVER, SKIP_HIDES, moment
 from datasets.models import Comparison, Judgment
+from datasets.writing import writing
 
-SKIP_HIDES = timedelta(days=1)
 GIVEN_BACK_AT_ONCE = 20
+LOOK_EVERY = 1.0  # seconds, in one process: leases run out in minutes
+RESTS = 20  # a search that found nothing is not repeated for so many times as long as it took
 TRIES = 8
-
-# One text for both databases but for the row lock. A comparison that this person has in hand, has judged, or has
-# skipped within a day is passed over. The partial index `next_comparison` makes it one indexed walk.
-NEXT = """
-    SELECT c.id FROM datasets_comparison c
-    WHERE c.dataset_id = %(dataset)s AND c.open_slots > 0 AND c.held = ''
-      AND (c.priority, c.id) > (%(priority)s, %(position)s)
-      AND NOT EXISTS (
-        SELECT 1 FROM datasets_judgment j
-        WHERE j.comparison_id = c.id AND j.annotator_id = %(user)s
-          AND (j.state IN ('leased', 'saved', 'reopened') OR (j.state = 'skipped' AND j.decided_at > %(hidden_since)s)))
-    ORDER BY c.priority, c.id LIMIT 1
-"""
-PASSES_OVER = connection.vendor == "postgresql"
-LOCK = "FOR UPDATE OF c SKIP LOCKED" if PASSES_OVER else ""
+_looked_at = {}  # {dataset id: time.monotonic()}
 
 
-def next_judgment(user, dataset):
+def next_judgment(user, dataset, have=None):
     """The judgment in this person's hands: what they reopened, what they hold, else the next open comparison.
 
-    None when there is nothing to give them now, or the dataset is not open.
+    have: ids of judgments that their browser has already; then the next one besides these, as long as they hold no
+    more than the dataset lets them keep ready. None when there is nothing to give them now, or the dataset is not open.
     """
     if dataset.state != dataset.State.OPEN:
         return None
     returned = give_back(dataset)
     for attempt in range(TRIES):
-        with transaction.atomic():
+        with writing(), transaction.atomic():
             membership = locked_membership(user.pk, dataset.pk)
-            judgment = held(user, dataset) or take_next(membership, returned)
+            judgment = held(user, dataset, have or ())
+            if judgment or (have and holds(user, dataset) > dataset.kept_ready):
+                return judgment
+            judgment = take_next(membership, returned)
             others_are_taking = judgment is None and PASSES_OVER and first_after(membership, from_start=True, lock="")
         # To wait for others' locks here, in whatever order we come to them, could end in a deadlock: look again.
         if not others_are_taking:
             return judgment
         time.sleep(0.01 * (attempt + 1))
     return None
+
+
+def another(user, dataset):
+    """One more judgment for this person, besides all that they have before them; None where there is none."""
+    before_them = [Judgment.State.LEASED, Judgment.State.REOPENED]
+    have = Judgment.objects.filter(annotator=user, dataset=dataset, state__in=before_them).values_list("pk", flat=True)
+    return next_judgment(user, dataset, list(have))
 
 
 def locked_membership(user, dataset):
@@ -67,18 +68,28 @@ def locked_membership(user, dataset):
     return membership
 
 
-def held(user, dataset):
-    """What this person has before them: the oldest reopened judgment, else the one that they hold.
+def held(user, dataset, have=()):
+    """What this person has before them, besides these: the oldest reopened judgment, else what they brought back after
+    a skip, else what they hold the longest.
 
     Their own lease that ran out, and that nobody was given in the meantime, is theirs again.
     """
-    mine = Judgment.objects.filter(annotator=user, dataset=dataset)
+    mine = Judgment.objects.filter(annotator=user, dataset=dataset).exclude(pk__in=have)
     reopened = mine.filter(state=Judgment.State.REOPENED).order_by("decided_at", "pk").first()
     if reopened:
         return reopened
-    judgment = mine.filter(state=Judgment.State.LEASED).order_by("pk").first()
-    renewed = judgment and mine.filter(pk=judgment.pk, state=judgment.state).update(lease_until=lease_end(dataset))
-    return judgment if renewed else None
+    judgment = mine.filter(state=Judgment.State.LEASED).order_by("-revision", "leased_at", "pk").first()
+    if judgment is None:
+        return None
+    judgment.lease_until = lease_end(dataset)
+    return (
+        judgment if mine.filter(pk=judgment.pk, state=judgment.state).update(lease_until=judgment.lease_until) else None
+    )
+
+
+def holds(user, dataset):
+    """How many comparisons this person holds."""
+    return Judgment.objects.filter(annotator=user, dataset=dataset, state=Judgment.State.LEASED).count()
 
 
 def lease_end(dataset):
@@ -87,15 +98,41 @@ def lease_end(dataset):
 
 def give_back(dataset):
     """Give back leases that ran out, a few at a time, each in a transaction of its own; their comparisons' ids."""
-    over = Judgment.objects.filter(dataset=dataset, state=Judgment.State.LEASED, lease_until__lt=timezone.now())
+    over = lapsed(dataset)
     returned = []
     for pk in over.order_by("lease_until").values_list("pk", flat=True)[:GIVEN_BACK_AT_ONCE]:
-        with transaction.atomic():
+        with writing(), transaction.atomic():
             judgment = over.select_for_update(skip_locked=PASSES_OVER).filter(pk=pk).first()
             if judgment and move(judgment, Judgment.State.EXPIRED):
                 change_slots(judgment.comparison_id, +1)
                 returned.append(judgment.comparison_id)
     return returned
+
+
+def any_lapsed(dataset):
+    """Whether leases have run out, as far as this process has looked within the last second: the long way gives them
+    back."""
+    now = time.monotonic()
+    if now - _looked_at.get(dataset.pk, -LOOK_EVERY) < LOOK_EVERY:
+        return False
+    _looked_at[dataset.pk] = now
+    return lapsed(dataset).exists()
+
+
+def lapsed(dataset):
+    return Judgment.objects.filter(dataset=dataset, state=Judgment.State.LEASED, lease_until__lt=timezone.now())
+
+
+def release(user, dataset, leases):
+    """Give back what a browser kept ready and never showed. leases: {judgment id: until when, as it was handed out};
+    one that was handed out again since is somebody's, and stays."""
+    for pk, until in leases.items():
+        with writing(), transaction.atomic():
+            locked_membership(user.pk, dataset.pk)
+            mine = Judgment.objects.filter(annotator=user, dataset=dataset, state=Judgment.State.LEASED)
+            judgment = mine.filter(pk=pk, lease_until=until).first()
+            if judgment and move(judgment, Judgment.State.EXPIRED):
+                change_slots(judgment.comparison_id, +1)
 
 
 def move(judgment, state, **changes):
@@ -112,9 +149,15 @@ def change_slots(comparison, by):
 
 def take_next(membership, returned):
     """Lease the next open comparison to this person: what just came back, then from where they stand, then once from
-    the start for what came back behind them."""
-    found = first_returned(membership, returned) or first_after(membership) or first_after(membership, from_start=True)
+    the start for what came back behind them. After a dear search that found nothing there is none for a while."""
+    started, now = time.monotonic(), timezone.now()
+    found = first_returned(membership, returned)
+    if found is None and membership.nothing_until and membership.nothing_until > now:
+        return None
+    found = found or first_after(membership) or first_after(membership, from_start=True)
     if found is None:
+        took = timedelta(seconds=time.monotonic() - started)
+        Membership.objects.filter(pk=membership.pk).update(nothing_until=now + RESTS * took)
         return None
     comparison = Comparison.objects.select_related("dataset").get(pk=found)
     if comparison.pk not in returned:
@@ -131,7 +174,7 @@ def first_after(membership, from_start=False, lock=LOCK):
         "priority": -1 if from_start else membership.priority,
         "position": -1 if from_start else membership.position,
         "user": membership.user_id,
-        "hidden_since": connection.ops.adapt_datetimefield_value(timezone.now() - SKIP_HIDES),
+        "hidden_since": moment(timezone.now() - SKIP_HIDES),
     }
     with connection.cursor() as cursor:
         cursor.execute(NEXT + lock, parameters)
@@ -145,6 +188,8 @@ def first_returned(membership, returned):
         return None
     mine = Judgment.objects.blocking(membership.user_id, timezone.now() - SKIP_HIDES)
     open_ones = Comparison.objects.open().filter(pk__in=returned).exclude(pk__in=mine.values("comparison"))
+    barred = Comparison.barred.through.objects.filter(comparison=OuterRef("pk"), user=membership.user_id)
+    open_ones = open_ones.exclude(Exists(barred))
     found = open_ones.select_for_update(skip_locked=PASSES_OVER).order_by("pk").first()
     return found and found.pk
 

@@ -1,12 +1,19 @@
 from django.urls import path
 
-from annotate import people_views, views
+from annotate import history, people_views, question_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("annotate/<slug:slug>/", views.annotate, name="annotate"),
     path("annotate/<slug:slug>/guideline/", views.guideline, name="guideline"),
     path("annotate/<slug:slug>/undo/", views.undo_last, name="undo"),
+    path("annotate/<slug:slug>/ahead/", views.ahead, name="ahead"),
+    path("annotate/<slug:slug>/give-back/", views.give_back, name="give-back"),
+    path("annotate/<slug:slug>/differences/<int:pk>/", views.differences, name="differences"),
+    path("annotate/<slug:slug>/history/", history.history, name="history"),
+    path("annotate/<slug:slug>/history/<int:pk>/", history.judged, name="judged"),
+    path("datasets/<slug:slug>/question/", question_views.question_page, name="question"),
+    path("datasets/<slug:slug>/question/preview/", question_views.question_preview, name="question-preview"),
     path("people/", people_views.people_list, name="people"),
     path("people/new/", people_views.invite, name="person-new"),
     path("people/hours.csv", people_views.hours_file, name="hours"),

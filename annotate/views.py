@@ -1,28 +1,31 @@
-from django.contrib import messages
-from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+"""The comparison page. It works as plain forms; static/judge.js asks the same addresses for JSON, and keeps the next
+comparisons ready."""
 
-from annotate.forms import VerdictForm
-from annotate.judging import last_act, undo
-from annotate.questions import pair
-from annotate.queue import next_judgment
+import time
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from annotate.asked import asked_of
+from annotate.forms import LeasesForm, OfForm, VerdictForm
+from annotate.judging import last_act, save, undo
+from annotate.labels import STANDS
+from annotate.models import Membership
+from annotate.queue import next_judgment, release
+from annotate.queue_sql import judgment_of
+from annotate.showing import comparison_context, criteria_of
 from datasets.access import annotator_required, signed_in
 from datasets.models import Dataset, Judgment
-from datasets.progress import judged_by, progress
+from datasets.progress import recent_progress
 from datasets.rendering import render as render_text
-from datasets.rendering import shown_prompt, shown_responses
 
 DATASETS_A_PAGE = 20
-STANDS = {
-    "left": gettext_lazy("A is better"),
-    "right": gettext_lazy("B is better"),
-    "tie": gettext_lazy("Tie"),
-    "both_bad": gettext_lazy("Both bad"),
-    "": gettext_lazy("Skipped"),
-}
 
 
 @signed_in
@@ -31,7 +34,7 @@ def home(request):
     datasets = Dataset.objects.current().open_to(request.user).filter(slug__gt=request.GET.get("after", ""))
     page = list(datasets.order_by("slug")[:DATASETS_A_PAGE])
     context = {
-        "datasets": [(dataset, progress(dataset), judged_by(request.user, dataset)) for dataset in page],
+        "datasets": [(dataset, recent_progress(dataset), judged_by(request.user, dataset)) for dataset in page],
         "next": page[-1].slug if len(page) == DATASETS_A_PAGE else None,
     }
     return render(request, "annotate/home.html", context)
@@ -41,78 +44,184 @@ def home(request):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def annotate(request, dataset):
+    """GET: the comparison in hand, or "all done". POST: one verdict, then the next comparison."""
     if request.method != "POST":
-        return show_next(request, dataset)
-    form = VerdictForm(dataset, request.POST)
+        return show(request, dataset, next_judgment(request.user, dataset))
+    judgment = posted_judgment(request, dataset)
+    if judgment is None:
+        return refused(request, dataset, next_judgment(request.user, dataset), _("This form is damaged. Judge again."))
+    form = VerdictForm(dataset, asked_of(dataset, len(judgment.order), judgment.comparison.task), request.POST)
     if not form.is_valid():
-        for error in form.errors.get("verdict", []):
-            messages.error(request, error)
-        return show_next(request, dataset, status=422)
-    mine = Judgment.objects.filter(annotator=request.user, dataset=dataset)
-    judgment = get_object_or_404(mine, pk=form.cleaned_data["judgment"])
-    if not form.save(judgment):
-        tell_what_stands(request, judgment, form.cleaned_data["verdict"])
-    return answer(request, dataset)
+        held = judgment if judgment.state in Judgment.ANSWERABLE else next_judgment(request.user, dataset)
+        return refused(request, dataset, held, form=form if held == judgment else None)
+    saved = save(judgment, form.cleaned_data["revision"], form.act, form.asked, leasing="want" in request.POST)
+    told = what_to_tell(judgment, form) if saved.changed else what_stands(judgment, form.act.verdict)
+    if wants_json(request):
+        return JsonResponse(after(request, dataset, told, saved.next, saved.judged))
+    if told:
+        messages.info(request, told)
+    return redirect("annotate", dataset.slug)
 
 
 @annotator_required
+@never_cache
+@require_POST
+def ahead(request, dataset):
+    """One more comparison for a browser that keeps some ready; `have`: ids of the judgments that it has."""
+    have = [int(pk) for pk in request.POST.getlist("have")[:50] if pk.isdecimal() and len(pk) < 19]
+    judgment = next_judgment(request.user, dataset, have)
+    answer = after(request, dataset, "", judgment)
+    if judgment is None and not have:
+        answer["done"] = render_to_string("annotate/_all_done.html", page_context(request, dataset, None), request)
+    return JsonResponse(answer)
+
+
+@annotator_required
+@require_POST
+def give_back(request, dataset):
+    """A browser that is closed gives back what it kept ready."""
+    form = LeasesForm(request.POST)
+    if form.is_valid():
+        release(request.user, dataset, form.leases)
+    return HttpResponse(status=204 if form.is_valid() else 422)
+
+
+@annotator_required
+@never_cache
 def undo_last(request, dataset):
     if request.method != "POST":  # who pressed it after signing out comes here from the sign-in
         return redirect("annotate", dataset.slug)
-    form = VerdictForm(dataset, {**request.POST.dict(), "verdict": "keep"})
+    form, told, reopened = OfForm(request.POST), "", None
     if form.is_valid():
-        mine = Judgment.objects.filter(annotator=request.user, dataset=dataset)
-        judgment = get_object_or_404(mine, pk=form.cleaned_data["judgment"])
-        if not undo(judgment, form.cleaned_data["revision"]) and judgment.state == Judgment.State.SKIPPED:
-            messages.info(request, _("Somebody else has the skipped comparison now."))
-    return answer(request, dataset)
+        judgment = the_one(request, dataset, form.cleaned_data["judgment"])
+        was = judgment.state
+        if undo(judgment, form.cleaned_data["revision"]):
+            reopened = the_one(request, dataset, judgment.pk)
+        elif was == Judgment.State.SKIPPED:
+            told = _("Somebody else has the skipped comparison now.")
+    if wants_json(request):
+        answer = after(request, dataset, told, reopened)
+        answer["undo"] = undo_target(request, dataset)
+        return JsonResponse(answer)
+    if told:
+        messages.info(request, told)
+    return redirect("annotate", dataset.slug)
+
+
+@annotator_required
+@never_cache
+@require_safe
+def differences(request, dataset, pk):
+    """The answers of a judgment of one's own, where they differ marked word by word: {side: HTML}."""
+    judgment = the_one(request, dataset, pk)
+    context = comparison_context(judgment, differing=True)
+    return JsonResponse({answer.side: answer.html for answer in context["answers"]})
 
 
 @annotator_required
 @require_safe
 def guideline(request, dataset):
-    return render(request, "annotate/guideline.html", {"dataset": dataset, "guideline": render_text(dataset.guideline)})
+    context = {"dataset": dataset, "guideline": render_text(dataset.guideline), "criteria": criteria_of(dataset)}
+    return render(request, "annotate/guideline.html", context)
 
 
-def answer(request, dataset):
-    """What follows an act: the next comparison at once for htmx, by a redirect without it."""
-    return show_next(request, dataset) if request.htmx else redirect("annotate", dataset.slug)
+def wants_json(request):
+    return request.headers.get("Accept") == "application/json"
 
 
-def tell_what_stands(request, judgment, verdict):
-    """Say so where an old form said something else than what was saved."""
+def the_one(request, dataset, pk):
+    """A judgment of whoever asks; 404 where it is not their own."""
+    judgment = judgment_of(request.user, dataset, pk)
+    if judgment is None:
+        raise Http404
+    return judgment
+
+
+def posted_judgment(request, dataset):
+    """The judgment of the form; None where the form does not say. 404 where it is not the person's own."""
+    form = OfForm(request.POST)
+    return the_one(request, dataset, form.cleaned_data["judgment"]) if form.is_valid() else None
+
+
+def judged_by(user, dataset):
+    """How many verdicts of this person stand."""
+    return Membership.objects.filter(user=user, dataset=dataset).values_list("judged", flat=True).first() or 0
+
+
+def judged_words(n):
+    return ngettext("%(n)s judged by you", "%(n)s judged by you", n) % {"n": n}
+
+
+def what_stands(judgment, verdict):
+    """What to say where an old form said something else than what was saved."""
     judgment.refresh_from_db()
-    if judgment.state not in (Judgment.State.LEASED, Judgment.State.EXPIRED) and verdict != (
-        judgment.verdict or "skip"
-    ):
-        messages.info(request, _("That one was saved before: %(verdict)s.") % {"verdict": STANDS[judgment.verdict]})
+    if judgment.state in Judgment.ANSWERABLE and judgment.state != Judgment.State.REOPENED:
+        return ""
+    if verdict == (judgment.verdict or ("flag" if judgment.flag else "skip")):
+        return ""
+    return _("That one was saved before: %(verdict)s.") % {"verdict": STANDS[judgment.verdict]}
 
 
-def show_next(request, dataset, status=200):
-    """The comparison in hand, or "all done"; only the fragment for htmx."""
-    judgment = next_judgment(request.user, dataset)
-    context = {
+def what_to_tell(judgment, form):
+    """A word on what was saved, where there is one."""
+    act, asked = form.act, form.asked
+    is_verdict = asked.question and act.verdict in asked.question.verdicts(form.dataset)
+    if is_verdict and asked.contradicts(judgment.order, act.verdict, act.said):
+        return _("Saved. The answer that you chose has fewer stars than the other: undo it if that was a slip.")
+    return ""
+
+
+def after(request, dataset, told, following, judged=None):
+    """What follows an act, for the script; `following`: the judgment of the next comparison, if there is one."""
+    judged = judged_by(request.user, dataset) if judged is None else judged
+    progress = recent_progress(dataset)
+    answer = {"judged": judged_words(judged), "done_of": [progress.done, progress.total], "told": told}
+    answer["at"] = time.time()
+    if following:
+        following.annotator, following.dataset = request.user, dataset
+        context = {"dataset": dataset} | comparison_context(following)
+        answer["next"] = render_to_string("annotate/_comparison.html", context)
+        answer["lease"] = f"{following.pk} {following.lease_until.isoformat()}"
+    return answer
+
+
+def refused(request, dataset, judgment, error=None, form=None):
+    """The same comparison once more, with what is wrong; nothing that was filled in is lost."""
+    errors = [error] if error else []
+    if form is None and judgment is not None and not errors:
+        errors = [_("This verdict is not asked for any more.")]
+    if wants_json(request):
+        context = {"dataset": dataset, "errors": errors}
+        if judgment:
+            context |= comparison_context(judgment, form)
+        html = render_to_string("annotate/_comparison.html", context) if judgment else None
+        return JsonResponse({"again": html, "errors": context["errors"]}, status=422)
+    for text in errors:
+        messages.error(request, text)
+    return show(request, dataset, judgment, form, status=422)
+
+
+def undo_target(request, dataset):
+    """What undo would reopen next, for the script."""
+    act = last_act(request.user, dataset)
+    return act and {"judgment": act.pk, "revision": act.revision}
+
+
+def page_context(request, dataset, judgment):
+    return {
         "dataset": dataset,
-        "progress": progress(dataset),
-        "judged": judged_by(request.user, dataset),
+        "progress": recent_progress(dataset),
+        "judged": judged_words(judged_by(request.user, dataset)),
         "last_act": last_act(request.user, dataset),
         "judgment": judgment,
+        "guideline": render_text(dataset.guideline) if dataset.guideline else "",
+        "criteria": criteria_of(dataset),
     }
-    if not request.htmx and dataset.guideline:
-        context["guideline"] = render_text(dataset.guideline)
+
+
+def show(request, dataset, judgment, form=None, status=200):
+    """The whole page."""
+    context = page_context(request, dataset, judgment)
     if judgment:
-        context |= comparison_context(judgment)
-    template = "annotate/_work.html" if request.htmx else "annotate/work.html"
-    return render(request, template, context, status=status)
-
-
-def comparison_context(judgment):
-    """What the page shows of a comparison; no source, no id of a response, nothing of other people."""
-    reopened = judgment.state == Judgment.State.REOPENED
-    responses = shown_responses(judgment.order)
-    return {
-        "prompt": shown_prompt(judgment.comparison.prompt).html,
-        "answers": list(zip(("left", "right"), "AB", [response.html for response in responses], strict=True)),
-        "verdicts": pair.verdicts(judgment.dataset),
-        "stands": STANDS[judgment.verdict] if reopened else None,
-    }
+        context |= comparison_context(judgment, form, differing="differences" in request.GET)
+    return render(request, "annotate/work.html", context, status=status)

@@ -1,11 +1,56 @@
 """What concerns every answer: cookies over https, a person's language and time zone, and htmx's view of redirects."""
 
+import collections
+import threading
+
 from django.db import Error
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
 from annotate.people import zone_of
+
+JUDGING = "/annotate/"
+AT_ONCE = 2
+
+
+def few_at_once(get_response):
+    """Of the requests that judge, only a few run in this process at the same time, the others wait their turn: Python
+    runs one thread at a time, and a writer that waits for it keeps all others waiting for the database."""
+    turns = Turns(AT_ONCE)
+
+    def middleware(request):
+        if not request.path_info.startswith(JUDGING):
+            return get_response(request)
+        with turns:
+            return get_response(request)
+
+    return middleware
+
+
+class Turns:
+    """Lets n in at once, the others in the order in which they came; a semaphore of the library lets who comes at the
+    right moment pass those who wait."""
+
+    def __init__(self, n):
+        self.free, self.waiting, self.guard = n, collections.deque(), threading.Lock()
+
+    def __enter__(self):
+        with self.guard:
+            if self.free:
+                self.free -= 1
+                return
+            turn = threading.Lock()
+            turn.acquire()
+            self.waiting.append(turn)
+        turn.acquire()
+
+    def __exit__(self, *error):
+        with self.guard:
+            if self.waiting:
+                self.waiting.popleft().release()
+            else:
+                self.free += 1
 
 
 def secure_cookies(get_response):

@@ -4,6 +4,7 @@ from functools import wraps
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from datasets.models import Dataset
@@ -40,7 +41,10 @@ def annotator_required(view):
 
     @wraps(view)
     def guarded(request, slug, *args, **kwargs):
-        dataset = get_object_or_404(Dataset.objects.open_to(request.user), slug=slug)
+        try:
+            dataset = Dataset.objects.the_one_open_to(request.user, slug)
+        except Dataset.DoesNotExist:
+            raise Http404 from None
         return view(request, dataset, *args, **kwargs)
 
     guarded.access = annotator_required

@@ -13,25 +13,56 @@ from datasets.models import Comparison, Dataset, Judgment, Prompt, Response
 MANY = 6  # above so many answers to a prompt its pairs are always a sample
 
 
-def pairs_of(responses, pairs, limit=None, asked=frozenset()):
-    """The pairs (id, id), each ascending, to ask of [(id, text hash)].
+def groups_of(responses, policy, asked=frozenset()):
+    """The groups of ids, each ascending, to ask of [(id, text hash)]: pairs, or as many answers at once as `policy` (a
+    Dataset, or anything with its fields) says.
 
-    pairs: `all`, or `first` (each against the first). limit: at most so many a prompt; above six answers a sample in
-    any case, in which each answer stands equally often, as nearly as that goes. Byte-equal texts are never asked
-    against each other. `asked`: pairs that stand already; they stay, and count.
+    pairs_limit: at most so many a prompt; above six answers pairs are a sample in any case, in which each answer stands
+    equally often, as nearly as that goes. Byte-equal texts are never asked against each other. `asked`: groups that
+    stand already; they stay, and count.
     """
-    texts = dict(responses)
+    in_pairs = policy.fewest_shown == policy.most_shown == 2
+    found, limit = pairs_of(responses, policy) if in_pairs else together(responses, policy)
+    new = (group for group in found if group not in asked)
+    return [*sorted(asked), *islice(new, max(0, limit - len(asked)) if limit else None)]
+
+
+def pairs_of(responses, policy):
+    """(pairs in the order of asking, at most how many)"""
+    texts, limit = dict(responses), policy.pairs_limit
     ids = sorted(texts)
     if len(ids) > MANY:
         limit = limit or max(len(ids), MANY * (MANY - 1) // 2)
-    if pairs == Dataset.Pairs.FIRST:
+    if policy.pairs == Dataset.Pairs.FIRST:
         found = ((ids[0], other) for other in ids[1:])
     elif limit:
-        found = around(sorted(ids, key=lambda pk: hashlib.sha256(texts[pk].encode()).digest()))
+        found = around(ring_of(texts))
     else:
         found = combinations(ids, 2)
-    new = (pair for pair in found if pair not in asked and texts[pair[0]] != texts[pair[1]])
-    return [*sorted(asked), *islice(new, max(0, limit - len(asked)) if limit else None)]
+    return (pair for pair in found if texts[pair[0]] != texts[pair[1]]), limit
+
+
+def together(responses, policy):
+    """(groups of as many answers as are shown at once, at most how many): all of a prompt's where they are few enough;
+    else along a ring, each group beginning with the last of the one before, so that all can be compared. Where a single
+    answer can be asked (stars), no answer is asked twice for that."""
+    first_of = {mark: pk for pk, mark in sorted(responses, reverse=True)}
+    texts = {pk: mark for mark, pk in first_of.items()}
+    n, most = len(texts), policy.most_shown
+    if n < policy.fewest_shown:
+        return [], None
+    if n <= most:
+        return [tuple(sorted(texts))], policy.pairs_limit
+    ring, step = ring_of(texts), most if policy.fewest_shown == 1 else most - 1
+    groups = [tuple(sorted(ring[(start + i) % n] for i in range(most))) for start in range(0, n, step)]
+    if policy.fewest_shown == 1:
+        groups[-1] = tuple(sorted(ring[len(groups[:-1]) * step :]))
+    return groups, policy.pairs_limit
+
+
+def ring_of(texts):
+    """The ids of {id: text hash} in an order that has nothing to do with that of the file."""
+    return sorted(texts, key=lambda pk: hashlib.sha256(texts[pk].encode()).digest())
 
 
 def around(ring):
@@ -49,7 +80,7 @@ def ask(dataset, prompts, anew=False):
 
     anew: under changed settings. What the policy no longer wants goes, unless somebody has touched it.
     """
-    there = Comparison.objects.filter(prompt__in=prompts).order_by("pk")
+    there = Comparison.objects.filter(prompt__in=prompts, task=Comparison.Task.JUDGE).order_by("pk")
     if anew:
         there = there.select_for_update()
     there = {(c.prompt_id, tuple(c.response_ids)): c for c in there}
@@ -57,34 +88,51 @@ def ask(dataset, prompts, anew=False):
     if anew:
         judged = Judgment.objects.filter(comparison__in=[c.pk for c in there.values()])
         judged = set(judged.values_list("comparison", flat=True))
-        touched = {pair for pair, comparison in there.items() if comparison.pk in judged or comparison.held}
+        touched = {group for group, comparison in there.items() if comparison.pk in judged or comparison.held}
     wanted = set()
+    read = dict(Prompt.objects.filter(pk__in=prompts).values_list("pk", "words"))
+    length = {}
     for prompt, responses in candidates(dataset, prompts).items():
-        ids = {pk for pk, _ in responses}
-        asked = {pair for owner, pair in touched if owner == prompt and ids.issuperset(pair)}
-        wanted |= {(prompt, pair) for pair in pairs_of(responses, dataset.pairs, dataset.pairs_limit, asked)}
-    gone = [comparison.pk for pair, comparison in there.items() if pair not in wanted | touched]
+        length |= {pk: words for pk, _, words in responses}
+        ids = {pk for pk, *_ in responses}
+        asked = {group for owner, group in touched if owner == prompt and ids.issuperset(group)}
+        wanted |= {(prompt, group) for group in groups_of([(pk, mark) for pk, mark, _ in responses], dataset, asked)}
+    gone = [comparison.pk for group, comparison in there.items() if group not in wanted | touched]
     Comparison.objects.filter(pk__in=gone).delete()
     new = [
         Comparison(
             dataset=dataset,
             prompt_id=prompt,
-            key=Comparison.key_of(pair),
+            key=Comparison.key_of(group),
             wanted=dataset.overlap,
             open_slots=dataset.overlap,
+            words=read[prompt] + sum(length[pk] for pk in group),
         )
-        for prompt, pair in sorted(wanted - set(there))
+        for prompt, group in sorted(wanted - set(there))
     ]
     Comparison.objects.bulk_create(new, ignore_conflicts=True)
+    if dataset.ask_repairs:
+        bar_writers(prompts)
+
+
+def bar_writers(prompts):
+    """Let nobody be given a comparison of an answer that they wrote."""
+    writer, bar = Response.writers.through, Comparison.barred.through
+    written = defaultdict(set)
+    for pk, user in writer.objects.filter(response__prompt__in=prompts).values_list("response", "user"):
+        written[pk].add(user)
+    comparisons = Comparison.objects.filter(prompt__in=prompts) if written else []
+    bars = [bar(comparison=c, user_id=user) for c in comparisons for pk in c.response_ids for user in written[pk]]
+    bar.objects.bulk_create(bars, ignore_conflicts=True)
 
 
 def candidates(dataset, prompts):
-    """{prompt id: [(response id, text hash)]} of what the policy may ask."""
+    """{prompt id: [(response id, text hash, words)]} of what the policy may ask."""
     role = Q(candidate=True) | Q(demonstration=True) if dataset.ask_demonstrations else Q(candidate=True)
     found = defaultdict(list)
     rows = Response.objects.visible().filter(role, prompt__in=prompts).order_by("pk")
-    for prompt, pk, mark in rows.values_list("prompt", "pk", "text_hash"):
-        found[prompt].append((pk, mark))
+    for prompt, pk, mark, words in rows.values_list("prompt", "pk", "text_hash", "words"):
+        found[prompt].append((pk, mark, words))
     return found
 
 
@@ -100,7 +148,9 @@ def open_again(comparisons):
         .values("n")
     )
     count = Coalesce(Subquery(taken, output_field=IntegerField()), Value(0))
-    Comparison.objects.filter(pk__in=ids).update(held="", open_slots=F("wanted") - count)
+    wanted = F("wanted") - count
+    Comparison.objects.filter(pk__in=ids).update(open_slots=wanted)
+    Comparison.objects.filter(pk__in=ids).exclude(held__in=[Comparison.FLAGGED, Comparison.WITHDRAWN]).update(held="")
 
 
 def ask_anew(dataset):

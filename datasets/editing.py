@@ -6,7 +6,8 @@ from django.db import IntegrityError, transaction
 
 from datasets.asking import ask
 from datasets.identity import fingerprint, sha256
-from datasets.models import Comparison, Judgment, Prompt, Response
+from datasets.models import Choice, Comparison, Judgment, Prompt, Response
+from datasets.words import words, words_of_prompt
 
 
 class CannotSave(Exception):
@@ -29,9 +30,10 @@ class Answer:
 
 
 def judged_responses(prompt):
-    """Ids of the prompt's responses that somebody has judged or has in hand."""
+    """Ids of the prompt's responses that somebody has judged, has in hand, or has written as a better one."""
     judgments = Judgment.objects.filter(comparison__prompt=prompt).exclude(state=Judgment.State.EXPIRED)
-    return {pk for comparison in Comparison.objects.filter(judgments__in=judgments) for pk in comparison.response_ids}
+    shown = {pk for comparison in Comparison.objects.filter(judgments__in=judgments) for pk in comparison.response_ids}
+    return shown | set(Choice.objects.filter(chosen__prompt=prompt).values_list("chosen", flat=True))
 
 
 @transaction.atomic
@@ -67,6 +69,7 @@ def save_parts(dataset, parts, prompt, locked):
     prompt = prompt or Prompt(dataset=dataset)
     prompt.system, prompt.instruction, prompt.input = parts.system, parts.instruction, parts.input
     prompt.turns, prompt.fingerprint, prompt.html = parts.turns, mark, None
+    prompt.words = words_of_prompt(parts)
     prompt.save()
     return prompt
 
@@ -92,5 +95,5 @@ def save_answer(prompt, answer, judged):
             response.delete()
         return
     response.text, response.source, response.demonstration = answer.text, answer.source, answer.demonstration
-    response.text_hash, response.html = sha256(answer.text), None
+    response.text_hash, response.html, response.words = sha256(answer.text), None, words(answer.text)
     response.save()

@@ -24,13 +24,14 @@ PREVIEWED = 3
 def export_page(request, dataset):
     """Choose what goes in; with a format chosen: the account and the first rows, before anything is downloaded."""
     data = request.GET or None
-    form = FilterForm(data)
+    form = FilterForm(dataset, data)
     name = request.GET.get("format", "dpo")
     context = {
         "dataset": dataset,
         "form": form,
         "formats": {name: module.LABEL for name, module in writable().items()},
         "name": name,
+        "hidden": [] if len(list(form.fields["criterion"].choices)) > 1 else ["criterion"],
         "names": annotators_of(dataset),
     }
     if data and name in writable() and form.is_valid():
@@ -61,7 +62,7 @@ def annotators_of(dataset):
 def export_file(request, dataset, name):
     if name not in writable():
         raise Http404(_("There is no such format."))
-    form = FilterForm(request.GET)
+    form = FilterForm(dataset, request.GET)
     if not form.is_valid():
         raise BadRequest(form.errors.as_text())
     lines = Export(dataset, name, form.filters()).lines()

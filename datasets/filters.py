@@ -1,5 +1,6 @@
 """The filters of an export as a person writes them: `--name value` on the command, `name=value` on the page."""
 
+import functools
 from datetime import UTC, datetime, time, timedelta
 
 from django import forms
@@ -7,7 +8,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from datasets.exports import EVERY, MAJORITY, Filters
+from datasets.exports import ADJACENT, ALL, BEST_REST, BEST_WORST, EVERY, MAJORITY, Filters
+from datasets.models import Choice
 
 
 class Moment(forms.CharField):
@@ -44,7 +46,26 @@ class Names(forms.Field):
         return tuple(name for name in value or () if name)
 
 
+class Criterion(forms.ChoiceField):
+    """One of the criteria that there are; "" is in all."""
+
+    def validate(self, value):
+        if value and not self.valid_value(value):
+            there = ", ".join(name for name, _words in self.choices if name)
+            message = _("There is no criterion “%(value)s”. There are: %(there)s")
+            raise forms.ValidationError(message, params={"value": value, "there": there or _("none")})
+
+
+def criteria_of(dataset):
+    """The criteria by which choices can be exported: those that are asked now, and those of choices made before."""
+    asked = [criterion["name"] for criterion in dataset.criteria]
+    made = Choice.objects.filter(judgment__dataset=dataset).exclude(criterion__in=["", *asked])
+    return [*asked, *made.order_by("criterion").values_list("criterion", flat=True).distinct()]
+
+
 class FilterForm(forms.Form):
+    """The filters. Which criteria there are is looked up when the field is shown, or when one is named."""
+
     mode = forms.ChoiceField(
         label=_("Rows"),
         required=False,
@@ -61,6 +82,22 @@ class FilterForm(forms.Form):
         widget=forms.NumberInput(attrs={"step": "0.05"}),
     )
     min_strength = forms.IntegerField(label=_("Least strength (1 to 3)"), required=False, min_value=1, max_value=3)
+    criterion = Criterion(label=_("Criterion"), required=False)
+    ranks = forms.ChoiceField(
+        label=_("Of an order"),
+        required=False,
+        choices=[
+            (ALL, _("every two answers")),
+            (ADJACENT, _("neighbours only")),
+            (BEST_REST, _("the best over each other one")),
+            (BEST_WORST, _("the best over the worst")),
+        ],
+    )
+
+    def __init__(self, dataset, *args):
+        super().__init__(*args)
+        found = functools.cache(functools.partial(criteria_of, dataset))
+        self.fields["criterion"].choices = lambda: [("", _("in all")), *((name, name) for name in found())]
 
     def filters(self):
         """The Filters of a valid form."""
@@ -72,6 +109,8 @@ class FilterForm(forms.Form):
             until=said["until"],
             min_agreement=said["min_agreement"] or 0.0,
             min_strength=said["min_strength"] or 1,
+            criterion=said["criterion"],
+            ranks=said["ranks"] or ALL,
         )
 
     def add_prefix(self, field_name):

@@ -10,7 +10,7 @@ from django.db.models import Case, Count, F, Max, Q, Sum, Value, When, Window
 from django.db.models.functions import Greatest, Least, RowNumber, TruncDate
 from django.utils import timezone
 
-from datasets.looking import SIDES, VERDICTS, Person, acts, beginning, by, duration
+from datasets.looking import SIDES, TOO_FAST, VERDICTS, Person, acts, beginning, by, duration
 from datasets.models import Choice, Comparison, Import, Judgment
 
 DAYS_SHOWN = 30
@@ -33,18 +33,18 @@ class Share:
 
 
 def verdict_shares(verdicts):
-    """{kind: Share} of choice, tie and both_bad among votes, of skip among votes and skips. `verdicts`: counts, as
+    """{kind: Share} of each kind of verdict among votes, of skips and flags among all acts. `verdicts`: counts, as
     `progress.verdicts` gives them."""
-    acts = sum(verdicts.values())
-    votes = acts - verdicts["skip"]
-    return {kind: Share(n, acts if kind == "skip" else votes) for kind, n in verdicts.items()}
+    acts, passed = sum(verdicts.values()), ("skip", "flag")
+    votes = acts - sum(verdicts.get(kind, 0) for kind in passed)
+    return {kind: Share(n, acts if kind in passed else votes) for kind, n in verdicts.items()}
 
 
 def stated(dataset):
-    """Choices of votes, each with its pair of answers `low`, `high` and whether it is a `tie`."""
+    """Choices of votes in all, each with its pair of answers `low`, `high` and whether it is a `tie`."""
     return (
         Choice.objects.of_votes()
-        .filter(judgment__dataset=dataset)
+        .filter(judgment__dataset=dataset, criterion="")
         .order_by()
         .annotate(
             low=Least("chosen", "rejected"),
@@ -73,15 +73,18 @@ def pairs_within(groups):
 
 @dataclass(frozen=True)
 class Numbers:
-    """One person in one dataset. left: among their choices, None of an imported name (a file tells no side);
-    seconds: the median, None where unknown; agreement: with the votes of others on the same two answers."""
+    """One person in one dataset. left: among their choices of a side, None of an imported name (a file tells no side);
+    fast: votes in less time than it takes to read, None of an imported name; seconds: the median, None where unknown;
+    agreement: with the votes of others on the same two answers."""
 
     person: Person
     judgments: int
     ties: int
     both_bad: int
     skips: int
+    flags: int
     left: Share | None
+    fast: Share | None
     seconds: float | None
     agreement: Share
 
@@ -97,27 +100,22 @@ def numbers_of(dataset, people):
     medians, agreements = medians_of(dataset, people), agreements_of(dataset, people)
     found = []
     for person in people:
-        *said, left, right = counts.get(person.key, (0,) * 6)
-        share = None if person.is_imported else Share(left, left + right)
+        *said, left, right, fast = counts.get(person.key, (0,) * 8)
+        shares = (None, None) if person.is_imported else (Share(left, left + right), Share(fast, said[0]))
         agreed = agreements.get(person.key, Share(0, 0))
-        found.append(Numbers(person, *said, share, medians.get(person.key), agreed))
+        found.append(Numbers(person, *said, *shares, medians.get(person.key), agreed))
     return found
 
 
 def counts_of(dataset, people):
-    """{person's key: (votes, ties, both bad, skips, left, right)}"""
-    skip = VERDICTS["skip"][1]
-    counted = (VERDICTS["tie"][1], VERDICTS["both_bad"][1], skip, SIDES["left"][1], SIDES["right"][1])
+    """{person's key: (votes, ties, both bad, skips, flags, left, right, too fast)}"""
+    kinds = [VERDICTS[kind][1] for kind in ("tie", "both_bad", "skip", "flag")]
+    votes = Q(state__in=Judgment.STANDING)
+    counted = (votes, *kinds, SIDES["left"][1], SIDES["right"][1], TOO_FAST)
     groups = acts(dataset).filter(by(*people)).order_by().values("annotator", "imported_by")
-    rows = groups.annotate(
-        votes=Count("pk", filter=~skip), **{f"n{i}": Count("pk", filter=q) for i, q in enumerate(counted)}
-    )
-    return {
-        (account, name): tuple(counts)
-        for account, name, *counts in rows.values_list(
-            "annotator", "imported_by", "votes", *(f"n{i}" for i in range(len(counted)))
-        )
-    }
+    rows = groups.annotate(**{f"n{i}": Count("pk", filter=q) for i, q in enumerate(counted)})
+    fields = ("annotator", "imported_by", *(f"n{i}" for i in range(len(counted))))
+    return {(account, name): tuple(counts) for account, name, *counts in rows.values_list(*fields)}
 
 
 def medians_of(dataset, people):
@@ -140,12 +138,15 @@ def medians_of(dataset, people):
 def agreements_of(dataset, people):
     """{person's key: Share}: of all pairs of one vote of theirs and one of somebody else on the same two answers,
     those that say the same (the same answer, or both a tie)."""
-    chosen, rejected, strength = (f"{OTHER}__choices__{name}" for name in ("chosen", "rejected", "strength"))
+    chosen, rejected, strength, criterion = (
+        f"{OTHER}__choices__{name}" for name in ("chosen", "rejected", "strength", "criterion")
+    )
     as_i = Q(**{chosen: F("chosen"), rejected: F("rejected")})
     turned = Q(**{chosen: F("rejected"), rejected: F("chosen")})
     tie, no_tie = Q(strength=0, **{strength: 0}), Q(strength__gt=0, **{f"{strength}__gt": 0})
     mine = Judgment.objects.votes().filter(by(*people), dataset=dataset)
-    met = Choice.objects.filter(another_vote(), as_i | turned, judgment__in=mine).order_by()
+    in_all = Q(criterion="", **{criterion: ""})
+    met = Choice.objects.filter(another_vote(), as_i | turned, in_all, judgment__in=mine).order_by()
     groups = met.values("judgment__annotator", "judgment__imported_by")
     rows = groups.annotate(met=Count("pk"), agreed=Count("pk", filter=as_i & (tie | no_tie)))
     return {

@@ -1,12 +1,14 @@
 from django.core.exceptions import BadRequest
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
+from django.shortcuts import render as render_template
 from django.views.decorators.http import require_safe
 
-from datasets import following, looking
+from datasets import flags, following, looking, marks, saying
 from datasets.access import dataset_admin_required
 from datasets.models import Judgment
 from datasets.progress import progress, verdicts
-from datasets.rendering import shown_prompt, shown_responses
+from datasets.rendering import shown_prompt
+from datasets.words import READ_A_SECOND
 
 PEOPLE_A_PAGE = 50
 RECORD_A_PAGE = 25
@@ -17,29 +19,32 @@ OTHERS_SHOWN = 200
 @require_safe
 def judgment_list(request, dataset):
     form = looking.JudgmentFilter(dataset, request.GET)
-    context = {"dataset": dataset, "form": form, "filtered": any(request.GET.get(name) for name in form.fields)}
+    context = {"form": form, "filtered": any(request.GET.get(name) for name in form.fields)}
     if form.is_valid():
         page, older = looking.page_of(form.kept(looking.acts(dataset)), before_of(request))
         context |= {"judgments": looking.described(page)} | links(request, "before", older)
-    return render(request, "datasets/judgments.html", context, status=200 if form.is_valid() else 422)
+    return render(request, dataset, "judgments", context, status=200 if form.is_valid() else 422)
 
 
 @dataset_admin_required
 @require_safe
 def judgment_page(request, dataset, pk):
     """What one person saw and said, and what others said of the same comparison."""
-    there = Judgment.objects.visible().filter(dataset=dataset).select_related("annotator")
+    there = looking.with_speed(Judgment.objects.visible().filter(dataset=dataset).select_related("annotator"))
     judgment = get_object_or_404(there.select_related("comparison__prompt"), pk=pk)
     others = there.filter(comparison=judgment.comparison_id).exclude(pk=pk).order_by("decided_at", "pk")[:OTHERS_SHOWN]
-    marks, shown = looking.marks_of([judgment])[judgment.pk], shown_responses(judgment.order)
+    answers = marks.answers_of(judgment)
     context = {
-        "dataset": dataset,
         "judgment": looking.described([judgment])[0],
+        "strength": saying.strength(judgment.verdict),
+        "criteria": saying.by_criteria(judgment, looking.letters_in(judgment.order), dataset.criteria),
+        "reasons": saying.reasons(judgment, dataset.chips),
         "prompt": shown_prompt(judgment.comparison.prompt).html,
-        "answers": list(zip(looking.LETTERS, shown, map(marks.get, judgment.order), strict=False)),
-        "others": looking.letters_of(looking.described(list(others)), judgment.order),
+        "answers": answers[: len(judgment.order)],
+        "written": answers[len(judgment.order) :],
+        "others": marks.letters_of(looking.described(list(others), judgment.order), judgment.order),
     }
-    return render(request, "datasets/judgment.html", context)
+    return render(request, dataset, "judgment", context)
 
 
 @dataset_admin_required
@@ -48,8 +53,8 @@ def annotator_list(request, dataset):
     after = person_in(request, "after")
     people = looking.people_of(dataset, after, PEOPLE_A_PAGE + 1)
     more = people[PEOPLE_A_PAGE - 1].token if len(people) > PEOPLE_A_PAGE else None
-    context = {"dataset": dataset, "people": following.numbers_of(dataset, people[:PEOPLE_A_PAGE])}
-    return render(request, "datasets/annotators.html", context | links(request, "after", more))
+    context = {"people": following.numbers_of(dataset, people[:PEOPLE_A_PAGE]), "read_a_second": READ_A_SECOND}
+    return render(request, dataset, "annotators", context | links(request, "after", more))
 
 
 @dataset_admin_required
@@ -61,23 +66,20 @@ def record_page(request, dataset):
     theirs = votes.filter(looking.by(person)) if person else votes
     page, older = looking.page_of(theirs, before_of(request), RECORD_A_PAGE)
     context = {
-        "dataset": dataset,
         "person": person,
         "numbers": following.numbers_of(dataset, [person])[0] if person else None,
-        "record": looking.record(looking.described(page)),
+        "record": marks.record(looking.described(page)),
     }
-    return render(request, "datasets/record.html", context | links(request, "before", older))
+    return render(request, dataset, "record", context | links(request, "before", older))
 
 
 @dataset_admin_required
 @require_safe
 def follow_page(request, dataset):
-    days, said = following.days(dataset), verdicts(dataset)
-    shares = following.verdict_shares(said)
+    days, shares = following.days(dataset), following.verdict_shares(verdicts(dataset))
     context = {
-        "dataset": dataset,
         "progress": progress(dataset),
-        "votes": sum(said.values()) - said["skip"],
+        "votes": shares["choice"].whole,
         "verdicts": [(kind, looking.VERDICTS[kind][0], share) for kind, share in shares.items()],
         "agreement": following.agreement(dataset),
         "pace": following.pace(dataset, days),
@@ -86,7 +88,13 @@ def follow_page(request, dataset):
         "people": [(person, n, days.people.get(person.pk)) for person, n in following.busiest(dataset)],
         "most_of_a_person": max((n for ns in days.people.values() for n in ns), default=0),
     }
-    return render(request, "datasets/follow.html", context)
+    return render(request, dataset, "follow", context)
+
+
+def render(request, dataset, name, context, status=200):
+    """A page of those that look at a dataset; all of them say whether anything is flagged."""
+    context |= {"dataset": dataset, "flags": flags.counts(dataset)}
+    return render_template(request, f"datasets/{name}.html", context, status=status)
 
 
 def before_of(request):

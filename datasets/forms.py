@@ -58,7 +58,7 @@ class PeopleField(forms.CharField):
     widget = forms.Textarea
 
     def prepare_value(self, value):
-        return value if isinstance(value, str) else "\n".join(person.username for person in value or ())
+        return value if isinstance(value, str) else "\n".join(sorted(person.username for person in value or ()))
 
     def has_changed(self, initial, data):
         return self.prepare_value(initial).split() != (data or "").split()
@@ -91,8 +91,6 @@ class SettingsForm(forms.ModelForm):
             "pairs_limit",
             "ask_demonstrations",
             "overlap",
-            "allow_tie",
-            "allow_both_bad",
             "lease_minutes",
             "annotators",
         ]

@@ -6,13 +6,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from django import forms
 from django.contrib.auth import get_user_model
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q
 from django.db.models.functions import Left
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from datasets.models import Choice, Judgment, Response
+from datasets import saying
+from datasets.models import Judgment
+from datasets.words import READ_A_SECOND
 
 PAGE = 50
 NAMES_OFFERED = 500
@@ -23,13 +25,25 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ACCOUNT, IMPORTED, NOBODY = "account", "imported", "nobody"
 SKIPPED, REOPENED = Judgment.State.SKIPPED, Judgment.State.REOPENED
 
+# Judged in less time than it takes to read; whoever corrects a verdict has read it before. Imported: nobody knows.
+TOO_FAST = Q(
+    state__in=Judgment.STANDING,
+    annotator__isnull=False,
+    revision__lte=1,
+    comparison__words__gt=F("seconds") * READ_A_SECOND,
+)
 VERDICTS = {
-    "choice": (gettext_lazy("Choice"), ~Q(verdict__in=["tie", "both_bad", ""])),
+    "choice": (gettext_lazy("Choice"), Q(verdict__startswith="left") | Q(verdict__startswith="right")),
     "tie": (gettext_lazy("Tie"), Q(verdict="tie")),
     "both_bad": (gettext_lazy("Both bad"), Q(verdict="both_bad")),
-    "skip": (gettext_lazy("Skip"), Q(state=SKIPPED)),
+    "rank": (gettext_lazy("Ordered"), Q(verdict="rank")),
+    "rate": (gettext_lazy("Stars given"), Q(verdict="rate")),
+    "repair": (gettext_lazy("Better answer written"), Q(verdict="repair")),
+    "skip": (gettext_lazy("Skip"), Q(state=SKIPPED, flag="")),
+    "flag": (gettext_lazy("Flagged"), Q(state=SKIPPED) & ~Q(flag="")),
     "late": (gettext_lazy("late"), Q(surplus=True)),
     "reopened": (gettext_lazy("reopened"), Q(state=REOPENED)),
+    "fast": (gettext_lazy("too fast"), TOO_FAST),
 }
 # A file tells who won, not where the answers stood: an imported judgment has no side.
 SIDES = {
@@ -196,9 +210,14 @@ def page_of(judgments, before=None, size=PAGE):
     if before:
         at, pk = before
         judgments = judgments.filter(decided_at__lte=at).filter(Q(decided_at__lt=at) | Q(pk__lt=pk))
-    found = judgments.annotate(instruction=Left("comparison__prompt__instruction", START))
+    found = with_speed(judgments).annotate(instruction=Left("comparison__prompt__instruction", START))
     page = list(found.select_related("annotator").order_by("-decided_at", "-pk")[: size + 1])
     return page[:size], key_of(page[size - 1]) if len(page) > size else None
+
+
+def with_speed(judgments):
+    """The judgments, each with whether it was `too_fast`."""
+    return judgments.annotate(too_fast=ExpressionWrapper(TOO_FAST, output_field=BooleanField()))
 
 
 def key_of(judgment):
@@ -214,25 +233,42 @@ def read_key(key):
     return EPOCH + timedelta(microseconds=int(microseconds)), int(pk)
 
 
-def described(judgments):
-    """The judgments, each with what the pages say of it: person, words, late, reopened, side, taken."""
+def described(judgments, order=None):
+    """The judgments, each with what the pages say of it: person, words, detail (an order, stars, why it was flagged),
+    note, late, reopened, side, taken. order: of the answers on the page; else each as that person saw them."""
     for judgment in judgments:
-        account = judgment.annotator
+        account, letters = judgment.annotator, letters_in(order or judgment.order)
         judgment.person = Person.of(account and account.pk, account and account.username, judgment.imported_by)
-        judgment.words = in_words(judgment)
+        judgment.words = in_words(judgment, letters)
+        judgment.detail = detail_of(judgment, letters)
+        judgment.note = judgment.said.get("note", "")
         judgment.reopened = judgment.state == REOPENED
         judgment.side = side_of(judgment)
         judgment.taken = duration(None if judgment.state == SKIPPED else judgment.seconds)
     return judgments
 
 
-def in_words(judgment):
+def letters_in(order):
+    """{response id: its letter} in an order."""
+    return dict(zip(order, LETTERS, strict=False))
+
+
+def in_words(judgment, letters):
     """The verdict; where none stands, the state."""
     if judgment.state == SKIPPED:
-        return VERDICTS["skip"][0]
+        return VERDICTS["flag" if judgment.flag else "skip"][0]
     if not judgment.verdict:
         return judgment.get_state_display()
+    if saying.strength(judgment.verdict):
+        return saying.better(judgment.verdict, judgment.order, letters)
     return VERDICTS.get(judgment.verdict, VERDICTS["choice"])[0]
+
+
+def detail_of(judgment, letters):
+    """What the verdict alone does not tell: the order or the stars in all, or why it was flagged."""
+    if judgment.flag:
+        return saying.FLAGS.get(judgment.flag, judgment.flag)
+    return saying.told({kind: judgment.said.get(kind) for kind in ("rank", "stars")}, judgment.order, letters)
 
 
 def side_of(judgment):
@@ -251,39 +287,3 @@ def duration(seconds):
     if minutes:
         return _("%(m)s min %(s)s s") % {"m": minutes, "s": seconds}
     return _("%(s)s s") % {"s": seconds}
-
-
-def letters_of(judgments, order):
-    """The judgments, each with `letter`: its chosen answer's, where the answers stand in this order; "" without one."""
-    letters, marks = dict(zip(order, LETTERS, strict=False)), marks_of(judgments)
-    for judgment in judgments:
-        chosen = [letters[pk] for pk, mark in marks[judgment.pk].items() if mark == "chosen" and pk in letters]
-        judgment.letter = "".join(chosen)
-    return judgments
-
-
-def marks_of(judgments):
-    """{judgment id: {response id: mark}} of standing votes: chosen, rejected, tied, or bad where both were."""
-    choices = Choice.objects.filter(judgment__in=[judgment.pk for judgment in judgments])
-    found = {
-        judgment.pk: dict.fromkeys(judgment.order, "bad" if judgment.verdict == "both_bad" else "")
-        for judgment in judgments
-    }
-    for pk, chosen, rejected, strength in choices.values_list("judgment", "chosen", "rejected", "strength"):
-        found[pk] |= {chosen: "chosen" if strength else "tied", rejected: "rejected" if strength else "tied"}
-    return found
-
-
-def record(judgments):
-    """[(judgment, [(mark, start of the answer)])] of standing votes, the chosen answer first: as in
-    "夏威夷 (chosen) vs 马尔代夫 (rejected)"."""
-    ids = {pk for judgment in judgments for pk in judgment.order}
-    starts = dict(Response.objects.filter(pk__in=ids).annotate(start=Left("text", START)).values_list("pk", "start"))
-    marks = marks_of(judgments)
-    return [
-        (
-            judgment,
-            [(mark, starts[pk]) for pk, mark in sorted(marks[judgment.pk].items(), key=lambda m: m[1] != "chosen")],
-        )
-        for judgment in judgments
-    ]

@@ -24,6 +24,22 @@ class DatasetQuerySet(models.QuerySet):
         named = Dataset.annotators.through.objects.filter(dataset=OuterRef("pk"))
         return self.filter(~Exists(named) | Exists(named.filter(user=user.pk)))
 
+    def the_one_open_to(self, user, slug):
+        """The dataset of this short name, if it is open to this person; raises DoesNotExist. Said in SQL: each act of
+        judging asks this, and to put the query together would take longer than to run it."""
+        found = self.raw(ONE_OPEN_TO, {"slug": slug, "user": user.pk, "is_admin": user.is_admin})
+        for dataset in found:
+            return dataset
+        raise self.model.DoesNotExist(slug)
+
+
+ONE_OPEN_TO = """
+    SELECT d.* FROM datasets_dataset d
+    WHERE d.slug = %(slug)s AND (%(is_admin)s
+      OR NOT EXISTS (SELECT 1 FROM datasets_dataset_annotators a WHERE a.dataset_id = d.id)
+      OR EXISTS (SELECT 1 FROM datasets_dataset_annotators a WHERE a.dataset_id = d.id AND a.user_id = %(user)s))
+"""
+
 
 class Dataset(models.Model):
     """Prompts with their answers, and how they are asked."""
@@ -31,6 +47,11 @@ class Dataset(models.Model):
     class Pairs(models.TextChoices):
         ALL = "all", _("every pair of answers")
         FIRST = "first", _("each answer against the first one")
+
+    class Asked(models.TextChoices):
+        OFF = "off", _("not asked")
+        OPTIONAL = "optional", _("optional")
+        REQUIRED = "required", _("required")
 
     class State(models.TextChoices):
         OPEN = "open", _("open: people judge")
@@ -52,8 +73,25 @@ class Dataset(models.Model):
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(100)],
     )
+    question = models.CharField(_("question"), max_length=40, default="pair")
+    fewest_shown = models.PositiveSmallIntegerField(default=2)
+    most_shown = models.PositiveSmallIntegerField(
+        _("at most so many answers at once"), default=2, validators=[MinValueValidator(1), MaxValueValidator(6)]
+    )
+    with_stars = models.BooleanField(_("stars for each answer too"), default=False)
     allow_tie = models.BooleanField(_("ties allowed"), default=True)
     allow_both_bad = models.BooleanField(_("“Both bad” allowed"), default=True)
+    allow_skip = models.BooleanField(_("“Skip” (cannot judge) allowed"), default=True)
+    allow_flag = models.BooleanField(_("“Flag” allowed"), default=False)
+    criteria = models.JSONField(_("criteria"), default=list, blank=True, help_text='[{"name", "guideline"}]')
+    reasons = models.CharField(_("reasons"), max_length=10, choices=Asked, default=Asked.OFF)
+    chips = models.JSONField(_("reasons offered"), default=list, blank=True)
+    allow_repair = models.BooleanField(_("annotators may improve an answer"), default=False)
+    repair_round = models.BooleanField(_("both bad: others write a better answer"), default=False)
+    ask_repairs = models.BooleanField(_("compare improved answers too"), default=False)
+    kept_ready = models.PositiveSmallIntegerField(
+        _("comparisons kept ready in the browser"), default=4, validators=[MaxValueValidator(19)]
+    )
     lease_minutes = models.PositiveSmallIntegerField(
         _("minutes that a comparison is held for one person"), default=30, validators=[MinValueValidator(1)]
     )
@@ -138,6 +176,7 @@ class Prompt(models.Model):
     instruction = models.TextField()
     input = models.TextField(blank=True)
     imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
+    words = models.PositiveIntegerField(default=0)
     html = models.JSONField(null=True, help_text="The parts as rendered at the first showing")
 
     objects = ArrivedQuerySet.as_manager()
@@ -154,7 +193,7 @@ class ResponseQuerySet(ArrivedQuerySet):
         """Each response with `chosen`, `rejected` and `tied`: how often votes said so of it."""
 
         def times(side, **strength):
-            said = Choice.objects.of_votes().filter(**{side: OuterRef("pk")}, **strength).order_by()
+            said = Choice.objects.of_votes().filter(**{side: OuterRef("pk")}, criterion="", **strength).order_by()
             return Coalesce(Subquery(said.values(side).annotate(n=Count("pk")).values("n")), 0)
 
         return self.annotate(
@@ -165,7 +204,12 @@ class ResponseQuerySet(ArrivedQuerySet):
 
 
 class Response(models.Model):
-    """One candidate answer. `candidate`: compared by the dataset's policy; `demonstration`: a row of every SFT file."""
+    """One candidate answer. `candidate`: compared by the dataset's policy; `demonstration`: a row of every SFT file.
+
+    Source `repair`: a better answer that somebody wrote while judging; it is never shown to its writers.
+    """
+
+    REPAIR = "repair"
 
     prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="responses")
     text = models.TextField()
@@ -174,6 +218,8 @@ class Response(models.Model):
     candidate = models.BooleanField(default=False)
     demonstration = models.BooleanField(default=False)
     imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
+    writers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", help_text="Of a repair: who wrote it")
+    words = models.PositiveIntegerField(default=0)
     html = models.TextField(null=True, help_text="The text as rendered at the first showing")  # noqa: DJ001
 
     objects = ResponseQuerySet.as_manager()
@@ -210,7 +256,17 @@ def draw_priority():
 
 
 class Comparison(models.Model):
-    """The unit of work: one prompt and the responses shown together. `key` is made of their ids, ascending."""
+    """The unit of work: one prompt and the responses shown together. `key` is made of their ids, ascending.
+
+    task: what is wanted of it. `judge`: a verdict; `repair`: a better answer than those shown, by somebody who is not
+    among `barred`. words: those of the prompt and of the responses, to tell how long it takes to read.
+    """
+
+    class Task(models.TextChoices):
+        JUDGE = "judge", _("judge")
+        REPAIR = "repair", _("repair")
+
+    FLAGGED, WITHDRAWN = "flagged", "withdrawn"  # why it is held: an admin has to decide; an admin has decided
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="comparisons")
     prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="comparisons")
@@ -219,11 +275,15 @@ class Comparison(models.Model):
     open_slots = models.IntegerField(default=1)
     priority = models.BigIntegerField(default=draw_priority)
     held = models.CharField(max_length=20, blank=True, default="")
+    task = models.CharField(max_length=10, choices=Task, default=Task.JUDGE)
+    words = models.PositiveIntegerField(default=0)
+    barred = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")
 
     objects = ComparisonQuerySet.as_manager()
 
     class Meta:
         indexes = [
+            models.Index(fields=["dataset", "held", "id"], condition=~Q(held=""), name="held_comparisons"),
             models.Index(
                 fields=["dataset", "priority", "id"], condition=Q(open_slots__gt=0, held=""), name="next_comparison"
             ),
@@ -234,12 +294,14 @@ class Comparison(models.Model):
         return self.key
 
     @staticmethod
-    def key_of(response_ids):
-        return "-".join(str(pk) for pk in sorted(response_ids))
+    def key_of(response_ids, task=Task.JUDGE):
+        """The ids, ascending; of a repair with an `r` behind them: it is another piece of work on the same answers."""
+        ids = "-".join(str(pk) for pk in sorted(response_ids))
+        return ids if task == Comparison.Task.JUDGE else f"{ids}r"
 
     @property
     def response_ids(self):
-        return [int(pk) for pk in self.key.split("-")]
+        return [int(pk) for pk in self.key.removesuffix("r").split("-")]
 
 
 class JudgmentQuerySet(ArrivedQuerySet):
@@ -289,11 +351,15 @@ class Judgment(models.Model):
     revision = models.PositiveIntegerField(default=0)
     order = models.JSONField(help_text="Response ids as shown, from left to right")
     verdict = models.CharField(max_length=20, blank=True)
+    said = models.JSONField(
+        default=dict, blank=True, help_text="What the form said besides: ranks, stars, criteria, reasons, reason, note"
+    )
+    flag = models.CharField(max_length=20, blank=True, help_text="Why it was flagged, a code of the questions")
     surplus = models.BooleanField(default=False)
     leased_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     decided_at = models.DateTimeField(null=True)
-    seconds = models.FloatField(null=True, help_text="From the hand-out to the verdict")
+    seconds = models.FloatField(null=True, help_text="At work on it, as the browser saw it; else since the hand-out")
     imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
     imported_by = models.CharField(max_length=200, blank=True, help_text="An annotator's name from a file")
     imported_from = models.CharField(max_length=300, blank=True, help_text="file:line")
@@ -333,12 +399,15 @@ class ChoiceQuerySet(models.QuerySet):
 
 
 class Choice(models.Model):
-    """What a judgment states of two responses. Strength 0 is a tie: then chosen and rejected are no order."""
+    """What a judgment states of two responses, in all ("") or by a criterion. Strength 0 is a tie: then chosen and
+    rejected are no order."""
 
     judgment = models.ForeignKey(Judgment, models.CASCADE, related_name="choices")
     chosen = models.ForeignKey(Response, models.CASCADE, related_name="won")
     rejected = models.ForeignKey(Response, models.CASCADE, related_name="lost")
     strength = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(3)])
+    criterion = models.CharField(max_length=80, blank=True, default="")
+    rank_gap = models.PositiveSmallIntegerField(null=True, help_text="Of a ranking: how many places apart")
 
     objects = ChoiceQuerySet.as_manager()
 
@@ -346,8 +415,28 @@ class Choice(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(chosen=F("rejected")), name="a_choice_is_between_two"),
             models.CheckConstraint(condition=Q(strength__lte=3), name="strength_at_most_three"),
-            models.UniqueConstraint(fields=["judgment", "chosen", "rejected"], name="choice_once_in_a_judgment"),
+            models.UniqueConstraint(
+                fields=["judgment", "criterion", "chosen", "rejected"], name="choice_once_in_a_judgment"
+            ),
         ]
 
     def __str__(self):
         return f"{self.chosen_id} > {self.rejected_id}"
+
+
+class Rating(models.Model):
+    """1 to 5 stars that a judgment gives to one response, in all ("") or by a criterion."""
+
+    judgment = models.ForeignKey(Judgment, models.CASCADE, related_name="ratings")
+    response = models.ForeignKey(Response, models.CASCADE, related_name="ratings")
+    stars = models.PositiveSmallIntegerField(validators=[MinValueValidator(1), MaxValueValidator(5)])
+    criterion = models.CharField(max_length=80, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(stars__gte=1, stars__lte=5), name="stars_from_one_to_five"),
+            models.UniqueConstraint(fields=["judgment", "criterion", "response"], name="rating_once_in_a_judgment"),
+        ]
+
+    def __str__(self):
+        return f"{self.response_id}: {self.stars}"

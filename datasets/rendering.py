@@ -3,7 +3,12 @@
 Everything that comes in is hostile. Markdown passes no HTML; nh3 is always the last step.
 """
 
+import json
+import threading
+from operator import itemgetter
+
 import nh3
+from django.db import connection, transaction
 from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -13,7 +18,9 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from datasets.identity import sha256
 from datasets.models import Prompt, Response
+from datasets.writing import writing
 
 RENDERED_WHOLE = 200_000  # characters; longer texts are shown as plain text
 MANY_BRACKETS = 200  # texmath takes quadratic time in the number of `\\(`
@@ -140,10 +147,10 @@ def render(text):
 def shown_responses(ids):
     """The responses of these ids, in this order, each with its `html` rendered, and kept for the next time."""
     found = Response.objects.in_bulk(ids)
-    for response in found.values():
-        if response.html is None:
-            response.html = render(response.text)
-            Response.objects.filter(pk=response.pk).update(html=response.html)
+    missing = [response for response in found.values() if response.html is None]
+    for response in missing:
+        response.html = render(response.text)
+    keep(missing)
     return [found[pk] for pk in ids]
 
 
@@ -161,5 +168,58 @@ def shown_prompt(prompt):
     """The prompt with its parts rendered in `html`, and kept for the next time."""
     if prompt.html is None:
         prompt.html = prompt_html(prompt)
-        Prompt.objects.filter(pk=prompt.pk).update(html=prompt.html)
+        keep([prompt])
     return prompt
+
+
+def shown(prompt, ids, read=None):
+    """(the HTML of a prompt's parts, [the HTML of each of these responses]), by ids; rendered, and kept, where it is
+    shown for the first time. read: what was read already, as `kept` gives it."""
+    parts, found = read or kept(prompt, ids)
+    new = []
+    if parts is None:
+        new.append(Prompt.objects.get(pk=prompt))
+        parts = new[0].html = prompt_html(new[0])
+    htmls = {pk: html for pk, (html, _) in found.items()}
+    for pk, (html, text) in found.items():
+        if html is None:
+            htmls[pk] = render(text)
+            new.append(Response(pk=pk, html=htmls[pk], text_hash=sha256(text)))
+    keep(new)
+    return parts, [htmls[pk] for pk in ids]
+
+
+TEXT_TO_RENDER = "CASE WHEN html IS NULL THEN text END"
+
+
+def kept(prompt, ids):
+    """(the kept HTML of a prompt's parts, {id of a response: (its kept HTML, its text where none is kept yet)})."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT html FROM datasets_prompt WHERE id = %s", [prompt])
+        (parts,) = cursor.fetchone()
+        places = ", ".join(["%s"] * len(ids))
+        cursor.execute(f"SELECT id, html, {TEXT_TO_RENDER} FROM datasets_response WHERE id IN ({places})", ids)
+        return parts and json.loads(parts), {pk: (html, text) for pk, html, text in cursor.fetchall()}
+
+
+KEPT_AT_ONCE = 50
+_to_keep, _guard = [], threading.Lock()
+
+
+def keep(rendered):
+    """Keep the HTML of prompts and responses. It is gathered and written now and then, many in one transaction: what a
+    process had not written when it ended is rendered anew. A text that was changed in the meantime keeps none."""
+    global _to_keep
+    with _guard:
+        _to_keep += rendered
+        if len(_to_keep) < KEPT_AT_ONCE:
+            return
+        rows, _to_keep = _to_keep, []
+    prompts = [(json.dumps(row.html), row.pk, row.fingerprint) for row in rows if isinstance(row, Prompt)]
+    responses = [(row.html, row.pk, row.text_hash) for row in rows if isinstance(row, Response)]
+    with writing(), transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(KEEP.format(table="prompt", mark="fingerprint"), sorted(prompts, key=itemgetter(1)))
+        cursor.executemany(KEEP.format(table="response", mark="text_hash"), sorted(responses, key=itemgetter(1)))
+
+
+KEEP = "UPDATE datasets_{table} SET html = %s WHERE id = %s AND {mark} = %s AND html IS NULL"

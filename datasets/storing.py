@@ -9,6 +9,7 @@ from datasets.files import Item
 from datasets.formats.rows import CANDIDATES, DEMONSTRATION, Refused
 from datasets.identity import fingerprint, sha256
 from datasets.models import Choice, Comparison, Import, Judgment, Prompt, Response, RoleGiven
+from datasets.words import words, words_of_prompt
 
 
 @dataclass
@@ -67,6 +68,7 @@ def store_prompts(batch, rows):
             turns=prompt.turns,
             instruction=prompt.instruction,
             input=prompt.input,
+            words=words_of_prompt(prompt),
             imported=run,
         )
         for mark, prompt in wanted.items()
@@ -107,7 +109,12 @@ def store_responses(batch, rows):
             if stored is None:
                 prompt, source, mark = key
                 stored = Response(
-                    prompt_id=prompt, source=source, text_hash=mark, text=response.text, imported=batch.run
+                    prompt_id=prompt,
+                    source=source,
+                    text_hash=mark,
+                    text=response.text,
+                    words=words(response.text),
+                    imported=batch.run,
                 )
                 batch.responses[key] = made[key] = stored
             role = {CANDIDATES: "candidate", DEMONSTRATION: "demonstration"}.get(row.kind)
@@ -129,19 +136,26 @@ def give_roles(run):
 
 def store_comparisons(batch, rows):
     """{key: Comparison} of the judged rows' pairs; a new one is held until the import is done."""
-    prompts = {}
+    prompts, length = {}, {response.pk: response.words for response in batch.responses.values()}
     for row in rows:
         pks = response_pks(batch, row)
         for vote in row.votes:
-            key = Comparison.key_of(pks[index] for index in vote.pair)
-            prompts[key] = batch.prompts[fingerprint(row.prompt)].pk
+            pair = [pks[index] for index in vote.pair]
+            prompt = batch.prompts[fingerprint(row.prompt)]
+            prompts[Comparison.key_of(pair)] = prompt.pk, prompt.words + sum(length[pk] for pk in pair)
     found = {comparison.key: comparison for comparison in Comparison.objects.filter(key__in=prompts)}
     overlap = batch.run.dataset.overlap
     made = [
         Comparison(
-            dataset=batch.run.dataset, prompt_id=prompt, key=key, wanted=overlap, open_slots=overlap, held="importing"
+            dataset=batch.run.dataset,
+            prompt_id=prompt,
+            key=key,
+            wanted=overlap,
+            open_slots=overlap,
+            words=read,
+            held="importing",
         )
-        for key, prompt in prompts.items()
+        for key, (prompt, read) in prompts.items()
         if key not in found
     ]
     return found | {comparison.key: comparison for comparison in Comparison.objects.bulk_create(made)}

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from datasets import editing_views, export_views, following_views, import_views, views
+from datasets import editing_views, export_views, flag_views, following_views, import_views, views
 
 urlpatterns = [
     path("", views.dataset_list, name="datasets"),
@@ -19,6 +19,7 @@ urlpatterns = [
     path("<slug:slug>/judgments/<int:pk>/", following_views.judgment_page, name="judgment"),
     path("<slug:slug>/people/", following_views.annotator_list, name="annotators"),
     path("<slug:slug>/people/record/", following_views.record_page, name="record"),
+    path("<slug:slug>/flags/", flag_views.flag_list, name="flags"),
     path("<slug:slug>/export/", export_views.export_page, name="exports"),
     path("<slug:slug>/export/<slug:name>/", export_views.export_file, name="export"),
 ]

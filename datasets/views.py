@@ -5,7 +5,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from datasets import progress
+from datasets import flags, looking, progress
 from datasets.access import admin_required, dataset_admin_required
 from datasets.deleting import delete_dataset
 from datasets.formats import writable
@@ -45,7 +45,8 @@ def dataset_page(request, dataset):
     context = {
         "dataset": dataset,
         "progress": progress.progress(dataset),
-        "verdicts": progress.verdicts(dataset),
+        "verdicts": [(looking.VERDICTS[kind][0], n) for kind, n in progress.verdicts(dataset).items()],
+        "flags": flags.counts(dataset),
         "sources": progress.sources(dataset),
         "imports": dataset.imports.select_related("created_by").order_by("-pk")[:LATEST_IMPORTS],
         "all_imports": dataset.imports.count() > LATEST_IMPORTS,

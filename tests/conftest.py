@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from annotate.models import User
 from config.translations import compile_all
-from datasets import imports
+from datasets import imports, rendering
 from datasets.models import Dataset
 
 BROWSER = next((path for path in (os.environ.get("CHROMIUM"), shutil.which("chromium")) if path), None)
@@ -20,10 +20,12 @@ def pytest_configure(config):
 
 
 @pytest.fixture(autouse=True)
-def _quick_and_alone(settings, tmp_path):
-    """Passwords hash fast; each test has a data folder of its own."""
+def _quick_and_alone(settings, tmp_path, monkeypatch):
+    """Passwords hash fast; each test has a data folder of its own; nothing is remembered."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.DATA_DIR = tmp_path
+    monkeypatch.setattr(rendering, "KEPT_AT_ONCE", 1)
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
 
 def person(name, role=User.Role.ANNOTATOR):

@@ -21,12 +21,19 @@ TABLE = {
     "annotate": (access.annotator_required, (LOGIN, 404, 200, 200), (LOGIN, 404, 422, 422)),
     "guideline": (access.annotator_required, (LOGIN, 404, 200, 200), (LOGIN, 404, 405, 405)),
     "undo": (access.annotator_required, (LOGIN, 404, 302, 302), (LOGIN, 404, 302, 302)),
+    "ahead": (access.annotator_required, (LOGIN, 404, 405, 405), (LOGIN, 404, 200, 200)),
+    "give-back": (access.annotator_required, (LOGIN, 404, 405, 405), (LOGIN, 404, 204, 204)),
+    "differences": (access.annotator_required, (LOGIN, 404, 404, 404), (LOGIN, 404, 405, 405)),
+    "history": (access.annotator_required, (LOGIN, 404, 200, 200), (LOGIN, 404, 405, 405)),
+    "judged": (access.annotator_required, (LOGIN, 404, 404, 404), (LOGIN, 404, 405, 405)),
     "datasets": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "upload": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "rendered": (access.admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 200)),
     "import": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
     "dataset": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "dataset-settings": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "question": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "question-preview": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 422)),
     "imports": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "dataset-delete": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "prompt-new": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
@@ -37,6 +44,7 @@ TABLE = {
     "judgment": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "annotators": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "record": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "flags": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 400)),
     "exports": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "export": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "people": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
@@ -58,6 +66,8 @@ ROWS = {  # what pk is in a URL of this name
     "prompt": Prompt,
     "prompt-edit": Prompt,
     "judgment": Judgment,
+    "differences": Judgment,
+    "judged": Judgment,
     "person": User,
     "person-link": User,
 }
@@ -252,7 +262,7 @@ def broken(*args, **kwargs):
 def test_every_page_comes_under_the_strict_policy(world, monkeypatch):
     pages = [world[person].get(url(name)) for name in TABLE for person in PEOPLE]
     pages += [world["admin"].get(path) for path in ("/nowhere/", "/datasets/demo/?after=x")]
-    monkeypatch.setattr("annotate.views.progress", broken)
+    monkeypatch.setattr("annotate.views.recent_progress", broken)
     world["alice"].raise_request_exception = False
     pages.append(world["alice"].get("/"))
     assert {page.status_code for page in pages} == {200, 302, 400, 403, 404, 405, 410, 500}

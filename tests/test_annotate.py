@@ -14,6 +14,7 @@ from datasets.models import Choice, Comparison, Dataset, Judgment, Prompt, Respo
 from datasets.rendering import render
 from tests.conftest import wide
 
+JSON = {"Accept": "application/json"}
 VOID = {"meta", "link", "input", "br", "hr"}
 PAGE = "/annotate/demo/"
 
@@ -113,10 +114,14 @@ class Browser:
 
     @property
     def undo_forms(self):
-        return list(self.page.all("form", action=f"{self.address}undo/"))
+        """The form that undoes, where there is a button for it."""
+        pressed = [button for button in self.page.all("button", form="undo") if not button.has("hidden", True)]
+        return list(self.page.all("form", action=f"{self.address}undo/")) if pressed else []
 
     def said(self):
-        return [item.text for box in self.page.all("div", role="status") for item in box.all("li")]
+        """What the page tells, errors among it."""
+        boxes = [*self.page.all("div", role="status"), *self.page.all("ul", role="alert")]
+        return [item.text for box in boxes for item in box.all("li")]
 
     def answers(self):
         return {side: self.page.the(data_response=side).text.strip() for side in ("left", "right")}
@@ -132,8 +137,11 @@ class Browser:
         return self.send(form["action"], sent or fields(form), **headers)
 
     def send(self, address, sent, **headers):
+        """Post a form. The script's way (JSON) is answered with the comparison to keep ready, which is shown here."""
         self.answer = self.client.post(address, sent, follow=True, headers=headers)
-        self.page = read(self.answer)
+        self.said_json = self.answer.json() if "json" in self.answer["Content-Type"] else {}
+        html = self.said_json.get("again") or self.said_json.get("next") or ""
+        self.page = read(html if self.said_json else self.answer)
         return self
 
 
@@ -227,10 +235,10 @@ def test_judging_is_blind(client, alice, bob, make_dataset):
         Comparison.objects.create(pk=990_101 + n, dataset=dataset, prompt=prompt, key=key, wanted=3, open_slots=3)
     Browser(client, bob).look().give("both_bad").give("both_bad")
     answers = [Browser(client, alice).look().answer]
-    answers.append(client.get(PAGE, headers={"HX-Request": "true"}))
+    answers.append(client.post(f"{PAGE}ahead/", headers=JSON))
     answers.append(Browser(client, alice).look().give("left").answer)
     for answer in answers:
-        seen = answer.content.decode() + str(answer.headers) + str(client.cookies)
+        seen = answer.content.decode().replace('\\"', '"') + str(answer.headers) + str(client.cookies)
         assert 'data-response="left"' in seen
         assert not re.findall(r"(?:77|88|99)01\d\d|zebra|bob", seen)
     assert set(fields(read(answers[0]).the("form", data_comparison=True))) == {
@@ -249,7 +257,8 @@ def test_nothing_on_the_page_depends_on_what_others_said_of_this_comparison(clie
 
 
 def without_tokens(answer):
-    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", answer.content.decode())
+    html = answer if isinstance(answer, str) else answer.content.decode()
+    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"|"lease": "[^"]+"', "", html)
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
@@ -267,16 +276,17 @@ def test_a_verdict_is_kept_and_leads_to_the_next_comparison(at_work, verdict):
     assert at_work.judgment.comparison_id != judged.comparison_id
 
 
-@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+@pytest.mark.parametrize("headers", [{}, JSON])
 @pytest.mark.parametrize("verdict", ["left", "right", "tie", "both_bad", "skip"])
 def test_the_same_form_again_changes_nothing_and_is_answered_the_same_way(at_work, verdict, headers):
-    sent = fields(at_work.form)
-    first = at_work.give(verdict, sent, **headers).answer
+    sent, address = fields(at_work.form) | {"want": "1", "verdict": verdict}, at_work.form["action"]
+    first = at_work.send(address, sent, **headers).answer
     stands = everything()
-    again = at_work.give(verdict, sent, **headers).answer
+    again = at_work.send(address, sent, **headers).answer
     assert everything() == stands
     assert (again.status_code, again.redirect_chain) == (first.status_code, first.redirect_chain)
-    assert without_tokens(again) == without_tokens(first)
+    if not headers:
+        assert without_tokens(again) == without_tokens(first)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +307,7 @@ def test_another_verdict_on_an_old_form_changes_nothing_and_the_page_says_what_s
     assert everything() == stands
 
 
-@pytest.mark.parametrize("htmx", [{}, {"HX-Request": "true"}])
+@pytest.mark.parametrize("htmx", [{}, JSON])
 @pytest.mark.parametrize("verdict", ["nonsense", "", "left3", "keep me"])
 def test_a_verdict_that_is_not_asked_for_is_refused(at_work, verdict, htmx):
     stands, shown = everything(), at_work.answers()
@@ -471,7 +481,7 @@ def test_what_was_reopened_is_judged_again_from_the_oldest_on(at_work):
     assert [verdict for _, verdict, _ in saved()] == ["right"] * 3
 
 
-@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+@pytest.mark.parametrize("headers", [{}, JSON])
 def test_a_double_click_on_undo_undoes_once(at_work, headers):
     last = at_work.give("left").judgment
     (form,) = at_work.give("right").undo_forms
@@ -479,7 +489,8 @@ def test_a_double_click_on_undo_undoes_once(at_work, headers):
     stands = everything()
     again = at_work.send(form["action"], fields(form), **headers).answer
     assert everything() == stands
-    assert without_tokens(again) == without_tokens(first)
+    if not headers:
+        assert without_tokens(again) == without_tokens(first)
     assert [judgment.pk for judgment in Judgment.objects.filter(state="reopened")] == [last.pk]
 
 
@@ -578,34 +589,88 @@ def test_progress_of_a_larger_overlap_counts_what_all_have_judged(client, alice,
     assert "1 of 2" in Browser(client, bob).look().give("left").page.the("header").text
 
 
-# --- htmx ------------------------------------------------------------------------------------------------------------
+# --- the script's way: JSON ------------------------------------------------------------------------------------------
 
 
-def test_htmx_gets_the_fragment_only(at_work):
-    at_work.give("left", **{"HX-Request": "true"})
-    assert at_work.answer.redirect_chain == []
-    assert not list(at_work.page.all("html"))
-    assert all_done(at_work) == [0, 1]
-    assert saved() == [(Judgment.objects.earliest("pk").pk, "left", 1)]
+def test_the_script_is_given_one_more_comparison_and_the_first_stays_in_hand(client, alice, make_dataset):
+    make_dataset(wide(12), kept_ready=3)
+    page = Browser(client, alice).look()
+    held = [page.judgment.pk]
+    for _ in range(3):
+        said = client.post(f"{PAGE}ahead/", {"have": held}, headers=JSON).json()
+        held.append(int(fields(read(said["next"]).the("form", data_comparison=True))["judgment"]))
+    assert len(set(held)) == 4
+    assert "next" not in client.post(f"{PAGE}ahead/", {"have": held}, headers=JSON).json()
+    assert page.look().judgment.pk == held[0], "a page loaded anew shows the one that was held first"
+    said = page.give("left", fields(page.form) | {"want": "1"}, **JSON).said_json
+    assert said["judged"] == "1 judged by you"
+    assert page.judgment.pk not in held
+    assert page.look().judgment.pk == held[1]
+    assert Judgment.objects.filter(state="leased").count() == 4
 
 
-def test_the_fragment_is_what_the_page_holds(at_work):
-    whole = at_work.page.the("div", id="work")
-    fragment = at_work.look(**{"HX-Request": "true"}).page
-    for page in (whole, fragment):
-        for field in page.all("input", name="csrfmiddlewaretoken"):
-            field.attributes["value"] = ""
-    assert fragment.children == whole.children
+def test_what_the_browser_lost_is_handed_to_it_again(client, alice, make_dataset):
+    make_dataset(wide(12), kept_ready=2)
+    first = Browser(client, alice).look().judgment.pk
+    lost = client.post(f"{PAGE}ahead/", {"have": [first]}, headers=JSON).json()
+    assert without_tokens(lost["next"]) == without_tokens(
+        client.post(f"{PAGE}ahead/", {"have": [first]}, headers=JSON).json()["next"]
+    )
 
 
-@pytest.mark.parametrize("address", [PAGE, f"{PAGE}undo/"])
-def test_htmx_is_sent_to_sign_in_as_a_whole_page(client, pairs, address):
-    answer = client.post(address, {"verdict": "left"}, headers={"HX-Request": "true"})
-    assert (answer.status_code, answer.content) == (200, b"")
-    assert answer["HX-Redirect"] == f"{reverse('login')}?next={address}"
+def test_what_was_kept_ready_is_given_back_when_the_page_is_closed(client, alice, bob, make_dataset):
+    make_dataset(wide(2))
+    shown = Browser(client, alice).look().judgment
+    said = client.post(f"{PAGE}ahead/", {"have": [shown.pk]}, headers=JSON).json()
+    assert client.post(f"{PAGE}give-back/", {"lease": said["lease"]}).status_code == 204
+    assert dict(Judgment.objects.values_list("pk", "state"))[shown.pk] == "leased"
+    assert Browser(client, bob).look().form
+    assert sorted(Comparison.objects.values_list("open_slots", flat=True)) == [0, 0]
 
 
-def test_what_htmx_sends_and_where_is_what_the_form_sends_without_it(at_work):
-    forms = [at_work.form, *at_work.give("left").undo_forms]
-    assert [form["hx-post"] for form in forms] == [form["action"] for form in forms]
-    assert all(form["hx-target"] == "#work" for form in forms)
+def test_what_was_handed_out_again_since_is_not_given_back(client, alice, make_dataset):
+    make_dataset(wide(2))
+    shown = Browser(client, alice).look().judgment
+    old = client.post(f"{PAGE}ahead/", {"have": [shown.pk]}, headers=JSON).json()["lease"]
+    client.post(f"{PAGE}ahead/", {"have": [shown.pk]}, headers=JSON)
+    client.post(f"{PAGE}give-back/", {"lease": old})
+    assert set(Judgment.objects.values_list("state", flat=True)) == {"leased"}
+
+
+@pytest.mark.parametrize(
+    "lease", ["", "x", "1", "1 yesterday", "1 2026-01-01T00:00:00", "9" * 30 + " 2026-01-01T00:00Z"]
+)
+def test_a_damaged_lease_gives_nothing_back(client, alice, pairs, lease):
+    Browser(client, alice).look()
+    assert client.post(f"{PAGE}give-back/", {"lease": lease}).status_code == 422
+    assert Judgment.objects.get().state == "leased"
+
+
+def test_a_form_that_is_refused_comes_back_with_what_is_wrong(at_work):
+    held = at_work.judgment
+    at_work.give("nonsense", **JSON)
+    assert (at_work.answer.status_code, at_work.judgment) == (422, held)
+    assert at_work.said_json["errors"] == ["This verdict is not asked for any more."]
+
+
+def test_when_nothing_is_left_the_script_gets_the_page_that_says_so(client, alice, make_dataset):
+    make_dataset(wide(1))
+    said = Browser(client, alice).look().give("left", **JSON).said_json
+    assert "next" not in said
+    done = client.post(f"{PAGE}ahead/", headers=JSON).json()["done"]
+    assert read(done).the(data_all_done=True).the("h1").text == "All done"
+
+
+@pytest.mark.parametrize("address", [PAGE, f"{PAGE}undo/", f"{PAGE}ahead/"])
+def test_the_script_is_sent_to_sign_in_by_a_redirect(client, pairs, address):
+    answer = client.post(address, {"verdict": "left"}, headers=JSON)
+    assert (answer.status_code, answer["Location"]) == (302, f"{reverse('login')}?next={address}")
+
+
+@pytest.mark.parametrize(("said", "kept"), [("12.5", 12.5), ("9999", 60), ("-3", 60), ("nan", 60), ("x", 60), ("", 60)])
+def test_the_time_is_what_the_browser_saw_never_more_than_since_the_hand_out(at_work, said, kept):
+    judgment = at_work.judgment
+    Judgment.objects.update(leased_at=timezone.now() - timedelta(seconds=60))
+    at_work.give("left", fields(at_work.form) | {"seconds": said})
+    judgment.refresh_from_db()
+    assert kept <= judgment.seconds < kept + 1

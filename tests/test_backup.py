@@ -47,6 +47,7 @@ FILLED = {
     *("annotate_membership", "annotate_user", "annotate_user_groups", "annotate_user_user_permissions", "auth_group"),
     *("auth_group_permissions", "datasets_choice", "datasets_comparison", "datasets_dataset", "datasets_import"),
     *("datasets_dataset_annotators", "datasets_judgment", "datasets_prompt", "datasets_response", "datasets_rolegiven"),
+    *("datasets_rating", "datasets_comparison_barred", "datasets_response_writers"),
 }
 TAKEN = ("leased", "saved", "reopened")
 
@@ -75,6 +76,9 @@ def world(transactional_db, make_dataset, admin, alice, bob):
     dataset.annotators.set([alice, bob])
     judge(alice, dataset, 14)
     judge(bob, dataset, 5)
+    starred = make_dataset(wide(2), slug="starred", question="stars", ask_repairs=True, allow_flag=True)
+    record(next_judgment(alice, starred), 0, "rate", {"stars": [5, 3], "repairs": {"new": HARD[3]}})
+    record(next_judgment(bob, starred), 0, "flag", {"note": HARD[5]}, flag="leak")
     Judgment.objects.filter(state="saved").update(
         decided_at=datetime(2026, 11, 1, 23, 59, 59, 999999, UTC), seconds=0.1
     )

@@ -1,10 +1,12 @@
 """What the pages do can be scripted: settings, deleting, undoing, inviting, deactivating."""
 
 import pytest
+from django.urls import reverse
 
 from annotate.models import User
 from annotate.queue import next_judgment
 from datasets.models import Comparison, Dataset, Import, Judgment
+from tests.conftest import wide
 
 
 def test_settings_are_changed_by_name_and_the_others_stay(pairs, alice, run_command):
@@ -18,19 +20,60 @@ def test_settings_are_changed_by_name_and_the_others_stay(pairs, alice, run_comm
     assert run_command("set_dataset", "demo")[1] == said
 
 
+def test_the_question_is_changed_by_name_as_on_its_page(make_dataset, admin, client, run_command):
+    make_dataset(wide(3, answers=4)), make_dataset(wide(3, answers=4), slug="other")
+    criteria, chips = "helpful: does what was asked\nhonest", "true\nkind"
+    said = {"question": "rank", "most_shown": "3", "reasons": "required", "kept_ready": "9"}
+    ticks = ("with_stars", "allow_both_bad", "allow_skip", "allow_flag", "allow_repair", "repair_round", "ask_repairs")
+    named = [f"--{name.replace('_', '-')}={value}" for name, value in said.items()]
+    named += [f"--{name.replace('_', '-')}=yes" for name in ticks]
+    named += ["--allow-tie=no", f"--criteria={criteria}", f"--chips={chips}"]
+    status, stands, _ = run_command("set_dataset", "demo", *named)
+    client.force_login(admin)
+    posted = said | {"criteria": criteria, "chips": chips} | dict.fromkeys(ticks, "on")
+    assert client.post(reverse("question", args=["other"]), posted).status_code == 302
+    assert status == 0
+    assert stands | {"dataset": "other"} == run_command("set_dataset", "other")[1]
+    assert (stands["most_shown"], stands["allow_tie"], stands["chips"]) == (3, False, ["true", "kind"])
+    assert stands["criteria"] == [
+        {"name": "helpful", "guideline": "does what was asked"},
+        {"name": "honest", "guideline": ""},
+    ]
+    shown = [len(c.response_ids) for c in Comparison.objects.filter(dataset__slug="demo")]
+    assert set(shown) == {3}
+    assert shown == [len(c.response_ids) for c in Comparison.objects.filter(dataset__slug="other")]
+
+
+def test_what_is_not_named_stays_as_it_is(pairs, alice, run_command):
+    changed = {"question": "stars", "fewest_shown": 1, "most_shown": 2, "chips": ["a"], "kept_ready": 0, "overlap": 2}
+    changed |= {"criteria": [{"name": "x", "guideline": "a: b"}], "allow_skip": False, "reasons": "optional"}
+    Dataset.objects.update(**changed)
+    pairs.annotators.set([alice])
+    assert run_command("set_dataset", "demo", "--name=New")[1]["name"] == "New"
+    assert Dataset.objects.values(*changed).get() == changed
+    assert list(pairs.annotators.all()) == [alice]
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         ("--overlap=0", "--overlap"),
+        ("--question=riddle", "--question"),
+        ("--question=best_worst --most-shown=2", "3 to 6 answers"),
+        ("--kept-ready=20", "--kept-ready"),
+        ("--allow-flag=1", "--allow-flag: yes or no"),
+        ("--criteria=:x", "--criteria"),
         ("--state=asleep", "--state"),
         ("--allow-tie=perhaps", "yes or no"),
         ("--annotators=nobody", "nobody"),
     ],
 )
 def test_a_setting_that_cannot_be_is_told(pairs, run_command, change, told):
-    status, _, said = run_command("set_dataset", "demo", change)
+    before = run_command("set_dataset", "demo")[1]
+    status, _, said = run_command("set_dataset", "demo", "--name=New", *change.split())
     assert status == 2
     assert told in said
+    assert run_command("set_dataset", "demo")[1] == before
 
 
 def test_a_dataset_is_deleted_when_its_name_is_said_twice(pairs, run_command):

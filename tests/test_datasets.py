@@ -27,8 +27,7 @@ def settings_of(dataset, **changes):
     """What the settings form posts."""
     fields = ("name", "state", "guideline", "pairs", "overlap", "lease_minutes")
     data = {field: getattr(dataset, field) for field in fields}
-    ticks = {field: "on" for field in ("allow_tie", "allow_both_bad") if getattr(dataset, field)}
-    return {**data, **ticks, "pairs_limit": dataset.pairs_limit or "", **changes}
+    return {**data, "pairs_limit": dataset.pairs_limit or "", **changes}
 
 
 def set_to(owner, dataset, **changes):
@@ -88,6 +87,12 @@ def test_who_may_judge_is_named_line_by_line(owner, pairs, alice, bob, charlie):
     assert set(pairs.annotators.all()) == {alice, bob}
     set_to(owner, pairs, annotators="")
     assert not pairs.annotators.exists()
+
+
+def test_settings_and_question_lead_to_each_other(owner, pairs):
+    settings, question = reverse("dataset-settings", args=["demo"]), reverse("question", args=["demo"])
+    assert f'href="{question}"' in owner.get(settings).content.decode()
+    assert f'href="{settings}"' in owner.get(question).content.decode()
 
 
 def test_the_guideline_is_markdown_beside_the_task_and_on_a_page(owner, client, pairs):

@@ -16,7 +16,8 @@ from datasets import exports
 from datasets.exports import EVERY, Export, Filters
 from datasets.formats import writable
 from datasets.formats.rows import Demonstration
-from datasets.models import Choice, Judgment, Response
+from datasets.models import Choice, Dataset, Judgment, Response
+from tests.conftest import wide
 
 pytestmark = pytest.mark.django_db
 
@@ -35,19 +36,27 @@ def export(run_command, tmp_path):
         data = path.read_bytes()
         assert summary["sha256"] == hashlib.sha256(data).hexdigest()
         assert summary["rows"] == data.count(b"\n")
-        reconcile(summary)
+        reconcile(summary, options[options.index("--criterion") + 1] if "--criterion" in options else "")
         return [json.loads(line) for line in data.splitlines()], summary
 
     return export_dataset
 
 
-def reconcile(account):
-    """Every choice, every verdict without one and, in SFT files, every demonstration is a row or left out."""
+def reconcile(account, criterion=""):
+    """Every choice by the criterion, every vote that states none and, in SFT files, every demonstration is a row or
+    left out."""
     votes = Judgment.objects.votes().filter(dataset__slug=account["dataset"])
-    there = Choice.objects.filter(judgment__in=votes).count() + votes.filter(verdict="both_bad").count()
+    choices = Choice.objects.filter(judgment__in=votes, criterion=criterion)
+    there = choices.count() + votes.exclude(pk__in=choices.values("judgment")).count()
     if account["format"] in SFT:
         there += Response.objects.filter(prompt__dataset__slug=account["dataset"], demonstration=True).count()
     assert there == account["rows"] + sum(account["left_out"].values())
+
+
+def agreed(annotator, winner, n=0):
+    """A judged row of the first two answers of a wide prompt."""
+    row = said(annotator, winner, *(f"Answer {answer} to {n}." for answer in (0, 1)), f"Prompt {n}?")
+    return row | {"model_a": "m0", "model_b": "m1"}
 
 
 def said(annotator, winner, a="a", b="b", prompt="Hi"):
@@ -173,6 +182,173 @@ def test_people_and_imported_names_stand_in_one_file_and_skips_are_counted(expor
     assert (summary["left_out"], summary["skips"]) == ({"annotator": 1}, 1)
 
 
+# --- judgments of every kind -----------------------------------------------------------------------------------------
+
+ONE_BEST = [("a", "b", 1, 1), ("a", "c", 1, 2), ("b", "c", 1, 1)]  # a > b > c
+TWO_BEST = [("a", "b", 0, 0), ("a", "c", 1, 1), ("b", "c", 1, 1)]  # a = b > c
+BETWEEN = [("a", "b", 1, 1), ("a", "c", 1, 1), ("a", "d", 1, 2), ("b", "d", 1, 1), ("c", "d", 1, 1)]  # a > b, c > d
+TIED = [("a", "b", 0, 0)]
+PLAIN = [("a", "b", 3, None), ("x", "a", 1, None)]
+TAKEN = [
+    (ONE_BEST, "all", ["ab", "ac", "bc"]),
+    (ONE_BEST, "adjacent", ["ab", "bc"]),
+    (ONE_BEST, "best-rest", ["ab", "ac"]),
+    (ONE_BEST, "best-worst", ["ac"]),
+    (TWO_BEST, "adjacent", ["ab", "ac", "bc"]),
+    (TWO_BEST, "best-worst", ["ab", "ac", "bc"]),
+    (BETWEEN, "all", ["ab", "ac", "ad", "bd", "cd"]),
+    (BETWEEN, "adjacent", ["ab", "ac", "bd", "cd"]),
+    (BETWEEN, "best-rest", ["ab", "ac", "ad"]),
+    (BETWEEN, "best-worst", ["ad"]),
+    (TIED, "best-worst", ["ab"]),
+    (PLAIN, "best-worst", ["ab", "xa"]),
+    ([*ONE_BEST, ("x", "a", 1, None)], "best-rest", ["ab", "ac", "xa"]),
+    ([], "adjacent", []),
+]
+
+
+@pytest.mark.parametrize(("choices", "policy", "taken"), TAKEN)
+def test_a_policy_takes_some_of_the_choices_of_an_order(choices, policy, taken):
+    found = exports.ranks_taken(choices, policy)
+    assert sorted(chosen + rejected for chosen, rejected, *_ in found) == taken
+
+
+@pytest.fixture
+def ranked(make_dataset, alice, bob):
+    """One prompt, four answers: alice says 0 > 1 = 2 > 3, bob 0 > 2 > 1 > 3."""
+    dataset = make_dataset(wide(1, answers=4), question="rank", most_shown=4, overlap=2)
+    for who, places in ((alice, [1, 2, 2, 4]), (bob, [1, 3, 2, 4])):
+        judgment = next_judgment(who, dataset)
+        by_answer = dict(zip(sorted(judgment.order), places, strict=True))
+        assert record(judgment, 0, "rank", {"rank": [by_answer[pk] for pk in judgment.order]})
+    return dataset
+
+
+def answers_in(rows):
+    return [f"{row['chosen'][7]}{row['rejected'][7]}" for row in rows]
+
+
+RANKED = [
+    (["--mode=every"], ["01", "01", "02", "02", "03", "03", "13", "13", "21", "23", "23"], {"tie": 1}),
+    (["--mode=every", "--ranks=adjacent"], ["01", "02", "02", "13", "13", "21", "23"], {"rank_policy": 4, "tie": 1}),
+    (["--mode=every", "--ranks=best-rest"], ["01", "01", "02", "02", "03", "03"], {"rank_policy": 5, "tie": 1}),
+    (["--mode=every", "--ranks=best-worst"], ["03", "03"], {"rank_policy": 9, "tie": 1}),
+    ([], ["01", "02", "03", "13", "21", "23"], {"merged": 5, "tie": 1}),
+    (["--min-agreement", "0.6"], ["01", "02", "03", "13", "23"], {"low_agreement": 1, "merged": 5, "tie": 1}),
+    (["--ranks", "best-worst"], ["03"], {"merged": 1, "rank_policy": 9, "tie": 1}),
+    (["--min-strength", "2"], [], {"tie": 1, "weak": 11}),
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("ranked")
+@pytest.mark.parametrize(("options", "pairs", "left_out"), RANKED)
+def test_an_order_gives_the_pairs_that_are_asked_for(export, options, pairs, left_out):
+    rows, summary = export("dpo-text", *options)
+    assert sorted(answers_in(rows)) == pairs
+    assert summary["left_out"] == left_out
+    for name in DIALECTS:
+        export(name, *options)
+
+
+@pytest.mark.usefixtures("ranked")
+def test_a_pair_is_one_wherever_it_was_shown(export, make_dataset):
+    make_dataset([agreed(name, "b") for name in ("ann", "cid", "dan")])
+    rows, summary = export("dpo-text")
+    assert sorted(answers_in(rows)) == ["02", "03", "10", "13", "21", "23"]
+    assert summary["left_out"] == {"merged": 6, "outvoted": 2, "tie": 1}
+    assert export("dpo-text", "--ranks", "best-worst")[1]["left_out"]["rank_policy"] == 9
+
+
+def test_a_scale_and_stars_tell_how_strong_a_choice_is(export, make_dataset, alice):
+    dataset = make_dataset(wide(3), question="scale")
+    for verdict in ("left1", "right2", "left3"):
+        assert record(next_judgment(alice, dataset), 0, verdict)
+    strengths = [export("dpo", "--min-strength", str(least))[1]["rows"] for least in (1, 2, 3)]
+    assert strengths == [3, 2, 1]
+    make_dataset([{"prompt": "Stars?", "responses": ["a", "b"]}], slug="starred", question="stars")
+    judgment = next_judgment(alice, Dataset.objects.get(slug="starred"))
+    assert record(judgment, 0, "rate", {"stars": [5, 2]})
+    account = Export(judgment.dataset, "dpo", Filters(min_strength=3))
+    assert len(list(account.lines())) == 1
+
+
+def test_single_answers_with_stars_state_no_choice(export, make_dataset, alice):
+    dataset = make_dataset(wide(2), question="stars", fewest_shown=1, most_shown=1)
+    while judgment := next_judgment(alice, dataset):
+        assert record(judgment, 0, "rate", {"stars": [4]})
+    rows, summary = export("dpo")
+    assert (rows, summary["left_out"]) == ([], {"no_choice": 4})
+
+
+@pytest.fixture
+def by_criteria(make_dataset, alice, bob):
+    """alice and bob chose the first answer in all; by style alice the second, bob neither."""
+    criteria = [{"name": "truth", "guideline": ""}, {"name": "style", "guideline": ""}]
+    dataset = make_dataset(wide(1), criteria=criteria, overlap=2)
+    for who, style in ((alice, "second"), (bob, "both_bad")):
+        judgment = next_judgment(who, dataset)
+        first, second = ("left", "right") if judgment.order == sorted(judgment.order) else ("right", "left")
+        by = {"truth": {"verdict": ["tie"]}, "style": {"verdict": [second if style == "second" else style]}}
+        assert record(judgment, 0, first, {"criteria": by})
+    make_dataset([agreed("ann", "a")])
+    return dataset
+
+
+@pytest.mark.usefixtures("by_criteria")
+@pytest.mark.parametrize(
+    ("criterion", "pairs", "left_out"),
+    [
+        ("", ["01"], {"merged": 2}),
+        ("truth", [], {"no_choice": 1, "tie": 2}),
+        ("style", ["10"], {"both_bad": 1, "no_choice": 1}),
+    ],
+)
+def test_an_export_takes_the_choices_of_one_criterion(export, criterion, pairs, left_out):
+    for name in DIALECTS:
+        rows, summary = export(name, "--criterion", criterion)
+        assert name != "dpo-text" or answers_in(rows) == pairs
+        assert name in SFT or summary["left_out"] == left_out
+
+
+def test_a_criterion_that_is_not_asked_any_more_can_be_exported(export, by_criteria, run_command, client, admin):
+    Dataset.objects.filter(pk=by_criteria.pk).update(criteria=[{"name": "new", "guideline": ""}])
+    assert len(export("dpo", "--criterion", "style")[0]) == 1
+    told = run_command("export_dataset", "demo", "--format", "dpo", "--criterion", "none")
+    assert (told[0], told[2]) == (2, "--criterion: There is no criterion “none”. There are: new, style, truth")
+    client.force_login(admin)
+    page = client.get("/datasets/demo/export/").content.decode()
+    assert [name for name in ("new", "style", "truth") if f'<option value="{name}">' in page] == [
+        "new",
+        "style",
+        "truth",
+    ]
+    assert client.get("/datasets/demo/export/dpo/?criterion=style").status_code == 200
+    assert client.get("/datasets/demo/export/dpo/?criterion=none").status_code == 400
+    assert "There is no criterion" in client.get("/datasets/demo/export/?criterion=none").content.decode()
+
+
+@pytest.mark.usefixtures("votes")
+def test_who_has_no_criteria_is_not_asked_for_one(client, admin):
+    client.force_login(admin)
+    assert 'name="criterion"' not in client.get("/datasets/demo/export/?format=dpo").content.decode()
+
+
+def test_a_better_answer_is_chosen_over_what_it_replaces(export, make_dataset, alice):
+    dataset = make_dataset(wide(2), allow_repair=True)
+    for verdict, repairs in (("both_bad", {"new": "Best."}), ("left", {"left": "Better."})):
+        assert record(next_judgment(alice, dataset), 0, verdict, {"repairs": repairs})
+    rows, summary = export("dpo-text")
+    assert sorted(Counter(row["chosen"] for row in rows).values()) == [1, 1, 2]
+    assert (len(rows), summary["left_out"]) == (4, {})
+
+
+def test_flags_are_counted_apart_from_skips(export, make_dataset, alice):
+    dataset = make_dataset(wide(2), allow_flag=True)
+    record(next_judgment(alice, dataset), 0, "flag", {"note": "x"}, flag="leak")
+    record(next_judgment(alice, dataset), 0, "skip")
+    assert [export("dpo")[1][name] for name in ("skips", "flags")] == [1, 1]
+
+
 # --- the file -------------------------------------------------------------------------------------------------------
 
 
@@ -227,6 +403,8 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(run_command, tmp_pa
         (["demo", "--format", "dpo", "--min-agreement", "1.5"], "--min-agreement"),
         (["demo", "--format", "dpo", "--min-agreement", "half"], "--min-agreement"),
         (["demo", "--format", "dpo", "--min-strength", "0"], "--min-strength"),
+        (["demo", "--format", "dpo", "--ranks", "some"], "--ranks"),
+        (["demo", "--format", "dpo", "--criterion", "beauty"], "--criterion: There is no criterion “beauty”"),
         (["demo", "--format", "dpo", "--since", "yesterday"], "--since"),
         (["demo", "--format", "dpo", "--until", "2026-02-30"], "--until"),
         (["demo", "--format", "dpo", "--output", "no/such/folder/out.jsonl"], "no/such/folder/out.jsonl"),

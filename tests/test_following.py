@@ -6,16 +6,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from annotate.judging import record, undo
 from annotate.questions import pair
 from annotate.queue import next_judgment
-from datasets import following, looking
+from datasets import following, looking, saying
 from datasets.following import Share
 from datasets.looking import JudgmentFilter, Person
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment
-from datasets.progress import progress, verdicts
+from datasets.progress import progress, sources, verdicts
 from tests.conftest import person, wide
 from tests.test_annotate import read
 
@@ -53,7 +53,7 @@ def say(who, comparison, said, at=None, seconds=20.0, turned=False, **more):
         | who
         | more
     )
-    for chosen, rejected, strength in pair.choices(order, verdict) if verdict else []:
+    for chosen, rejected, strength, _gap in pair.choices(order, verdict, {}) if verdict else []:
         Choice.objects.create(judgment=judgment, chosen_id=chosen, rejected_id=rejected, strength=strength)
     return judgment
 
@@ -322,6 +322,8 @@ FILTERED = [
     ({"verdict": "skip"}, "skip"),
     ({"verdict": "late"}, "late"),
     ({"verdict": "reopened"}, "reopened"),
+    ({"verdict": "fast"}, ""),
+    ({"verdict": "rank"}, ""),
     ({"side": "left"}, "left"),
     ({"side": "right"}, "right late reopened"),
     ({"side": "right", "person": "account:alice"}, "right reopened"),
@@ -577,6 +579,258 @@ def test_the_record_marks_each_answer_the_chosen_one_first(client, admin, pairs,
     client.force_login(admin)
     page = read(client.get("/datasets/demo/people/record/?person=account:alice"))
     assert [" ".join(box.text.split()) for box in page.all("div", **{"class": "said"})] == marks
+
+
+# Judgments of every kind
+
+
+@pytest.fixture
+def said(make_dataset, alice, client, admin):
+    """said(verdict, said={}, answers=2, person=alice, **settings): the judgment, recorded; the answers were shown in
+    the order 0, 1, 2 …"""
+    client.force_login(admin)
+
+    def say_so(verdict, said=None, answers=2, who=alice, dataset=None, flag="", **settings):
+        settings |= {"question": settings.get("question", "pair"), "overlap": 3}
+        rows = wide(1, answers) if answers > 1 else [{"prompt": "P?", "response": "Answer 0 to 0.", "model": "m0"}]
+        dataset = dataset or make_dataset(rows, most_shown=answers, **settings)
+        judgment = next_judgment(who, dataset)
+        judgment.order, judgment.leased_at = sorted(judgment.order), timezone.now() - timedelta(hours=1)
+        judgment.save()
+        assert record(judgment, 0, verdict, said or {}, 60.0, flag)
+        return Judgment.objects.get(pk=judgment.pk)
+
+    return say_so
+
+
+def page_of(client, judgment):
+    return read(client.get(reverse("judgment", args=[judgment.dataset.slug, judgment.pk])))
+
+
+def text_of(element):
+    return " ".join(element.text.split())
+
+
+def listed(client, dataset, query=""):
+    page = read(client.get(f"/datasets/{dataset.slug}/judgments/{query}"))
+    return [cells(row)[1:3] for body in page.all("tbody") for row in body.all("tr")]
+
+
+WORDS = [
+    # question, answers, verdict, said; in the list, the title of its page, the marks there
+    ("scale", 2, "left3", {}, ["A much better", "left"], "A much better: left", ["✓ chosen", "✗ rejected"]),
+    ("scale", 2, "right1", {}, ["B slightly better", "right"], "B slightly better: right", ["✗ rejected", "✓ chosen"]),
+    ("scale", 2, "tie", {}, ["Tie", "–"], "Tie", ["= tied", "= tied"]),
+    (
+        *("rank", 3, "rank", {"rank": [2, 1, 2]}, ["Ordered B > A = C", "–"], "Ordered: B > A = C"),
+        ["✗ rejected · place 2", "✓ chosen · place 1", "✗ rejected · place 2"],
+    ),
+    (
+        *("rank", 4, "rank", {"rank": [4, 1, 3, 3]}, ["Ordered B > C = D > A", "–"], "Ordered: B > C = D > A"),
+        ["✗ rejected · place 3", "✓ chosen · place 1", "– in between · place 2", "– in between · place 2"],
+    ),
+    (
+        *("best_worst", 3, "rank", {"rank": [3, 2, 1]}, ["Ordered C > B > A", "–"], "Ordered: C > B > A"),
+        ["✗ rejected · place 3", "– in between · place 2", "✓ chosen · place 1"],
+    ),
+    ("rank", 2, "rank", {"rank": [1, 1]}, ["Ordered A = B", "–"], "Ordered: A = B", ["= tied · place 1"] * 2),
+    (
+        *("stars", 2, "rate", {"stars": [5, 3]}, ["Stars given A 5 ★ · B 3 ★", "–"], "Stars given: A 5 ★ · B 3 ★"),
+        ["✓ chosen · 5 ★", "✗ rejected · 3 ★"],
+    ),
+    (
+        *("pair", 2, "left", {"stars": [2, 2]}, ["Choice A 2 ★ · B 2 ★", "left"], "Choice: left · A 2 ★ · B 2 ★"),
+        ["✓ chosen · 2 ★", "✗ rejected · 2 ★"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("question", "answers", "verdict", "words", "row", "title", "marks"), WORDS)
+def test_each_kind_of_verdict_is_told(client, said, question, answers, verdict, words, row, title, marks):
+    stars = question == "pair"
+    judgment = said(verdict, words, answers, question=question, with_stars=stars)
+    assert listed(client, judgment.dataset) == [row]
+    page = page_of(client, judgment)
+    assert text_of(page.the("h1")) == title
+    assert [text_of(next(box.all("p"))) for box in page.all("article")] == marks
+    found = text_of(read(client.get("/datasets/demo/people/record/")).the("ol"))
+    assert sum(found.count(mark) for mark in set(marks)) >= len(marks)
+
+
+def test_a_single_answer_has_its_stars(client, said):
+    judgment = said("rate", {"stars": [4]}, 1, question="stars", fewest_shown=1)
+    page = page_of(client, judgment)
+    assert text_of(page.the("article")) == "A · m0 4 ★ Answer 0 to 0."
+    assert listed(client, judgment.dataset, "?verdict=rate") == [["Stars given A 4 ★", "–"]]
+    assert text_of(read(client.get("/datasets/demo/people/record/")).the("div", **{"class": "said"})).startswith("4 ★")
+
+
+def test_a_scale_tells_its_strength_and_a_plain_choice_has_none(client, said, make_dataset):
+    assert "Strength: 2 of 3" in text_of(page_of(client, said("right2", question="scale")).the("main"))
+    assert "Strength" not in text_of(page_of(client, said("right", slug="other")).the("main"))
+
+
+def test_others_on_the_same_comparison_speak_of_the_answers_of_this_page(client, said, bob):
+    mine = said("left3", question="scale")
+    theirs = said("left2", who=bob, dataset=mine.dataset)
+    Judgment.objects.filter(pk=theirs.pk).update(order=theirs.order[::-1])
+    Choice.objects.filter(judgment=theirs).update(chosen=theirs.order[1], rejected=theirs.order[0])
+    row = page_of(client, mine).the("tbody").the("tr")
+    assert [text_of(cell) for cell in row.all("td")][:3] == ["bob", "B clearly better", "B"]
+
+
+def test_others_orders_are_told_in_the_letters_of_this_page(client, said, bob):
+    mine = said("rank", {"rank": [1, 2, 3]}, 3, question="rank")
+    theirs = said("rank", {"rank": [1, 2, 2]}, who=bob, dataset=mine.dataset)
+    Judgment.objects.filter(pk=theirs.pk).update(order=theirs.order[::-1])
+    row = page_of(client, mine).the("tbody").the("tr")
+    assert [text_of(cell) for cell in row.all("td")][:3] == ["bob", "Ordered", "C > A = B"]
+
+
+def test_criteria_reasons_and_notes_stand_on_the_page(client, said):
+    criteria = [{"name": "truth", "guideline": ""}, {"name": "style", "guideline": ""}]
+    by = {"old": {"rank": [2, 1]}, "truth": {"verdict": ["right2"]}, "style": {"verdict": ["tie"], "stars": [3, 3]}}
+    words = {"criteria": by, "reasons": ["more correct", "clearer"], "reason": "It is\n<b>true</b>."}
+    page = page_of(client, said("left1", words, question="scale", criteria=criteria))
+    rows = [text_of(row) for row in page.the("dl", **{"class": "besides"}).all("div")]
+    told = [
+        "truthB clearly better",
+        "styleTie · A 3 ★ · B 3 ★",
+        "oldB > A",
+        "Reasonsmore correct clearer It is <b>true</b>.",
+    ]
+    assert [row.replace(" ", "") for row in rows] == [row.replace(" ", "") for row in told]
+
+
+def test_reasons_of_ours_are_shown_in_the_readers_language_and_those_of_an_admin_as_they_are():
+    judgment = Judgment(said={"reasons": ["Tie", ""]})
+    with translation.override("zh-hans"):
+        assert saying.reasons(judgment, []) == ["一样好"]
+        assert saying.reasons(judgment, ["Tie"]) == ["Tie", ""]
+
+
+def test_a_flag_is_told_with_its_reason_and_note(client, said):
+    judgment = said("flag", {"note": "As GPT I …"}, allow_flag=True, flag="leak")
+    page = page_of(client, judgment)
+    assert text_of(page.the("h1")) == "Flagged: It names the model"
+    assert "As GPT I …" in text_of(page.the("dl"))
+    assert listed(client, judgment.dataset) == [["Flagged It names the model", "–"]]
+
+
+def test_a_better_answer_stands_with_who_wrote_it(client, said, bob):
+    mine = said("left", {"repairs": {"left": "**Best.**"}}, allow_repair=True)
+    said("right", {"repairs": {"new": "**Best.**"}}, who=bob, dataset=mine.dataset)
+    page = page_of(client, mine)
+    answers = [text_of(box) for box in page.all("article")]
+    assert answers[0].startswith("A · left · m0 ✓ chosen")
+    assert answers[2] == "repair · written by alice, bob Best."
+    row = read(client.get("/datasets/demo/people/record/?person=account:alice")).the("ol")
+    assert [text_of(box) for box in row.all("div", **{"class": "said"})] == [
+        "✎ written, better **Best.**",
+        "✓ chosen Answer 0 to 0.",
+        "✗ rejected Answer 1 to 0.",
+    ]
+
+
+def test_a_round_of_repair_is_told(client, said, bob, make_dataset):
+    bad = said("both_bad", repair_round=True)
+    judgment = said("repair", {"repairs": {"new": "Good."}}, who=bob, dataset=closed_but_for_repairs(bad))
+    page = page_of(client, judgment)
+    assert text_of(page.the("h1")) == "Better answer written"
+    marks = [text_of(box) for box in page.all("article")]
+    assert marks == ["A · left · m0 ✗ bad Answer 0 to 0.", "B · right · m1 ✗ bad Answer 1 to 0.",
+                     "repair · written by bob Good."]  # fmt: skip
+    assert listed(client, judgment.dataset, "?verdict=repair") == [["Better answer written", "–"]]
+
+
+def closed_but_for_repairs(judgment):
+    Comparison.objects.filter(pk=judgment.comparison_id).update(open_slots=0)
+    return judgment.dataset
+
+
+FAST = [
+    # seconds, words, more; too fast
+    (4.9, 100, {}, True),
+    (5.0, 100, {}, False),
+    (0.0, 1, {}, True),
+    (0.0, 0, {}, False),
+    (None, 100, {}, False),
+    (4.9, 100, {"annotator": None, "imported_by": "ann"}, False),
+    (4.9, 100, {"state": "skipped", "verdict": ""}, False),
+    (4.9, 100, {"state": "reopened"}, True),
+    (4.9, 100, {"revision": 1}, True),
+    (4.9, 100, {"revision": 2}, False),  # a verdict corrected: it was read before
+]
+
+
+@pytest.mark.parametrize(("seconds", "words", "more", "fast"), FAST)
+def test_too_fast_is_faster_than_anybody_reads(client, admin, pairs, alice, seconds, words, more, fast):
+    judgment = say(alice, comparisons(pairs)[0], "first", seconds=seconds)
+    say(alice, comparisons(pairs)[1], "first", seconds=100)
+    Judgment.objects.filter(pk=judgment.pk).update(**more)
+    Comparison.objects.filter(pk=judgment.comparison_id).update(words=words)
+    client.force_login(admin)
+    assert looking.with_speed(Judgment.objects.filter(pk=judgment.pk)).get().too_fast in (
+        (True,) if fast else (False, None)
+    )
+    assert len(listed(client, pairs, "?verdict=fast")) == fast
+    tags = [text_of(tag) for tag in page_of(client, judgment).the("h1").all("span")]
+    assert ("too fast" in tags) == fast
+    (row,) = following.numbers_of(pairs, [Person("account", "alice", alice.pk)])
+    assert row.fast.part == fast
+
+
+def test_the_share_of_the_too_fast_is_among_ones_votes(client, admin, pairs, alice):
+    for n, comparison in enumerate(comparisons(pairs)[:4]):
+        say(alice, comparison, "skip" if n == 3 else "first", seconds=0.01 if n else 100)
+    say("ann", comparisons(pairs)[0], "first", seconds=0.01)
+    client.force_login(admin)
+    rows = [
+        [text_of(cell) for cell in row.all("td")][7]
+        for row in read(client.get("/datasets/demo/people/")).the("tbody").all("tr")
+    ]
+    assert rows == ["67 % 2 of 3", "–"]
+    assert "Too fast: 67 %" in text_of(
+        read(client.get("/datasets/demo/people/record/?person=account:alice")).the("main")
+    )
+
+
+def test_numbers_count_what_was_chosen_in_all_only(said, bob):
+    criteria = [{"name": "truth", "guideline": ""}]
+    mine = said("left", {"criteria": {"truth": {"verdict": ["left"]}}}, criteria=criteria)
+    said("right", {"criteria": {"truth": {"verdict": ["left"]}}}, who=bob, dataset=mine.dataset)
+    assert following.agreement(mine.dataset) == Share(0, 1)
+    numbers = following.numbers_of(mine.dataset, looking.people_of(mine.dataset))
+    assert [row.agreement for row in numbers] == [Share(0, 1), Share(0, 1)]
+    assert [row.left for row in numbers] == [Share(1, 1), Share(0, 1)]
+    assert [(row["chosen"], row["rejected"]) for row in sources(mine.dataset)] == [(1, 1), (1, 1)]
+
+
+def test_orders_agree_pair_by_pair_and_choose_no_side(said, bob):
+    mine = said("rank", {"rank": [1, 2, 3]}, 3, question="rank")
+    said("rank", {"rank": [1, 3, 2]}, who=bob, dataset=mine.dataset)
+    assert following.agreement(mine.dataset) == Share(2, 3)
+    numbers = following.numbers_of(mine.dataset, looking.people_of(mine.dataset))
+    assert [(row.agreement, row.left, row.judgments) for row in numbers] == [(Share(2, 3), Share(0, 0), 1)] * 2
+
+
+def test_the_scale_has_sides(said, bob):
+    mine = said("left3", question="scale")
+    said("right1", who=bob, dataset=mine.dataset)
+    numbers = following.numbers_of(mine.dataset, looking.people_of(mine.dataset))
+    assert [row.left for row in numbers] == [Share(1, 1), Share(0, 1)]
+    assert verdicts(mine.dataset) == {"choice": 2, "tie": 0, "both_bad": 0, "skip": 0}
+
+
+def test_kinds_are_counted_where_there_are_any(client, said, bob):
+    mine = said("rank", {"rank": [1, 2, 3]}, 3, question="rank", allow_flag=True)
+    said("flag", who=bob, dataset=mine.dataset, flag="unsafe")
+    shares = following.verdict_shares(verdicts(mine.dataset))
+    assert list(shares) == ["choice", "tie", "both_bad", "rank", "skip", "flag"]
+    assert (shares["rank"], shares["flag"], shares["choice"]) == (Share(1, 1), Share(1, 2), Share(0, 1))
+    (row,) = following.numbers_of(mine.dataset, [Person("account", "bob", bob.pk)])
+    assert (row.judgments, row.skips, row.flags) == (0, 0, 1)
+    assert "Ordered1" in read(client.get("/datasets/demo/")).the("main").text.replace("\n", "").replace(" ", "")
 
 
 def test_the_follow_page_draws_what_the_table_says(client, admin, judged):

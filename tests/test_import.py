@@ -396,15 +396,16 @@ ABC = [(1, "a"), (2, "b"), (3, "c")]
     ],
 )
 def test_the_policy_says_which_pairs_are_asked(responses, pairs, limit, asked, expected):
-    assert asking.pairs_of(responses, pairs, limit, frozenset(asked)) == expected
+    policy = Dataset(pairs=pairs, pairs_limit=limit)
+    assert asking.groups_of(responses, policy, frozenset(asked)) == expected
 
 
 @pytest.mark.parametrize("n", range(2, 31))
 def test_of_many_answers_a_sample_is_asked_in_which_all_stand_about_equally_often(n):
     responses = [(pk, f"text {pk}") for pk in range(1, n + 1)]
-    assert len(asking.pairs_of(responses, ALL)) == (n * (n - 1) // 2 if n <= 6 else max(15, n))
+    assert len(asking.groups_of(responses, Dataset())) == (n * (n - 1) // 2 if n <= 6 else max(15, n))
     for limit in range(1, min(n * (n - 1) // 2, 2 * n) + 1):
-        pairs = asking.pairs_of(responses, ALL, limit)
+        pairs = asking.groups_of(responses, Dataset(pairs_limit=limit))
         assert len(pairs) == len(set(pairs)) == limit
         assert all(left < right for left, right in pairs)
         stands = Counter({pk: 0 for pk, _ in responses})
@@ -414,8 +415,8 @@ def test_of_many_answers_a_sample_is_asked_in_which_all_stand_about_equally_ofte
 
 def test_the_sample_does_not_walk_in_step_with_the_order_of_upload():
     answers = [(pk, f"text {pk}") for pk in range(1, 9)]
-    assert asking.pairs_of(answers, ALL, 4) != [(1, 2), (3, 4), (5, 6), (7, 8)]
-    assert asking.pairs_of(answers, ALL, 4) == asking.pairs_of(answers[::-1], ALL, 4)
+    assert asking.groups_of(answers, Dataset(pairs_limit=4)) != [(1, 2), (3, 4), (5, 6), (7, 8)]
+    assert asking.groups_of(answers, Dataset(pairs_limit=4)) == asking.groups_of(answers[::-1], Dataset(pairs_limit=4))
 
 
 def test_a_further_upload_asks_for_the_new_pairs_only(put):

@@ -17,24 +17,27 @@ SOURCES = [
     if "migrations" not in path.parts
 ]
 CATALOGUE = polib.pofile(str(settings.BASE_DIR / "locale/zh_Hans/LC_MESSAGES/django.po"))
-MARKS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext"}
-SAID_ALIKE = {"Chosen", "html", "travel", "中文", "English"}  # names, and each language's own name for itself
+MARKS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy"}
+WITH_CONTEXT = {"pgettext", "pgettext_lazy"}
+SAID_ALIKE = {"Chosen", "html", "travel", "中文", "English", "Aa"}  # names, signs, each language's own name
 BOTH_AT_ONCE = {"500.html"}  # served when nothing works any more, not even the choice of a language
 
 
 def marked(source):
     """The texts that Python code marks for translation."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in MARKS:
-            for argument in node.args[:1]:
-                if isinstance(argument, ast.Constant):
-                    yield argument.value
+        name = getattr(node.func, "id", getattr(node.func, "attr", "")) if isinstance(node, ast.Call) else ""
+        place = {**dict.fromkeys(MARKS, 0), **dict.fromkeys(WITH_CONTEXT, 1)}.get(name)
+        if place is not None and isinstance(node.args[place], ast.Constant):
+            yield node.args[place].value
 
 
 def marked_in_template(path):
     """What templatize turns template tags into is Python-like: read the marked strings from it."""
     text = templatize(path.read_text(encoding="utf-8"), origin=str(path))
-    for match in re.finditer(r"\b(?:_|gettext|ngettext)\((u?(?:'(?:\\.|[^'])*'|\"(?:\\.|[^\"])*\"))", text):
+    for match in re.finditer(
+        r"\b(?:_|gettext|ngettext|pgettext\([^,]*,)\(?\s*(u?(?:'(?:\\.|[^'])*'|\"(?:\\.|[^\"])*\"))", text
+    ):
         yield ast.literal_eval(match[1])
 
 

@@ -7,7 +7,9 @@ import pytest
 from annotate.judging import record
 from annotate.queue import next_judgment
 from datasets import imports
-from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
+from datasets.deleting import delete_dataset
+from datasets.flags import LEAVE_OUT_PROMPT, decide
+from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Rating, Response
 from datasets.undoing import CannotUndo, undo_import
 from tests.conftest import wide
 
@@ -84,6 +86,20 @@ def test_what_people_have_judged_or_hold_stays(bring, alice, verdict):
     assert Import.objects.get(pk=run.pk).state == "done"
 
 
+def test_what_people_flagged_stays_and_stays_held(bring, alice):
+    run = bring(wide(2, answers=3))
+    Dataset.objects.update(allow_flag=True)
+    for decision in (LEAVE_OUT_PROMPT, None):
+        judgment = next_judgment(alice, Dataset.objects.get())
+        record(judgment, 0, "flag", flag="broken")
+        assert decision is None or decide(judgment.comparison_id, "flagged", decision)
+    before = dict(Comparison.objects.values_list("pk", "held"))
+    assert set(before.values()) >= {"flagged", "withdrawn"}
+    with pytest.raises(CannotUndo, match="judged"):
+        undo_import(run)
+    assert dict(Comparison.objects.values_list("pk", "held")) == before
+
+
 def test_what_a_later_import_builds_on_stays(bring):
     first = bring([{"prompt": "P?", "responses": ["a", "b"]}])
     bring([{"prompt": "P?", "chosen": "a", "rejected": "b", "annotator": "u"}])
@@ -122,3 +138,18 @@ def test_undone_twice_is_refused(bring):
 def test_the_same_file_can_be_stored_again_after_an_undo(bring):
     undo_import(bring(wide(2)))
     assert bring(wide(2)).prompts == 2
+
+
+def test_a_deleted_dataset_takes_all_that_people_said_with_it(make_dataset, alice, bob):
+    dataset = make_dataset(wide(2), question="stars", ask_repairs=True, allow_flag=True, overlap=2)
+    criteria = {"truth": {"stars": [1, 5]}}
+    said = {"stars": [5, 3], "criteria": criteria, "repairs": {"new": "Better."}}
+    record(next_judgment(alice, dataset), 0, "rate", said)
+    record(next_judgment(bob, dataset), 0, "flag", {"note": "x"}, flag="leak")
+    of_people = [Rating, Choice, Judgment, Comparison.barred.through, Response.writers.through]
+    assert all(model.objects.exists() for model in of_people)
+    kept = make_dataset(wide(1), slug="kept")
+    record(next_judgment(alice, kept), 0, "left")
+    delete_dataset(dataset)
+    assert [model.objects.count() for model in of_people] == [0, 1, 1, 0, 0]
+    assert (Response.objects.count(), Comparison.objects.count(), Dataset.objects.get()) == (2, 1, kept)

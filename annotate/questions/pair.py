@@ -1,21 +1,38 @@
 """Which of two answers is better?"""
 
+from annotate.questions import VERDICT, Field
 
-def verdicts(dataset):
-    """The verdicts that the dataset's settings allow."""
+FEWEST = MOST = 2
+KEYS = {"left": "1", "right": "2", "tie": "0"}
+
+
+def verdicts(settings):
     allowed = ["left", "right"]
-    if dataset.allow_tie:
-        allowed.append("tie")
-    if dataset.allow_both_bad:
+    if settings.allow_tie:
+        allowed.insert(1, "tie")
+    if settings.allow_both_bad:
         allowed.append("both_bad")
     return allowed
 
 
-def choices(order, verdict):
-    """[(chosen, rejected, strength)] that a verdict states of the responses shown in this order (left, right).
+def fields(sides):
+    return []
 
-    A tie is one choice of strength 0, in id order, so that it says nothing of the sides; both bad is no choice.
-    """
+
+def by_criterion(settings, sides):
+    return [Field("verdict", VERDICT, "", tuple(verdicts(settings)))]
+
+
+def wrong(settings, said):
+    return ""
+
+
+def choices(order, verdict, said):
+    """A tie is one choice of strength 0, in id order, so that it says nothing of the sides; both bad is no choice."""
     left, right = order
-    stated = {"left": [(left, right, 1)], "right": [(right, left, 1)], "tie": [(*sorted(order), 0)], "both_bad": []}
-    return stated[verdict]
+    stated = {"left": (left, right, 1, None), "right": (right, left, 1, None), "tie": (*sorted(order), 0, None)}
+    return [stated[verdict]] if verdict in stated else []
+
+
+def ratings(order, said):
+    return []

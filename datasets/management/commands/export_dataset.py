@@ -26,10 +26,13 @@ class Command(BaseCommand):
         parser.add_argument("--since", help="only judgments from this date (or date and time, UTC) on")
         parser.add_argument("--until", help="only judgments up to the end of this date (or before this time)")
         parser.add_argument("--min-strength", help="only choices at least this strong, 1 to 3")
+        parser.add_argument("--criterion", metavar="NAME", help="what was chosen by this criterion, instead of in all")
+        parser.add_argument("--ranks", help="of an order: all (the default), adjacent, best-rest or best-worst")
 
     def handle(self, slug, format, output, **options):
         started = time.monotonic()
-        export = Export(found_dataset(slug), found_format(format), filters_of(options))
+        dataset = found_dataset(slug)
+        export = Export(dataset, found_format(format), filters_of(dataset, options))
         path = Path(output or f"{slug}-{format}.jsonl")
         if output == "-":
             for line in export.lines():
@@ -55,12 +58,12 @@ def found_format(name):
     return name
 
 
-def filters_of(options):
+def filters_of(dataset, options):
     data = MultiValueDict()
     for field in FilterForm.base_fields:
         value = options.get(field)
         data.setlist(field.replace("_", "-"), value if isinstance(value, list) else [] if value is None else [value])
-    form = FilterForm(data)
+    form = FilterForm(dataset, data)
     if not form.is_valid():
         said = "; ".join(f"--{name.replace('_', '-')}: {' '.join(errors)}" for name, errors in form.errors.items())
         raise CommandError(said, returncode=2)

@@ -1,0 +1,86 @@
+"""The words of verdicts and fields on the pages: on a button, in a row of small ones, and for what stands."""
+
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+BUTTONS = {
+    "left": _("A is better"),
+    "right": _("B is better"),
+    "tie": _("Tie"),
+    "both_bad": _("Both bad"),
+    "left3": _("A much better"),
+    "left2": _("A clearly better"),
+    "left1": _("A slightly better"),
+    "right1": _("B slightly better"),
+    "right2": _("B clearly better"),
+    "right3": _("B much better"),
+    "rank": _("Save the order"),
+    "rate": _("Save the stars"),
+    "repair": _("Save the better answer"),
+    "skip": _("Skip"),
+    "flag": _("Flag"),
+    "keep": _("Keep"),
+}
+STANDS = BUTTONS | {
+    "rank": _("Ordered"),
+    "rate": _("Stars given"),
+    "repair": _("Better answer written"),
+    "flag": _("Flagged"),
+    "": _("Skipped"),
+}
+STEPS = {  # on a scale, under the letter of the answer
+    "left3": pgettext_lazy("scale", "much"),
+    "left2": pgettext_lazy("scale", "clearly"),
+    "left1": pgettext_lazy("scale", "slightly"),
+    "right1": pgettext_lazy("scale", "slightly"),
+    "right2": pgettext_lazy("scale", "clearly"),
+    "right3": pgettext_lazy("scale", "much"),
+}
+QUESTIONS = {
+    "pair": _("Which answer is better?"),
+    "scale": _("Which answer is better, and how much?"),
+    "rank": _("In which order are the answers, best first?"),
+    "best_worst": _("Which answer is the best, which the worst?"),
+    "stars": _("How good is each answer?"),
+    "repair": _("All answers were found bad. Write a better one."),
+}
+FLAGS = {
+    "leak": _("It names the model"),
+    "unsafe": _("Unsafe"),
+    "broken": _("Broken: cut off, unreadable, empty"),
+    "unclear": _("The prompt is unclear"),
+}
+CHIPS = {  # the reasons offered, unless the admin has other ones; kept in English, whoever chooses them
+    "more correct": _("more correct"),
+    "follows the instruction better": _("follows the instruction better"),
+    "more complete": _("more complete"),
+    "clearer": _("clearer"),
+    "better form": _("better form"),
+    "better tone": _("better tone"),
+    "safer": _("safer"),
+    "shorter": _("shorter"),
+}
+PLACES = {
+    1: pgettext_lazy("answer", "best"),
+    2: pgettext_lazy("answer", "in between"),
+    3: pgettext_lazy("answer", "worst"),
+}
+LETTERS = "ABCDEF"
+
+
+def question_words(name):
+    """What a question asks, in words; a question without any goes by its name."""
+    return QUESTIONS.get(name, name)
+
+
+def chips_of(dataset):
+    """{what is kept: what is shown} of the reasons that a dataset offers."""
+    return {chip: chip for chip in dataset.chips} or CHIPS
+
+
+def short_verdict(verdict):
+    """A verdict on a button of a row: the letter of the answer, and how much better."""
+    letter = {"left": "A", "right": "B"}.get(verdict.rstrip("123"), "")
+    if verdict in STEPS:
+        return f"{letter} {STEPS[verdict]}"
+    return letter or BUTTONS.get(verdict, verdict)

@@ -1,0 +1,54 @@
+import json
+
+from django.core.management.base import BaseCommand, CommandError
+from django.forms import BooleanField, model_to_dict
+
+from annotate.question_forms import QuestionForm
+from datasets.forms import SettingsForm
+from datasets.management.commands.export_dataset import found_dataset
+
+FORMS = (SettingsForm, QuestionForm)
+FIELDS = {name: field for form in FORMS for name, field in form.base_fields.items()}
+
+
+class Command(BaseCommand):
+    help = (
+        "Change settings of a dataset: what is not named stays. Yes-or-no settings take yes or no; "
+        "criteria, chips and annotators one a line."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument("slug", help="the dataset's short name")
+        for name, field in FIELDS.items():
+            parser.add_argument(option(name), metavar="VALUE", help=str(field.label))
+
+    def handle(self, slug, **options):
+        dataset = found_dataset(slug)
+        said = {name: value_of(name, options[name]) for name in FIELDS if options.get(name) is not None}
+        forms = [form(form_data(form(instance=dataset), said), instance=dataset) for form in FORMS]
+        if wrong := [f"{option(name)}: {' '.join(why)}" for form in forms for name, why in form.errors.items()]:
+            raise CommandError("; ".join(wrong), returncode=2)
+        for form in forms:
+            form.save()
+        stands = {name: value for name, value in model_to_dict(dataset, FIELDS).items() if name != "annotators"}
+        people = [person.username for person in dataset.annotators.order_by("username")]
+        self.stdout.write(json.dumps({"dataset": slug, **stands, "annotators": people}, ensure_ascii=False))
+
+
+def option(name):
+    return f"--{name.replace('_', '-')}"
+
+
+def value_of(name, text):
+    """What stands in the form for what was said on the command line."""
+    if not isinstance(FIELDS[name], BooleanField):
+        return text
+    if text not in ("yes", "no"):
+        raise CommandError(f"{option(name)}: yes or no", returncode=2)
+    return text == "yes"
+
+
+def form_data(form, said):
+    """What a form would post: as it stands, with what was said."""
+    data = {name: said.get(name, form[name].value()) for name in form.fields}
+    return {name: "" if value is None else value for name, value in data.items()}

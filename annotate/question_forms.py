@@ -1,0 +1,241 @@
+"""The form in which an admin chooses what people are asked, and how."""
+
+import re
+
+from django import forms
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from annotate.labels import CHIPS, QUESTIONS
+from annotate.questions import STARS, all_questions, sides_of
+from datasets.asking import ask_anew
+from datasets.models import Dataset, Response
+
+AT_ONCE = 4  # answers at once that are proposed to whom had no choice before
+LONGEST, MANY = 80, 30  # characters of a criterion's name or of a reason; how many of them
+
+SENTENCES = {
+    "pair": _("one press says which. The quickest, and all that most trainers need."),
+    "scale": _("seven steps from “A much better” to “B much better”, which also tell how sure a choice is."),
+    "rank": _("each gets a place: four in order give six pairs in one go."),
+    "best_worst": _("only the best and the worst are named: quicker than an order of many."),
+    "stars": _("one to five stars for each, without weighing one against another."),
+}
+READY = {  # criteria to begin with
+    "helpful": (_("helpful"), _("does what was asked, completely and to the point")),
+    "honest": (_("honest"), _("says what is true, and says so where it is not sure")),
+    "harmless": (_("harmless"), _("hurts nobody, and helps nobody to hurt")),
+}
+
+
+def label_of(name):
+    return QUESTIONS.get(name, capfirst(name.replace("_", " ")))
+
+
+def question_choices():
+    """Those that there are, in the order of their labels; one without a label comes last."""
+    known = list(QUESTIONS)
+    names = sorted(all_questions(), key=lambda name: (known.index(name) if name in known else len(known), name))
+    return [(name, label_of(name)) for name in names]
+
+
+def answers_at_once(module):
+    """“2 answers”, “2 to 6 answers”"""
+    if module.FEWEST == module.MOST:
+        return ngettext("%(n)s answer", "%(n)s answers", module.MOST) % {"n": module.MOST}
+    return _("%(fewest)s to %(most)s answers") % {"fewest": module.FEWEST, "most": module.MOST}
+
+
+def traits_of(module):
+    """What of the form a question has a use for, in words that the style sheet knows."""
+    everything = Dataset(allow_tie=True, allow_both_bad=True)
+    traits = {
+        "many": module.MOST > module.FEWEST,
+        "both-bad": "both_bad" in module.verdicts(everything),
+        "stars": any(field.kind == STARS for field in module.fields(sides_of(module.MOST))),
+    }
+    return " ".join(name for name, has in traits.items() if has)
+
+
+class QuestionSelect(forms.RadioSelect):
+    """Each radio button says in data-traits what its question has."""
+
+    def create_option(self, name, value, *args, **kwargs):
+        option = super().create_option(name, value, *args, **kwargs)
+        option["attrs"]["data-traits"] = traits_of(all_questions()[value])
+        return option
+
+
+class LinesField(forms.CharField):
+    """One thing a line, each once; empty lines say nothing."""
+
+    def __init__(self, **kwargs):
+        super().__init__(required=False, **kwargs)
+
+    def clean(self, value):
+        lines = [line.strip() for line in super().clean(value).splitlines()]
+        lines = list(dict.fromkeys(line for line in lines if line))
+        if len(lines) > MANY:
+            raise forms.ValidationError(_("At most %(n)s."), params={"n": MANY})
+        return lines
+
+    def check_length(self, names):
+        for name in names:
+            if len(name) > LONGEST:
+                raise forms.ValidationError(
+                    _("At most %(n)s characters: %(name)s…"), params={"n": LONGEST, "name": name[:30]}
+                )
+
+
+class CriteriaField(LinesField):
+    """[{"name", "guideline"}] as lines: `name: guideline`."""
+
+    widget = forms.Textarea(attrs={"rows": 4})
+
+    def prepare_value(self, value):
+        return value if isinstance(value, str) else "\n".join(map(line_of, value or ()))
+
+    def clean(self, value):
+        parts = [re.split("[:：]", line, maxsplit=1) for line in super().clean(value)]
+        criteria = [{"name": name.strip(), "guideline": "".join(rest).strip()} for name, *rest in parts]
+        names = [criterion["name"] for criterion in criteria]
+        if "" in names:
+            raise forms.ValidationError(_("A criterion needs a name before the colon."))
+        self.check_length(names)
+        folded = [name.casefold() for name in names]
+        if twice := sorted({name for name in names if folded.count(name.casefold()) > 1}):
+            raise forms.ValidationError(_("Two criteria have the same name: %(names)s"), params={"names": twice[0]})
+        return criteria
+
+
+def line_of(criterion):
+    guideline = " ".join(criterion.get("guideline", "").split())
+    return f"{criterion['name']}: {guideline}" if guideline else criterion["name"]
+
+
+class ChipsField(LinesField):
+    """The reasons offered; the list that is offered from the start is kept as none."""
+
+    widget = forms.Textarea(attrs={"rows": 8})
+
+    def prepare_value(self, value):
+        return value if isinstance(value, str) else "\n".join(value or map(str, CHIPS.values()))
+
+    def clean(self, value):
+        chips = super().clean(value)
+        self.check_length(chips)
+        return [] if chips in (list(CHIPS), [str(label) for label in CHIPS.values()]) else chips
+
+
+class QuestionForm(forms.ModelForm):
+    question = forms.ChoiceField(label=_("Question"), choices=question_choices, widget=QuestionSelect)
+    most_shown = forms.TypedChoiceField(
+        label=_("At most so many answers at once"),
+        choices=[(n, n) for n in range(1, 7)],
+        coerce=int,
+        empty_value=None,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text=_("A prompt with more answers gives several comparisons, with answers in common."),
+    )
+    criteria = CriteriaField(
+        label=_("Criteria"),
+        help_text=_(
+            "One a line: a name, a colon, what to look for. The question is put for each of them besides the verdict "
+            "in all. Empty: the verdict in all alone."
+        ),
+    )
+    chips = ChipsField(
+        label=_("Reasons offered"),
+        help_text=_("One a line. The first nine have a key. Empty: the list that is offered from the start."),
+    )
+
+    class Meta:
+        model = Dataset
+        fields = [
+            "question",
+            "most_shown",
+            "with_stars",
+            "allow_tie",
+            "allow_both_bad",
+            "allow_skip",
+            "allow_flag",
+            "criteria",
+            "reasons",
+            "chips",
+            "allow_repair",
+            "repair_round",
+            "ask_repairs",
+            "kept_ready",
+        ]
+        widgets = {"reasons": forms.RadioSelect}
+        help_texts = {
+            "with_stars": _("One to five stars for each answer, beside the question."),
+            "allow_tie": _("Neither is better; in an order, two answers may share a place."),
+            "allow_both_bad": _("No answer is good enough to be chosen: it is counted, and gives no pair."),
+            "allow_skip": _("“I cannot judge this”: somebody else gets it."),
+            "allow_flag": _("“Something is wrong with it”: nobody gets it until an admin has looked."),
+            "allow_repair": _("What they write is kept as better than what it replaces, and as a demonstration."),
+            "repair_round": _("A comparison judged “both bad” goes to somebody else, who writes a better answer."),
+            "ask_repairs": _("Other people then compare them with the other answers."),
+            "kept_ready": _(
+                "0 to 19. More: judging goes on longer without a network. But each person holds so many comparisons "
+                "that nobody else gets meanwhile."
+            ),
+        }
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        module = all_questions().get(self.instance.question)
+        if module and module.FEWEST == module.MOST:
+            self.initial["most_shown"] = AT_ONCE
+
+    @property
+    def cards(self):
+        """[(radio button, label, sentence, answers at once)] of each question."""
+        return [
+            (
+                radio,
+                radio.choice_label,
+                SENTENCES.get(radio.data["value"], ""),
+                answers_at_once(all_questions()[radio.data["value"]]),
+            )
+            for radio in self["question"]
+        ]
+
+    def clean(self):
+        said = super().clean()
+        module = all_questions().get(said.get("question"))
+        if module and "most_shown" in said:
+            self.instance.fewest_shown = module.FEWEST
+            said["most_shown"] = self.most_of(module, said["most_shown"])
+        return said
+
+    def most_of(self, module, most):
+        """How many answers are shown at once: what was said, where the question leaves a choice."""
+        if module.FEWEST == module.MOST:
+            return module.MOST
+        if most is None or not module.FEWEST <= most <= module.MOST:
+            range_ = {"fewest": module.FEWEST, "most": module.MOST}
+            self.add_error("most_shown", _("This question takes %(fewest)s to %(most)s answers at once.") % range_)
+        return most
+
+    def save(self, commit=True):
+        """The dataset, saved, with the comparisons that follow from what is asked now."""
+        dataset = super().save(commit)
+        if "ask_repairs" in self.changed_data:
+            repairs = Response.objects.filter(prompt__dataset=dataset, source=Response.REPAIR)
+            repairs.update(candidate=dataset.ask_repairs)
+        if {"question", "most_shown", "ask_repairs"} & set(self.changed_data):
+            ask_anew(dataset)
+        return dataset
+
+
+def with_ready(text, name):
+    """The text of the criteria with a ready one more, unless its name is there."""
+    label, guideline = READY[name]
+    lines = [line for line in text.splitlines() if line.strip()]
+    there = {re.split("[:：]", line)[0].strip().casefold() for line in lines}
+    ready = [] if str(label).casefold() in there else [line_of({"name": str(label), "guideline": str(guideline)})]
+    return "\n".join([*lines, *ready])

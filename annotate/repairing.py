@@ -1,0 +1,87 @@
+"""Better answers that people write while they judge: responses of source `repair`, chosen over what they replace."""
+
+from annotate.asked import NEW
+from annotate.questions import sides_of
+from datasets.asking import ask, bar_writers
+from datasets.identity import sha256
+from datasets.models import Choice, Comparison, Judgment, Response
+from datasets.words import words
+
+
+def repair(judgment, repairs):
+    """[(criterion, chosen, rejected, strength, rank gap)] of {side, or `new`: text}, the texts stored as responses.
+
+    What stands under a side replaces the answer shown there; what is new is better than all of them. A text that is the
+    answer's own, unchanged, is no repair.
+    """
+    shown = dict(zip(sides_of(len(judgment.order)), judgment.order, strict=True))
+    texts = dict(Response.objects.filter(pk__in=judgment.order).values_list("pk", "text")) if repairs else {}
+    choices = []
+    for side, text in repairs.items():
+        replaced = list(shown.values()) if side == NEW else [shown[side]]
+        if text.strip() and all(text != unified(texts[pk]) for pk in replaced):
+            written = write(judgment, text)
+            choices += [("", written, pk, 1, None) for pk in replaced]
+    return list(dict.fromkeys(choice for choice in choices if choice[1] not in judgment.order))
+
+
+def unified(text):
+    """A text as a browser's text area gives it back."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def write(judgment, text):
+    """The id of the response that holds this text, made if there is none yet; the judgment's annotator is a writer."""
+    prompt, dataset = judgment.comparison.prompt_id, judgment.dataset
+    response, _made = Response.objects.get_or_create(
+        prompt_id=prompt,
+        source=Response.REPAIR,
+        text_hash=sha256(text),
+        defaults={"text": text, "words": words(text), "demonstration": True, "candidate": dataset.ask_repairs},
+    )
+    response.writers.add(judgment.annotator_id)
+    if dataset.ask_repairs:
+        ask(dataset, [prompt])
+        bar_writers([prompt])
+    return response.pk
+
+
+def written_with(judgment):
+    """Ids of the repairs that a judgment states to be better than what it was shown."""
+    chosen = judgment.choices.filter(chosen__source=Response.REPAIR).exclude(chosen__in=judgment.order)
+    return set(chosen.values_list("chosen", flat=True))
+
+
+def unwrite(judgment, ids):
+    """Remove these repairs where no judgment speaks of them any more; else they lose this writer only."""
+    for response in Response.objects.filter(pk__in=ids):
+        response.writers.remove(judgment.annotator_id)
+        asked = [c for c in judgment.comparison.prompt.comparisons.all() if response.pk in c.response_ids]
+        spoken_of = Choice.objects.filter(chosen=response).exists() or Choice.objects.filter(rejected=response).exists()
+        if not spoken_of and not Judgment.objects.filter(comparison__in=asked).exists():
+            Comparison.objects.filter(pk__in=[c.pk for c in asked]).delete()
+            response.delete()
+
+
+def open_round(judgment):
+    """Ask other people for a better answer, where all are bad."""
+    shown = judgment.comparison
+    round_, _made = Comparison.objects.get_or_create(
+        key=Comparison.key_of(shown.response_ids, Comparison.Task.REPAIR),
+        defaults={
+            "dataset_id": shown.dataset_id,
+            "prompt_id": shown.prompt_id,
+            "task": Comparison.Task.REPAIR,
+            "words": shown.words,
+        },
+    )
+    round_.barred.add(judgment.annotator_id)
+
+
+def close_round(judgment):
+    """The person no longer says that all are bad: nothing more is asked, if nobody else does or has begun."""
+    key = Comparison.key_of(judgment.comparison.response_ids, Comparison.Task.REPAIR)
+    for round_ in Comparison.objects.filter(key=key):
+        round_.barred.remove(judgment.annotator_id)
+        if not round_.barred.exists() and not round_.judgments.exists():
+            round_.delete()

@@ -1,0 +1,164 @@
+"""Fifty people judge without a pause until nothing is left: as the browser's script does it, against a server as
+`make run` starts it."""
+
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+from collections import Counter
+
+from bench.common import ROOT, measured, say, wide_rows
+
+PEOPLE, COMPARISONS, OVERLAP = 50, 10_000, 2
+BARE_SECONDS = 6
+TOKEN = "b" * 32
+FORM = re.compile(r'name=\\?"judgment\\?" value=\\?"(\d+)')
+FIELDS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json", "X-CSRFToken": TOKEN}
+
+
+@contextlib.contextmanager
+def serving(environment):
+    """A server as `make run` starts it; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "2"]
+    options += ["--blocking-threads", "16", "--log-level", "error", "config.wsgi:application"]
+    environment = {**environment, "DJANGO_SETTINGS_MODULE": "bench.settings"}
+    command = [sys.executable, "-m", "granian", *options]
+    server = subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True)
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                Person(port, "").ask("GET", "/healthz")
+                break
+            time.sleep(0.05)
+        yield port
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+
+
+class Person:
+    """A browser that has signed in."""
+
+    def __init__(self, port, session):
+        self.http = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self.headers = {"Cookie": f"sessionid={session}; csrftoken={TOKEN}"}
+
+    def ask(self, method, path, **fields):
+        headers = self.headers | (FIELDS if method == "POST" else {})
+        self.http.request(method, path, urllib.parse.urlencode(fields) if fields else None, headers)
+        answer = self.http.getresponse()
+        body = answer.read().decode()
+        if answer.status != 200:
+            raise AssertionError(f"{answer.status} {path}: {body[:300]}")
+        return body
+
+    def judge(self, took, saved):
+        """Judge until nothing is left, noting how long each submit-and-next took and what was said to be saved."""
+        found = FORM.search(self.ask("GET", "/annotate/load/"))
+        idle_since = None
+        while found or time.monotonic() - idle_since < 3:
+            if not found:
+                time.sleep(0.1)
+                found = FORM.search(self.ask("POST", "/annotate/load/ahead/", x=1))
+                continue
+            pk = int(found[1])
+            fields = {"judgment": pk, "revision": 0, "verdict": ("left", "right", "tie")[pk % 3]}
+            started = time.perf_counter()
+            body = self.ask("POST", "/annotate/load/", want=1, seconds=1, **fields)
+            took.append(time.perf_counter() - started)
+            saved.append(pk)
+            found = FORM.search(body)
+            idle_since = time.monotonic()
+
+    def look(self, pk, until, took):
+        while time.monotonic() < until:
+            started = time.perf_counter()
+            self.ask("GET", f"/bare/{pk}/")
+            took.append(time.perf_counter() - started)
+
+
+def all_at_once(people, act):
+    """(seconds, what act(person, list) noted) of all people at once."""
+    noted = [[] for _ in people]
+    errors = []
+
+    def work(person, into):
+        try:
+            act(person, into)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=pair) for pair in zip(people, noted, strict=True)]
+    started = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return time.monotonic() - started, sorted(itertools.chain(*noted))
+
+
+def at(sorted_times, share):
+    """A percentile, in ms."""
+    return 1000 * sorted_times[min(len(sorted_times) - 1, int(len(sorted_times) * share))]
+
+
+def run(environment, database, folder):
+    path = folder / "load.jsonl"
+    wide_rows(path, COMPARISONS)
+    measured(environment, "import_dataset", "load", str(path), f"--overlap={OVERLAP}")
+    made = subprocess.run(
+        [sys.executable, str(ROOT / "bench/sessions.py"), "judge", str(PEOPLE)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    with serving(environment) as port:
+        people = [Person(port, key) for key in json.loads(made.stdout)]
+        pk = int(FORM.search(people[0].ask("GET", "/annotate/load/"))[1])
+        bare = [bare_view(people, pk)]
+        saved = [[] for _ in people]
+        seconds, took = all_at_once(people, lambda person, into: person.judge(into, saved[people.index(person)]))
+        bare.append(bare_view(people, pk))
+        # The last seconds of waiting for leases of others are no work.
+        rate, bare, slowest = len(took) / (seconds - 3), *(sum(found) / len(bare) for found in zip(*bare, strict=True))
+        say("bare-view", database, COMPARISONS, bare, "requests/s")
+        say("bare-view-p99", database, COMPARISONS, slowest, "ms")
+        say("judging", database, COMPARISONS, rate, "judgments/s", "bare-view", rate / bare)
+        for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1)):
+            ms = at(took, share)
+            ratio = ("bare-view-p99", ms / slowest) if name == "p99" else ()
+            say(f"submit-and-next-{name}", database, COMPARISONS, ms, "ms", *ratio)
+    account(environment, database, folder, [pk for some in saved for pk in some])
+
+
+def bare_view(people, pk):
+    """(requests per second, p99 in ms) of the bare view."""
+    until = time.monotonic() + BARE_SECONDS
+    seconds, took = all_at_once(people, lambda person, into: person.look(pk, until, into))
+    return len(took) / seconds, at(took, 0.99)
+
+
+def account(environment, database, folder, saved):
+    """What the server said is saved, against the export: each comparison exactly as often as wanted, none lost."""
+    out = folder / "every.jsonl"
+    arguments = ("export_dataset", "load", "--format=dpo", "--mode=every", f"--output={out}")
+    _, _, summary = measured(environment, *arguments)
+    exported = summary["rows"] + sum(summary["left_out"].values())
+    prompts = Counter(json.dumps(json.loads(line)["prompt"]) for line in out.open())
+    say("judgments-lost", database, len(saved), len(set(saved)) - exported, "judgments")
+    say("judgments-too-many", database, COMPARISONS * OVERLAP, exported - COMPARISONS * OVERLAP, "judgments")
+    say("most-on-one-comparison", database, COMPARISONS, max(prompts.values()), "judgments")

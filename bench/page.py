@@ -1,0 +1,51 @@
+"""How long after a key press the next comparison is painted, in Chromium, with 200 ms added to every request."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+from bench.common import ROOT, measured, say, wide_rows
+from bench.judging import serving
+
+LATENCY, PRESSES = 200, 60
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+# From the key press to the frame after the next comparison stands on the page.
+WATCH = """() => {
+    window.painted = [];
+    let pressed = 0;
+    addEventListener("keydown", () => { pressed = performance.now(); }, true);
+    new MutationObserver(() => requestAnimationFrame(() => {
+        const channel = new MessageChannel();
+        channel.port1.onmessage = () => window.painted.push(performance.now() - pressed);
+        channel.port2.postMessage(0);
+    })).observe(document.getElementById("work"), { childList: true });
+}"""
+
+
+def run(environment, database, folder):
+    from playwright.sync_api import sync_playwright
+
+    path = folder / "page.jsonl"
+    wide_rows(path, 2 * PRESSES)
+    measured(environment, "import_dataset", "page", str(path))
+    command = [sys.executable, str(ROOT / "bench/sessions.py"), "page", "1"]
+    made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    session = json.loads(made.stdout)[0]
+    with serving(environment) as port, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
+        page = browser.new_page()
+        page.context.add_cookies([{"name": "sessionid", "value": session, "url": f"http://127.0.0.1:{port}"}])
+        page.goto(f"http://127.0.0.1:{port}/annotate/page/")
+        page.wait_for_load_state("networkidle")
+        conditions = {"offline": False, "latency": LATENCY, "downloadThroughput": -1, "uploadThroughput": -1}
+        page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", conditions)
+        page.evaluate(WATCH)
+        for _ in range(PRESSES):
+            page.keyboard.press("Digit1")
+            page.wait_for_timeout(300)
+        painted = sorted(page.evaluate("() => window.painted"))
+        browser.close()
+    assert len(painted) >= PRESSES
+    for name, share in (("p50", 0.5), ("p95", 0.95)):
+        say(f"next-shown-{name}", database, PRESSES, painted[int(len(painted) * share)], "ms")

@@ -1,0 +1,5 @@
+"""The product's settings, with one more address."""
+
+from config.settings import *  # noqa: F403
+
+ROOT_URLCONF = "bench.bare"

@@ -1,0 +1,71 @@
+"""What a judgment says, in words. `letters`: {response id: its letter}, whichever order of the answers is meant."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+BETTER = {
+    "A": gettext_lazy("A is better"),
+    "A1": gettext_lazy("A slightly better"),
+    "A2": gettext_lazy("A clearly better"),
+    "A3": gettext_lazy("A much better"),
+    "B": gettext_lazy("B is better"),
+    "B1": gettext_lazy("B slightly better"),
+    "B2": gettext_lazy("B clearly better"),
+    "B3": gettext_lazy("B much better"),
+}
+NEITHER = {"tie": gettext_lazy("Tie"), "both_bad": gettext_lazy("Both bad")}
+FLAGS = {
+    "leak": gettext_lazy("It names the model"),
+    "unsafe": gettext_lazy("Unsafe"),
+    "broken": gettext_lazy("Broken: cut off, unreadable, empty"),
+    "unclear": gettext_lazy("The prompt is unclear"),
+}
+
+
+def better(verdict, order, letters):
+    """Of a verdict on two answers: which is better, and how much. order: of the ids, as they were shown."""
+    side = verdict.rstrip("123")
+    if side not in ("left", "right"):
+        return NEITHER.get(verdict, verdict)
+    return BETTER[letters[order[side == "right"]] + verdict[len(side) :]]
+
+
+def strength(verdict):
+    """How strong a verdict on two answers is on the scale, 1 to 3; None outside of it."""
+    return int(verdict[-1]) if verdict[:-1] in ("left", "right") else None
+
+
+def ordered(places, order, letters):
+    """An order of answers, best first: B > A = C."""
+    groups = {}
+    for place, pk in sorted(zip(places, order, strict=True)):
+        groups.setdefault(place, []).append(letters[pk])
+    return " > ".join(" = ".join(sorted(group)) for group in groups.values())
+
+
+def starred(stars, order, letters):
+    """The stars of each answer: A 5 ★ · B 3 ★."""
+    return " · ".join(f"{letter} {n} ★" for letter, n in sorted(zip(map(letters.get, order), stars, strict=True)))
+
+
+def told(part, order, letters):
+    """What was said in all, or by one criterion ({kind: [value, …]}): a verdict, an order, stars."""
+    words = [str(better(verdict, order, letters)) for verdict in part.get("verdict", [])]
+    words += [ordered(part["rank"], order, letters)] if part.get("rank") else []
+    words += [starred(part["stars"], order, letters)] if part.get("stars") else []
+    return " · ".join(words)
+
+
+def by_criteria(judgment, letters, criteria):
+    """[(criterion, what was said by it)]. criteria: those of the dataset, in their order; then others of before."""
+    said = judgment.said.get("criteria", {})
+    asked = [criterion["name"] for criterion in criteria]
+    names = [*(name for name in asked if name in said), *sorted(said.keys() - set(asked))]
+    return [(name, told(said[name], judgment.order, letters)) for name in names]
+
+
+def reasons(judgment, chips):
+    """The reasons that were ticked, in words. chips: those that the dataset offers of its own; without any, ours were
+    offered, and are shown in the reader's language."""
+    given = judgment.said.get("reasons", [])
+    return given if chips else [_(reason) for reason in given if reason]

@@ -1,0 +1,112 @@
+// Judgments on their way: kept in this browser until the server says that it has them. Each is sent until it is
+// answered; the server knows the revision that each was made for, so that one that comes twice changes nothing.
+"use strict";
+
+const MOST_WAITING = 20;
+const AT_ONCE = 4;
+const LONGEST_PAUSE = 30_000;
+
+class Outbox {
+  constructor(notice) {
+    this.notice = notice;
+    this.place = `chosen-outbox-${notice.dataset.person}`;
+    this.sending = new Map();
+    this.pause = 0;
+    this.listeners = [];
+    this.signedOut = false;
+    addEventListener("online", () => { this.pause = 0; this.send(); });
+    addEventListener("storage", (event) => { if (event.key === this.place) this.show(); });
+    addEventListener("beforeunload", (event) => { if (this.items.length) event.preventDefault(); });
+  }
+
+  get items() { return JSON.parse(localStorage.getItem(this.place) || "[]"); }
+
+  set items(items) {
+    if (items.length) localStorage.setItem(this.place, JSON.stringify(items));
+    else localStorage.removeItem(this.place);
+    this.show();
+  }
+
+  get isFull() { return this.items.length >= MOST_WAITING; }
+
+  has(key) { return this.items.some((item) => item.key === key); }
+
+  add(item) { this.items = [...this.items.filter((other) => other.key !== item.key), item]; }
+
+  remove(key) { this.items = this.items.filter((item) => item.key !== key); }
+
+  // Take back what has not left yet; whether that was so.
+  recall(key) {
+    if (!this.has(key) || this.sending.has(key)) return false;
+    this.remove(key);
+    return true;
+  }
+
+  async idle() {
+    this.send();
+    await Promise.all(this.sending.values());
+    return !this.items.length;
+  }
+
+  send() {
+    for (const item of this.items) {
+      if (this.sending.size >= AT_ONCE) return;
+      if (this.sending.has(item.key)) continue;
+      const sent = this.post(item).finally(() => this.sending.delete(item.key));
+      this.sending.set(item.key, sent);
+      sent.then((goOn) => { if (goOn) this.send(); });
+    }
+  }
+
+  async post(item) {
+    let answer;
+    try {
+      answer = await request(item.url, item.url === location.pathname ? [...item.body, ["want", "1"]] : item.body);
+    } catch {
+      return this.later();
+    }
+    if (answer.type === "opaqueredirect") {
+      this.signedOut = true;
+      this.show();
+      return false;
+    }
+    if (answer.status >= 500 || answer.status === 403 || answer.status === 429) return this.later();
+    this.pause = 0;
+    this.failed = false;
+    const said = (answer.headers.get("Content-Type") || "").startsWith("application/json") ? await answer.json() : {};
+    this.remove(item.key);
+    this.listeners.forEach((listener) => listener(item, answer.status, said));
+    return true;
+  }
+
+  later() {
+    this.failed = true;
+    this.pause = Math.min(LONGEST_PAUSE, this.pause * 2 || 1000);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.send(), this.pause);
+    this.show();
+    return false;
+  }
+
+  show() {
+    const waiting = this.items.length;
+    this.notice.hidden = !(waiting && (this.failed || this.signedOut || this.isFull));
+    this.notice.querySelectorAll("[data-count]").forEach((count) => { count.textContent = waiting; });
+    const says = this.signedOut ? "signed-out" : this.isFull ? "full" : "waiting";
+    this.notice.querySelectorAll("[data-said]").forEach((one) => { one.hidden = one.dataset.said !== says; });
+  }
+}
+
+const cookie = (name) => (document.cookie.match(`(?:^|; )${name}=([^;]*)`) || [])[1] || "";
+
+// POST pairs of name and value as a form would, and ask for JSON.
+function request(url, pairs) {
+  const headers = { Accept: "application/json", "X-CSRFToken": cookie("csrftoken") };
+  const body = new URLSearchParams(pairs);
+  const keepalive = body.toString().length < 60_000;
+  return fetch(url, { method: "POST", headers, body, keepalive, redirect: "manual", credentials: "same-origin" });
+}
+
+const outbox = new Outbox(document.getElementById("unsent"));
+outbox.show();
+outbox.send();

@@ -1,0 +1,387 @@
+"""Where an admin chooses what people are asked: each setting, the preview of those not saved, what follows of them."""
+
+import sys
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from annotate import questions
+from annotate.judging import record
+from annotate.labels import CHIPS
+from annotate.queue import next_judgment
+from datasets.identity import sha256
+from datasets.models import Comparison, Dataset, Judgment, Response
+from tests.conftest import wide
+from tests.test_annotate import read
+
+PAGE, PREVIEW = "/datasets/demo/question/", "/datasets/demo/question/preview/"
+TICKS = [
+    "with_stars",
+    "allow_tie",
+    "allow_both_bad",
+    "allow_skip",
+    "allow_flag",
+    "allow_repair",
+    "repair_round",
+    "ask_repairs",
+]
+HOSTILE = '"><img src=x onerror=alert(1)>'
+
+
+@pytest.fixture
+def owner(client, admin):
+    client.force_login(admin)
+    return client
+
+
+@pytest.fixture
+def fours(make_dataset):
+    """Three prompts with four answers each: six pairs a prompt."""
+    return make_dataset(wide(3, answers=4))
+
+
+def sent(**changes):
+    """What the form of a dataset sends that asks for pairs, but for these changes; False: a box without its tick."""
+    boxes = {"allow_tie": "on", "allow_both_bad": "on", "allow_skip": "on"}
+    data = {"question": "pair", "most_shown": "4", "reasons": "off", "kept_ready": "4", "criteria": "", "chips": ""}
+    return {name: value for name, value in (data | boxes | changes).items() if value is not False}
+
+
+def saved(owner, **changes):
+    answer = owner.post(PAGE, sent(**changes))
+    assert answer.status_code == 302, answer.content.decode()
+    return Dataset.objects.get(slug="demo")
+
+
+def refused(owner, **changes):
+    """What the page says to settings that cannot be."""
+    before = Dataset.objects.values().get()
+    answer = owner.post(PAGE, sent(**changes))
+    assert answer.status_code == 422
+    assert Dataset.objects.values().get() == before
+    return " ".join(error.text for error in read(answer).the("form", action=PAGE).all("ul", **{"class": "errorlist"}))
+
+
+def previewed(owner, **changes):
+    """The comparison page in the preview of these settings."""
+    answer = owner.post(PREVIEW, sent(**changes), headers={"HX-Request": "true"})
+    assert answer.status_code == 200
+    return read(answer).the(inert=True)
+
+
+def verdicts(screen):
+    return [button["value"] for button in screen.all("button", name="verdict")]
+
+
+# --- saving -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TICKS)
+def test_a_box_is_saved_ticked_and_without_its_tick(owner, pairs, name):
+    assert getattr(saved(owner, **{name: "on"}), name) is True
+    assert getattr(saved(owner, **{name: False}), name) is False
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "shown"),
+    [
+        ("pair", "6", (2, 2)),
+        ("pair", "", (2, 2)),
+        ("scale", "4", (2, 2)),
+        ("rank", "6", (2, 6)),
+        ("best_worst", "3", (3, 3)),
+        ("stars", "1", (1, 1)),
+    ],
+)
+def test_a_question_says_how_many_answers_it_takes(owner, pairs, name, most, shown):
+    dataset = saved(owner, question=name, most_shown=most)
+    assert (dataset.question, dataset.fewest_shown, dataset.most_shown) == (name, *shown)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"question": "riddle"}, "riddle"),
+        ({"question": False}, "required"),
+        ({"question": "rank", "most_shown": "1"}, "takes 2 to 6 answers"),
+        ({"question": "rank", "most_shown": ""}, "takes 2 to 6 answers"),
+        ({"question": "best_worst", "most_shown": "2"}, "takes 3 to 6 answers"),
+        ({"question": "stars", "most_shown": "7"}, "7 is not one of"),
+        ({"reasons": "always"}, "always"),
+        ({"kept_ready": "20"}, "19"),
+        ({"kept_ready": "-1"}, "0"),
+        ({"kept_ready": "many"}, "whole number"),
+        ({"criteria": "kind: a\nKind: b"}, "the same name: Kind"),
+        ({"criteria": ": nobody"}, "needs a name"),
+        ({"criteria": "n" * 81}, "At most 80 characters"),
+        ({"criteria": "\n".join(f"c{n}" for n in range(31))}, "At most 30"),
+        ({"criteria": "a\x00b"}, "Null"),
+        ({"chips": "fine\n" + "n" * 81}, "At most 80 characters"),
+        ({"chips": "\n".join(f"c{n}" for n in range(31))}, "At most 30"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words_and_nothing_is_saved(owner, pairs, changes, told):
+    assert told in refused(owner, **changes)
+
+
+def test_the_other_settings_are_saved(owner, pairs):
+    dataset = saved(owner, reasons="required", kept_ready="0")
+    assert (dataset.reasons, dataset.kept_ready) == ("required", 0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("", []),
+        ("helpful: does: what\r\n\r\n  honest  \r\n", [("helpful", "does: what"), ("honest", "")]),
+        ("有用：切题、完整", [("有用", "切题、完整")]),
+        ("n" * 80, [("n" * 80, "")]),
+    ],
+)
+def test_criteria_are_a_name_and_what_to_look_for_in_each_line(owner, pairs, typed, kept):
+    criteria = saved(owner, criteria=typed).criteria
+    assert [(criterion["name"], criterion["guideline"]) for criterion in criteria] == kept
+    shown = read(owner.get(PAGE)).the("textarea", name="criteria").text.strip()
+    assert saved(owner, criteria=shown).criteria == criteria, "the form gives back what it shows"
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("", []),
+        ("\n".join(CHIPS), []),
+        ("  Safer \r\nmore  correct\r\nSafer", ["Safer", "more  correct"]),
+        ("\n".join(list(CHIPS)[1:]), list(CHIPS)[1:]),
+    ],
+)
+def test_reasons_are_kept_as_typed_and_the_list_of_the_start_as_none(owner, pairs, typed, kept):
+    assert saved(owner, reasons="optional", chips=typed).chips == kept
+    shown = read(owner.get(PAGE)).the("textarea", name="chips").text.split("\n")[1:]
+    assert shown == (kept or list(CHIPS))
+
+
+def test_the_list_of_the_start_is_none_in_chinese_too(owner, pairs):
+    owner.cookies["django_language"] = "zh-hans"
+    shown = read(owner.get(PAGE)).the("textarea", name="chips").text
+    assert saved(owner, chips=shown).chips == []
+
+
+# --- what follows -----------------------------------------------------------------------------------------------------
+
+
+def sizes():
+    return sorted(len(comparison.response_ids) for comparison in Comparison.objects.all())
+
+
+def test_another_question_asks_anew_and_leaves_what_was_judged_or_is_in_hand(owner, fours, alice, bob):
+    judged, held = next_judgment(alice, fours), next_judgment(bob, fours)
+    assert record(judged, 0, "left")
+    saved(owner, question="rank", most_shown="4")
+    kept = Comparison.objects.filter(pk__in=[judged.comparison_id, held.comparison_id])
+    assert kept.count() == 2
+    untouched = 3 - len({comparison.prompt_id for comparison in kept})
+    assert sizes().count(2) == 2
+    assert sizes().count(4) >= untouched
+    assert record(Judgment.objects.get(pk=held.pk), 0, "rank", {"rank": [1, 2]})
+    assert Judgment.objects.votes().count() == 2
+    saved(owner, question="pair")
+    assert sizes() == [2] * 18
+
+
+def test_more_answers_at_once_ask_anew(owner, fours):
+    saved(owner, question="rank", most_shown="3")
+    few = sizes()
+    saved(owner, question="rank", most_shown="4")
+    assert (set(few), sizes()) == ({3}, [4, 4, 4])
+
+
+def test_what_changes_no_comparison_leaves_each_as_it_is(owner, fours):
+    before = list(Comparison.objects.values_list("pk", flat=True))
+    saved(owner, question="scale", criteria="helpful", reasons="required", allow_tie=False)
+    assert list(Comparison.objects.values_list("pk", flat=True)) == before
+
+
+def test_improved_answers_are_compared_once_that_is_wanted_and_never_by_their_writer(owner, pairs, alice, bob):
+    prompt = pairs.prompts.earliest("pk")
+    better = Response.objects.create(
+        prompt=prompt, text="Better.", text_hash=sha256("Better."), source=Response.REPAIR, demonstration=True
+    )
+    better.writers.add(alice)
+    saved(owner, ask_repairs="on")
+    with_it = [comparison for comparison in prompt.comparisons.all() if better.pk in comparison.response_ids]
+    assert len(with_it) == 2
+    assert all(alice in comparison.barred.all() for comparison in with_it)
+    saved(owner, ask_repairs=False)
+    assert not Comparison.objects.filter(pk__in=[comparison.pk for comparison in with_it]).exists()
+    assert not Response.objects.get(pk=better.pk).candidate
+    assert Comparison.objects.count() == 12
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_what_stands_and_saves_it_again(owner, fours):
+    dataset = saved(owner, question="best_worst", most_shown="5", allow_skip=False, with_stars="on", criteria="a: b")
+    form = read(owner.get(PAGE)).the("form", method="post", action=PAGE)
+    assert [radio["value"] for radio in form.all("input", checked=True, type="radio")] == ["best_worst", "5", "off"]
+    ticked = {box["name"] for box in form.all("input", checked=True, type="checkbox")}
+    assert ticked == {"with_stars", "allow_tie", "allow_both_bad"}
+    shown = {radio["name"]: radio["value"] for radio in form.all("input", checked=True, type="radio")}
+    shown |= dict.fromkeys(ticked, "on") | {"kept_ready": form.the(name="kept_ready")["value"]}
+    shown |= {area["name"]: area.text for area in form.all("textarea")}
+    before = Dataset.objects.values().get(pk=dataset.pk)
+    assert owner.post(PAGE, shown).status_code == 302
+    assert Dataset.objects.values().get(pk=dataset.pk) == before
+
+
+def test_every_question_has_a_card_and_a_new_file_has_one_by_itself(owner, pairs, monkeypatch, tmp_path):
+    (tmp_path / "odd_one.py").write_text(
+        "FEWEST, MOST = 2, 5\ndef verdicts(settings): return ['rate']\ndef fields(sides): return []\n"
+    )
+    monkeypatch.setattr(questions, "__path__", [*questions.__path__, str(tmp_path)])
+    questions.all_questions.cache_clear()
+    try:
+        cards = [card.text for card in read(owner.get(PAGE)).all("label", **{"class": "choice"})]
+        dataset = saved(owner, question="odd_one", most_shown="5")
+    finally:
+        questions.all_questions.cache_clear()
+        sys.modules.pop("annotate.questions.odd_one", None)
+    assert [card.split("answers ·")[0].split("answer ·")[0] for card in cards[:2]] == [
+        "Which answer is better?2 ",
+        "Which answer is better, and how much?2 ",
+    ]
+    assert (len(cards), cards[-1]) == (6, "Odd one2 to 5 answers")
+    assert (dataset.fewest_shown, dataset.most_shown) == (2, 5)
+
+
+def test_a_ready_criterion_is_added_without_a_script_and_once(owner, pairs):
+    for there, then in [
+        ("", "honest: says what is true, and says so where it is not sure"),
+        ("kind", "kind\nhonest: says what is true, and says so where it is not sure"),
+        ("Honest: mine", "Honest: mine"),
+    ]:
+        page = read(owner.post(PREVIEW, sent(criteria=there, add="honest")))
+        assert page.the("textarea", name="criteria").text.strip() == then
+    assert Dataset.objects.get().criteria == []
+
+
+def test_an_unknown_criterion_to_add_adds_nothing(owner, pairs):
+    assert not read(owner.post(PREVIEW, sent(add="x"))).the("textarea", name="criteria").text.strip()
+
+
+# --- the preview ------------------------------------------------------------------------------------------------------
+
+
+def test_the_preview_shows_what_is_not_saved_and_saves_nothing(owner, fours):
+    before, asked = Dataset.objects.values().get(), sorted(Comparison.objects.values_list("pk", flat=True))
+    screen = previewed(owner, question="rank", criteria="kind", allow_skip=False, reasons="required", chips="because")
+    assert verdicts(screen) == ["rank"]
+    assert len(list(screen.all("article"))) == 4
+    assert len(list(screen.all("input", name="rank_1"))) == 4
+    assert [legend.text for legend in screen.all("legend")].count("kind: Answer A") == 1
+    assert [chip["value"] for chip in screen.all("input", name="reasons")] == ["because"]
+    screen = previewed(owner, question="scale", allow_tie=False, allow_flag="on")
+    steps = ["left3", "left2", "left1", "right1", "right2", "right3"]
+    assert verdicts(screen) == ["flag", *steps, "both_bad", "skip"]
+    assert Dataset.objects.values().get() == before
+    assert sorted(Comparison.objects.values_list("pk", flat=True)) == asked
+    assert not Judgment.objects.exists()
+
+
+def test_without_a_script_the_preview_is_the_whole_page_as_it_was_filled_in(owner, fours):
+    page = read(owner.post(PREVIEW, sent(question="stars", most_shown="3", criteria="kind", kept_ready="7")))
+    form = page.the("form", action=PAGE)
+    assert form.the(name="kept_ready")["value"] == "7"
+    assert form.the("textarea", name="criteria").text.strip() == "kind"
+    assert len(list(page.the(inert=True).all("article"))) == 3
+    assert form.the("noscript").the("button")["formaction"].startswith(PREVIEW)
+    assert Dataset.objects.get().question == "pair"
+
+
+def test_nothing_of_the_preview_stands_in_the_form_or_can_be_pressed(owner, fours):
+    page = read(owner.get(PAGE))
+    assert not list(page.the("form", action=PAGE).all("form"))
+    assert page.the(inert=True).the("form", data_comparison=True).the(name="judgment")["value"] == "0"
+    assert len(list(page.all("form", data_comparison=True))) == 1
+
+
+@pytest.mark.parametrize("as_fragment", [True, False])
+def test_the_preview_says_what_cannot_be(owner, pairs, as_fragment):
+    headers = {"HX-Request": "true"} if as_fragment else {}
+    answer = owner.post(PREVIEW, sent(kept_ready="20", question="best_worst", most_shown="2"), headers=headers)
+    assert answer.status_code == (200 if as_fragment else 422)
+    alert = read(answer).the(role="alert").text
+    assert "Comparisons kept ready in the browser" in alert
+    assert "takes 3 to 6 answers at once" in alert
+    assert "data-comparison" not in answer.content.decode()
+
+
+def test_where_nothing_can_be_shown_the_preview_says_why(owner, pairs):
+    said = owner.post(PREVIEW, sent(question="best_worst", most_shown="3"), headers={"HX-Request": "true"})
+    assert "has 3 different answers to show" in said.content.decode()
+    Dataset.objects.create(slug="empty")
+    assert "Upload answers to see" in owner.get(reverse("question", args=["empty"])).content.decode()
+
+
+def test_the_preview_shows_a_prompt_with_as_many_answers_as_may_be_shown(owner, make_dataset):
+    make_dataset([*wide(2), {"prompt": "More?", "responses": ["a", "b", "c", "d"]}])
+    assert len(list(previewed(owner, question="rank", most_shown="4").all("article"))) == 4
+
+
+def test_a_dataset_of_judged_pairs_alone_shows_one_of_them(owner, make_dataset):
+    make_dataset([{"prompt": "P?", "chosen": "Good.", "rejected": "Bad."}])
+    assert {"Good.", "Bad."} <= {text.text.strip() for text in previewed(owner).all("div", **{"class": "text"})}
+
+
+def test_names_from_people_are_text_in_form_and_preview(owner, fours):
+    changes = {"criteria": f"{HOSTILE}: {HOSTILE}", "chips": HOSTILE, "reasons": "optional"}
+    saved(owner, **changes)
+    pages = [owner.get(PAGE), owner.post(PREVIEW, sent(**changes)), owner.post(PREVIEW, sent(criteria=HOSTILE * 4))]
+    for answer in pages:
+        html = answer.content.decode()
+        assert HOSTILE.removeprefix('">') not in html
+        assert "&lt;img src=x" in html
+
+
+def test_an_unknown_question_of_old_is_shown_and_can_be_left(owner, pairs):
+    Dataset.objects.update(question="gone")
+    assert verdicts(read(owner.get(PAGE)).the(inert=True))[:2] == ["left", "tie"]
+    assert saved(owner, question="scale").question == "scale"
+
+
+# --- in a browser -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_the_preview_follows_what_one_chooses(live_server, page, owner, make_dataset):
+    make_dataset(wide(3, answers=4))
+    troubles = []
+    page.on("console", lambda said: troubles.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    session = owner.cookies["sessionid"].value
+    page.context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+    page.goto(live_server.url + PAGE)
+    screen, at_once = page.locator("#preview"), page.get_by_role("group", name="At most so many answers at once")
+    expect(screen.locator("article")).to_have_count(2)
+    both_bad = page.get_by_label("“Both bad” allowed")
+    expect(at_once).to_be_hidden()
+    expect(both_bad).to_be_visible()
+    page.get_by_label("In which order").check()
+    expect(screen.locator("article")).to_have_count(4)
+    expect(both_bad).to_be_hidden()
+    at_once.get_by_label("3").check()
+    expect(screen.locator("article")).to_have_count(3)
+    expect(screen.get_by_text("honest")).to_have_count(0)
+    for _ in range(2):
+        page.get_by_role("button", name="honest").click()
+    expect(screen.locator("legend", has_text="honest")).to_have_count(3)
+    assert page.locator("[name=criteria]").input_value().count("honest") == 1
+    page.locator("[name=criteria]").fill("brief")
+    expect(screen.locator("legend", has_text="brief")).to_have_count(3)
+    page.get_by_label("In which order").press("Enter")
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    dataset = Dataset.objects.get()
+    assert (dataset.question, dataset.most_shown, dataset.criteria[0]["name"]) == ("rank", 3, "brief")
+    assert not troubles
