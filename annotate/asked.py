@@ -87,11 +87,10 @@ class Asked:
 
 def asked_of(dataset, n, task=Comparison.Task.JUDGE):
     """What the dataset asks of a comparison of n answers."""
-    sides, always = sides_of(n), (SKIP,) if dataset.allow_skip else ()
-    if dataset.allow_flag:
-        always = (*always, FLAG)
-    if task == Comparison.Task.REPAIR:
-        return Asked(None, sides, (REPAIR, SKIP, *always[1:]), repairs=(NEW,))
+    sides, flag = sides_of(n), (FLAG,) if dataset.allow_flag else ()
+    if task == Comparison.Task.REPAIR:  # who knows nothing better must be able to pass it on
+        return Asked(None, sides, (REPAIR, SKIP, *flag), repairs=(NEW,))
+    always = (SKIP, *flag) if dataset.allow_skip else flag
     question = question_for(dataset.question, n)
     groups = [Group(field.name, "", field) for field in question.fields(sides)]
     if dataset.with_stars and question is not stars:

@@ -1,6 +1,8 @@
 from dataclasses import dataclass, field
+from datetime import UTC
 
 from django import forms
+from django.core.exceptions import BadRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
@@ -51,6 +53,7 @@ class VerdictForm(OfForm):
 
     def __init__(self, dataset, asked, data):
         super().__init__(data)
+        check_text(data)
         self.dataset, self.asked = dataset, asked
         self.fields["verdict"].choices = [(name, name) for name in (*asked.verdicts, KEEP)]
         for group in asked.groups:
@@ -88,7 +91,7 @@ class VerdictForm(OfForm):
         if not self.errors and self.asked.question:
             code = self.asked.wrong(self.dataset, self.asked.gather(said))
             if code:
-                self.add_error(None, WRONG[code])
+                self.add_error(None, WRONG.get(code, code))
 
     def check_reasons(self, said):
         required = self.dataset.reasons == self.dataset.Asked.REQUIRED and self.asked.question
@@ -120,10 +123,27 @@ class LeasesForm(forms.Form):
     def clean(self):
         for lease in self.data.getlist("lease")[:50]:
             pk, _space, until = lease.partition(" ")
-            moment = parse_datetime(until) if pk.isdecimal() and len(pk) < 19 else None
-            if moment is None or timezone.is_naive(moment):
+            moment = moment_of(until)
+            if moment is None or not (pk.isdecimal() and len(pk) < 19):
                 raise forms.ValidationError("lease")
             self.leases[int(pk)] = moment
+
+
+def moment_of(text):
+    """The moment that a text names with its time zone; None where it names none."""
+    try:
+        moment = parse_datetime(text)
+        return None if moment is None or timezone.is_naive(moment) else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def check_text(data):
+    """No browser sends half of a surrogate pair, none can be kept or shown: such a request is bad as a whole."""
+    try:
+        "".join(text for _name, values in data.lists() for text in values).encode()
+    except UnicodeEncodeError:
+        raise BadRequest("half of a surrogate pair") from None
 
 
 def newlines(text):

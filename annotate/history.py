@@ -6,7 +6,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from annotate.asked import asked_of
-from annotate.labels import STANDS
+from annotate.labels import verdict_words
 from annotate.questions import STARS
 from annotate.showing import LETTERS, comparison_context
 from datasets.access import annotator_required
@@ -51,7 +51,7 @@ def judged(request, dataset, pk):
 
 
 def in_words(judgment):
-    return STANDS["flag" if judgment.flag else judgment.verdict]
+    return verdict_words("flag" if judgment.flag else judgment.verdict)
 
 
 def details(judgment):
@@ -59,7 +59,7 @@ def details(judgment):
     asked = asked_of(judgment.dataset, len(judgment.order), judgment.comparison.task)
     parts = {"": judgment.said, **judgment.said.get("criteria", {})}
     return [
-        (criterion, kind, list(zip(LETTERS, values, strict=False)) if kind != "verdict" else STANDS[values[0]])
+        (criterion, kind, list(zip(LETTERS, values, strict=False)) if kind != "verdict" else verdict_words(values[0]))
         for criterion, part in parts.items()
         for kind, values in part.items()
         if asked.question and kind in (STARS, "rank", "verdict")

@@ -1,7 +1,7 @@
 """What an act leaves behind. Each is safe to repeat: a form carries the judgment's revision, and one that was used
 already changes nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.db.models import F
@@ -12,7 +12,7 @@ from annotate.models import Membership
 from annotate.questions import FLAG, KEEP, SKIP
 from annotate.queue import another, any_lapsed, change_slots, lease_end, locked_membership, move
 from annotate.queue_sql import save_and_lease
-from annotate.repairing import close_round, open_round, repair, unwrite, written_with
+from annotate.repairing import close_round, improved, open_round, repair, unwrite, written_with
 from datasets.models import Choice, Comparison, Judgment, Rating
 
 UNDO_DEPTH = 10
@@ -31,6 +31,7 @@ class Done:
 def save(judgment, revision, act, asked, leasing=False):
     """Save what a form says (a forms.Act), and lease the next comparison to the same person if asked to."""
     dataset, is_open = judgment.dataset, judgment.dataset.state == judgment.dataset.State.OPEN
+    act = replace(act, said=improved(judgment, act.said))
     in_hand = judgment.state == Judgment.State.LEASED and judgment.revision == revision
     if leasing and is_open and in_hand and is_plain(dataset, act, asked) and not any_lapsed(dataset):
         choices = asked.choices(judgment.order, act.verdict, act.said)
@@ -64,6 +65,7 @@ def record(judgment, revision, verdict, said=None, seconds=None, flag=""):
     if verdict in (SKIP, FLAG):
         pass_over(judgment, seconds, flag, said or {})
         return True
+    said = improved(judgment, said or {})
     surplus = judgment.surplus
     if judgment.state == Judgment.State.EXPIRED:
         slots = Comparison.objects.select_for_update().values_list("open_slots", flat=True)
@@ -75,12 +77,12 @@ def record(judgment, revision, verdict, said=None, seconds=None, flag=""):
         judgment,
         Judgment.State.SAVED,
         verdict=verdict,
-        said=said or {},
+        said=said,
         flag="",
         surplus=surplus,
         **act_of(judgment, seconds),
     )
-    state(judgment, verdict, said or {})
+    state(judgment, verdict, said)
     return True
 
 

@@ -68,6 +68,11 @@ PLACES = {
 LETTERS = "ABCDEF"
 
 
+def verdict_words(verdict):
+    """What a verdict that stands says, in words; one of a question without any goes by its name."""
+    return STANDS.get(verdict, verdict)
+
+
 def question_words(name):
     """What a question asks, in words; a question without any goes by its name."""
     return QUESTIONS.get(name, name)

@@ -22,7 +22,8 @@ from datasets.writing import writing
 
 GIVEN_BACK_AT_ONCE = 20
 LOOK_EVERY = 1.0  # seconds, in one process: leases run out in minutes
-RESTS = 20  # a search that found nothing is not repeated for so many times as long as it took
+DEAR = 0.05  # seconds that a search takes
+RESTS = 20  # a dear search that found nothing is not repeated for so many times as long as it took
 TRIES = 8
 _looked_at = {}  # {dataset id: time.monotonic()}
 
@@ -42,20 +43,29 @@ def next_judgment(user, dataset, have=None):
             judgment = held(user, dataset, have or ())
             if judgment or (have and holds(user, dataset) > dataset.kept_ready):
                 return judgment
+            started = time.monotonic()
             judgment = take_next(membership, returned)
-            others_are_taking = judgment is None and PASSES_OVER and first_after(membership, from_start=True, lock="")
+            if judgment or is_resting(membership):
+                return judgment
+            if not (PASSES_OVER and first_after(membership, from_start=True, lock="")):
+                rest(membership, time.monotonic() - started)
+                return None
         # To wait for others' locks here, in whatever order we come to them, could end in a deadlock: look again.
-        if not others_are_taking:
-            return judgment
         time.sleep(0.01 * (attempt + 1))
     return None
 
 
 def another(user, dataset):
-    """One more judgment for this person, besides all that they have before them; None where there is none."""
+    """One more judgment for this person, besides all that they have before them; None where there is none. What they
+    hold is theirs for the whole time again once half of it is over."""
     before_them = [Judgment.State.LEASED, Judgment.State.REOPENED]
-    have = Judgment.objects.filter(annotator=user, dataset=dataset, state__in=before_them).values_list("pk", flat=True)
-    return next_judgment(user, dataset, list(have))
+    mine = Judgment.objects.filter(annotator=user, dataset=dataset, state__in=before_them)
+    have, half = [], timezone.now() + timedelta(minutes=dataset.lease_minutes) / 2
+    for judgment in mine.only("state", "lease_until"):
+        have.append(judgment.pk)
+        if judgment.state == Judgment.State.LEASED and judgment.lease_until < half:
+            mine.filter(pk=judgment.pk, state=Judgment.State.LEASED).update(lease_until=lease_end(dataset))
+    return next_judgment(user, dataset, have)
 
 
 def locked_membership(user, dataset):
@@ -147,17 +157,25 @@ def change_slots(comparison, by):
     Comparison.objects.filter(pk=comparison).update(open_slots=F("open_slots") + by)
 
 
+def is_resting(membership):
+    """Whether a dear search that found nothing was so short a time ago that there is no other yet."""
+    return membership.nothing_until is not None and membership.nothing_until > timezone.now()
+
+
+def rest(membership, took):
+    """Search no more for a while, after a search that took so many seconds and found nothing, if that was dear."""
+    if took > DEAR:
+        nothing_until = timezone.now() + RESTS * timedelta(seconds=took)
+        Membership.objects.filter(pk=membership.pk).update(nothing_until=nothing_until)
+
+
 def take_next(membership, returned):
-    """Lease the next open comparison to this person: what just came back, then from where they stand, then once from
-    the start for what came back behind them. After a dear search that found nothing there is none for a while."""
-    started, now = time.monotonic(), timezone.now()
+    """Lease the next open comparison to this person: what just came back, then, unless they are to rest from searching,
+    from where they stand, then once from the start for what came back behind them."""
     found = first_returned(membership, returned)
-    if found is None and membership.nothing_until and membership.nothing_until > now:
-        return None
-    found = found or first_after(membership) or first_after(membership, from_start=True)
+    if found is None and not is_resting(membership):
+        found = first_after(membership) or first_after(membership, from_start=True)
     if found is None:
-        took = timedelta(seconds=time.monotonic() - started)
-        Membership.objects.filter(pk=membership.pk).update(nothing_until=now + RESTS * took)
         return None
     comparison = Comparison.objects.select_related("dataset").get(pk=found)
     if comparison.pk not in returned:

@@ -2,26 +2,39 @@
 
 from annotate.asked import NEW
 from annotate.questions import sides_of
-from datasets.asking import ask, bar_writers
+from datasets.asking import ask
 from datasets.identity import sha256
 from datasets.models import Choice, Comparison, Judgment, Response
 from datasets.words import words
 
 
-def repair(judgment, repairs):
-    """[(criterion, chosen, rejected, strength, rank gap)] of {side, or `new`: text}, the texts stored as responses.
+def improved(judgment, said):
+    """What was said, and of its repairs only those that are some: a page sends the text of every answer, and one that
+    was not touched replaces nothing."""
+    if "repairs" not in said:
+        return said
+    texts = dict(Response.objects.filter(pk__in=judgment.order).values_list("pk", "text"))
+    repairs = {
+        side: text
+        for side, text in said["repairs"].items()
+        if text.strip() and all(text != unified(texts[pk]) for pk in replaced(judgment, side))
+    }
+    others = {name: value for name, value in said.items() if name != "repairs"}
+    return others | ({"repairs": repairs} if repairs else {})
 
-    What stands under a side replaces the answer shown there; what is new is better than all of them. A text that is the
-    answer's own, unchanged, is no repair.
-    """
-    shown = dict(zip(sides_of(len(judgment.order)), judgment.order, strict=True))
-    texts = dict(Response.objects.filter(pk__in=judgment.order).values_list("pk", "text")) if repairs else {}
+
+def replaced(judgment, side):
+    """The ids of the answers that a repair replaces: the one shown on its side; all of them, where it is new."""
+    return judgment.order if side == NEW else [judgment.order[sides_of(len(judgment.order)).index(side)]]
+
+
+def repair(judgment, repairs):
+    """[(criterion, chosen, rejected, strength, rank gap)] of {side, or `new`: text}, the texts stored as responses and
+    chosen over what they replace."""
     choices = []
     for side, text in repairs.items():
-        replaced = list(shown.values()) if side == NEW else [shown[side]]
-        if text.strip() and all(text != unified(texts[pk]) for pk in replaced):
-            written = write(judgment, text)
-            choices += [("", written, pk, 1, None) for pk in replaced]
+        written = write(judgment, text)
+        choices += [("", written, pk, 1, None) for pk in replaced(judgment, side)]
     return list(dict.fromkeys(choice for choice in choices if choice[1] not in judgment.order))
 
 
@@ -42,7 +55,6 @@ def write(judgment, text):
     response.writers.add(judgment.annotator_id)
     if dataset.ask_repairs:
         ask(dataset, [prompt])
-        bar_writers([prompt])
     return response.pk
 
 
@@ -53,9 +65,11 @@ def written_with(judgment):
 
 
 def unwrite(judgment, ids):
-    """Remove these repairs where no judgment speaks of them any more; else they lose this writer only."""
+    """Remove these repairs where no judgment speaks of them any more; else they lose this writer only, unless another
+    judgment of theirs states the same."""
     for response in Response.objects.filter(pk__in=ids):
-        response.writers.remove(judgment.annotator_id)
+        if not Choice.objects.filter(chosen=response, judgment__annotator=judgment.annotator_id).exists():
+            response.writers.remove(judgment.annotator_id)
         asked = [c for c in judgment.comparison.prompt.comparisons.all() if response.pk in c.response_ids]
         spoken_of = Choice.objects.filter(chosen=response).exists() or Choice.objects.filter(rejected=response).exists()
         if not spoken_of and not Judgment.objects.filter(comparison__in=asked).exists():
@@ -81,7 +95,7 @@ def open_round(judgment):
 def close_round(judgment):
     """The person no longer says that all are bad: nothing more is asked, if nobody else does or has begun."""
     key = Comparison.key_of(judgment.comparison.response_ids, Comparison.Task.REPAIR)
-    for round_ in Comparison.objects.filter(key=key):
+    for round_ in Comparison.objects.select_for_update().filter(key=key):
         round_.barred.remove(judgment.annotator_id)
         if not round_.barred.exists() and not round_.judgments.exists():
             round_.delete()

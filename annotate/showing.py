@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotate.asked import asked_of
-from annotate.labels import BUTTONS, LETTERS, PLACES, STANDS, chips_of, question_words, short_verdict
+from annotate.labels import BUTTONS, LETTERS, PLACES, chips_of, question_words, short_verdict, verdict_words
 from annotate.labels import FLAGS as FLAG_LABELS
 from annotate.questions import RANK, STARS, VERDICT, best_worst, pair, rank, scale
 from datasets.differences import differences
@@ -67,7 +67,7 @@ def comparison_context(judgment, form=None, differing=False):
         "rows": [choosing for choosing, group in zip(groups, asked.groups, strict=True) if not group.field.side],
         "buttons": [button(verdict, asked) for verdict in asked.verdicts if not is_minor(verdict)],
         "minor": [button(verdict, asked) for verdict in asked.verdicts if is_minor(verdict) and verdict != "flag"],
-        "stands": STANDS[judgment.verdict] if reopened else None,
+        "stands": verdict_words(judgment.verdict) if reopened else None,
         "keep": reopened,
         "is_scale": asked.question is scale,
         "is_rank": asked.question is rank,

@@ -4,6 +4,7 @@ comparisons ready."""
 import time
 
 from django.contrib import messages
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -14,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from annotate.asked import asked_of
 from annotate.forms import LeasesForm, OfForm, VerdictForm
+from annotate.history import in_words
 from annotate.judging import last_act, save, undo
-from annotate.labels import STANDS
 from annotate.models import Membership
 from annotate.queue import next_judgment, release
 from annotate.queue_sql import judgment_of
@@ -31,7 +32,10 @@ DATASETS_A_PAGE = 20
 @signed_in
 @require_safe
 def home(request):
-    datasets = Dataset.objects.current().open_to(request.user).filter(slug__gt=request.GET.get("after", ""))
+    last_seen = request.GET.get("after", "")
+    if "\0" in last_seen:
+        raise BadRequest("after")
+    datasets = Dataset.objects.current().open_to(request.user).filter(slug__gt=last_seen)
     page = list(datasets.order_by("slug")[:DATASETS_A_PAGE])
     context = {
         "datasets": [(dataset, recent_progress(dataset), judged_by(request.user, dataset)) for dataset in page],
@@ -159,7 +163,7 @@ def what_stands(judgment, verdict):
         return ""
     if verdict == (judgment.verdict or ("flag" if judgment.flag else "skip")):
         return ""
-    return _("That one was saved before: %(verdict)s.") % {"verdict": STANDS[judgment.verdict]}
+    return _("That one was saved before: %(verdict)s.") % {"verdict": in_words(judgment)}
 
 
 def what_to_tell(judgment, form):

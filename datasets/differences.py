@@ -44,9 +44,14 @@ class Pieces(HTMLParser):
 
     def handle_data(self, data):
         if self.inside:
-            self.whole += escape(data, quote=False)
+            self.whole += as_html(data)
         else:
-            self.pieces += [(escape(word, quote=False), word.rstrip() or " ") for word in WORD.findall(data)]
+            self.pieces += [(as_html(word), word.rstrip() or " ") for word in WORD.findall(data)]
+
+
+def as_html(text):
+    """A text as nh3 writes it."""
+    return escape(text, quote=False).replace("\u00a0", "&nbsp;")
 
 
 def differences(htmls):

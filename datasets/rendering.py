@@ -84,10 +84,16 @@ def aligned(self, tokens, index, options, env):
 
 
 def lowered(state):
-    """Headings of an answer stand below those of the page."""
+    """Headings of an answer stand below those of the page, one level below another, whatever levels it skips."""
+    above = []
     for token in state.tokens:
+        if token.type == "heading_open":
+            level = int(token.tag[1])
+            while above and above[-1] >= level:
+                above.pop()
+            above.append(level)
         if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
+            token.tag = f"h{min(6, 2 + len(above))}"
 
 
 def markdown(brackets):

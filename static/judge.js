@@ -19,11 +19,11 @@ const tell = (text) => { told.textContent = text || ""; };
 // --- time at work: while the page is in view, and somebody moves ------------------------------------------------------
 
 const STILL = 60_000;
-const clock = { active: 0, last: performance.now(), moved: performance.now() };
+const clock = { active: 0, last: performance.now(), moved: performance.now(), inView: !document.hidden };
 function tick() {
   const now = performance.now();
-  if (document.visibilityState === "visible" && now - clock.moved < STILL) clock.active += now - clock.last;
-  clock.last = now;
+  if (clock.inView && now - clock.moved < STILL) clock.active += now - clock.last;
+  Object.assign(clock, { last: now, inView: !document.hidden });
 }
 setInterval(tick, 1000);
 document.addEventListener("visibilitychange", tick);
@@ -62,7 +62,8 @@ function next() {
   const following = ready_ones.shift();
   if (following) return show(following.form);
   const waiting = document.createElement("main");
-  Object.assign(waiting, { id: "main", className: "page empty", tabIndex: -1, textContent: work.dataset.waiting });
+  Object.assign(waiting, { id: "main", className: "page empty", tabIndex: -1 });
+  waiting.append(Object.assign(document.createElement("h1"), { className: "quiet", textContent: work.dataset.waiting }));
   show(waiting);
   dry = false;
   return fill();
@@ -79,11 +80,16 @@ function take(said) {
   return true;
 }
 
-let counted = 0; // when the server counted what stands in the header: an older answer may come later
-function count(said) {
-  if (!(said.at >= counted)) return;
-  counted = said.at;
-  document.getElementById("judged").textContent = said.judged;
+// What stands in the header. Answers come in any order: one's own count only rises, but for a verdict withdrawn.
+const counted = { judged: 0, at: 0 };
+function count(said, falls = false) {
+  const judged = Number((said.judged || "").match(/\d+/));
+  if (judged >= counted.judged || falls) {
+    counted.judged = judged;
+    document.getElementById("judged").textContent = said.judged;
+  }
+  if (!(said.at >= counted.at)) return;
+  counted.at = said.at;
   const meter = document.querySelector(".meter");
   if (!meter || !said.done_of) return;
   [meter.firstElementChild.value, meter.firstElementChild.max] = said.done_of;
@@ -96,19 +102,24 @@ function fill() {
   return filling;
 }
 
+// Where somebody waits for the next comparison, ask again soon.
+function later() {
+  if (!shown) setTimeout(fill, 2000);
+}
+
 async function filled() {
   while (!dry && (ready_ones.length < kept || !shown)) {
-    if (!shown && !await outbox.idle()) return;
+    if (!shown && !await outbox.idle()) return later();
     const forms = [shown, ...ready_ones.map((one) => one.form)].filter(Boolean);
     const waiting = outbox.items.map((item) => item.key.split(":")[0]);
     const have = [...forms.map((form) => form.elements.judgment.value), ...waiting].map((pk) => ["have", pk]);
     let said;
     try {
       const answer = await request(work.dataset.ahead, have);
-      if (!answer.ok) return;
+      if (!answer.ok) return later();
       said = await answer.json();
     } catch {
-      return;
+      return later();
     }
     dry = !take(said);
     count(said);
@@ -124,10 +135,11 @@ work.addEventListener("submit", (event) => {
   const form = event.target.closest("form[data-comparison]");
   if (!form || form !== shown) return;
   event.preventDefault();
-  judge(form, event.submitter);
+  if (event.submitter && event.submitter.name === "verdict") judge(form, event.submitter);
 });
 
 function judge(form, button) {
+  if (undoing) return;
   tell("");
   if (!complete(form, button)) return;
   if (outbox.isFull) return outbox.show();
@@ -147,11 +159,14 @@ outbox.listeners.push((item, status, said) => {
   if (item.url !== location.pathname) return;
   if (status === 422) return refused(item, said);
   if (status !== 200) return tell(work.dataset.lost);
-  const [judgment, revision] = item.key.split(":");
-  undo.elements.judgment.value = judgment;
-  undo.elements.revision.value = Number(revision) + 1;
+  if (past.every((one) => one.key !== item.key) || past.at(-1).key === item.key) { // answers come in any order
+    const [judgment, revision] = item.key.split(":");
+    undo.elements.judgment.value = judgment;
+    undo.elements.revision.value = Number(revision) + 1;
+  }
   work.querySelectorAll("[form=undo]").forEach((one) => { one.hidden = false; });
-  count(said);
+  const verdict = item.body.findLast(([name]) => name === "verdict")[1];
+  count(said, ["skip", "flag"].includes(verdict));
   if (said.told) tell(said.told);
   if (said.next) dry = false;
   take(said);
@@ -161,7 +176,10 @@ outbox.listeners.push((item, status, said) => {
 // What the server does not take stands on the page again, with what is wrong.
 function refused(item, said) {
   const form = said.again && parsed(said.again);
-  if (!form) return next();
+  if (!form) {
+    tell(said.errors && said.errors.join(" "));
+    return shown || next();
+  }
   answered.delete(keyOf(form));
   if (shown && keyOf(shown) !== keyOf(form)) ready_ones.unshift({ form: shown });
   show(form);
@@ -175,8 +193,15 @@ document.addEventListener("click", (event) => {
   }
 }, true);
 
-undo.addEventListener("submit", async (event) => {
+// One after the other; until the last is done, a verdict would be on another comparison than the one asked for.
+let undoing = 0, undone = Promise.resolve();
+undo.addEventListener("submit", (event) => {
   event.preventDefault();
+  undoing += 1;
+  undone = undone.then(undoLast).catch(console.error).finally(() => { undoing -= 1; });
+});
+
+async function undoLast() {
   tell("");
   const last = past.at(-1);
   if (last && outbox.recall(last.key)) {
@@ -204,7 +229,7 @@ undo.addEventListener("submit", async (event) => {
   const form = parsed(said.next);
   if (shown) ready_ones.unshift({ form: shown });
   show(form);
-});
+}
 
 // --- what is filled in: digits answer what is marked, in turn; then they are the verdict ------------------------------
 
@@ -212,10 +237,18 @@ const groups = (form) => [...form.querySelectorAll("[data-group]")];
 const isFilled = (group) => group.querySelector("input:checked");
 const open_group = (form) => groups(form).find((group) => !isFilled(group));
 
+// Marked is what the digits go to: best and worst of all answers first, then each group in turn.
 function turn(form, scrolls = false) {
-  const now = open_group(form);
-  groups(form).forEach((group) => group.classList.toggle("turn", group === now));
+  const part = openPart(form), now = part ? null : open_group(form);
+  const marked = part ? part.map((input) => input.closest("[data-group]")) : [now];
+  groups(form).forEach((group) => group.classList.toggle("turn", marked.includes(group)));
   if (now && scrolls) now.scrollIntoView({ block: "nearest" });
+}
+
+// Of answers that stand one at a time, the one of this group.
+function bring(form, group) {
+  const answer = group && group.closest(".answer");
+  if (answer && answer.hidden) view.look(form, String([...form.querySelectorAll(".answer")].indexOf(answer)));
 }
 
 function complete(form, button) {
@@ -226,14 +259,12 @@ function complete(form, button) {
     form.querySelector("[name=flag]").focus();
     return false;
   }
-  const unsure = partsOf(form).find((inputs) => !hasOneEach(inputs));
-  const missing = open_group(form) || (unsure && unsure[0].closest("[data-group]"));
-  if (missing) {
-    turn(form);
-    missing.scrollIntoView({ block: "center" });
-    missing.classList.add("wrong");
-    return false;
-  }
+  const open = open_group(form);
+  if (open) return point(form, [open], work.dataset.open);
+  const unsure = openPart(form);
+  if (unsure) return point(form, unsure.map((input) => input.closest("[data-group]")), work.dataset.oneEach);
+  const shared = form.dataset.ties === "no" && sharedPlaces(form);
+  if (shared && shared.length) return point(form, shared, work.dataset.noTie);
   const reasons = form.querySelector("[data-reasons=required]");
   if (reasons && !reasons.querySelector(":checked") && !form.elements.reason.value.trim()) {
     form.dataset.verdict = verdict;
@@ -246,21 +277,42 @@ function complete(form, button) {
   return true;
 }
 
+// Say what is to be put right, and where; always false.
+function point(form, wrong, words) {
+  turn(form);
+  bring(form, wrong[0]);
+  wrong.forEach((group) => group.classList.add("wrong"));
+  wrong[0].scrollIntoView({ block: "center" });
+  tell(words);
+  return false;
+}
+
+// The groups in which two answers have the same place.
+function sharedPlaces(form) {
+  const set = [...form.querySelectorAll(".rank input:checked")];
+  const isShared = (one) => set.some((other) =>
+    other !== one && other.value === one.value && criterionOf(other) === criterionOf(one));
+  return set.filter(isShared).map((input) => input.closest("[data-group]"));
+}
+
 document.addEventListener("keydown", (event) => {
   if (!shown || event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-  const inReasons = event.target.closest("[data-reasons]");
-  if (inReasons && event.code.endsWith("Enter") && shown.dataset.verdict) {
+  if (event.isComposing || (typing(event.target) && event.key === "Process")) return; // Enter ends a word there
+  const inReasons = event.target.closest("[data-reasons]"), inFlag = event.target.closest("[data-flag]");
+  const sends = inFlag ? "flag" : inReasons && shown.dataset.verdict;
+  if (sends && event.code.endsWith("Enter") && event.target.matches("input")) {
     event.preventDefault();
-    return shown.querySelector(`[name=verdict][value="${shown.dataset.verdict}"]`).click();
+    return shown.querySelector(`[name=verdict][value="${sends}"]`).click();
   }
-  if (inReasons && event.code === "Escape") return document.getElementById("main").focus();
+  if (event.code === "Escape" && shown.contains(event.target)) return document.getElementById("main").focus();
   if (typing(event.target)) return;
   const digit = (event.code.match(/^(?:Digit|Numpad)(\d)$/) || [])[1];
-  if (digit && inReasons) {
-    const chip = inReasons.querySelectorAll("input[type=checkbox]")[digit - 1];
-    if (chip) chip.checked = !chip.checked;
+  if (digit && (inReasons || inFlag)) {
+    const choice = (inReasons || inFlag).querySelectorAll("input[type=checkbox], input[type=radio]")[digit - 1];
+    if (choice) choice.click(), choice.focus();
     return event.preventDefault();
   }
+  if (event.code.startsWith("Arrow") && event.target.matches("input")) return; // they move within the buttons
   if (event.code === "KeyR") {
     const chip = shown.querySelector("[data-reasons] input");
     if (chip) event.preventDefault();
@@ -274,9 +326,7 @@ document.addEventListener("keydown", (event) => {
     return details.querySelector("textarea").focus();
   }
   if (event.code === "Backspace") {
-    const last = groups(shown).filter(isFilled).at(-1);
-    if (!last) return;
-    isFilled(last).checked = false;
+    if (!takeBack(shown)) return;
     event.preventDefault();
     return changed(shown);
   }
@@ -291,6 +341,7 @@ document.addEventListener("keydown", (event) => {
   if (!chosen) return;
   event.preventDefault();
   chosen.checked = true;
+  bring(shown, open_group(shown));
   changed(shown);
 }, true);
 
@@ -314,9 +365,19 @@ function changed(form) {
   ladder(form);
 }
 
+// Clear what was filled in last; whether there was anything.
+function takeBack(form) {
+  const last = groups(form).filter((group) => isFilled(group) && !group.matches(".best-worst")).at(-1);
+  if (last) isFilled(last).checked = false;
+  const named = last ? [] : partsOf(form).map((part) => part.filter((input) => input.checked && input.value !== "2"));
+  const [best, worst] = ["1", "3"].map((value) => named.filter((part) => part.length).at(-1)?.find((one) => one.value === value));
+  if (worst || best) between(worst || best);
+  return !!(last || worst || best);
+}
+
 // Of best and worst: the first digit names the best answer, the second the worst; for each criterion in turn.
 function bestAndWorst(form, digit) {
-  const part = partsOf(form).find((inputs) => !hasOneEach(inputs));
+  const part = openPart(form);
   if (!part) return false;
   const value = part.some((input) => input.checked && input.value === "1") ? "3" : "1";
   const input = part.filter((one) => one.value === value)[digit - 1];
@@ -338,13 +399,16 @@ function partsOf(form) {
 
 const hasOneEach = (inputs) => ["1", "3"].every((value) => inputs.filter((one) => one.checked && one.value === value).length === 1);
 
+const openPart = (form) => partsOf(form).find((inputs) => !hasOneEach(inputs));
+
 // There is one best answer and one worst: the one before is set back.
 function oneOnly(input) {
   for (const other of shown.querySelectorAll(`.best-worst input[value="${input.value}"]:checked`)) {
     if (other === input || criterionOf(other) !== criterionOf(input)) continue;
-    other.closest("[data-group]").querySelector("input[value='2']").checked = true;
+    between(other);
   }
 }
+const between = (input) => { input.closest("[data-group]").querySelector("input[value='2']").checked = true; };
 const criterionOf = (input) => input.name.replace(/rank_\d+$/, "");
 
 // --- how it is looked at ----------------------------------------------------------------------------------------------
@@ -360,8 +424,9 @@ const view = {
   // One answer at a time: as chosen; else on a phone, where the answers are much longer than the screen.
   set(form) {
     const bar = form.querySelector("[data-views]");
-    if (!bar) return;
     const chosen = localStorage.getItem("chosen-one");
+    document.querySelectorAll("[data-one]").forEach((one) => one.setAttribute("aria-pressed", one.dataset.one === (chosen || "")));
+    if (!bar) return;
     this.look(form, "all");
     const long = form.querySelector(".answers").scrollHeight > 2.5 * innerHeight;
     const one = chosen ? chosen === "true" : innerWidth <= 760 && long;
@@ -394,9 +459,9 @@ document.addEventListener("click", async (event) => {
 async function differ(form, link) {
   const answers = [...form.querySelectorAll("[data-response]")];
   form.plain ||= answers.map((answer) => answer.innerHTML);
-  if (link.getAttribute("aria-pressed") === "true") {
+  if (link.getAttribute("aria-current") === "true") {
     answers.forEach((answer, n) => { answer.innerHTML = form.plain[n]; });
-    return link.setAttribute("aria-pressed", "false");
+    return link.setAttribute("aria-current", "false");
   }
   try {
     form.marked ||= await (await fetch(link.dataset.differences, { headers: { Accept: "application/json" } })).json();
@@ -404,7 +469,7 @@ async function differ(form, link) {
     return tell(work.dataset.offline);
   }
   answers.forEach((answer) => { answer.innerHTML = form.marked[answer.dataset.response]; });
-  link.setAttribute("aria-pressed", "true");
+  link.setAttribute("aria-current", "true");
 }
 
 let touched = null;
@@ -422,6 +487,12 @@ work.addEventListener("touchend", (event) => {
 
 // A page that the browser kept from before shows what stands now.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+// What is typed and not sent is not left by mistake.
+addEventListener("beforeunload", (event) => {
+  const texts = shown ? [...shown.querySelectorAll("textarea, input[type=text]")] : [];
+  if (texts.some((text) => text.value !== text.defaultValue)) event.preventDefault();
+});
 
 // What was kept ready and never shown goes back at once, instead of when its lease runs out.
 addEventListener("pagehide", () => {

@@ -15,6 +15,7 @@ function ladder(form) {
     const column = document.createElement("div");
     column.className = place ? "place" : "place tray";
     column.dataset.place = place;
+    column.dataset.label = place || steps.dataset.tray;
     column.append(...letters.filter((_, n) => places[n] === place).map((letter) => token(letter, letters.indexOf(letter))));
     return column;
   }));

@@ -5,6 +5,7 @@
 const MOST_WAITING = 20;
 const AT_ONCE = 4;
 const LONGEST_PAUSE = 30_000;
+const MOST_KEPT_ALIVE = 60_000 / AT_ONCE; // a browser takes 64 KiB of them in all
 
 class Outbox {
   constructor(notice) {
@@ -14,7 +15,7 @@ class Outbox {
     this.pause = 0;
     this.listeners = [];
     this.signedOut = false;
-    addEventListener("online", () => { this.pause = 0; this.send(); });
+    for (const name of ["online", "focus"]) addEventListener(name, () => this.again());
     addEventListener("storage", (event) => { if (event.key === this.place) this.show(); });
     addEventListener("beforeunload", (event) => { if (this.items.length) event.preventDefault(); });
   }
@@ -52,10 +53,16 @@ class Outbox {
     for (const item of this.items) {
       if (this.sending.size >= AT_ONCE) return;
       if (this.sending.has(item.key)) continue;
-      const sent = this.post(item).finally(() => this.sending.delete(item.key));
+      const sent = this.alone(item).finally(() => this.sending.delete(item.key));
       this.sending.set(item.key, sent);
       sent.then((goOn) => { if (goOn) this.send(); });
     }
+  }
+
+  // One tab at a time sends an item; those that wait for it find it gone.
+  alone(item) {
+    const act = async () => !this.has(item.key) || this.post(item);
+    return navigator.locks ? navigator.locks.request(`${this.place}:${item.key}`, act) : act();
   }
 
   async post(item) {
@@ -72,20 +79,30 @@ class Outbox {
     }
     if (answer.status >= 500 || answer.status === 403 || answer.status === 429) return this.later();
     this.pause = 0;
-    this.failed = false;
+    this.failed = this.signedOut = false;
     const said = (answer.headers.get("Content-Type") || "").startsWith("application/json") ? await answer.json() : {};
     this.remove(item.key);
     this.listeners.forEach((listener) => listener(item, answer.status, said));
     return true;
   }
 
+  // What fails together waits once.
   later() {
     this.failed = true;
-    this.pause = Math.min(LONGEST_PAUSE, this.pause * 2 || 1000);
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.send(), this.pause);
+    if (!this.timer) {
+      this.pause = Math.min(LONGEST_PAUSE, this.pause * 2 || 1000);
+      this.timer = setTimeout(() => { this.timer = null; this.send(); }, this.pause);
+    }
     this.show();
     return false;
+  }
+
+  // The network or the person is back: what waits does so no longer.
+  again() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.pause = 0;
+    this.send();
   }
 
   show() {
@@ -103,7 +120,7 @@ const cookie = (name) => (document.cookie.match(`(?:^|; )${name}=([^;]*)`) || []
 function request(url, pairs) {
   const headers = { Accept: "application/json", "X-CSRFToken": cookie("csrftoken") };
   const body = new URLSearchParams(pairs);
-  const keepalive = body.toString().length < 60_000;
+  const keepalive = body.toString().length < MOST_KEPT_ALIVE;
   return fetch(url, { method: "POST", headers, body, keepalive, redirect: "manual", credentials: "same-origin" });
 }
 

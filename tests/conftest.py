@@ -11,6 +11,7 @@ from annotate.models import User
 from config.translations import compile_all
 from datasets import imports, rendering
 from datasets.models import Dataset
+from tests.browsing import at_work, browser_context_args, context, elsewhere, enter, hand, troubles, until_served  # noqa: F401
 
 BROWSER = next((path for path in (os.environ.get("CHROMIUM"), shutil.which("chromium")) if path), None)
 

@@ -120,7 +120,7 @@ class Browser:
 
     def said(self):
         """What the page tells, errors among it."""
-        boxes = [*self.page.all("div", role="status"), *self.page.all("ul", role="alert")]
+        boxes = [*self.page.all("div", role="status"), *self.page.all("div", role="alert")]
         return [item.text for box in boxes for item in box.all("li")]
 
     def answers(self):

@@ -1,0 +1,241 @@
+"""A real browser before the pages: its fixtures, which conftest.py brings to every test, and what tests do with it."""
+
+import re
+import threading
+import time
+
+import pytest
+from django.core.signals import request_finished, request_started
+from django.test import Client
+from playwright.sync_api import expect
+
+from datasets.models import Judgment
+
+WATCH = "addEventListener('securitypolicyviolation', (e) => console.error('policy', e.violatedDirective, e.blockedURI))"
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+PAGE = "/annotate/demo/"
+
+
+@pytest.fixture
+def browser_context_args(browser_context_args, live_server):
+    return {**browser_context_args, "base_url": live_server.url, "reduced_motion": "reduce"}
+
+
+@pytest.fixture
+def troubles():
+    """What the browser complained of: errors of scripts, of loading, of the content policy."""
+    return []
+
+
+@pytest.fixture
+def until_served(live_server):
+    """until_served(): wait until the server has answered all it was asked, so that the next test finds it at rest."""
+    under_way, guard = [0], threading.Lock()
+
+    def count(by):
+        with guard:
+            under_way[0] += by
+
+    def started(**_):
+        count(+1)
+
+    def finished(**_):
+        count(-1)
+
+    def wait():
+        quiet = 0
+        for _ in range(200):
+            quiet = quiet + 1 if under_way[0] <= 0 else 0
+            if quiet == 3:
+                return
+            time.sleep(0.025)
+
+    request_started.connect(started)
+    request_finished.connect(finished)
+    yield wait
+    request_started.disconnect(started)
+    request_finished.disconnect(finished)
+
+
+def watch(context, troubles):
+    """Note what this browser complains of."""
+    context.add_init_script(WATCH)
+    context.on("console", lambda said: troubles.append(said.text) if said.type in ("error", "warning") else None)
+    context.on("weberror", lambda error: troubles.append(str(error.error)))
+    context.on("dialog", lambda dialog: troubles.append(dialog.message) if dialog.type != "beforeunload" else None)
+
+
+@pytest.fixture
+def context(context, troubles, until_served):
+    """The browser of one test, which fails on any complaint that the test does not take out of `troubles`."""
+    watch(context, troubles)
+    yield context
+    for page in context.pages:
+        page.close()
+    until_served()
+    assert not troubles
+
+
+def sign_in(context, person, url):
+    """Sign in without the form."""
+    client = Client()
+    client.force_login(person)
+    session = client.cookies["sessionid"].value
+    context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
+
+
+@pytest.fixture
+def enter(context, live_server):
+    """enter(person, path): the page as that person sees it."""
+
+    def enter(person, path=PAGE):
+        sign_in(context, person, live_server.url)
+        page = context.pages[0] if context.pages else context.new_page()
+        page.goto(path)
+        return page
+
+    return enter
+
+
+@pytest.fixture
+def elsewhere(context, browser, browser_context_args, live_server, troubles):
+    """elsewhere(person, path): the page in one more browser of its own, beside the one of `enter`."""
+    others = []
+
+    def elsewhere(person, path=PAGE, **options):
+        others.append(browser.new_context(**browser_context_args | options))
+        watch(others[-1], troubles)
+        sign_in(others[-1], person, live_server.url)
+        page = others[-1].new_page()
+        page.goto(path)
+        return page
+
+    yield elsewhere
+    for other in others:
+        other.close()
+
+
+@pytest.fixture
+def at_work(enter, alice, pairs):
+    """Alice before the first of twelve comparisons."""
+    return enter(alice)
+
+
+@pytest.fixture(
+    params=[
+        "mouse",
+        pytest.param("touch", marks=pytest.mark.browser_context_args(**PHONE)),
+        pytest.param("plain", marks=pytest.mark.browser_context_args(java_script_enabled=False)),
+    ]
+)
+def hand(request):
+    """hand(locator): press it with the mouse, with a finger, and without JavaScript."""
+    return lambda locator: locator.tap() if request.param == "touch" else locator.click()
+
+
+def arrive(page):
+    """Wait until the comparison page is there, its script with it."""
+    page.wait_for_url(re.compile(f"^[^?]*{PAGE}$"))
+
+
+def ready(page, n=4):
+    """Wait until so many comparisons are kept ready."""
+    until(page, f"() => ready_ones.length === {n}")
+
+
+def judged(page, n):
+    """Wait until the page says that so many are judged; so many are."""
+    expect(page.locator("header").first).to_contain_text(re.compile(rf"(?<!\d){n} judged by you"))
+    for _ in range(100):
+        if (saved := Judgment.objects.filter(state="saved").count()) == n:
+            break
+        page.wait_for_timeout(50)
+    assert saved == n
+    expect(page.locator("[data-response], [data-all-done], .cards").first).to_be_visible()
+
+
+def sent(page):
+    """Wait until all that was judged has arrived."""
+    until(page, "() => !outbox.items.length")
+
+
+def until(page, condition):
+    """Wait until this holds of the page's script, which the content policy keeps Playwright's own waiting from."""
+    for _ in range(200):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(condition)
+
+
+def verdicts():
+    return list(Judgment.objects.filter(state="saved").order_by("decided_at").values_list("verdict", flat=True))
+
+
+def last():
+    """(verdict, what was said besides) of the judgment that was saved last."""
+    return Judgment.objects.filter(state="saved").order_by("decided_at").values_list("verdict", "said").last()
+
+
+def press(page, *keys):
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def option(page, name, value):
+    """The place to press for one of a group of radio buttons, or of boxes to tick."""
+    return page.locator(f"label:has([name={name}][value='{value}'])")
+
+
+def chosen(page, name):
+    """What is set in a group of radio buttons; None where nothing is."""
+    found = page.locator(f"[name={name}]:checked")
+    return found.get_attribute("value") if found.count() else None
+
+
+def kept(n, **what):
+    """Wait until so many judgments are like this in the database."""
+    for _ in range(100):
+        if Judgment.objects.filter(**what).count() == n:
+            return
+        time.sleep(0.05)
+    raise AssertionError(list(Judgment.objects.values("state", "verdict", "flag")))
+
+
+def button(page, name):
+    return page.get_by_role("button", name=name)
+
+
+def answers(page):
+    return [page.locator(f"[data-response={side}]").inner_text() for side in ("left", "right")]
+
+
+def changed(page, shown):
+    """Wait until these answers have gone."""
+    expect(page.locator("[data-response=left]")).not_to_have_text(shown[0])
+
+
+def all_done(page):
+    expect(page.locator("[data-all-done]")).to_be_visible()
+
+
+def focus(page, selector):
+    """Press Tab until this has the focus."""
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"Tab does not lead to {selector}")
+
+
+def posts_of(page):
+    """The verdicts that the page sends, as they go."""
+    posts = []
+    is_verdict = lambda request: request.method == "POST" and request.url.endswith(PAGE)  # noqa: E731
+    page.on("request", lambda request: posts.append(request.url) if is_verdict(request) else None)
+    return posts
+
+
+def excused(troubles, *words):
+    """Take out of the browser's complaints those that the test has caused."""
+    troubles[:] = [trouble for trouble in troubles if not any(word in trouble for word in words)]

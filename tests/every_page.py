@@ -1,0 +1,224 @@
+"""Every page in every state: where it is, who sees it, and what is done there before one looks."""
+
+import json
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import expect
+
+from annotate.judging import record, undo
+from annotate.queue import next_judgment
+from datasets import imports
+from datasets.models import Dataset, Import, Judgment
+from tests.browsing import press, ready, until
+from tests.conftest import wide
+
+DEMO = [json.loads(line) for line in (settings.BASE_DIR / "datasets/demo/models.jsonl").open(encoding="utf-8")]
+CRITERIA = [{"name": "facts", "guideline": "are *right*"}, {"name": "tone", "guideline": ""}]
+EVERYTHING = {"with_stars": True, "criteria": CRITERIA, "reasons": "required", "allow_repair": True, "allow_flag": True}
+
+
+def two_with(mark):
+    """The first demo row with two answers that hold this, with these two."""
+    for row in DEMO:
+        found = [response for response in row["responses"] if mark in response["text"]]
+        if len(found) > 1:
+            return row | {"responses": found[:2]}
+    raise AssertionError(f"no two answers with {mark}")
+
+
+def checked(
+    slug="demo", bad=({"prompt": "Why?", "responses": ["Because.", ""]}, {"prompt": "", "responses": ["a", "b"]})
+):
+    """An upload with refused rows, awaiting the decision."""
+    path = Path(settings.DATA_DIR) / "bad.jsonl"
+    rows = [*wide(1), *bad]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with path.open("rb") as file:
+        return imports.check([(path.name, file)], slug)
+
+
+def many(n):
+    """Demo rows with at least so many answers, none with headings of its own: those begin at any level."""
+    plain = [row for row in DEMO if not any("## " in response["text"] for response in row["responses"])]
+    return [row for row in plain if len(row["responses"]) >= n][:3]
+
+
+def unfold(page):
+    for summary in page.locator("details > summary").all():
+        summary.click()
+
+
+def await_reason(page):
+    press(page, "Digit3", "Digit4", "Digit1", "Digit0", "Digit1")
+    expect(page.locator("[data-awaiting]")).to_be_visible()
+
+
+def refuse(page):
+    """The admin forbids ties while somebody fills in one."""
+    Dataset.objects.filter(slug="refused").update(allow_tie=False)
+    press(page, "Digit1", "Digit1", "Enter")
+    expect(page.locator("main [role=alert]")).to_be_visible()
+
+
+def differ(page):
+    press(page, "KeyD")
+    expect(page.locator("mark").first).to_be_visible()
+
+
+def look_at_one(page):
+    press(page, "KeyV")
+    page.locator("[data-one=true]").click()
+    press(page, "Escape")
+    expect(page.locator("[data-views]")).to_be_visible()
+    return lambda: page.evaluate("localStorage.clear()")
+
+
+def wait(page):
+    held = []
+    page.route("**/annotate/waits/", lambda route: held.append(route))
+    press(page, "Digit1")
+    expect(page.locator("main.empty")).to_be_visible()
+    until(page, "() => outbox.sending.size")
+
+    def go_on():
+        held[0].continue_()
+        page.unroute("**/annotate/waits/")
+        until(page, "() => !outbox.items.length")
+
+    return go_on
+
+
+def leave_unsent(page):
+    ready(page, 1)
+    page.context.set_offline(True)
+    press(page, "Digit1")
+    expect(page.locator("#unsent")).to_be_visible()
+
+    def reconnect():
+        page.context.set_offline(False)
+        until(page, "() => !outbox.items.length")
+
+    return reconnect
+
+
+def mistake_the_question(page):
+    page.locator("[name=criteria]").fill("twice\nTwice")
+    page.locator("form.asking-form button.main").click()
+    expect(page.locator(".errorlist").first).to_be_visible()
+
+
+def asked_in_every_mode(make_dataset, alice, bob):
+    """Datasets of each question with what else can be asked, and what one may meet there."""
+    make_dataset(many(3), "scale", question="scale", criteria=CRITERIA)
+    make_dataset(many(4), "rank", question="rank", most_shown=4)
+    make_dataset(wide(3), "refused", question="rank", allow_tie=True)
+    make_dataset(many(4), "best", question="best_worst", fewest_shown=3, most_shown=4, criteria=CRITERIA)
+    make_dataset(many(3), "stars", question="stars", most_shown=3, criteria=CRITERIA)
+    make_dataset(many(2), "single", question="stars", fewest_shown=1, most_shown=1)
+    make_dataset(many(2), "all", guideline="# Look\n\nWell.", **EVERYTHING)
+    make_dataset(many(2), "waits", kept_ready=0)
+    unsure = make_dataset(wide(1), "round", repair_round=True)
+    record(next_judgment(bob, unsure), 0, "both_bad")
+    flagged = make_dataset(many(2), "flagged", allow_flag=True)
+    record(next_judgment(bob, flagged), 0, "flag", {"note": "It says “as GPT”."}, flag="leak")
+    past = make_dataset(many(3), "past", question="stars", most_shown=3, criteria=CRITERIA, reasons="optional")
+    stars = {"stars": [5, 1, 3]}
+    said = stars | {"criteria": {"facts": stars, "tone": stars}, "reasons": ["clearer"], "reason": "so it is"}
+    judgment = next_judgment(alice, past)
+    record(judgment, 0, "rate", said)
+    return {
+        "scale": (alice, "/annotate/scale/", 200),
+        "rank": (alice, "/annotate/rank/", 200, lambda page: press(page, "Digit2", "Digit1")),
+        "rank without a place": (alice, "/annotate/rank/", 200, lambda page: press(page, "Digit2", "Enter")),
+        "refused": (alice, "/annotate/refused/", 200, refuse),
+        "best and worst": (alice, "/annotate/best/", 200, lambda page: press(page, "Digit2")),
+        "stars": (alice, "/annotate/stars/", 200, lambda page: press(page, "Digit4")),
+        "stars of one answer": (alice, "/annotate/single/", 200, lambda page: press(page, "Digit4")),
+        "all at once": (alice, "/annotate/all/", 200, unfold),
+        "reason awaited": (alice, "/annotate/all/", 200, await_reason),
+        "history": (alice, "/annotate/past/history/", 200),
+        "judged": (alice, f"/annotate/past/history/{judgment.pk}/", 200),
+        "repair round": (alice, "/annotate/round/", 200),
+        "view": (alice, "/annotate/code/", 200, lambda page: press(page, "KeyV")),
+        "differences": (alice, "/annotate/code/", 200, differ),
+        "one at a time": (alice, "/annotate/table/", 200, look_at_one),
+        "waiting": (alice, "/annotate/waits/", 200, wait),
+        "unsent": (alice, "/annotate/flagged/", 200, leave_unsent),
+    }
+
+
+@pytest.fixture
+def every_page(make_dataset, alice, bob, admin):
+    """{name: (who, path, status, what is done there)} of pages in every state."""
+    for slug, mark in (("code", "```"), ("formulas", "\\("), ("table", "|---")):
+        make_dataset([two_with(mark)], slug)
+    make_dataset([row for row in DEMO if "system" in row and "messages" in row][:1], "turns")
+    reopened = next_judgment(alice, make_dataset(wide(1), "again"))
+    record(reopened, 0, "left")
+    undo(reopened, 1)
+    record(next_judgment(alice, make_dataset(wide(1), "finished")), 0, "left")
+    next_judgment(bob, make_dataset(wide(1), "elsewhere"))
+    for slug, state in (("empty", "open"), ("paused", "paused"), ("closed", "closed"), ("archived", "archived")):
+        Dataset.objects.create(slug=slug, state=state)
+    Dataset.objects.filter(slug="code").update(guideline="# Look for\n\n1. truth\n2. `code` that runs")
+    judged = [
+        {"prompt": f"Why {n}?", "chosen": "Because.", "rejected": "No idea.", "annotator": "eve"} for n in range(3)
+    ]
+    make_dataset(judged)
+    dataset = make_dataset(wide(21, answers=3))
+    record(next_judgment(alice, dataset), 0, "tie")
+    vote = Judgment.objects.filter(annotator=alice, dataset=dataset).get().pk
+    prompt, run = dataset.prompts.earliest("pk").pk, Import.objects.latest("pk").pk
+    modes = asked_in_every_mode(make_dataset, alice, bob)
+    return modes | {
+        "sign in": (None, "/accounts/login/", 200),
+        "home": (alice, "/", 200),
+        "home of an admin": (admin, "/", 200),
+        "code": (alice, "/annotate/code/", 200),
+        "formulas": (alice, "/annotate/formulas/", 200),
+        "table": (alice, "/annotate/table/", 200),
+        "turns": (alice, "/annotate/turns/", 200),
+        "guideline": (alice, "/annotate/code/guideline/", 200),
+        "reopened": (alice, "/annotate/again/", 200),
+        "all done": (alice, "/annotate/finished/", 200),
+        "in other hands": (alice, "/annotate/elsewhere/", 200),
+        "nothing yet": (alice, "/annotate/empty/", 200),
+        "paused": (alice, "/annotate/paused/", 200),
+        "closed": (alice, "/annotate/closed/", 200),
+        "archived datasets": (admin, "/datasets/?archived", 200),
+        "datasets": (admin, "/datasets/", 200),
+        "dataset": (admin, "/datasets/demo/", 200),
+        "empty dataset": (admin, "/datasets/empty/", 200),
+        "prompt": (admin, f"/datasets/demo/prompts/{prompt}/", 200),
+        "write a prompt": (admin, "/datasets/demo/prompts/new/", 200),
+        "edit a prompt": (admin, f"/datasets/demo/prompts/{prompt}/edit/", 200),
+        "delete": (admin, "/datasets/demo/delete/", 200),
+        "upload": (admin, "/datasets/upload/", 200),
+        "refused rows": (admin, f"/datasets/upload/{checked().pk}/", 200),
+        "checked": (admin, f"/datasets/upload/{checked(bad=[]).pk}/", 200),
+        "import": (admin, f"/datasets/upload/{run}/", 200),
+        "follow": (admin, "/datasets/demo/follow/", 200),
+        "judgments": (admin, "/datasets/demo/judgments/", 200),
+        "judgment": (admin, f"/datasets/demo/judgments/{vote}/", 200),
+        "people of a dataset": (admin, "/datasets/demo/people/", 200),
+        "record": (admin, "/datasets/demo/people/record/", 200),
+        "people": (admin, "/people/", 200),
+        "invite": (admin, "/people/new/", 200),
+        "person": (admin, f"/people/{alice.pk}/", 200),
+        "link": (admin, f"/people/{alice.pk}/link/", 200),
+        "profile": (alice, "/profile/", 200),
+        "invitation gone": (None, "/accounts/invite/nobody/none/", 410),
+        "flags": (admin, "/datasets/flagged/flags/", 200),
+        "question": (admin, "/datasets/all/question/", 200),
+        "question of an order": (admin, "/datasets/rank/question/", 200),
+        "question refused": (admin, "/datasets/rank/question/", 200, mistake_the_question),
+        "settings": (admin, "/datasets/demo/settings/", 200),
+        "export": (admin, "/datasets/demo/export/", 200),
+        "export preview": (admin, "/datasets/demo/export/?format=dpo&mode=majority", 200),
+        "wrong filter": (admin, "/datasets/demo/export/?format=dpo&min-agreement=7", 200),
+        "for admins only": (alice, "/datasets/", 403),
+        "not there": (alice, "/nowhere/", 404),
+        "cannot be read": (admin, "/datasets/demo/?after=x", 400),
+    }

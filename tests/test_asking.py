@@ -1,0 +1,121 @@
+"""Which groups of answers are asked, and how long they are to read."""
+
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datasets.asking import groups_of
+from datasets.words import words, words_of_prompt
+
+
+def policy(fewest, most, limit=None, pairs="all"):
+    return SimpleNamespace(fewest_shown=fewest, most_shown=most, pairs_limit=limit, pairs=pairs)
+
+
+def answers(n):
+    return [(pk, f"text {pk}") for pk in range(1, n + 1)]
+
+
+RANK, BEST, STARS, ALONE = policy(2, 4), policy(3, 4), policy(1, 4), policy(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("how", "n", "sizes"),
+    [
+        (RANK, 0, []), (RANK, 1, []), (RANK, 2, [2]), (RANK, 4, [4]), (RANK, 5, [4, 4]), (RANK, 9, [4, 4, 4]),
+        (BEST, 2, []), (BEST, 3, [3]), (BEST, 4, [4]), (BEST, 7, [4, 4, 4]),
+        (STARS, 0, []), (STARS, 1, [1]), (STARS, 4, [4]), (STARS, 5, [4, 1]), (STARS, 9, [4, 4, 1]),
+        (ALONE, 3, [1, 1, 1]), (policy(2, 3), 4, [3, 3]), (policy(2, 6), 7, [6, 6]),
+        (policy(2, 4, limit=1), 9, [4]), (policy(1, 4, limit=2), 9, [4, 4]),
+    ],
+)  # fmt: skip
+def test_so_many_are_shown_at_once(how, n, sizes):
+    groups = groups_of(answers(n), how)
+    assert [len(group) for group in groups] == sizes
+    assert all(list(group) == sorted(set(group)) for group in groups)
+    assert len(set(groups)) == len(groups)
+
+
+@given(st.integers(2, 40), st.integers(3, 6), st.sampled_from([2, 3]))
+def test_each_answer_is_asked_and_all_can_be_compared(n, most, fewest):
+    if n < fewest:
+        return
+    groups = groups_of(answers(n), policy(fewest, most))
+    assert {pk for group in groups for pk in group} == set(range(1, n + 1))
+    reached, before = set(groups[0]), None
+    while before != reached:
+        before = set(reached)
+        for group in groups:
+            reached |= set(group) if reached & set(group) else set()
+    assert reached == set(range(1, n + 1))
+
+
+@given(st.integers(1, 40), st.integers(1, 6))
+def test_stars_are_asked_of_each_answer_once(n, most):
+    groups = groups_of(answers(n), policy(1, most))
+    assert Counter(pk for group in groups for pk in group) == dict.fromkeys(range(1, n + 1), 1)
+    assert max(map(len, groups)) <= most
+
+
+@pytest.mark.parametrize("how", [RANK, BEST, STARS, ALONE, policy(2, 2)])
+def test_the_same_text_twice_never_stands_in_a_group(how):
+    found = [(1, "same"), (2, "other"), (3, "same"), (4, "third"), (5, "other"), (6, "fourth")]
+    texts = dict(found)
+    groups = groups_of(found, how)
+    assert groups
+    for group in groups:
+        assert len({texts[pk] for pk in group}) == len(group)
+    if how.most_shown != 2:
+        assert {pk for group in groups for pk in group} == {1, 2, 4, 6}, "the first of each text"
+
+
+def test_one_text_many_times_is_nothing_to_compare():
+    same = [(pk, "same") for pk in range(1, 6)]
+    assert [groups_of(same, how) for how in (RANK, BEST, policy(2, 2))] == [[], [], []]
+    assert groups_of(same, ALONE) == [(1,)]
+
+
+@given(st.permutations(range(1, 10)))
+def test_the_order_of_the_file_changes_nothing(order):
+    found = answers(9)
+    assert groups_of([found[n - 1] for n in order], RANK) == groups_of(found, RANK)
+
+
+def test_what_stands_already_stays_and_counts():
+    asked = {(1, 2, 3, 4)}
+    assert groups_of(answers(5), RANK, asked)[0] == (1, 2, 3, 4)
+    assert groups_of(answers(9), policy(2, 4, limit=1), asked) == [(1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", 0),
+        ("  \n\t", 0),
+        ("one", 1),
+        ("Two words.", 2),
+        ("line\nbreaks\r\nand   blanks", 4),
+        ("don't well-known", 2),
+        ("我", 1),
+        ("我们都喜欢吃苹果", 5),  # 8 × 0.6
+        ("汉" * 100, 60),
+        ("ひらがなとカタカナ", 5),
+        ("한국어 단어", 2),
+        ("用 Python 写", 2),  # one word, two letters
+        ("Use中文in between", 4),
+        ("你好，世界", 3),  # four letters; the comma between them is a piece of its own
+        ("x = f(a, b)  # 加", 6),
+        ("\U00020000" * 10, 6),
+        ("🙂 🙂", 2),
+    ],
+)
+def test_words_are_counted_as_long_as_they_take_to_read(text, count):
+    assert words(text) == count
+
+
+def test_a_prompt_is_as_long_as_its_four_parts():
+    prompt = SimpleNamespace(system="a b", instruction="c", input="d e f", turns=[["user", "g"], ["assistant", "h i"]])
+    assert words_of_prompt(prompt) == 9

@@ -1,0 +1,81 @@
+"""An admin with files in a real browser."""
+
+import json
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.management import call_command
+from playwright.sync_api import expect
+
+from datasets.models import Dataset, Import, Judgment
+from tests.browsing import button
+from tests.every_page import checked
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_an_admin_uploads_decides_looks_and_downloads(enter, context, admin, tmp_path):
+    rows = [
+        {"prompt": "去哪里？", "chosen": "马尔代夫", "rejected": "巴哈马", "annotator": "eve"},
+        {"prompt": "Where to?", "chosen": "", "rejected": "Nowhere", "annotator": "eve"},
+        {"prompt": "Where to?", "chosen": "Bali\r\n", "rejected": " Hawaii", "annotator": "eve"},
+    ]
+    body = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    page = enter(admin, "/datasets/")
+    page.get_by_role("main").get_by_role("link", name="Upload").click()
+    page.get_by_label("Dataset").fill("trips")
+    page.get_by_label("Files").set_input_files({"name": "trips.jsonl", "mimeType": "text/plain", "buffer": body})
+    button(page, "Check and store").click()
+    refused = page.get_by_role("row").nth(1)
+    for cell, words in zip((0, 1, 3, 4), ("trips.jsonl", "2", "chosen", "The answer is empty."), strict=True):
+        expect(refused.get_by_role("cell").nth(cell)).to_have_text(words)
+    assert not Dataset.objects.exists()
+    button(page, "Store the other rows").click()
+    expect(page.get_by_role("heading", name="trips", exact=True)).to_be_visible()
+    expect(page.get_by_text("去哪里？")).to_be_visible()
+    page.get_by_role("link", name="Export").click()
+    page.get_by_label("Format").select_option("dpo")
+    button(page, "Count and preview").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "trips-dpo.jsonl"
+    call_command("export_dataset", "trips", "--format", "dpo", "--output", str(tmp_path / "by_command.jsonl"))
+    downloaded = Path(download.value.path()).read_bytes()
+    assert downloaded == (tmp_path / "by_command.jsonl").read_bytes()
+    assert downloaded.count(b"\n") == 2
+
+
+def test_an_admin_who_stores_nothing_has_nothing_stored(enter, admin):
+    page = enter(admin, f"/datasets/upload/{checked('trips').pk}/")
+    button(page, "Store nothing").click()
+    expect(page.get_by_text("Nothing was stored.")).to_be_visible()
+    assert not Dataset.objects.exists()
+
+
+def test_a_file_that_cannot_be_read_is_told_in_the_form(enter, admin, troubles):
+    page = enter(admin, "/datasets/upload/")
+    page.get_by_label("Dataset").fill("trips")
+    page.get_by_label("Files").set_input_files({"name": "x.jsonl", "mimeType": "text/plain", "buffer": b"[{]"})
+    button(page, "Check and store").click()
+    expect(page.locator(".errorlist")).to_contain_text("x.jsonl")
+    expect(page.get_by_label("Dataset")).to_have_value("trips")
+    assert Axe().run(page).violations_count == 0
+    assert all("422" in trouble for trouble in troubles)
+    troubles.clear()
+
+
+def test_storing_twice_at_once_stores_once(enter, admin):
+    votes = [{"prompt": f"Why {n}?", "chosen": "Because.", "rejected": "No idea."} for n in range(400)]
+    page = enter(admin, f"/datasets/upload/{checked('trips', bad=votes).pk}/")
+    clicks = """async () => {
+        const sent = new FormData(document.querySelector("form.notice"));
+        sent.append("decision", "store");
+        const click = () => fetch(location.href, {method: "POST", body: sent});
+        const answers = await Promise.all([click(), click()]);
+        return answers.map((answer) => answer.status);
+    }"""
+    assert page.evaluate(clicks) == [200, 200]
+    run = Import.objects.get()
+    assert (run.state, run.prompts, run.choices, run.duplicates) == ("done", 400, 400, 0)
+    assert Judgment.objects.filter(state="saved").count() == 400

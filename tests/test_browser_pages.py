@@ -1,0 +1,154 @@
+"""Every page in every state: axe, light and dark, narrow and wide, Chinese."""
+
+import json
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.utils.translation import gettext, override, trans_real
+from playwright.sync_api import expect
+
+from tests.browsing import answers, button, excused, judged, ready, sent
+from tests.every_page import every_page  # noqa: F401
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def walk(every_page, enter, context, troubles):  # noqa: F811
+    """walk(): (name, page) of each page in turn, in a window of this width."""
+
+    def walk(width=1280, pages=slice(None)):
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 800})
+        page.on("dialog", lambda dialog: dialog.accept())
+        for name, (person, path, status, *act) in list(every_page.items())[pages]:
+            with page.expect_response(lambda response: response.request.is_navigation_request()) as answer:
+                if person is None:
+                    context.clear_cookies(name="sessionid")
+                enter(person, path) if person else page.goto(path)
+            assert (name, answer.value.status) == (name, status)
+            after = act[0](page) if act else None
+            excused(troubles, f"status of {status}", "status of 422", "INTERNET_DISCONNECTED")
+            assert (name, troubles) == (name, [])
+            yield name, page
+            if after:
+                after()
+                excused(troubles, "INTERNET_DISCONNECTED")
+
+    return walk
+
+
+@pytest.mark.parametrize("half", [0, 1])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_axe_finds_nothing_on_any_page_light_or_dark(walk, width, half):
+    found = {}
+    for name, page in walk(width, slice(half, None, 2)):
+        if name == "code":
+            page.keyboard.press("?")
+            look(page, "keys", found)
+            page.keyboard.press("Escape")
+            page.keyboard.press("KeyG")
+            look(page, "guideline beside the answers", found)
+            page.keyboard.press("KeyG")
+        look(page, name, found)
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found[f"{name}: scrolls sideways"] = page.evaluate("document.documentElement.scrollWidth")
+    assert not found, json.dumps(found, indent=1, ensure_ascii=False)
+
+
+EVERYTHING = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+COLOURS = {"resultTypes": ["violations"], "runOnly": ["color-contrast", "link-in-text-block"]}
+
+
+def look(page, name, found):
+    """What axe finds on the page in light, and what of it changes with the colours in dark."""
+    page.evaluate(Axe().axe_script)
+    for scheme, rules in (("light", EVERYTHING), ("dark", COLOURS)):
+        page.emulate_media(color_scheme=scheme)
+        for violation in page.evaluate("(rules) => axe.run(rules)", rules)["violations"]:
+            places = [node["html"][:120] for node in violation["nodes"]]
+            found[f"{name}, {scheme}: {violation['id']}"] = places
+
+
+def test_dark_is_dark_and_light_is_light(enter, alice, pairs):
+    page = enter(alice)
+    brightness = """() => ["backgroundColor", "color"].map((what) => {
+        const parts = getComputedStyle(document.body)[what].match(/[\\d.]+/g).slice(0, 3);
+        return parts.reduce((sum, part) => sum + Number(part), 0) / 765;
+    })"""
+    for scheme, is_dark in (("light", False), ("dark", True)):
+        page.emulate_media(color_scheme=scheme)
+        paper, ink = page.evaluate(brightness)
+        assert (paper < 0.2, ink > 0.8) == (is_dark, is_dark)
+        assert abs(paper - ink) > 0.7
+
+
+SHOWN = """() => {
+    const texts = [document.title];
+    const names = ".user, .brand, [lang=en], [name=time_zone], [name=language]";
+    const theirs = `[data-response], .text, code, pre, script, textarea, ${names}`;
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        if (!walker.currentNode.parentElement.closest(theirs)) texts.push(walker.currentNode.data);
+    }
+    for (const name of ["aria-label", "placeholder", "title", "alt"])
+        for (const element of document.querySelectorAll(`[${name}]`)) texts.push(element.getAttribute(name));
+    return texts.map((text) => text.replace(/\\s+/g, " ").trim()).filter(Boolean);
+}"""
+
+
+@pytest.fixture
+def english():
+    """A pattern for each English text that Django has in Chinese, with anything in its gaps."""
+    with override("zh-hans"):
+        catalogue = trans_real.translation("zh-hans")._catalog
+        texts = {key[0] if isinstance(key, tuple) else key for key, _ in catalogue.items()}
+        translated = {text for text in texts if text and gettext(text) != text}
+    gap = r"%%|%(?:\(\w+\))?[sd]|\{\w*\}"
+    patterns = (
+        "".join(".+" if re.fullmatch(gap, part) else re.escape(part) for part in re.split(f"({gap})", text))
+        for text in translated
+    )
+    return re.compile("|".join(pattern for pattern in patterns if re.search(r"[A-Za-z]{2}", pattern)))
+
+
+PEOPLE = ("admin", "alice", "bob")
+
+
+@pytest.mark.browser_context_args(locale="zh-CN")
+def test_in_chinese_no_word_of_the_pages_is_english(walk, english):
+    left_over = {}
+    for name, page in walk():
+        assert page.locator("html").get_attribute("lang") == "zh-hans"
+        shown = [text for text in page.evaluate(SHOWN) if text not in PEOPLE]
+        assert any(re.search(r"[\u4e00-\u9fff]", text) for text in shown), name
+        if found := [text for text in shown if english.fullmatch(text)]:
+            left_over[name] = found
+    assert not left_over, json.dumps(left_over, indent=1, ensure_ascii=False)
+
+
+WORDS = ["A is better", "B is better", "Tie", "Both bad", "Skip", "Undo", "Keys", "Which answer is better?", "Sign out"]
+
+
+def test_the_words_of_the_comparison_page_change_with_the_button_for_the_language(at_work):
+    ready(at_work)
+    at_work.keyboard.press("Digit1")
+    judged(at_work, 1)
+    shown = answers(at_work)
+    everything = at_work.locator("body")
+    for word in WORDS:
+        expect(everything).to_contain_text(word)
+    button(at_work, "中文").click()
+    expect(at_work.locator("html")).to_have_attribute("lang", "zh-hans")
+    with override("zh-hans"):
+        chinese = {word: gettext(word) for word in WORDS}
+    for word, translated in chinese.items():
+        assert word != translated
+        expect(everything).to_contain_text(translated)
+        expect(everything).not_to_contain_text(word)
+    assert answers(at_work) == shown
+    at_work.keyboard.press("Digit2")
+    sent(at_work)
+    button(at_work, "English").click()
+    judged(at_work, 2)

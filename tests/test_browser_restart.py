@@ -1,0 +1,54 @@
+"""A real server that is killed and started again while somebody judges in a browser: all is saved, once."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browsing import excused, press, ready, sent, watch
+from tests.test_crash import exported, kill, manage, place, serving  # noqa: F401
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def page(browser, place, troubles):  # noqa: F811
+    """A page of a browser that is signed in nowhere yet."""
+    context = browser.new_context(base_url=f"http://127.0.0.1:{place['PORT']}", reduced_motion="reduce")
+    watch(context, troubles)
+    yield context.new_page()
+    context.close()
+    excused(troubles, "ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET", "ERR_SOCKET")
+    assert not troubles
+
+
+def says(page, n):
+    expect(page.locator("header").first).to_contain_text(re.compile(rf"(?<!\d){n} judged by you"), timeout=30_000)
+
+
+def test_a_server_that_is_killed_and_comes_back_has_every_judgment_once(place, page, tmp_path):  # noqa: F811
+    for command in ("migrate", "load_demo"):
+        manage(place, command, "--verbosity=0")
+    with serving(place) as server:
+        page.goto("/annotate/models/")
+        page.get_by_label("Name").fill("alice")
+        page.get_by_label("Password").fill("demo")
+        page.get_by_role("button", name="Sign in").click()
+        ready(page)
+        kill(server)
+    press(page, "Digit1", "Digit2", "Digit1")
+    expect(page.get_by_role("alert").locator("[data-said=waiting] b")).to_have_text("3")
+    with serving(place) as server:
+        says(page, 3)
+        ready(page)
+        expect(page.get_by_role("alert")).to_be_hidden()
+        press(page, "Digit1", "Digit1")  # these may have arrived, or not
+        kill(server)
+    press(page, "Digit2")
+    expect(page.get_by_role("alert")).to_be_visible()
+    with serving(place):
+        says(page, 6)
+        sent(page)
+        page.reload()
+        says(page, 6)
+    assert exported(place, tmp_path) == 6

@@ -1,0 +1,260 @@
+"""How answers are looked at: differences, one at a time, the size of the text, for how long; and not whose they are."""
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from playwright.sync_api import expect
+
+from datasets.models import Judgment, Response
+from tests.browsing import PAGE, PHONE, button, judged, press, ready, sent
+from tests.conftest import wide
+from tests.every_page import two_with
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+# --- differences ------------------------------------------------------------------------------------------------------
+
+HTML = "(answers) => answers.map((answer) => answer.innerHTML)"
+
+
+@pytest.mark.parametrize("mark", ["```", "\\(", "|---"])
+def test_d_marks_what_differs_and_changes_nothing_else(enter, alice, make_dataset, mark):
+    make_dataset([two_with(mark)])
+    page = enter(alice)
+    shown = page.locator("[data-response]")
+    plain = shown.evaluate_all(HTML)
+    press(page, "KeyD")
+    expect(page.locator("[data-response=left] mark").first).to_be_visible()
+    expect(page.locator("[data-response=right] mark").first).to_be_visible()
+    assert [re.sub("</?mark>", "", html) for html in shown.evaluate_all(HTML)] == plain
+    press(page, "KeyD")
+    expect(page.locator("mark")).to_have_count(0)
+    assert shown.evaluate_all(HTML) == plain
+    page.get_by_role("link", name="Differences").click()
+    expect(page.locator("mark").first).to_be_visible()
+
+
+def test_differences_are_of_what_is_shown_and_go_with_it(at_work):
+    ready(at_work)
+    press(at_work, "KeyD")
+    expect(at_work.locator("mark").first).to_be_visible()
+    press(at_work, "Digit1")
+    judged(at_work, 1)
+    expect(at_work.locator("mark")).to_have_count(0)
+    press(at_work, "KeyD")
+    expect(at_work.locator("mark").first).to_be_visible()
+
+
+@pytest.mark.browser_context_args(java_script_enabled=False)
+def test_without_javascript_the_differences_are_a_link(at_work):
+    plain = at_work.locator("[data-response]").evaluate_all(HTML)
+    at_work.get_by_role("link", name="Differences").click()
+    expect(at_work.locator("mark").first).to_be_visible()
+    at_work.get_by_role("link", name="Differences").click()
+    expect(at_work.locator("mark")).to_have_count(0)
+    assert at_work.locator("[data-response]").evaluate_all(HTML) == plain
+    at_work.get_by_role("link", name="Differences").click()
+    button(at_work, "Tie").click()
+    judged(at_work, 1)
+
+
+def test_a_page_that_came_with_its_differences_shows_it_without_them(at_work):
+    at_work.goto(f"{PAGE}?differences")
+    expect(at_work.locator("mark").first).to_be_visible()
+    press(at_work, "KeyD")
+    expect(at_work.locator("mark")).to_have_count(0)
+
+
+# --- one at a time, and how large -------------------------------------------------------------------------------------
+
+
+def visible(page):
+    """The letters of the answers that are in sight."""
+    return [text[-1] for text in page.locator(".answer:not([hidden]) h2").all_inner_texts()]
+
+
+@pytest.fixture
+def long(make_dataset):
+    text = "A rather long answer.\n\n" * 60
+    rows = [{"prompt": f"Why {n}?", "responses": [f"{text}{n} {m}" for m in range(3)]} for n in range(3)]
+    return make_dataset(rows, question="stars", most_shown=3)
+
+
+def swipe(page, start, end):
+    touch = page.context.new_cdp_session(page)
+    for kind, x in (("Start", start), ("Move", (start + end) / 2), ("Move", end), ("End", None)):
+        points = [] if x is None else [{"x": x, "y": 300}]
+        touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+
+
+@pytest.mark.browser_context_args(**PHONE)
+def test_on_a_phone_long_answers_stand_one_at_a_time(enter, alice, long):
+    page = enter(alice)
+    assert visible(page) == ["A"]
+    page.locator("[data-view='1']").tap()
+    assert visible(page) == ["B"]
+    page.evaluate("scrollTo(0, 600)")
+    for start, end, letter in ((300, 60, "C"), (300, 60, "C"), (60, 300, "B"), (150, 120, "B"), (60, 300, "A")):
+        swipe(page, start, end)
+        assert visible(page) == [letter]
+    page.locator("[data-view=all]").tap()
+    assert visible(page) == ["A", "B", "C"]
+    swipe(page, 300, 60)
+    assert visible(page) == ["A", "B", "C"]
+
+
+@pytest.mark.browser_context_args(**PHONE)
+def test_on_a_phone_short_answers_stand_below_each_other(at_work):
+    assert visible(at_work) == ["A", "B"]
+    expect(at_work.locator("[data-views]")).to_be_hidden()
+
+
+@pytest.mark.browser_context_args(**PHONE)
+def test_an_answer_that_is_out_of_sight_and_not_filled_in_is_shown(enter, alice, long):
+    page = enter(alice)
+    page.locator("label:has([name=stars_1][value='3'])").tap()
+    button(page, "Save the stars").tap()
+    expect(page.get_by_text("This is still to be answered.")).to_be_visible()
+    assert visible(page) == ["B"]
+    press(page, "Digit2")
+    assert visible(page) == ["C"]
+    press(page, "Digit4", "Enter")
+    judged(page, 1)
+
+
+def test_one_at_a_time_is_remembered(enter, alice, long):
+    page = enter(alice)
+    assert visible(page) == ["A", "B", "C"]
+    press(page, "KeyV")
+    button(page, "One answer at a time").click()
+    expect(button(page, "One answer at a time")).to_have_attribute("aria-pressed", "true")
+    press(page, "Escape")
+    assert visible(page) == ["A"]
+    page.reload()
+    assert visible(page) == ["A"]
+    press(page, "KeyV")
+    button(page, "All answers").click()
+    press(page, "Escape")
+    page.reload()
+    assert visible(page) == ["A", "B", "C"]
+
+
+def test_the_size_of_the_text_is_remembered(at_work):
+    size = "() => parseFloat(getComputedStyle(document.querySelector('[data-response]')).fontSize)"
+    sizes = [at_work.evaluate(size)]
+    for _ in range(4):
+        press(at_work, "Equal")
+        sizes.append(at_work.evaluate(size))
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) == 4
+    at_work.reload()
+    assert at_work.evaluate(size) == sizes[-1]
+    press(at_work, *["Minus"] * 9)
+    assert at_work.evaluate(size) < sizes[0]
+    press(at_work, "Shift+Equal")
+    assert at_work.evaluate(size) == sizes[0]
+
+
+# --- time at work -----------------------------------------------------------------------------------------------------
+
+IN_VIEW = """(isIn) => {
+    Object.defineProperty(document, "hidden", {value: !isIn, configurable: true});
+    Object.defineProperty(document, "visibilityState", {value: isIn ? "visible" : "hidden", configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+@pytest.fixture
+def slowly(context, enter, alice, pairs):
+    """Alice before the first of twelve comparisons, with a clock that the test moves."""
+    page = context.new_page()
+    page.clock.install()
+    enter(alice)
+    ready(page)
+    page.clock.pause_at(page.evaluate("Date.now()") + 1000)
+    press(page, "Digit1")
+    judged(page, 1)
+    Judgment.objects.update(leased_at=F("leased_at") - timedelta(days=1))
+    return page
+
+
+def seconds_of(page):
+    press(page, "Digit2")
+    sent(page)
+    judged(page, 2)
+    return Judgment.objects.filter(state="saved").latest("decided_at").seconds
+
+
+def test_time_before_the_page_counts(slowly):
+    slowly.clock.run_for(17_400)
+    assert seconds_of(slowly) == pytest.approx(17.4, abs=0.2)
+
+
+def test_time_in_another_tab_does_not_count(slowly):
+    slowly.clock.run_for(10_500)
+    slowly.evaluate(IN_VIEW, False)
+    slowly.clock.fast_forward(40_000)
+    slowly.evaluate(IN_VIEW, True)
+    slowly.clock.run_for(5_000)
+    assert seconds_of(slowly) == pytest.approx(15.5, abs=0.2)
+
+
+def test_of_a_time_without_moving_a_minute_counts(slowly):
+    slowly.clock.run_for(300_000)
+    slowly.mouse.move(200, 200)
+    slowly.clock.run_for(4_000)
+    assert seconds_of(slowly) == pytest.approx(64, abs=1.2)
+
+
+# --- blindness --------------------------------------------------------------------------------------------------------
+
+
+def begin_ids_at(model, first):
+    """Give ids that are found nowhere else by chance."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", [model._meta.db_table, first])
+        else:
+            cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [model._meta.db_table])
+            cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [model._meta.db_table, first])
+
+
+def test_nothing_that_reaches_the_browser_says_whose_an_answer_is(context, enter, alice, make_dataset):
+    begin_ids_at(Response, 71_000_000)
+    rows = wide(8, answers=3)
+    for row in rows:
+        for response in row["responses"]:
+            response["model"] = f"secret-{response['model']}"
+    make_dataset(rows, question="rank", most_shown=3, allow_repair=True)
+    came = []
+
+    def look(route):
+        answer = route.fetch(max_redirects=0)
+        came.append((route.request, answer.headers.get("content-type", ""), answer.text()))
+        route.fulfill(response=answer)
+
+    context.route("**/annotate/**", look)
+    page = enter(alice)
+    ready(page)
+    press(page, "KeyD", "Digit1", "Digit2", "Digit3", "Enter")
+    judged(page, 1)
+    press(page, "KeyU")
+    expect(page.get_by_text("You judged this one")).to_be_visible()
+    press(page, "KeyK")
+    judged(page, 1)
+    page.get_by_role("link", name="History").click()
+    page.locator("tbody a").first.click()
+    expect(page.get_by_role("heading", name="You said")).to_be_visible()
+    ids = [str(pk) for pk in Response.objects.values_list("pk", flat=True)]
+    assert all(pk.startswith("7100") for pk in ids)
+    assert len([kind for _, kind, _ in came if "json" in kind]) >= 6
+    assert len([kind for _, kind, _ in came if "html" in kind]) >= 3
+    for request, kind, body in came:
+        said = body + (json.dumps(json.loads(body), ensure_ascii=False) if "json" in kind else "")
+        assert "secret" not in said, request.url
+        assert not any(pk in said + (request.post_data or "") for pk in ids), request.url

@@ -1,0 +1,117 @@
+"""Where answers differ is marked, and nothing else of their HTML is changed."""
+
+import random
+import re
+import time
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datasets import differences as module
+from datasets.differences import differences
+from datasets.rendering import render
+
+HOSTILE = ["<script>alert(1)</script>", "&lt;b&gt; &amp; &nbsp;", "<mark>x</mark>", "a < b > c & d", "\"quoted\" 'too'"]
+PIECES = [
+    "plain words", "**bold** and *thin*",
+    "`code < x`", "```python\nif a < b:\n    return 'x' & 1\n```", "$a^2 < b$",
+    "\\[ \\frac{1}{2} \\]", "# Heading", "- one\n- two", "| a | b |\n|---|--:|\n| 1 | 2 |",
+    "[link](https://x.y/?a=1&b=2)",
+    "中文，混 English 排",
+    "日本語のテキスト", "🙂👩‍👩‍👧", "a\u00a0b\u3000c", "line  \nbreak", "---", "> said\n> so", *HOSTILE,
+]  # fmt: skip
+TEXT = st.lists(st.sampled_from(PIECES) | st.text(max_size=20), max_size=6).map("\n\n".join)
+
+
+def unmarked(html):
+    return re.sub("</?mark>", "", html)
+
+
+class Tree(HTMLParser):
+    """Whether each tag is closed in the order it was opened, and marks hold text and whole formulas alone."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        assert "mark" not in self.open or tag == "math" or "math" in self.open
+        if tag not in ("br", "hr"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(TEXT, min_size=2, max_size=4))
+def test_only_marks_are_added(texts):
+    htmls = [render(text) for text in texts]
+    for html, marked in zip(htmls, differences(htmls), strict=True):
+        assert unmarked(marked) == html
+        Tree(marked)
+
+
+@pytest.mark.parametrize("text", PIECES)
+def test_what_is_the_same_bears_no_mark(text):
+    html = render(text)
+    assert differences([html, html]) == [html, html]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "marked"),
+    [
+        ("one two three", "one 2 three", ["<p>one <mark>two </mark>three</p>", "<p>one <mark>2 </mark>three</p>"]),
+        ("one", "one two", ["<p>one</p>", "<p>one<mark>two</mark></p>"]),
+        ("我喜欢茶", "我喜欢水", ["<p>我喜欢<mark>茶</mark></p>", "<p>我喜欢<mark>水</mark></p>"]),
+        ("a **b c** d", "a **b x** d", None),
+        ("", "words", ["", "<p><mark>words</mark></p>"]),
+    ],
+)
+def test_the_words_that_differ_are_marked(first, second, marked):
+    found = [html.strip() for html in differences([render(first), render(second)])]
+    if marked is None:
+        assert found[0] == "<p>a <strong>b <mark>c</mark></strong> d</p>"
+    else:
+        assert [re.sub(r"\s*<mark>\s*", "<mark>", html) for html in found] == [
+            re.sub(r"\s*<mark>\s*", "<mark>", html) for html in marked
+        ]
+
+
+def test_a_formula_is_one_word():
+    first, second = differences([render("so $a^2$ is"), render("so $a^3$ is")])
+    for html in (first, second):
+        assert html.count("<mark>") == 1
+        assert re.search(r"<mark><math.*</math></mark>", html)
+
+
+def test_one_answer_alone_has_nothing_to_differ_from():
+    assert differences([render("alone")]) == [render("alone")]
+    assert differences([]) == []
+
+
+def test_each_further_answer_is_compared_with_the_first():
+    found = differences([render(text) for text in ("a b", "a c", "a b", "x b")])
+    assert ["<mark>" in html for html in found] == [True, True, False, True]
+
+
+def test_long_answers_are_shown_unmarked(monkeypatch):
+    monkeypatch.setattr(module, "COMPARED_WHOLE", 10)
+    short, long = render("one two"), render("word " * 11)
+    assert differences([short, long]) == [short, long]
+    assert differences([short, render("one 2")]) != [short, render("one 2")]
+
+
+def test_six_thousand_words_take_no_more_than_a_moment():
+    draw = random.Random(1)
+    texts = [" ".join(draw.choice(["alpha", "beta", "gamma", "delta", str(n % 97)]) for n in range(6000)) for _ in "ab"]
+    htmls = [render(text) for text in texts]
+    started = time.perf_counter()
+    marked = differences(htmls)
+    assert time.perf_counter() - started < 3
+    assert [unmarked(html) for html in marked] == htmls

@@ -1,0 +1,65 @@
+"""Undo, and forms from before the settings were changed: nothing that was filled in is lost."""
+
+import pytest
+
+from datasets.models import Dataset
+from tests.conftest import wide
+from tests.test_annotate import read
+from tests.test_judging_page import CLEAR, CRITERIA, FOUR, Judge, rated, stated
+
+
+@pytest.fixture
+def at_work(client, alice, make_dataset):
+    """at_work(answers=2, **settings): alice at the page of such a dataset."""
+
+    def begin(answers=2, **settings):
+        make_dataset(wide(3, answers), **settings)
+        return Judge(client, alice).look()
+
+    return begin
+
+
+def test_undo_shows_what_was_filled_in_and_the_same_form_saves_the_same(at_work):
+    page = at_work(3, criteria=CRITERIA[:1], with_stars=True, reasons="optional", **FOUR)
+    said = {f"{mark}rank_{n}": str(n) for mark in ("", f"{CLEAR}_") for n in (1, 2, 3)}
+    said |= {f"stars_{n}": str(6 - n) for n in (1, 2, 3)}
+    shown, judgment = page.shown(), page.judgment
+    page.press("rank", **said, reasons=["safer"], reason="why <b>not</b>")
+    before = stated(judgment, shown), rated(judgment, shown)
+    page.undo()
+    assert page.shown() == shown
+    assert page.chosen_on_page() == said | {"reasons": "safer"}
+    assert ("reason", "why <b>not</b>") in page.filled()
+    page.press("rank")
+    judgment.refresh_from_db()
+    assert (judgment.state, judgment.revision) == ("saved", 2)
+    assert (stated(judgment, shown), rated(judgment, shown)) == before
+
+
+@pytest.mark.parametrize("change", [{"question": "scale"}, {"with_stars": True}, {"criteria": CRITERIA}])
+def test_a_form_from_before_the_question_was_changed_is_refused_and_nothing_is_lost(at_work, change):
+    page = at_work()
+    held = page.judgment
+    Dataset.objects.update(**change)
+    page.press("left")
+    assert page.answer.status_code == 422
+    assert page.judgment == held
+    said = {field["name"]: field["value"] for field in page.form.all("input", type="radio")}
+    page.press(next(value for value in page.buttons() if value.startswith("left")), **said)
+    held.refresh_from_db()
+    assert held.state == "saved"
+
+
+def test_what_was_said_under_other_settings_can_be_looked_at_and_judged_again(at_work):
+    page = at_work(3, **FOUR, criteria=CRITERIA[:1])
+    said = {f"{mark}rank_{n}": n for mark in ("", f"{CLEAR}_") for n in (1, 2, 3)}
+    judgment = page.judgment
+    page.press("rank", **said)
+    Dataset.objects.update(question="pair", fewest_shown=2, most_shown=2, criteria=[])
+    listed = read(page.client.get(f"{page.address}history/{judgment.pk}/"))
+    assert "clear" in listed.the("dl").text
+    page.undo()
+    assert "rate" in page.buttons(), "three answers cannot be asked as a pair"
+    page.press("rate", stars_1=1, stars_2=2, stars_3=3)
+    judgment.refresh_from_db()
+    assert (judgment.state, judgment.verdict, judgment.choices.exclude(rank_gap=None).count()) == ("saved", "rate", 0)

@@ -1,0 +1,107 @@
+"""Few at once, in the order in which they came."""
+
+import threading
+import time
+
+import pytest
+
+from config.middleware import AT_ONCE, Turns, few_at_once
+
+
+def waiting(turns, n, within=5):
+    """Wait until so many wait."""
+    end = time.monotonic() + within
+    while len(turns.waiting) < n:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def started(turns, work):
+    def run():
+        with turns:
+            work()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_who_came_first_is_first():
+    turns, served = Turns(1), []
+    with turns:
+        threads = []
+        for n in range(20):
+            threads.append(started(turns, lambda n=n: served.append(n)))
+            waiting(turns, n + 1)
+    for thread in threads:
+        thread.join(5)
+    assert served == list(range(20))
+    assert (turns.free, len(turns.waiting)) == (1, 0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_n_are_in_at_once_never_more(n):
+    turns, guard, now, most = Turns(n), threading.Lock(), [0], [0]
+
+    def work():
+        with guard:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.005)
+        with guard:
+            now[0] -= 1
+
+    threads = [started(turns, work) for _ in range(30)]
+    for thread in threads:
+        thread.join(5)
+    assert most[0] == n
+    assert turns.free == n
+
+
+def test_who_fails_lets_the_next_one_in():
+    turns = Turns(1)
+    for _ in range(3):
+        with pytest.raises(RuntimeError), turns:
+            raise RuntimeError
+    with turns:
+        following = started(turns, lambda: None)
+        waiting(turns, 1)
+    following.join(5)
+    assert not following.is_alive()
+
+
+def test_who_comes_later_does_not_pass_who_waits():
+    turns, served = Turns(1), []
+    with turns:
+        first = started(turns, lambda: served.append("first"))
+        waiting(turns, 1)
+    with turns:
+        served.append("second")
+    first.join(5)
+    assert served == ["first", "second"]
+
+
+def test_only_requests_that_judge_wait(rf):
+    gate, at_once = threading.Event(), threading.Semaphore(0)
+
+    def answer(request):
+        at_once.release()
+        gate.wait(5)
+        return request.path
+
+    guarded = few_at_once(answer)
+    judging = [
+        threading.Thread(target=guarded, args=(rf.get("/annotate/x/"),), daemon=True) for _ in range(AT_ONCE + 1)
+    ]
+    for thread in judging:
+        thread.start()
+    for _ in range(AT_ONCE):
+        assert at_once.acquire(timeout=5)
+    assert not at_once.acquire(timeout=0.1), "one too many"
+    other = threading.Thread(target=guarded, args=(rf.get("/datasets/"),), daemon=True)
+    other.start()
+    assert at_once.acquire(timeout=5)
+    gate.set()
+    for thread in [*judging, other]:
+        thread.join(5)
+        assert not thread.is_alive()
