@@ -473,7 +473,10 @@ async function differ(form, link) {
 }
 
 let touched = null;
-work.addEventListener("touchstart", (event) => { touched = event.touches[0]; }, { passive: true });
+work.addEventListener("touchstart", (event) => {
+  const text = event.target.closest(".text"); // what is too wide is moved itself
+  touched = event.touches.length > 1 || (text && text.scrollWidth > text.clientWidth) ? null : event.touches[0];
+}, { passive: true });
 work.addEventListener("touchend", (event) => {
   const now = shown && shown.querySelector("[data-view][aria-pressed=true]");
   if (!touched || !now || now.dataset.view === "all") return;

@@ -76,8 +76,10 @@ def test_ten_can_be_undone_on_another_device(enter, elsewhere, alice, make_datas
     other = elsewhere(alice)
     expect(button(other, "Undo")).to_be_visible()
     for n in range(1, 11):
+        before = other.evaluate("() => keyOf(shown)")
         press(other, "KeyU")
         kept(n, state="reopened")
+        until(other, f"() => shown && keyOf(shown) !== '{before}'")
         expect(other.get_by_text("You judged this one: A is better.")).to_be_visible()
     expect(button(other, "Undo")).to_be_hidden()
     press(other, "KeyU")
