@@ -13,7 +13,7 @@ document.addEventListener("keydown", (event) => {
   if (inChoice && key.startsWith("Arrow")) return;
   if (key.endsWith("Enter") && event.target.closest("a, button, summary")) return;
   const found = [...document.querySelectorAll("[data-keys]")].find((one) =>
-    one.dataset.keys.split(" ").includes(key) && !one.disabled);
+    one.dataset.keys.split(" ").includes(key) && !one.disabled && !one.hidden);
   if (!found) {
     if (inChoice && key.endsWith("Enter")) event.preventDefault();
     return;
