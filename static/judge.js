@@ -108,7 +108,7 @@ function later() {
 }
 
 async function filled() {
-  while (!dry && (ready_ones.length < kept || !shown)) {
+  while (!shown || (!dry && ready_ones.length < kept)) { // what was dry may have been asked before the last verdict
     if (!shown && !await outbox.idle()) return later();
     const forms = [shown, ...ready_ones.map((one) => one.form)].filter(Boolean);
     const waiting = outbox.items.map((item) => item.key.split(":")[0]);
@@ -123,7 +123,7 @@ async function filled() {
     }
     dry = !take(said);
     count(said);
-    if (said.done && !shown) show(parsed(said.done));
+    if (said.done && !shown) return show(parsed(said.done));
   }
 }
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from datasets.models import Judgment
-from tests.browsing import answers, arrive, button, changed, excused, judged, ready, verdicts
+from tests.browsing import all_done, answers, arrive, button, changed, excused, judged, ready, verdicts
 from tests.conftest import wide
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -145,3 +145,15 @@ def test_what_one_person_judged_is_never_sent_as_another(at_work, context, enter
     page.keyboard.press("Digit2")
     judged(page, 1)
     assert Judgment.objects.get(state="saved").annotator == bob
+
+
+def test_an_answer_that_comes_late_leaves_nobody_waiting(enter, alice, make_dataset, context):
+    """The browser asked for more before the last verdict was given; what it hears belongs to then."""
+    make_dataset(wide(1))
+    held = []
+    context.route("**/annotate/demo/ahead/", lambda route: held.append(route) if not held else route.continue_())
+    page = enter(alice)
+    with page.expect_response("**/annotate/demo/"):
+        button(page, "A is better").click()
+    held[0].continue_()
+    all_done(page)

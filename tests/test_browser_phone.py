@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browsing import PHONE, all_done, button, verdicts
+from tests.conftest import wide
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -36,3 +37,56 @@ def test_on_a_phone_the_verdicts_are_in_reach_of_a_thumb(enter, alice, make_data
     button(page, "B is better").tap()
     all_done(page)
     assert verdicts() == ["right"]
+
+
+SIZES = """() => {
+    const target = (one) => one.matches("label input") ? one.closest("label") : one;
+    const all = [...document.querySelectorAll("a, button, input:not([type=hidden]), summary, textarea, select")];
+    return all.map(target).filter((one) => one.checkVisibility() && !one.matches(".skip-link")).map((one) => {
+        const {left, right, width, height} = one.getBoundingClientRect();
+        return {what: one.outerHTML.slice(0, 90), left, right, width, height, verdict: one.matches(".verdict")};
+    });
+}"""
+SPILLS = """() => [...document.querySelectorAll(".verdict, label > span, .token, .bar .plain")]
+    .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1).map((one) => one.outerHTML)"""
+COVERED = """() => {
+    scrollTo(0, document.documentElement.scrollHeight);
+    const kinds = ["button", "input", "summary", "textarea", ".token", ".text"].map((kind) => `main ${kind}`).join();
+    const shown = [...document.querySelectorAll(kinds)].filter((one) => one.checkVisibility());
+    const lowest = Math.max(...shown.map((one) => one.getBoundingClientRect().bottom));
+    return lowest - document.querySelector(".bar").getBoundingClientRect().top;
+}"""
+CRITERIA = [{"name": "helpful", "guideline": "yes"}, {"name": "a criterion of a long name that takes several lines"}]
+BESIDES = {"criteria": CRITERIA, "reasons": "optional", "allow_repair": True, "allow_flag": True, "guideline": "Look."}
+ASKED = {
+    "pair": {},
+    "scale": {"question": "scale"},
+    "rank": {"question": "rank", "fewest_shown": 6, "most_shown": 6},
+    "best and worst": {"question": "best_worst", "fewest_shown": 3, "most_shown": 6},
+    "stars": {"question": "stars", "most_shown": 6},
+    "stars of one": {"question": "stars", "fewest_shown": 1, "most_shown": 1},
+}
+LOCALES = [
+    pytest.param(marks=pytest.mark.browser_context_args(**PHONE), id="English"),
+    pytest.param(marks=pytest.mark.browser_context_args(**PHONE, locale="zh-CN"), id="Chinese"),
+]
+
+
+@pytest.mark.parametrize("more", [{}, BESIDES | {"with_stars": True}], ids=["alone", "with everything"])
+@pytest.mark.parametrize("question", ASKED)
+@pytest.mark.parametrize((), LOCALES)
+def test_nothing_is_too_wide_too_small_or_covered(enter, alice, make_dataset, question, more):
+    rows = wide(2, answers=6)
+    make_dataset(rows, name="A dataset with rather a long name", **ASKED[question] | more)
+    page = enter(alice)
+    if page.locator("[data-views]").is_visible():
+        page.locator("[data-view=all]").tap()
+    for details in page.locator("main summary").all():
+        details.tap()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    sizes = page.evaluate(SIZES)
+    assert not [one for one in sizes if one["left"] < 0 or one["right"] > 360]
+    assert not [one for one in sizes if min(one["width"], one["height"]) < (44 if one["verdict"] else 24)]
+    assert page.evaluate(SPILLS) == []
+    assert page.evaluate(COVERED) <= 0
+    assert page.locator("header").first.bounding_box()["height"] <= 60, "the header stands on one line"

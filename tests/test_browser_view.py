@@ -109,6 +109,19 @@ def test_on_a_phone_long_answers_stand_one_at_a_time(enter, alice, long):
 
 
 @pytest.mark.browser_context_args(**PHONE)
+def test_a_wide_table_is_moved_and_not_the_answer(enter, alice, make_dataset):
+    cells = f"| {'wide ' * 9}" * 6
+    wide_table = f"{cells}|\n{'|---' * 6}|\n" + f"{cells}|\n" * 40
+    make_dataset([{"prompt": "Why?", "responses": [wide_table, f"{wide_table}\n\nSo."]}])
+    page = enter(alice)
+    table = page.locator("[data-response]").nth(0)
+    table.evaluate("(table) => table.scrollIntoView()")
+    swipe(page, 300, 60)
+    assert visible(page) == ["A"]
+    assert table.evaluate("(table) => table.scrollLeft") > 30
+
+
+@pytest.mark.browser_context_args(**PHONE)
 def test_on_a_phone_short_answers_stand_below_each_other(at_work):
     assert visible(at_work) == ["A", "B"]
     expect(at_work.locator("[data-views]")).to_be_hidden()
