@@ -85,6 +85,9 @@ def database():
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
         config["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # in memory, threads would not meet as in production
+    else:  # a statement that comes often is prepared: to read and to plan it takes as long as to run it
+        prepared = {"server_side_binding": True, "prepare_threshold": 5}
+        config["OPTIONS"] = {**config.get("OPTIONS", {}), **prepared}
     config["CONN_MAX_AGE"] = 600
     config["CONN_HEALTH_CHECKS"] = True
     return config
@@ -138,6 +141,7 @@ FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHand
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 
+SESSION_ENGINE = "config.sessions"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"

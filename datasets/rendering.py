@@ -184,7 +184,7 @@ def shown(prompt, ids, read=None):
     parts, found = read or kept(prompt, ids)
     new = []
     if parts is None:
-        new.append(Prompt.objects.get(pk=prompt))
+        new += Prompt.objects.raw("SELECT * FROM datasets_prompt WHERE id = %s", [prompt])
         parts = new[0].html = prompt_html(new[0])
     htmls = {pk: html for pk, (html, _) in found.items()}
     for pk, (html, text) in found.items():
