@@ -1,5 +1,6 @@
 """A real browser before the pages: its fixtures, which conftest.py brings to every test, and what tests do with it."""
 
+import contextlib
 import re
 import threading
 import time
@@ -7,7 +8,7 @@ import time
 import pytest
 from django.core.signals import request_finished, request_started
 from django.test import Client
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from datasets.models import Judgment
 
@@ -162,8 +163,9 @@ def sent(page):
 def until(page, condition):
     """Wait until this holds of the page's script, which the content policy keeps Playwright's own waiting from."""
     for _ in range(200):
-        if page.evaluate(condition):
-            return
+        with contextlib.suppress(Error):  # between two pages there is no script
+            if page.evaluate(condition):
+                return
         page.wait_for_timeout(50)
     raise AssertionError(condition)
 

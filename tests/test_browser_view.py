@@ -10,7 +10,7 @@ from django.db.models import F
 from playwright.sync_api import expect
 
 from datasets.models import Judgment, Response
-from tests.browsing import PAGE, PHONE, button, judged, press, ready, sent
+from tests.browsing import PAGE, PHONE, button, judged, press, ready, sent, until
 from tests.conftest import wide
 from tests.every_page import two_with
 
@@ -99,8 +99,10 @@ def test_on_a_phone_long_answers_stand_one_at_a_time(enter, alice, long):
     page.locator("[data-view='1']").tap()
     assert visible(page) == ["B"]
     page.evaluate("scrollTo(0, 600)")
+    page.wait_for_timeout(200)
     for start, end, letter in ((300, 60, "C"), (300, 60, "C"), (60, 300, "B"), (150, 120, "B"), (60, 300, "A")):
         swipe(page, start, end)
+        until(page, f"() => document.querySelector('.answer:not([hidden]) h2').innerText.endsWith('{letter}')")
         assert visible(page) == [letter]
     page.locator("[data-view=all]").tap()
     assert visible(page) == ["A", "B", "C"]

@@ -93,6 +93,8 @@ SHAPES = [
      judged("Hi", "Hello!", "What.")),
     (8, "hh", {"chosen": "\n\nHuman: Hi\n\nAssistant: Hello!", "rejected": "\n\nHuman: Hi\n\nAssistant: What."},
      judged("Hi", "Hello!", "What.")),
+    (11, "dpo-text", {"prompt": "Who speaks first?", "chosen": "Human: first", "rejected": "Nobody."},
+     judged("Who speaks first?", "Human: first", "Nobody.")),
     (8, "hh",
      {"chosen": f"{DIALOGUE}\n\nAssistant:  No.\n", "rejected": f"{DIALOGUE}\n\nAssistant:Yes."},
      judged(IN_TWO_TURNS, " No.\n", "Yes.")),

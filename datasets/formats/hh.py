@@ -16,7 +16,8 @@ TURN = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
 
 def matches(keys, row):
     chosen = row.get("chosen")
-    return {"chosen", "rejected"} <= keys and isinstance(chosen, str) and chosen.lstrip("\n").startswith("Human:")
+    alone = {"chosen", "rejected"} <= keys and reading.prompt_key(row) is None
+    return alone and isinstance(chosen, str) and chosen.lstrip("\n").startswith("Human:")
 
 
 def read(row):
