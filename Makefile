@@ -6,6 +6,7 @@ WORKERS ?= 2
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --progress-bar on -c constraints.txt
 PYTEST := $(PY) -m pytest -n 2 -q -rs
+CONSUMERS := consumers llamafactory swift axolotl
 
 .PHONY: run test test-sqlite test-postgres test-consumers bench lint messages browser
 
@@ -33,8 +34,8 @@ test-sqlite: .venv/installed-dev browser
 test-postgres: .venv/installed-dev browser
 	TEST_DB=pg $(PYTEST)
 
-test-consumers: .venv/installed-dev .venv-consumers/installed
-	$(PY) -m pytest -q -m consumers tests/consumers
+test-consumers: .venv/installed-dev $(CONSUMERS:%=.venv-%/installed)
+	$(PY) -m pytest -q -rs -m consumers tests/consumers
 
 bench: .venv/installed-dev
 	@$(PY) bench/run.py $(ONLY)
@@ -65,10 +66,19 @@ messages: .venv/installed-dev
 	@$(PIP) -e '.[dev]' 1>&2
 	@touch $@
 
+# One environment for each trainer. Where one cannot be made, its tests are skipped and say why.
 .venv-consumers/installed: tests/consumers/requirements.txt
-	$(PYTHON) -m venv .venv-consumers
-	.venv-consumers/bin/pip --disable-pip-version-check install -r $<
-	@touch $@
+	$(make-consumer)
+
+.venv-%/installed: tests/consumers/%.txt
+	$(make-consumer) --no-deps
+
+define make-consumer
+@echo "Making $(@D) (once; minutes) …"
+@mkdir -p $(@D); echo '*' > $(@D)/.gitignore
+@sh -c '{ $(PYTHON) -m venv $(@D) && $(@D)/bin/pip --disable-pip-version-check install -r $< "$$@" && touch $@; } \
+  > $(@D)/install.log 2>&1 || echo "$(@D) could not be made: $$(tail -n 1 $(@D)/install.log)"' pip
+endef
 
 # A real browser for the tests: Debian's Chromium where there is apt-get and root, else Playwright's own.
 browser: .venv/installed-dev

@@ -18,12 +18,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from django.apps import apps
-from django.db import connection, transaction
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django.utils.duration import duration_string
 
 from datasets.models import Import
+from datasets.moment import one_moment
 from datasets.spool import folder
 
 KIND = "chosen-backup"
@@ -75,7 +76,7 @@ def write_backup(path):
             tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as early,
         ):
             copy_spools(early)
-            with snapshot():
+            with one_moment():
                 for model in tables():
                     manifest["tables"][model._meta.label_lower] = write_table(archive, model)
                 for pk in Import.objects.order_by("pk").values_list("pk", flat=True):
@@ -87,22 +88,6 @@ def write_backup(path):
     finally:
         aside.unlink(missing_ok=True)
     return manifest
-
-
-@contextlib.contextmanager
-def snapshot():
-    """All that is read inside is of one moment, and nobody waits for it."""
-    if connection.vendor == "postgresql":
-        with transaction.atomic(durable=True), connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            yield
-    else:  # not `atomic`, which takes the write lock
-        with connection.cursor() as cursor:
-            cursor.execute("BEGIN DEFERRED")
-            try:
-                yield
-            finally:
-                cursor.execute("ROLLBACK")
 
 
 def write_table(archive, model):

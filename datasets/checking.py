@@ -9,6 +9,7 @@ from datasets.files import FileProblem, items
 from datasets.formats.rows import Refused
 from datasets.identity import fingerprint, identity, sha256, vote_key
 from datasets.models import Judgment, Response
+from datasets.tags import tags_in
 
 BATCH = 200
 SAMPLE = 50
@@ -68,7 +69,8 @@ def read(item, format, rename):
     if isinstance(item.value, Refused):
         return item.value
     try:
-        return formats.readable()[format].read(rename(item.value))
+        row = formats.readable()[format].read(rename(item.value))
+        return replace(row, tags=tuple(tags_in(rename(item.value).get("tags"))))
     except Refused as refused:
         return refused
 

@@ -1,52 +1,79 @@
 """Files out: choose what goes in, look at the account, download."""
 
 import itertools
+from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.http import Http404, StreamingHttpResponse
-from django.shortcuts import render
-from django.urls import reverse
+from django.http import FileResponse, Http404, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_POST, require_safe
 
 from datasets import reasons
 from datasets.access import dataset_admin_required
+from datasets.bundles import BUNDLE, DIALECTS, archive_of, make_bundle
+from datasets.encoding import CONTENT_TYPES
 from datasets.exports import Export
-from datasets.filters import FilterForm
-from datasets.formats import writable
-from datasets.models import Judgment
+from datasets.filters import BundleForm, FilterForm
+from datasets.formats import file_of, writable
+from datasets.models import Judgment, Prompt, Snapshot
+from datasets.snapshots import content, difference
 
 PREVIEWED = 3
+COUNTED = 2000  # prompts that are looked at while choosing; the rest is reckoned
+SNAPSHOTS_SHOWN = 50
 
 
 @dataset_admin_required
-@require_GET
+@require_safe
 def export_page(request, dataset):
-    """Choose what goes in; with a format chosen: the account and the first rows, before anything is downloaded."""
+    """Choose what goes in, and see meanwhile what comes of it: the account and the first rows. `exact` counts all."""
     data = request.GET or None
-    form = FilterForm(dataset, data)
-    name = request.GET.get("format", "dpo")
+    form, bundle = FilterForm(dataset, data), BundleForm(initial={"dialects": DIALECTS, "split": "80,10,10"})
+    name, chosen = request.GET.get("format", "dpo"), filled_in(request.GET)
     context = {
         "dataset": dataset,
         "form": form,
+        "bundle": bundle,
         "formats": {name: module.LABEL for name, module in writable().items()},
         "name": name,
         "hidden": [] if len(list(form.fields["criterion"].choices)) > 1 else ["criterion"],
         "names": annotators_of(dataset),
+        "snapshots": dataset.snapshots.filter(is_whole=True).defer("manifest")[:SNAPSHOTS_SHOWN],
+        "query": urlencode(chosen),
+        "chosen": chosen,
     }
     if data and name in writable() and form.is_valid():
-        export = Export(dataset, name, form.filters())
-        lines = export.lines()
-        context["preview"] = [line.decode() for line in itertools.islice(lines, PREVIEWED)]
-        for _line in lines:
-            pass
-        account = export.account()
-        left_out = [(reasons.LEFT_OUT[reason], count) for reason, count in account["left_out"].items()]
-        query = request.GET.copy()
-        query.pop("format", None)
-        url = f"{reverse('export', args=[dataset.slug, name])}?{query.urlencode()}"
-        context |= {"account": account, "left_out": left_out, "url": url}
-    return render(request, "datasets/export.html", context)
+        context |= looked_at(dataset, name, form.filters(), None if "exact" in request.GET else COUNTED)
+    return render(request, "datasets/_account.html" if request.htmx else "datasets/export.html", context)
+
+
+def filled_in(query):
+    """[(name, value)] of the filters that a query names."""
+    values = ((key, value) for key, values in query.lists() for value in values)
+    return [(key, value) for key, value in values if value and key not in ("format", "exact")]
+
+
+def looked_at(dataset, name, filters, most):
+    """The account and the first rows of an export. of: how many prompts there are, where not all were counted."""
+    export = Export(dataset, name, filters, most=most)
+    lines = export.lines()
+    preview = list(itertools.islice(lines, PREVIEWED)) if file_of(name) == "jsonl" else []
+    for _line in lines:
+        pass
+    account = export.account()
+    prompts = Prompt.objects.visible().filter(dataset=dataset).count()
+    counted_all = most is None or prompts <= most or file_of(name) != "jsonl"
+    return {
+        "account": account,
+        "about": None if counted_all else round(account["rows"] * prompts / most),
+        "counted": most,
+        "prompts": prompts,
+        "left_out": [(reasons.LEFT_OUT[reason], count) for reason, count in account["left_out"].items()],
+        "preview": [line.decode() for line in preview],
+        "file": f"{dataset.slug}-{name}.{file_of(name)}",
+    }
 
 
 def annotators_of(dataset):
@@ -58,14 +85,73 @@ def annotators_of(dataset):
 
 
 @dataset_admin_required
-@require_GET
+@require_safe
 def export_file(request, dataset, name):
-    if name not in writable():
+    if name not in (*writable(), BUNDLE):
         raise Http404(_("There is no such format."))
-    form = FilterForm(dataset, request.GET)
-    if not form.is_valid():
-        raise BadRequest(form.errors.as_text())
+    form, bundle = FilterForm(dataset, request.GET), BundleForm(request.GET)
+    if not (form.is_valid() and bundle.is_valid()):
+        raise BadRequest(form.errors.as_text() + bundle.errors.as_text())
+    if name == BUNDLE:  # not kept: whoever only asks for a page leaves nothing behind
+        with archive_of(dataset, bundle.settings(form.filters()), request.user.username) as (path, *_rest):
+            return FileResponse(open(path, "rb"), as_attachment=True, filename=f"{dataset.slug}.zip")
     lines = Export(dataset, name, form.filters()).lines()
-    response = StreamingHttpResponse(lines, content_type="application/jsonl; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{dataset.slug}-{name}.jsonl"'
+    response = StreamingHttpResponse(lines, content_type=CONTENT_TYPES[file_of(name)])
+    response["Content-Disposition"] = f'attachment; filename="{dataset.slug}-{name}.{file_of(name)}"'
     return response
+
+
+@dataset_admin_required
+@require_POST
+def bundle_make(request, dataset):
+    """Make a bundle of what is chosen, and keep it."""
+    form, bundle = FilterForm(dataset, request.POST), BundleForm(request.POST)
+    if not request.POST.getlist("dialects"):
+        messages.error(request, _("Tick at least one format."))
+        return redirect("exports", dataset.slug)
+    if not (form.is_valid() and bundle.is_valid()):
+        for error in [*form.errors.values(), *bundle.errors.values()]:
+            messages.error(request, " ".join(error))
+        return redirect("exports", dataset.slug)
+    kept = make_bundle(dataset, bundle.settings(form.filters()), request.user.username)
+    return redirect("bundle", dataset.slug, kept.number)
+
+
+@dataset_admin_required
+@require_safe
+def bundle_page(request, dataset, number):
+    """What a bundle holds, and how it differs from another."""
+    kept = the_snapshot(dataset, number)
+    others = dataset.snapshots.filter(is_whole=True).exclude(pk=kept.pk)
+    context = {
+        "dataset": dataset,
+        "snapshot": kept,
+        "others": others.defer("manifest")[:SNAPSHOTS_SHOWN],
+        "left_out": [(reasons.LEFT_OUT[reason], n) for reason, n in kept.manifest["left_out"].items()],
+        "files": sorted((path, about) for path, about in kept.manifest["files"].items() if "dialect" in about),
+    }
+    if (against := request.GET.get("with", "")).isdecimal() and len(against) < 10:
+        old, new = sorted((the_snapshot(dataset, int(against)), kept), key=lambda one: one.number)
+        found = difference(old, new)
+        context |= {"old": old, "new": new, "difference": found}
+        context["differences"] = [
+            (_("Added"), found.added, found.examples["added"]),
+            (_("Changed: another answer won, or another part"), found.changed, found.examples["changed"]),
+            (_("Removed"), found.removed, found.examples["removed"]),
+        ]
+    return render(request, "datasets/bundle.html", context)
+
+
+@dataset_admin_required
+@require_safe
+def bundle_file(request, dataset, number):
+    """The archive, byte for byte as it was made."""
+    kept = the_snapshot(dataset, number)
+    response = StreamingHttpResponse(content(kept), content_type="application/zip")
+    response["Content-Length"] = kept.size
+    response["Content-Disposition"] = f'attachment; filename="{kept}.zip"'
+    return response
+
+
+def the_snapshot(dataset, number):
+    return get_object_or_404(Snapshot, dataset=dataset, number=number, is_whole=True)

@@ -1,44 +1,84 @@
-"""Database -> rows -> stream. Each dialect's file, line by line, and the account of what is not in it.
+"""Database -> rows -> stream. Each dialect's file, and the account of what is not in it.
 
 An export takes what was said by one criterion, or in all (""). Its choices = rows + left out (with what was merged),
-each with a reason; a vote that states no choice by it is counted once; SFT files add every demonstration.
+each with a reason; a vote that states no choice by it is counted once; SFT files add every demonstration. Of a file
+with one answer a row and a label, each choice is two labels, and counts as two. A table of judgments counts judgments.
 """
 
 import hashlib
-import json
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import chain, groupby
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
-from django.db.models import FilteredRelation, Q
+from django.db.models import Exists, FilteredRelation, OuterRef, Q, Value
 
-from datasets.formats import rows, writable
+from datasets.choosing import SOFT, Balance, Chooser, Filters, Vote, marks_of
+from datasets.encoding import FILES
+from datasets.formats import file_of, rows, writable
 from datasets.formats.rows import LeftOut
 from datasets.models import Judgment, Prompt, Response
+from datasets.tables import judged
 
-MAJORITY, EVERY = "majority", "every"
-ALL, ADJACENT, BEST_REST, BEST_WORST = "all", "adjacent", "best-rest", "best-worst"
 PROMPTS_AT_ONCE = 100
 HELD_BACK = 1000
+PLAIN, FULL = 1, 2
 # What Arrow's JSON reader takes for a timestamp when a whole column looks so: FORMATS.md section 2, rule 4.
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d(:?\d\d(:?\d\d)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
 
 
 @dataclass(frozen=True)
-class Filters:
-    """What goes into an export. min_agreement: share of a pair's votes (ties among them) for the winner, 0 to 1.
-    criterion: "" is in all. ranks: which of the choices that a ranking leaves, see `ranks_taken`."""
+class Asked:
+    """One prompt with its responses {id: Response} and the pairs that go in; part: which part of the data it is in."""
 
-    mode: str = MAJORITY
-    min_agreement: float = 0.0
-    annotators: tuple[str, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-    min_strength: int = 1
-    criterion: str = ""
-    ranks: str = ALL
+    prompt: Prompt
+    responses: dict
+    pairs: list
+    part: str = ""
+
+    @property
+    def row(self):
+        turns = tuple(tuple(turn) for turn in self.prompt.turns)
+        return rows.Prompt(self.prompt.instruction, self.prompt.input, self.prompt.system, turns)
+
+
+@dataclass
+class Writer:
+    """Writes prompts in one dialect, and counts what the dialect does not take. refused: called with (reason,
+    prompt, answer or pair) of each such row."""
+
+    name: str
+    mode: str
+    left_out: Counter = field(default_factory=Counter)
+    warnings: Counter = field(default_factory=Counter)
+    refused: object = None
+
+    def __post_init__(self):
+        self.module = writable()[self.name]
+        self.states = STATES[self.module.WRITES]
+
+    def written(self, asked):
+        """The rows of one prompt, as the dialect writes them."""
+        for row, times, votes in self.states(asked, self.left_out):
+            try:
+                written = self.module.write(told_apart(row))
+            except LeftOut as reason:
+                self.left_out[reason.reason] += max(1, times)
+                if self.refused:
+                    self.refused(reason.reason, row)
+                continue
+            self.left_out["merged"] += max(0, times - 1)
+            self.warnings["looks_like_a_date"] += is_date_like(written)
+            if self.mode == SOFT and votes:
+                written |= {"votes_chosen": votes[0], "votes_total": votes[1]}
+            yield written
+
+    def fitness(self, row):
+        """How fit a row is to be a file's first, from which a trainer's loader takes the types: FULL, PLAIN where a
+        list is empty, 0 where a text looks like a date."""
+        if is_date_like(row):
+            return 0
+        return FULL if all(value != [] for value in row.values()) else PLAIN
 
 
 @dataclass
@@ -47,99 +87,57 @@ class Export:
 
     dataset: object
     format: str
-    filters: Filters = Filters()
+    filters: Filters = field(default_factory=Filters)
     rows: int = 0
-    left_out: Counter = field(default_factory=Counter)
-    warnings: Counter = field(default_factory=Counter)
     skips: int = 0
     flags: int = 0
+    left_out: Counter = field(default_factory=Counter)
+    most: int | None = None  # only so many prompts, to look at
 
     def __post_init__(self):
         self.digest = hashlib.sha256()
+        self.writer = Writer(self.format, self.filters.mode)
 
     def lines(self):
-        """The file's lines as bytes. Memory holds a few prompts at a time."""
-        skipped = self.dataset.judgments.filter(state=Judgment.State.SKIPPED)
-        self.flags = skipped.exclude(flag="").count()
-        self.skips = skipped.count() - self.flags
-        for row in first_plain(self.written()):
-            line = (json.dumps(row, ensure_ascii=False) + "\n").encode()
-            self.rows += 1
+        """The file's bytes, a line (of Parquet: some thousand rows) at a time. Memory holds a few prompts at a time."""
+        self.skips, self.flags = passed_over(self.dataset)
+        written, columns = self.counted(self.written()), getattr(self.writer.module, "COLUMNS", ())
+        for line in FILES[file_of(self.format)](written, columns):
             self.digest.update(line)
             yield line
 
+    def counted(self, written):
+        for row in written:
+            self.rows += 1
+            yield row
+
     def written(self):
         """The rows as the dialect writes them; what it does not take is counted."""
-        module = writable()[self.format]
-        states = preferences if module.WRITES is rows.Preference else demonstrations
-        for prompt, responses, votes in voted_prompts(self.dataset, self.filters.criterion):
-            for row, of_choices in states(prompt, responses, self.chosen(votes)):
-                try:
-                    written = module.write(told_apart(row))
-                except LeftOut as reason:
-                    self.left_out[reason.reason] += max(1, of_choices)
-                    continue
-                self.left_out["merged"] += max(0, of_choices - 1)
-                self.warnings["looks_like_a_date"] += is_date_like(written)
-                yield written
+        if self.writer.module.WRITES is rows.Judged:
+            return (row.columns for row in judged(self.dataset, self.filters, self.left_out))
+        fills = self.writer.name in FILLS and Prompt.objects.filter(dataset=self.dataset).exclude(turns=[]).exists()
+        return self.full_first() if fills else self.plain_first()
 
-    def chosen(self, votes):
-        """[(chosen, rejected, how many choices say so)] of one prompt's votes, under the filters and the mode."""
-        kept = []
-        for _, stated in groupby(votes, key=lambda vote: vote.judgment):
-            stated = list(stated)
-            taken = ranks_taken([vote.choice for vote in stated], self.filters.ranks)
-            kept += [vote for vote in stated if self.kept(vote, taken)]
-        return self.each(kept) if self.filters.mode == EVERY else self.by_majority(kept)
+    def all_rows(self):
+        for asked in prompts_asked(self.dataset, Chooser(self.filters, self.left_out), most=self.most):
+            yield from self.writer.written(asked)
 
-    def kept(self, vote, taken):
-        """Whether the filters let this vote through. taken: the choices of its judgment that `ranks` lets through."""
-        filters = self.filters
-        reason = None
-        if filters.annotators and vote.annotator not in filters.annotators:
-            reason = "annotator"
-        elif (filters.since and vote.at < filters.since) or (filters.until and vote.at >= filters.until):
-            reason = "date"
-        elif vote.chosen is None:
-            reason = "both_bad" if vote.verdict == "both_bad" else "no_choice"
-        elif vote.choice not in taken:
-            reason = "rank_policy"
-        elif 0 < vote.strength < filters.min_strength:
-            reason = "weak"
-        self.left_out.update([reason] if reason else [])
-        return reason is None
+    def plain_first(self):
+        """The rows, one whose texts do not look like dates in front."""
+        return first_fit(self.all_rows(), self.writer.fitness)
 
-    def each(self, votes):
-        for vote in votes:
-            if vote.strength:
-                yield vote.chosen, vote.rejected, 1
-            else:
-                self.left_out["tie"] += 1
-
-    def by_majority(self, votes):
-        """Each pair as most people chose it, in whatever comparisons they saw it, in the order of its first vote."""
-        pairs = defaultdict(list)
-        for vote in votes:
-            pairs[frozenset((vote.chosen, vote.rejected))].append(vote)
-        for of_pair in pairs.values():
-            yield from self.majority(of_pair)
-
-    def majority(self, votes):
-        """The pair as most people chose it; nothing where as many chose the one as the other."""
-        said = Counter((vote.chosen, vote.rejected) for vote in votes if vote.strength)
-        ties = len(votes) - said.total()
-        self.left_out["tie"] += ties
-        if not said:
+    def full_first(self):
+        """The rows, the first that fills every column in front, wherever it stands."""
+        scout = Export(self.dataset, self.format, self.filters, most=self.most)
+        found = ((n, row) for n, row in enumerate(scout.all_rows()) if self.writer.fitness(row) == FULL)
+        n, lead = next(found, (None, None))
+        if n is None:
+            yield from self.plain_first()
             return
-        (winner, most), *others = said.most_common()
-        against = sum(times for _, times in others)
-        if most == against:
-            self.left_out["split"] += most + against
-        elif most / len(votes) < self.filters.min_agreement:
-            self.left_out["low_agreement"] += most + against
-        else:
-            self.left_out["outvoted"] += against
-            yield *winner, most
+        yield lead
+        for number, row in enumerate(self.all_rows()):
+            if number != n:
+                yield row
 
     def account(self):
         """The contract's summary, less `seconds`; call it when all lines were taken."""
@@ -147,73 +145,84 @@ class Export:
             "dataset": self.dataset.slug,
             "format": self.format,
             "rows": self.rows,
-            "left_out": {reason: count for reason, count in sorted(self.left_out.items()) if count},
+            "left_out": reckoned(self.left_out, self.writer),
             "skips": self.skips,
             "flags": self.flags,
-            "warnings": {warning: count for warning, count in self.warnings.items() if count},
+            "warnings": counted(self.writer.warnings),
             "sha256": self.digest.hexdigest(),
         }
 
 
-@dataclass(frozen=True)
-class Vote:
-    """One choice of one judgment by the criterion asked for; `chosen` is None where it states none. gap: how many
-    places apart the two stand in a ranking, None outside of one. verdict: what was said by the criterion."""
-
-    judgment: int
-    annotator: str
-    at: datetime
-    verdict: str
-    chosen: int | None
-    rejected: int | None
-    strength: int | None
-    gap: int | None
-
-    @property
-    def choice(self):
-        return self.chosen, self.rejected, self.strength, self.gap
+FILLS = ("dpo-alpaca",)  # dialects with a list that may be empty
 
 
-def ranks_taken(choices, policy):
-    """Those of one judgment's choices (chosen, rejected, strength, gap) that a policy takes: of a ranking `all`; those
-    of neighbours (`adjacent`); of the best over others (`best-rest`); of the best over the worst (`best-worst`).
-
-    The best never lost to another in the ranking, the worst never won. Ties, and choices outside of a ranking, stay.
-    """
-    if policy == ALL:
-        return set(choices)
-    decided = [choice for choice in choices if choice[2] and choice[3] is not None]
-    winners, losers = {choice[0] for choice in decided}, {choice[1] for choice in decided}
-    takes = {
-        ADJACENT: lambda chosen, rejected, gap: gap == 1,
-        BEST_REST: lambda chosen, rejected, gap: chosen not in losers,
-        BEST_WORST: lambda chosen, rejected, gap: chosen not in losers and rejected not in winners,
-    }[policy]
-    return {choice for choice in choices if choice not in decided or takes(choice[0], choice[1], choice[3])}
+def reckoned(left_out, writer):
+    """{reason: count} of what choosing and a writer left out; a choice is two labels where those are written."""
+    each = 2 if writer.module.WRITES is rows.Label else 1
+    return counted(Counter({reason: each * n for reason, n in left_out.items()}) + writer.left_out)
 
 
-def voted_prompts(dataset, criterion):
-    """(rows.Prompt, {id: Response}, [Vote] by comparison and judgment) of every prompt."""
-    last = 0
-    prompts = Prompt.objects.visible().filter(dataset=dataset).order_by("pk")
-    while some := list(prompts.filter(pk__gt=last)[:PROMPTS_AT_ONCE]):
-        last = some[-1].pk
+def counted(counter):
+    return {name: n for name, n in sorted(counter.items()) if n}
+
+
+def passed_over(dataset):
+    """(skips, flags) of a dataset."""
+    skipped = dataset.judgments.filter(state=Judgment.State.SKIPPED)
+    flags = skipped.exclude(flag="").count()
+    return skipped.count() - flags, flags
+
+
+def prompts_asked(dataset, chooser, part_of=lambda prompt: "", most=None):
+    """Asked of every prompt (of the first so many), with the pairs that a Chooser lets through. part_of(prompt) tells
+    which part of the data a prompt is in; each is balanced by itself."""
+    found = chosen(dataset, chooser, part_of, most)
+    if not chooser.filters.balanced:
+        yield from found
+        return
+    balance = Balance(marks(chosen(dataset, Chooser(chooser.filters), part_of, most)))
+    for asked in found:
+        pairs = []
+        for pair, mark in zip(asked.pairs, marks_of(asked.prompt.fingerprint, texts_of(asked)), strict=True):
+            if balance.keeps(asked.part, *mark):
+                pairs.append(pair)
+            else:
+                chooser.left_out["balance"] += pair.times
+        yield replace(asked, pairs=pairs)
+
+
+def marks(found):
+    for asked in found:
+        for mark in marks_of(asked.prompt.fingerprint, texts_of(asked)):
+            yield asked.part, *mark
+
+
+def texts_of(asked):
+    return [(asked.responses[pair.chosen].text, asked.responses[pair.rejected].text) for pair in asked.pairs]
+
+
+def chosen(dataset, chooser, part_of, most):
+    """Asked of every prompt (of the first so many), before the balance."""
+    last, left = 0, most
+    prompts = Prompt.objects.visible().filter(dataset=dataset).defer("html").order_by("pk")
+    while some := list(prompts.filter(pk__gt=last)[: PROMPTS_AT_ONCE if left is None else min(PROMPTS_AT_ONCE, left)]):
+        last, left = some[-1].pk, None if left is None else left - len(some)
         found, responses = defaultdict(list), defaultdict(dict)
         for response in Response.objects.visible().filter(prompt__in=some).defer("html").order_by("pk"):
             responses[response.prompt_id][response.pk] = response
-        for prompt, vote in votes_of(some, criterion):
+        for prompt, vote in votes_of(some, chooser.filters):
             found[prompt].append(vote)
         for prompt in some:
-            parts = rows.Prompt(
-                prompt.instruction, prompt.input, prompt.system, tuple(tuple(turn) for turn in prompt.turns)
-            )
-            yield parts, responses[prompt.pk], found[prompt.pk]
+            pairs = chooser.pairs(prompt.tags, found[prompt.pk])
+            yield Asked(prompt, responses[prompt.pk], pairs, part_of(prompt))
 
 
-def votes_of(prompts, criterion):
+def votes_of(prompts, filters):
     """(prompt id, Vote) by comparison and judgment."""
+    criterion = filters.criterion
     stated = FilteredRelation("choices", condition=Q(choices__criterion=criterion))
     votes = Judgment.objects.votes().filter(comparison__prompt__in=prompts).annotate(stated=stated)
+    flagged = Exists(Judgment.objects.filter(comparison=OuterRef("comparison")).exclude(flag=""))
     fields = votes.order_by("comparison", "pk", "stated__pk").values_list(
         "comparison__prompt",
         "said" if criterion else "verdict",
@@ -221,14 +230,15 @@ def votes_of(prompts, criterion):
         "annotator__username",
         "imported_by",
         "decided_at",
+        flagged if filters.flags else Value(False),
         "stated__chosen",
         "stated__rejected",
         "stated__strength",
         "stated__rank_gap",
     )
-    for prompt, said, pk, username, name, at, *choice in fields:
+    for prompt, said, pk, username, name, at, flag, *choice in fields:
         verdict = verdict_by(criterion, said) if criterion else said
-        yield prompt, Vote(pk, username or name, at, verdict, *choice)
+        yield prompt, Vote(pk, username or name, at, verdict, flag, *choice)
 
 
 def verdict_by(criterion, said):
@@ -236,20 +246,40 @@ def verdict_by(criterion, said):
     return said.get("criteria", {}).get(criterion, {}).get("verdict", [""])[0]
 
 
-def preferences(prompt, responses, chosen):
-    """(rows.Preference, how many choices it stands for)"""
-    for winner, loser, times in chosen:
-        yield rows.Preference(prompt, responses[winner].text, responses[loser].text), times
+def preferences(asked, left_out):
+    """(rows.Preference, how many choices it stands for, its votes)"""
+    for pair in asked.pairs:
+        winner, loser = asked.responses[pair.chosen].text, asked.responses[pair.rejected].text
+        yield rows.Preference(asked.row, winner, loser, pair.strength), pair.times, pair.votes
 
 
-def demonstrations(prompt, responses, chosen):
-    """(rows.Demonstration, how many choices it stands for), once for each chosen answer and each demonstration."""
+def demonstrations(asked, left_out):
+    """(rows.Demonstration, how many choices it stands for, None), once for each chosen answer and demonstration."""
     times = Counter()
-    for winner, _, count in chosen:
-        times[winner] += count
-    for pk, response in responses.items():
+    for pair in asked.pairs:
+        times[pair.chosen] += pair.times
+    for pk, response in asked.responses.items():
         if response.demonstration or times[pk]:
-            yield rows.Demonstration(prompt, response.text), times[pk] + response.demonstration
+            yield rows.Demonstration(asked.row, response.text), times[pk] + response.demonstration, None
+
+
+def labels(asked, left_out):
+    """(rows.Label, how many labels it stands for, None), once for each text: wanted where it was chosen more often than
+    rejected; left out where as often."""
+    said = defaultdict(Counter)
+    for pair in asked.pairs:
+        said[asked.responses[pair.chosen].text][True] += pair.times
+        said[asked.responses[pair.rejected].text][False] += pair.times
+    for text, times in said.items():
+        if times[True] == times[False]:
+            left_out["split"] += times.total()
+        else:
+            left_out["outvoted"] += min(times[True], times[False])
+            wanted = times[True] > times[False]
+            yield rows.Label(asked.row, text, wanted), times[wanted], None
+
+
+STATES = {rows.Preference: preferences, rows.Demonstration: demonstrations, rows.Label: labels, rows.Judged: None}
 
 
 def told_apart(row):
@@ -259,12 +289,11 @@ def told_apart(row):
     return row
 
 
-def first_plain(written):
-    """The rows, with one in front that holds no text that looks like a date: where all of a column's first texts do,
-    a trainer's loader makes timestamps of them."""
+def first_fit(written, is_fit):
+    """The rows, with one in front that may lead; of the first thousand."""
     held = []
     for row in written:
-        if not is_date_like(row) or len(held) >= HELD_BACK:
+        if is_fit(row) or len(held) >= HELD_BACK:
             yield from chain([row], held, written)
             return
         held.append(row)
@@ -275,4 +304,5 @@ def is_date_like(value):
     """Whether any text in a row looks like a date."""
     if isinstance(value, str):
         return bool(DATE.fullmatch(value))
-    return any(is_date_like(part) for part in (value.values() if isinstance(value, dict) else value))
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(is_date_like(part) for part in parts)

@@ -8,8 +8,10 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from datasets.exports import ADJACENT, ALL, BEST_REST, BEST_WORST, EVERY, MAJORITY, Filters
+from datasets.bundles import DIALECTS, SHARES, Settings, bundled
+from datasets.choosing import ADJACENT, ALL, BEST_REST, BEST_WORST, EVERY, MAJORITY, SOFT, UNFLAGGED, Filters
 from datasets.models import Choice
+from datasets.tags import tags_in
 
 
 class Moment(forms.CharField):
@@ -46,6 +48,13 @@ class Names(forms.Field):
         return tuple(name for name in value or () if name)
 
 
+class Words(forms.CharField):
+    """Words with commas between them."""
+
+    def clean(self, value):
+        return tuple(tags_in(super().clean(value)))
+
+
 class Criterion(forms.ChoiceField):
     """One of the criteria that there are; "" is in all."""
 
@@ -69,7 +78,11 @@ class FilterForm(forms.Form):
     mode = forms.ChoiceField(
         label=_("Rows"),
         required=False,
-        choices=[(MAJORITY, _("one row per pair, by majority")), (EVERY, _("one row per judgment"))],
+        choices=[
+            (MAJORITY, _("one row per pair, by majority")),
+            (SOFT, _("one row per pair, with its votes counted")),
+            (EVERY, _("one row per judgment")),
+        ],
     )
     annotator = Names(label=_("Only judgments of"), required=False)
     since = Moment(label=_("Judged since"), widget=forms.DateInput(attrs={"type": "date"}))
@@ -82,6 +95,18 @@ class FilterForm(forms.Form):
         widget=forms.NumberInput(attrs={"step": "0.05"}),
     )
     min_strength = forms.IntegerField(label=_("Least strength (1 to 3)"), required=False, min_value=1, max_value=3)
+    min_votes = forms.IntegerField(label=_("Least judgments of a pair"), required=False, min_value=1)
+    tags = Words(label=_("Only prompts with one of these tags"), required=False)
+    flags = forms.ChoiceField(
+        label=_("Flagged comparisons"),
+        required=False,
+        choices=[("", _("as the admin decided")), (UNFLAGGED, _("leave out whatever was flagged"))],
+    )
+    length = forms.ChoiceField(
+        label=_("Length of the chosen answer"),
+        required=False,
+        choices=[("", _("as it is")), ("balanced", _("as often the shorter answer as the longer one"))],
+    )
     criterion = Criterion(label=_("Criterion"), required=False)
     ranks = forms.ChoiceField(
         label=_("Of an order"),
@@ -111,8 +136,40 @@ class FilterForm(forms.Form):
             min_strength=said["min_strength"] or 1,
             criterion=said["criterion"],
             ranks=said["ranks"] or ALL,
+            min_votes=said["min_votes"] or 1,
+            tags=said["tags"],
+            flags=said["flags"],
+            balanced=said["length"] == "balanced",
         )
 
     def add_prefix(self, field_name):
         """The names of the contract have hyphens."""
         return super().add_prefix(field_name).replace("_", "-")
+
+
+class Shares(forms.CharField):
+    """Three whole numbers of percent: of train, validation and test."""
+
+    def clean(self, value):
+        parts = [part.strip() for part in super().clean(value).split(",") if part.strip()]
+        shares = tuple(int(part) for part in parts if part.isdecimal() and len(part) < 4)
+        if parts and (len(parts) != 3 or len(shares) != 3 or sum(shares) != 100):
+            raise forms.ValidationError(
+                _("Write three whole numbers that make 100, as 80,10,10; 100,0,0 is one file each.")
+            )
+        return shares or SHARES
+
+
+class BundleForm(forms.Form):
+    """What a bundle holds besides what the filters say."""
+
+    dialects = forms.MultipleChoiceField(
+        label=_("Formats"), required=False, choices=lambda: [(name, name) for name in bundled()]
+    )
+    split = Shares(label=_("Train, validation, test (percent)"), required=False)
+
+    def settings(self, filters):
+        """The Settings of a valid form."""
+        said = self.cleaned_data
+        dialects = sorted(said["dialects"], key=lambda name: (*DIALECTS, name).index(name))
+        return Settings(filters, tuple(dialects) or DIALECTS, said["split"])

@@ -178,11 +178,14 @@ class Prompt(models.Model):
     imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
     words = models.PositiveIntegerField(default=0)
     html = models.JSONField(null=True, help_text="The parts as rendered at the first showing")
+    tags = models.JSONField(default=list, blank=True, help_text="Words by which an export can choose: [tag, …]")
+    group = models.CharField(max_length=64, blank=True, default="", help_text="Fingerprint of the first prompt like it")
 
     objects = ArrivedQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dataset", "fingerprint"], name="prompt_once_in_a_dataset")]
+        indexes = [models.Index(fields=["dataset", "id"], condition=Q(group=""), name="prompts_without_a_group")]
 
     def __str__(self):
         return self.instruction[:80]
@@ -441,3 +444,52 @@ class Rating(models.Model):
 
     def __str__(self):
         return f"{self.response_id}: {self.stars}"
+
+
+class Likeness(models.Model):
+    """One of the marks of a prompt that near-duplicates share, see datasets/splits.py."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="+")
+    prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="+")
+    mark = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["dataset", "mark"], name="prompts_alike")]
+
+    def __str__(self):
+        return f"{self.prompt_id}: {self.mark}"
+
+
+class Snapshot(models.Model):
+    """A bundle as it was made: an archive that stays the same, whatever becomes of judgments and people."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="snapshots")
+    number = models.PositiveIntegerField(help_text="From 1, within the dataset")
+    made_at = models.DateTimeField()
+    made_by = models.CharField(max_length=150, blank=True, help_text="The name as it was then")
+    manifest = models.JSONField()
+    size = models.PositiveBigIntegerField(help_text="Bytes")
+    sha256 = models.CharField(max_length=64)
+    is_whole = models.BooleanField(default=False, help_text="All its parts are there")
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="snapshot_once_in_a_dataset")]
+
+    def __str__(self):
+        return f"{self.dataset.slug}-{self.number}"
+
+
+class SnapshotPart(models.Model):
+    """A piece of a snapshot's archive. In the database, so that each machine has it, and each backup."""
+
+    snapshot = models.ForeignKey(Snapshot, models.CASCADE, related_name="parts")
+    number = models.PositiveIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["snapshot", "number"], name="part_once_in_a_snapshot")]
+
+    def __str__(self):
+        return f"{self.snapshot_id}: {self.number}"

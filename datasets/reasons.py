@@ -55,6 +55,10 @@ FILE = {
 }
 
 LEFT_OUT = {
+    "balance": _("more of the longer or of the shorter answers"),
+    "few_votes": _("too few judgments of the pair"),
+    "flagged": _("flagged comparisons"),
+    "tag": _("prompts without the tags asked for"),
     "annotator": _("by people who were not asked for"),
     "both_bad": _("both answers bad"),
     "date": _("outside the dates"),

@@ -152,16 +152,18 @@ def packed(row):
             [[response.text, response.source] for response in row.responses],
             row.kind,
             [[vote.pair, vote.verdict, vote.annotator, vote.ordinal] for vote in row.votes],
+            row.tags,
         ],
         ensure_ascii=False,
     )
 
 
 def unpacked(text):
-    (instruction, given, system, turns), responses, kind, votes = json.loads(text)
+    (instruction, given, system, turns), responses, kind, votes, *tags = json.loads(text)  # none before 2026-11-22
     return Row(
         Prompt(instruction, given, system, tuple((role, words) for role, words in turns)),
         tuple(Response(*response) for response in responses),
         kind,
         tuple(Vote(tuple(pair), *rest) for pair, *rest in votes),
+        tuple(tags[0]) if tags else (),
     )

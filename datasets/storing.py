@@ -1,6 +1,6 @@
 """Rows of the spool -> the database, a batch in one transaction, counting row by row what was new."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -9,6 +9,7 @@ from datasets.files import Item
 from datasets.formats.rows import CANDIDATES, DEMONSTRATION, Refused
 from datasets.identity import fingerprint, sha256
 from datasets.models import Choice, Comparison, Import, Judgment, Prompt, Response, RoleGiven
+from datasets.tags import MOST
 from datasets.words import words, words_of_prompt
 
 
@@ -57,7 +58,10 @@ def store_batch(run, spool, rows):
 
 def store_prompts(batch, rows):
     run = batch.run
-    wanted = {fingerprint(row.prompt): row.prompt for row in rows}
+    wanted, tags = {}, defaultdict(dict)
+    for row in rows:
+        wanted[fingerprint(row.prompt)] = row.prompt
+        tags[fingerprint(row.prompt)].update(dict.fromkeys(row.tags))
     known = Prompt.objects.filter(dataset=run.dataset, fingerprint__in=wanted)
     batch.prompts = {prompt.fingerprint: prompt for prompt in known}
     made = [
@@ -69,11 +73,16 @@ def store_prompts(batch, rows):
             instruction=prompt.instruction,
             input=prompt.input,
             words=words_of_prompt(prompt),
+            tags=list(tags[mark]),
             imported=run,
         )
         for mark, prompt in wanted.items()
         if mark not in batch.prompts
     ]
+    for prompt in known:
+        if more := [tag for tag in tags[prompt.fingerprint] if tag not in prompt.tags]:
+            prompt.tags = [*prompt.tags, *more][:MOST]
+            prompt.save(update_fields=["tags"])
     for prompt in Prompt.objects.bulk_create(made):
         batch.prompts[prompt.fingerprint] = prompt
         batch.new.add(("prompt", prompt.pk))

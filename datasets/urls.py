@@ -22,4 +22,7 @@ urlpatterns = [
     path("<slug:slug>/flags/", flag_views.flag_list, name="flags"),
     path("<slug:slug>/export/", export_views.export_page, name="exports"),
     path("<slug:slug>/export/<slug:name>/", export_views.export_file, name="export"),
+    path("<slug:slug>/bundles/", export_views.bundle_make, name="bundles"),
+    path("<slug:slug>/bundles/<int:number>/", export_views.bundle_page, name="bundle"),
+    path("<slug:slug>/bundles/<int:number>/archive/", export_views.bundle_file, name="bundle-file"),
 ]

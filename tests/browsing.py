@@ -140,8 +140,8 @@ def arrive(page):
 
 
 def ready(page, n=4):
-    """Wait until so many comparisons are kept ready."""
-    until(page, f"() => ready_ones.length === {n}")
+    """Wait until at least so many comparisons are kept ready."""
+    until(page, f"() => ready_ones.length >= {n}")
 
 
 def judged(page, n):

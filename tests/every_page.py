@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from annotate.judging import record, undo
 from annotate.queue import next_judgment
 from datasets import imports
+from datasets.bundles import Settings, make_bundle
 from datasets.models import Dataset, Import, Judgment
 from tests.browsing import press, ready, until
 from tests.conftest import wide
@@ -171,6 +172,8 @@ def every_page(make_dataset, alice, bob, admin):
     record(next_judgment(alice, dataset), 0, "tie")
     vote = Judgment.objects.filter(annotator=alice, dataset=dataset).get().pk
     prompt, run = dataset.prompts.earliest("pk").pk, Import.objects.latest("pk").pk
+    for _ in range(2):
+        make_bundle(dataset, Settings(), "admin")
     modes = asked_in_every_mode(make_dataset, alice, bob)
     return modes | {
         "sign in": (None, "/accounts/login/", 200),
@@ -217,6 +220,7 @@ def every_page(make_dataset, alice, bob, admin):
         "settings": (admin, "/datasets/demo/settings/", 200),
         "export": (admin, "/datasets/demo/export/", 200),
         "export preview": (admin, "/datasets/demo/export/?format=dpo&mode=majority", 200),
+        "bundle": (admin, "/datasets/demo/bundles/2/?with=1", 200),
         "wrong filter": (admin, "/datasets/demo/export/?format=dpo&min-agreement=7", 200),
         "for admins only": (alice, "/datasets/", 403),
         "not there": (alice, "/nowhere/", 404),

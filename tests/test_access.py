@@ -47,6 +47,9 @@ TABLE = {
     "flags": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 400)),
     "exports": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "export": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "bundles": (access.dataset_admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 302)),
+    "bundle": (access.dataset_admin_required, (LOGIN, 403, 403, 404), (LOGIN, 403, 403, 405)),
+    "bundle-file": (access.dataset_admin_required, (LOGIN, 403, 403, 404), (LOGIN, 403, 403, 405)),
     "people": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "person-new": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "person": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
@@ -97,7 +100,7 @@ def world(make_dataset, alice, bob, charlie, admin):
 def url(name):
     """A URL of this name that leads to something."""
     keys = next(pattern for pattern in patterns(get_resolver()) if pattern.name == name).pattern.converters
-    found = {"slug": "demo", "name": "dpo", "uidb64": "nobody", "token": "none"}
+    found = {"slug": "demo", "name": "dpo", "uidb64": "nobody", "token": "none", "number": 1}
     found["pk"] = ROWS[name].objects.earliest("pk").pk if name in ROWS else None
     return reverse(name, kwargs={key: found[key] for key in keys})
 

@@ -13,6 +13,8 @@ from datasets.exports import Export
 from datasets.files import LONGEST_ROW, items
 from datasets.formats import prompts
 from datasets.models import Choice, Comparison, Dataset, Prompt, Response
+from datasets.tags import LONGEST, MOST
+from tests.test_export import lines_of
 
 PAGE = (Path(__file__).parent.parent / "docs" / "formats.md").read_text("utf-8")
 BLOCK = re.compile(r"```(json|csv)\n(.*?)```", re.DOTALL)
@@ -65,8 +67,12 @@ def test_a_dialect_is_written_as_the_page_shows_it(name):
     for _, text in BLOCK.findall(SECTIONS["Files that are written"].split("\n### ")[0]):
         imports.store(imports.check([("example", io.BytesIO(text.encode()))], "demo"))
     export = Export(Dataset.objects.get(), name)
-    written = b"".join(export.lines()).decode()
-    assert [written] == [text for _, text in BLOCK.findall(WRITTEN[name])]
+    written = b"".join(export.lines())
+    if formats.file_of(name) == "jsonl":
+        assert [written.decode()] == [text for _, text in BLOCK.findall(WRITTEN[name])]
+    else:
+        columns = re.findall(r"^\| `(\w+)` \| .+ \|$", WRITTEN["judgments-csv"], re.MULTILINE)
+        assert [[*row] for row in lines_of(name, written)] == [columns] * 2
     left_out = re.search(r"^Left out: (.*)\.$", WRITTEN[name], re.MULTILINE)[1]
     counted = ", ".join(f"{count} `{reason}`" for reason, count in export.account()["left_out"].items())
     assert left_out == (counted or "nothing")
@@ -84,6 +90,7 @@ def test_every_reason_stands_in_its_table(heading, words):
 def test_what_the_page_says_of_limits_and_names_is_so():
     assert f"up to {LONGEST_ROW >> 20} MiB" in PAGE
     assert "first 50 rows" in PAGE
+    assert f"up to {MOST} of up to {LONGEST} characters" in PAGE
     for name in prompts.ABOUT:
         assert f"`{name}`" in READ["prompts"]
     for name in [*formats.wide.LISTS, *formats.wide.SOURCE_LISTS, *formats.wide.TIES, *formats.wide.BOTH_BAD]:

@@ -1,6 +1,8 @@
 """What people chose as files, through the command: every dialect, every filter, and an account that adds up."""
 
+import csv
 import hashlib
+import io
 import itertools
 import json
 from collections import Counter
@@ -9,20 +11,29 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from annotate.judging import record, undo
 from annotate.queue import next_judgment
 from datasets import exports
-from datasets.exports import EVERY, Export, Filters
-from datasets.formats import writable
-from datasets.formats.rows import Demonstration
+from datasets.choosing import EVERY, Filters, ranks_taken
+from datasets.exports import Export
+from datasets.formats import file_of, writable
+from datasets.formats.rows import Demonstration, Judged, Label, Preference
 from datasets.models import Choice, Dataset, Judgment, Response
 from tests.conftest import wide
 
 pytestmark = pytest.mark.django_db
 
 DIALECTS = sorted(writable())
-SFT = [name for name in DIALECTS if writable()[name].WRITES is Demonstration]
+
+
+def that_write(kind):
+    return [name for name in DIALECTS if writable()[name].WRITES is kind]
+
+
+SFT, LABELS, PREFERENCES, TABLES = map(that_write, (Demonstration, Label, Preference, Judged))
+TRAINING = [*SFT, *LABELS, *PREFERENCES]
 
 
 @pytest.fixture
@@ -35,21 +46,37 @@ def export(run_command, tmp_path):
         assert status == 0, err
         data = path.read_bytes()
         assert summary["sha256"] == hashlib.sha256(data).hexdigest()
-        assert summary["rows"] == data.count(b"\n")
+        rows = lines_of(name, data)
+        assert summary["rows"] == len(rows)
         reconcile(summary, options[options.index("--criterion") + 1] if "--criterion" in options else "")
-        return [json.loads(line) for line in data.splitlines()], summary
+        return rows, summary
 
     return export_dataset
 
 
+def lines_of(name, data):
+    """The rows of a dialect's file."""
+    if file_of(name) == "csv":
+        return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+    if file_of(name) == "parquet":
+        return parquet.read_table(io.BytesIO(data)).to_pylist()
+    assert not data or data.endswith(b"\n")
+    return [json.loads(line) for line in data.split(b"\n")[:-1]]
+
+
 def reconcile(account, criterion=""):
     """Every choice by the criterion, every vote that states none and, in SFT files, every demonstration is a row or
-    left out."""
-    votes = Judgment.objects.votes().filter(dataset__slug=account["dataset"])
+    left out; with labels each counts twice. In a table every act is."""
+    acts = Judgment.objects.visible().filter(dataset__slug=account["dataset"])
+    votes = acts.filter(state__in=Judgment.STANDING)
     choices = Choice.objects.filter(judgment__in=votes, criterion=criterion)
     there = choices.count() + votes.exclude(pk__in=choices.values("judgment")).count()
     if account["format"] in SFT:
         there += Response.objects.filter(prompt__dataset__slug=account["dataset"], demonstration=True).count()
+    if account["format"] in LABELS:
+        there *= 2
+    if account["format"] in TABLES:
+        there = votes.count() + acts.filter(state=Judgment.State.SKIPPED).count()
     assert there == account["rows"] + sum(account["left_out"].values())
 
 
@@ -103,6 +130,12 @@ FILTERED = [
     (["--until", "2026-03-02T12:00"], [AB, CA, BC], {"date": 5}),
     (["--until", "9999-12-31"], [AB, BC], {"both_bad": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
     (["--since", "2026-03-02", "--until", "2026-03-02"], [AB, AC], {"date": 6}),
+    (["--mode", "soft"], [AB, BC], {"both_bad": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
+    (["--min-votes", "2"], [AB], {"both_bad": 1, "few_votes": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
+    (["--min-votes", "5"], [], {"both_bad": 1, "few_votes": 7}),
+    (["--tags", "x"], [], {"tag": 8}),
+    (["--flags", "without"], [AB, BC], {"both_bad": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
+    (["--length", "balanced"], [AB, BC], {"both_bad": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
     (["--min-strength", "1"], [AB, BC], {"both_bad": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
     (["--min-strength", "2"], [BC], {"both_bad": 1, "tie": 1, "weak": 5}),
     (["--min-strength", "3", "--mode", "every", "--annotator", "bob"], [], {"annotator": 6, "weak": 2}),
@@ -131,6 +164,72 @@ def test_a_chosen_answer_stands_once_in_an_sft_file(export, votes):
     assert summary["left_out"] == {"both_bad": 1, "merged": 3, "tie": 1}
 
 
+@pytest.mark.usefixtures("votes")
+def test_a_file_of_preferences_can_hold_how_many_people_said_so(export):
+    for name in TRAINING:
+        plain, soft = (export(name, "--mode", mode)[0] for mode in ("majority", "soft"))
+        counted = [{key: row.pop(key) for key in ("votes_chosen", "votes_total") if key in row} for row in soft]
+        assert soft == plain
+        expected = [(2, 4), (1, 1)] if name in PREFERENCES else [()] * len(plain)
+        assert [tuple(row.values()) for row in counted] == expected
+
+
+def test_an_answer_with_a_label_stands_once_as_most_people_have_it(export, make_dataset):
+    make_dataset(
+        [said("ann", "a"), said("bob", "a"), said("cid", "b"), said("ann", "a", "b", "c"), said("ann", "a", "c", "a")]
+    )
+    for name in LABELS:
+        rows, summary = export(name, "--mode", "every")
+        assert (rows, summary["left_out"]) == ([], {"split": 10})
+        rows, summary = export(name)
+        assert [(*heard(row)[1], row["label"]) for row in rows] == [("a", True), ("b", False)]
+        assert summary["left_out"] == {"merged": 2, "outvoted": 4, "split": 2}
+
+
+def test_a_margin_is_how_strong_a_choice_is_in_the_mean(export, make_dataset, alice, bob):
+    dataset = make_dataset(wide(1), question="scale", overlap=2)
+    for who, strength in ((alice, 3), (bob, 2)):
+        judgment = next_judgment(who, dataset)
+        side = "left" if judgment.order == sorted(judgment.order) else "right"
+        assert record(judgment, 0, f"{side}{strength}")
+    assert [row["margin"] for row in export("reward")[0]] == [2.5]
+    assert [row["margin"] for row in export("reward", "--mode", "every")[0]] == [3.0, 2.0]
+
+
+def test_prompts_with_any_of_the_tags_asked_for_go_in(export, make_dataset):
+    make_dataset([said("ann", "a", prompt=tag) | {"tags": tags} for tag, tags in [("x", "x"), ("y", ["z", "y"])]])
+    make_dataset([said("ann", "a", prompt="x") | {"tags": "later"}, said("ann", "a")])
+    for asked, prompts in [("x", ["x"]), ("x, y", ["x", "y"]), ("later", ["x"]), ("none", [])]:
+        rows, summary = export("dpo-text", "--tags", asked)
+        assert [row["prompt"] for row in rows] == prompts
+        assert summary["left_out"] == {"tag": 3 - len(prompts)}
+
+
+def test_what_anybody_flagged_can_be_left_out(export, make_dataset, alice, bob):
+    dataset = make_dataset([said("ann", "a", prompt="Leak")], allow_flag=True, overlap=2)
+    make_dataset([said("ann", "a")])
+    judgment = next_judgment(alice, dataset)
+    assert record(judgment, 0, "flag", {"note": ""}, flag="leak")
+    flagged = judgment.comparison.prompt.instruction
+    assert len(export("dpo-text")[0]) == 2
+    rows, summary = export("dpo-text", "--flags", "without")
+    assert [row["prompt"] for row in rows] == [{"Leak": "Hi", "Hi": "Leak"}[flagged]]
+    assert summary["left_out"] == {"flagged": 1}
+
+
+def test_the_shorter_answer_is_chosen_as_often_as_the_longer_one(export, make_dataset):
+    long = [said("ann", "a", "longer", "b", f"{n}") for n in range(5)]
+    make_dataset([*long, said("ann", "a", "a", "longer", "short"), said("ann", "a", "a", "b", "equal")])
+    kept = [row["prompt"] for row in export("dpo-text", "--length", "balanced")[0]]
+    assert kept[1:] == ["short", "equal"]
+    for name in DIALECTS:
+        rows, summary = export(name, "--length", "balanced")
+        each = 2 if name in LABELS else 1
+        assert (len(rows), summary["left_out"]) == ((7, {}) if name in TABLES else (3 * each, {"balance": 4 * each}))
+    make_dataset([said("ann", "a", "a", "longer", "another")])
+    assert set(kept) < {row["prompt"] for row in export("dpo-text", "--length", "balanced")[0]}
+
+
 def test_every_demonstration_is_in_an_sft_file_and_in_no_other(export, make_dataset):
     make_dataset(
         [{"prompt": "Hi", "completion": text} for text in ("x", "a", "y")] + [{"prompt": "Ho", "completion": "z"}]
@@ -138,7 +237,7 @@ def test_every_demonstration_is_in_an_sft_file_and_in_no_other(export, make_data
     make_dataset([said("ann", "a"), said("bob", "a")])
     for name in SFT:
         rows, summary = export(name)
-        assert [answer(name, row) for row in rows] == [("Hi", "x"), ("Hi", "a"), ("Hi", "y"), ("Ho", "z")]
+        assert [asked_and_answered(row) for row in rows] == [("Hi", "x"), ("Hi", "a"), ("Hi", "y"), ("Ho", "z")]
         assert summary["left_out"] == {"merged": 2}
     assert export("dpo")[1]["rows"] == 1
 
@@ -153,18 +252,19 @@ def test_what_a_dialect_does_not_take_is_left_out_with_its_reason(export, make_d
     history = [["Hi", "Hello!"]]
     make_dataset([{"instruction": "Ho", "history": history, "chosen": "a", "rejected": "b"}])
     make_dataset([{"prompt": "Hi", "chosen": "a", "rejected": "a\n"}])
-    expected = {
-        "alpaca": (1, {"needs_history": 1, "needs_system": 2}),
-        "sharegpt": (3, {"merged": 1}),
-        "sharegpt-primer": (3, {"merged": 1}),
-        "messages": (3, {"merged": 1}),
-        "dpo": (2, {"merged": 1, "same_answer": 1}),
-        "dpo-text": (0, {"needs_history": 1, "needs_system": 2, "same_answer": 1}),
-    }
-    assert set(expected) == set(DIALECTS)
-    for name, (rows, left_out) in expected.items():
+    for name in DIALECTS:
         summary = export(name)[1]
-        assert (summary["rows"], summary["left_out"]) == (rows, left_out), name
+        if name == "alpaca":
+            expected = (1, {"needs_history": 1, "needs_system": 2})
+        elif name == "dpo-text":
+            expected = (0, {"needs_history": 1, "needs_system": 2, "same_answer": 1})
+        elif name in SFT:
+            expected = (3, {"merged": 1})
+        elif name in PREFERENCES:
+            expected = (2, {"merged": 1, "same_answer": 1})
+        else:
+            expected = (6, {"merged": 2}) if name in LABELS else (4, {})
+        assert (summary["rows"], summary["left_out"]) == expected, name
 
 
 def test_people_and_imported_names_stand_in_one_file_and_skips_are_counted(export, make_dataset, alice, bob):
@@ -209,7 +309,7 @@ TAKEN = [
 
 @pytest.mark.parametrize(("choices", "policy", "taken"), TAKEN)
 def test_a_policy_takes_some_of_the_choices_of_an_order(choices, policy, taken):
-    found = exports.ranks_taken(choices, policy)
+    found = ranks_taken(choices, policy)
     assert sorted(chosen + rejected for chosen, rejected, *_ in found) == taken
 
 
@@ -307,7 +407,7 @@ def test_an_export_takes_the_choices_of_one_criterion(export, criterion, pairs, 
     for name in DIALECTS:
         rows, summary = export(name, "--criterion", criterion)
         assert name != "dpo-text" or answers_in(rows) == pairs
-        assert name in SFT or summary["left_out"] == left_out
+        assert name not in PREFERENCES or summary["left_out"] == left_out
 
 
 def test_a_criterion_that_is_not_asked_any_more_can_be_exported(export, by_criteria, run_command, client, admin):
@@ -404,6 +504,9 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(run_command, tmp_pa
         (["demo", "--format", "dpo", "--min-agreement", "half"], "--min-agreement"),
         (["demo", "--format", "dpo", "--min-strength", "0"], "--min-strength"),
         (["demo", "--format", "dpo", "--ranks", "some"], "--ranks"),
+        (["demo", "--format", "dpo", "--min-votes", "0"], "--min-votes"),
+        (["demo", "--format", "dpo", "--flags", "with"], "--flags"),
+        (["demo", "--format", "dpo", "--length", "short"], "--length"),
         (["demo", "--format", "dpo", "--criterion", "beauty"], "--criterion: There is no criterion “beauty”"),
         (["demo", "--format", "dpo", "--since", "yesterday"], "--since"),
         (["demo", "--format", "dpo", "--until", "2026-02-30"], "--until"),
@@ -446,7 +549,7 @@ def test_other_texts_are_no_dates(text):
     assert not exports.is_date_like({"prompt": "When?", "chosen": [{"role": "assistant", "content": text}]})
 
 
-@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("name", TRAINING)
 @pytest.mark.parametrize("plain_at", [0, 1, 3, None])
 def test_the_first_row_is_not_all_dates_where_there_is_one_that_is_not(export, make_dataset, name, plain_at):
     rows = [{"prompt": f"When {n}?", "chosen": f"2024-01-0{n + 1}", "rejected": f"2024-02-0{n + 1}"} for n in range(4)]
@@ -454,33 +557,77 @@ def test_the_first_row_is_not_all_dates_where_there_is_one_that_is_not(export, m
         rows[plain_at] |= {"chosen": "Yesterday.", "rejected": "Never."}
     make_dataset(rows)
     found, summary = export(name)
-    prompts = [row["prompt"] for row in rows]
-    expected = prompts if plain_at is None else [prompts.pop(plain_at), *prompts]
-    assert [prompt_of(name, row) for row in found] == expected
-    assert summary["warnings"] == {"looks_like_a_date": 4 if plain_at is None else 3}
+    each = 2 if name in LABELS else 1
+    prompts = [row["prompt"] for row in rows for _ in range(each)]
+    expected = prompts if plain_at is None else [prompts.pop(plain_at * each), *prompts]
+    assert [heard(row)[0][-1][1] for row in found] == expected
+    assert summary["warnings"] == {"looks_like_a_date": each * (4 if plain_at is None else 3)}
+
+
+@pytest.mark.parametrize("dates_first", [True, False])
+def test_the_first_row_fills_every_column_where_one_does_and_is_no_date(export, make_dataset, dates_first):
+    pair = {"chosen": "a", "rejected": "b"}
+    make_dataset([{"instruction": f"{n}", **pair} for n in range(3)])
+    full = [{"instruction": "date", "history": [["Hi", "2024-01-02"]], **pair}] * dates_first
+    make_dataset([*full, {"instruction": "full", "history": [["Hi", "Hello!"]], **pair}])
+    names = [row["instruction"] for row in export("dpo-alpaca")[0]]
+    assert names == ["full", "0", "1", "2", *["date"] * dates_first]
+
+
+def test_a_look_at_the_first_prompts_holds_no_others(make_dataset):
+    pair = {"chosen": "a", "rejected": "b"}
+    rows = [{"instruction": f"{n}", "history": [["Hi", "Hello!"]] if n else [], **pair} for n in range(3)]
+    dataset = make_dataset(rows)
+    for most, prompts in [(1, ["0"]), (2, ["1", "0"]), (None, ["1", "0", "2"])]:
+        lines = b"".join(Export(dataset, "dpo-alpaca", most=most).lines())
+        assert [row["instruction"] for row in lines_of("dpo-alpaca", lines)] == prompts
 
 
 # --- whatever the sides were ----------------------------------------------------------------------------------------
 
 
-def prompt_of(name, row):
-    said = row.get("instruction") or row.get("prompt") or row.get("conversations") or row.get("conversation")
-    said = said or row["messages"]
-    return said if isinstance(said, str) else said[0].get("content") or said[0]["value"]
+def spoken(message):
+    """(role, text) of a message in either spelling."""
+    roles = {"system": "system", "human": "user", "gpt": "assistant"}
+    return (message["role"], message["content"]) if "role" in message else (roles[message["from"]], message["value"])
 
 
-def answer(name, row):
-    """(prompt, answer) of a line of an SFT dialect."""
-    if name == "alpaca":
-        return row["instruction"], row["output"]
-    (said,) = row.values()
-    return prompt_of(name, row), said[-1].get("content") or said[-1]["value"]
+def prompt_of(row):
+    """[(role, text)] of the prompt of a row, under whatever keys it has it."""
+    if "instruction" in row:
+        system = [("system", row["system"])] if row.get("system") else []
+        earlier = [turn for pair in row.get("history", []) for turn in zip(("user", "assistant"), pair, strict=True)]
+        return [*system, *earlier, ("user", "\n".join(filter(None, (row["instruction"], row["input"]))))]
+    keys = ("prompt", "messages", "conversations", "conversation", "input")
+    said = next((row[key] for key in keys if key in row), row.get("chosen"))
+    said = said["messages"] if isinstance(said, dict) else said
+    return [("user", said)] if isinstance(said, str) else list(map(spoken, said))
 
 
-def choice(name, row):
-    """(prompt, chosen, rejected) of a line of a preference dialect."""
-    sides = [row[side] if name == "dpo-text" else row[side][0]["content"] for side in ("chosen", "rejected")]
-    return prompt_of(name, row), *sides
+def side(value):
+    """What one side says: a text, a message, or the last of a list of them."""
+    message = value[-1] if isinstance(value, list) else value
+    return message if isinstance(message, str) else spoken(message)[1]
+
+
+ANSWERS = (
+    *("chosen", "rejected", "preferred_output", "non_preferred_output"),
+    *("output", "completion", "rejected_response"),
+)
+
+
+def heard(row):
+    """([(role, text)] of the prompt, its answers: the one, or the chosen and the rejected one) of a line."""
+    prompt, answers = prompt_of(row), [side(row[key]) for key in ANSWERS if key in row]
+    if prompt[-1][0] == "assistant":
+        answers = [prompt.pop()[1], *answers[-1:]]
+    return prompt, answers
+
+
+def asked_and_answered(row):
+    """(the question, its answers) of a line."""
+    prompt, answers = heard(row)
+    return prompt[-1][1], *answers
 
 
 numbers = itertools.count()
@@ -516,12 +663,12 @@ def test_what_was_chosen_is_what_people_chose_whatever_the_sides_were(make_datas
     stated = Counter(said for said in chosen.values() if said)
     for name in DIALECTS:
         export = Export(dataset, name, Filters(EVERY))
-        lines = [json.loads(line) for line in export.lines()]
+        lines = lines_of(name, b"".join(export.lines()))
         reconcile(export.account())
         if name in SFT:
-            assert Counter(answer(name, line) for line in lines) == Counter({said[:2] for said in stated})
-        else:
-            assert Counter(choice(name, line) for line in lines) == stated
+            assert Counter(asked_and_answered(line) for line in lines) == Counter({said[:2] for said in stated})
+        elif name in PREFERENCES:
+            assert Counter(asked_and_answered(line) for line in lines) == stated
 
 
 def say(judgment, verdict, chosen):

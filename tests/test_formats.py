@@ -16,6 +16,8 @@ from datasets.formats.rows import (
     JUDGED,
     PROMPT,
     Demonstration,
+    Judged,
+    Label,
     LeftOut,
     Preference,
     Prompt,
@@ -447,6 +449,48 @@ WRITTEN = [
      '"chosen": [{"role": "assistant", "content": "No."}], "rejected": [{"role": "assistant", "content": "Yes."}]}'),
     ("dpo-text", Preference(WITH_INPUT, "dog", "cat"),
      '{"prompt": "Translate.\\nHund", "chosen": "dog", "rejected": "cat"}'),
+    ("dpo-implicit", Preference(Prompt("Hi", system="Be kind."), "Hello!", "What."),
+     '{"chosen": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, '
+     '{"role": "assistant", "content": "Hello!"}], '
+     '"rejected": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, '
+     '{"role": "assistant", "content": "What."}]}'),
+    ("dpo-chatml", Preference(WITH_INPUT, "dog", "cat"),
+     '{"messages": [{"role": "user", "content": "Translate.\\nHund"}], '
+     '"chosen": {"role": "assistant", "content": "dog"}, "rejected": {"role": "assistant", "content": "cat"}}'),
+    ("dpo-sharegpt", Preference(FULL, "No.", "Yes."),
+     '{"conversations": [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "What is a prime?"}, '
+     '{"from": "gpt", "value": "A number with two divisors."}, '
+     '{"from": "human", "value": "Is 1 one?\\nAnswer in a word."}], '
+     '"chosen": {"from": "gpt", "value": "No."}, "rejected": {"from": "gpt", "value": "Yes."}}'),
+    ("dpo-alpaca", Preference(FULL, "No.", "Yes."),
+     '{"instruction": "Is 1 one?", "input": "Answer in a word.", "chosen": "No.", "rejected": "Yes.", '
+     '"system": "Be brief.", "history": [["What is a prime?", "A number with two divisors."]]}'),
+    ("dpo-alpaca", Preference(PLAIN, "质数", "数"),
+     '{"instruction": "What is a prime?", "input": "", "chosen": "质数", "rejected": "数", "system": "", '
+     '"history": []}'),
+    ("dpo-swift", Preference(WITH_INPUT, "dog", "cat"),
+     '{"messages": [{"role": "user", "content": "Translate.\\nHund"}, {"role": "assistant", "content": "dog"}], '
+     '"rejected_response": "cat"}'),
+    ("dpo-openai", Preference(Prompt("Hi", system="Be kind."), "Hello!", "What."),
+     '{"input": {"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]}, '
+     '"preferred_output": [{"role": "assistant", "content": "Hello!"}], '
+     '"non_preferred_output": [{"role": "assistant", "content": "What."}]}'),
+    ("reward", Preference(WITH_INPUT, "dog", "cat", 2),
+     '{"prompt": [{"role": "user", "content": "Translate.\\nHund"}], '
+     '"chosen": [{"role": "assistant", "content": "dog"}], "rejected": [{"role": "assistant", "content": "cat"}], '
+     '"margin": 2.0}'),
+    ("prompt-completion", Demonstration(Prompt("Is 1 one?", turns=EARLIER), "No."),
+     '{"prompt": [{"role": "user", "content": "What is a prime?"}, '
+     '{"role": "assistant", "content": "A number with two divisors."}, {"role": "user", "content": "Is 1 one?"}], '
+     '"completion": [{"role": "assistant", "content": "No."}]}'),
+    ("kto", Label(WITH_INPUT, "dog", wanted=True),
+     '{"prompt": [{"role": "user", "content": "Translate.\\nHund"}], '
+     '"completion": [{"role": "assistant", "content": "dog"}], "label": true}'),
+    ("kto-messages", Label(Prompt("Hi", system="Be kind."), "What.", wanted=False),
+     '{"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, '
+     '{"role": "assistant", "content": "What."}], "label": false}'),
+    ("judgments-csv", Judged({"judgment": 7, "verdict": "left"}), '{"judgment": 7, "verdict": "left"}'),
+    ("judgments-parquet", Judged({"judgment": 7, "verdict": "left"}), '{"judgment": 7, "verdict": "left"}'),
 ]  # fmt: skip
 
 
@@ -499,14 +543,16 @@ def test_alpaca_comes_back_to_the_byte(instruction, given_input, answer):
     assert through_a_file("alpaca", Demonstration(prompt, answer)) == shown(prompt, answer)
 
 
-@pytest.mark.parametrize("name", ["sharegpt", "sharegpt-primer", "messages"])
+@pytest.mark.parametrize("name", ["sharegpt", "sharegpt-primer", "messages", "prompt-completion"])
 @settings(max_examples=60, deadline=None)
 @given(prompt=prompts, answer=filled)
 def test_a_conversation_comes_back_to_the_byte(name, prompt, answer):
     assert through_a_file(name, Demonstration(prompt, answer)) == shown(prompt, answer)
 
 
-@pytest.mark.parametrize("name", ["dpo", "dpo-text"])
+@pytest.mark.parametrize(
+    "name", ["dpo", "dpo-text", "dpo-implicit", "dpo-chatml", "dpo-sharegpt", "dpo-alpaca", "reward"]
+)
 @settings(max_examples=60, deadline=None)
 @given(prompt=prompts, chosen=filled, rejected=filled)
 def test_a_preference_comes_back_to_the_byte(name, prompt, chosen, rejected):

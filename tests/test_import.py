@@ -17,7 +17,8 @@ from django.utils import timezone
 from annotate.judging import record
 from annotate.queue import next_judgment
 from datasets import asking, imports, reasons
-from datasets.exports import EVERY, Export, Filters
+from datasets.choosing import EVERY, Filters
+from datasets.exports import Export
 from datasets.formats.rows import Table
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
 from datasets.progress import progress, sources, verdicts

@@ -5,8 +5,9 @@ A module here that has a LABEL is a format; its name is the module's, with hyphe
     SHAPE            its place among the shapes that are told apart, most specific first
     matches(keys, row)  whether a row with these lower-cased keys has this shape
     read(row)        -> rows.Row, or raises rows.Refused
-    write(row)       rows.Demonstration or rows.Preference -> dict, or raises rows.LeftOut
-    WRITES           which of the two `write` takes
+    WRITES           which of rows.Preference, Demonstration, Label and Judged it writes
+    write(row)       such a row -> dict, or raises rows.LeftOut
+    FILE, COLUMNS    the kind of file, "jsonl" unless it says otherwise, and of a table its columns
 """
 
 import functools
@@ -37,3 +38,8 @@ def detect(keys, row, names=None):
     """The name of the first shape (of these) that the keys have, or None. `row` is one row, to look at types."""
     tried = names or readable()
     return next((name for name in tried if readable()[name].matches(keys, row)), None)
+
+
+def file_of(name):
+    """The kind of file that a dialect is written into: "jsonl", "csv" or "parquet"."""
+    return getattr(writable()[name], "FILE", "jsonl")

@@ -2,9 +2,12 @@
 
 from datasets.formats import reading, wide
 from datasets.formats.judged import judged_row
+from datasets.formats.rows import Preference
+from datasets.formats.writing import history
 
 LABEL = "Alpaca ranking (LLaMA-Factory)"
 SHAPE = 10
+WRITES = Preference
 
 
 def matches(keys, row):
@@ -16,3 +19,15 @@ def read(row):
     chosen = reading.answer(reading.required(row, "chosen"), "chosen")
     rejected = reading.answer(reading.required(row, "rejected"), "rejected")
     return judged_row(row, reading.prompt(row), chosen, rejected)
+
+
+def write(row):
+    prompt = row.prompt
+    return {
+        "instruction": prompt.instruction,
+        "input": prompt.input,
+        "chosen": row.chosen,
+        "rejected": row.rejected,
+        "system": prompt.system,
+        "history": history(prompt),
+    }

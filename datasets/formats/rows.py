@@ -65,6 +65,7 @@ class Row:
     responses: tuple[Response, ...]
     kind: str
     votes: tuple[Vote, ...] = field(default=())
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,28 @@ class Demonstration:
 
 @dataclass(frozen=True)
 class Preference:
-    """One row to write for preference training: a prompt, the better answer and the worse one."""
+    """One row to write for preference training: a prompt, the better answer and the worse one.
+
+    strength: by how much the one is better, 0 to 3: the mean of the votes, those for the other below zero.
+    """
 
     prompt: Prompt
     chosen: str
     rejected: str
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Label:
+    """One row to write for KTO: a prompt, one answer, and whether it is wanted."""
+
+    prompt: Prompt
+    answer: str
+    wanted: bool
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One judgment, whole, to write for a table: {column: text or number}."""
+
+    columns: dict

@@ -2,12 +2,11 @@
 
 from datasets.formats import reading
 from datasets.formats.rows import DEMONSTRATION, Demonstration, Response, Row
-from datasets.formats.writing import turns
+from datasets.formats.writing import conversation, turns
 
 LABEL = "ShareGPT"
 SHAPE = 22
 WRITES = Demonstration
-SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt"}
 
 
 def matches(keys, row):
@@ -23,5 +22,4 @@ def read(row):
 
 
 def write(row):
-    said = [*turns(row.prompt), ("assistant", row.answer)]
-    return {"conversations": [{"from": SPEAKERS[role], "value": words} for role, words in said]}
+    return {"conversations": conversation([*turns(row.prompt), ("assistant", row.answer)])}

@@ -13,6 +13,30 @@ def turns(prompt):
     return [*system, *prompt.turns, ("user", user_text(prompt))]
 
 
+def message(role, words):
+    """One turn in OpenAI's spelling."""
+    return {"role": role, "content": words}
+
+
 def messages(said):
     """OpenAI's spelling of a conversation."""
-    return [{"role": role, "content": words} for role, words in said]
+    return [message(role, words) for role, words in said]
+
+
+SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt"}
+
+
+def conversation(said):
+    """ShareGPT's spelling of a conversation."""
+    return [turn(role, words) for role, words in said]
+
+
+def turn(role, words):
+    """One turn in ShareGPT's spelling."""
+    return {"from": SPEAKERS[role], "value": words}
+
+
+def history(prompt):
+    """Alpaca's earlier turns: [[what the user said, the answer], …]; they begin with the user and take turns."""
+    texts = [words for _, words in prompt.turns]
+    return [list(pair) for pair in zip(texts[::2], texts[1::2], strict=True)]

@@ -1,17 +1,19 @@
-"""Exported files train with TRL as they are. Run by `make test-consumers`."""
+"""Exported files are what trainers take: each consumer's own loader reads them, and trains where that is cheap, in an
+environment and a process of its own. Run by `make test-consumers`; docs/trainers.md tells what came out."""
 
 import json
 import os
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
 from django.core.management import call_command
 
-pytestmark = pytest.mark.consumers
+pytestmark = [pytest.mark.consumers, pytest.mark.timeout(600)]
 
 HERE = Path(__file__).resolve().parent
-PYTHON = HERE.parents[1] / ".venv-consumers" / "bin" / "python"
+ROOT = HERE.parents[1]
 
 TEXTS = [
     ("Name a moon of Mars.", "Phobos, the larger of the two.", "Phobos"),
@@ -29,6 +31,35 @@ TURNS = [
     {"role": "assistant", "content": "大于 1 且只能被 1 和自身整除的自然数。"},
     {"role": "user", "content": "那 1 是质数吗？"},
 ]
+
+TRL = ["dpo", "dpo-implicit", "dpo-text", "reward", "kto", "messages", "prompt-completion"]
+PAIRWISE = ["dpo-sharegpt", "dpo-chatml", "dpo-alpaca", "dpo-text"]
+LLAMAFACTORY = [*PAIRWISE, "alpaca", "sharegpt", "sharegpt-primer", "messages", "kto-messages"]
+
+# What `--columns` must say for ms-swift, and an entry of Axolotl's `datasets:` (and `rl:`) for Axolotl.
+SWIFT = {
+    "dpo-swift": {},
+    "dpo-implicit": {"chosen": "messages", "rejected": "rejected_messages"},
+    "dpo-text": {"chosen": "response", "rejected": "rejected_response"},
+    "kto-messages": {},
+    "messages": {},
+    "sharegpt": {},
+    "sharegpt-primer": {},
+    "alpaca": {},
+}
+AXOLOTL = {
+    "dpo": {"rl": "dpo", "type": "chat_template.default", "field_messages": "prompt"},
+    "dpo-text": {"rl": "dpo", "type": "chat_template.default", "field_messages": "prompt"},
+    "dpo-chatml": {"rl": "dpo", "type": "chat_template.default"},
+    "dpo-implicit": {"rl": "dpo", "type": "chat_template.argilla_chat"},
+    "messages": {"type": "chat_template"},
+    "sharegpt": {
+        "type": "chat_template",
+        "field_messages": "conversations",
+        "message_property_mappings": {"role": "from", "content": "value"},
+    },
+    "sharegpt-primer": {"type": "chat_template", "field_messages": "conversation"},
+}
 
 
 def said(role, text):
@@ -51,28 +82,84 @@ def as_messages():
     ]
 
 
+def as_parts():
+    """Pairs as Alpaca has them, in parts: one with an input and one with a system text and earlier turns among them."""
+    system, asked, answered, again = (turn["content"] for turn in TURNS)
+    pairs = [(prompt, "", chosen, rejected, "", []) for prompt, chosen, rejected in TEXTS]
+    pairs += [
+        ("改得更礼貌。", "你明天交报告。", "麻烦您明天提交报告，谢谢。", "明天必须交。", "", []),
+        (again, "", "不是，1 只有一个因数。", "是的。", system, [[asked, answered]]),
+    ]
+    keys = ("instruction", "input", "chosen", "rejected", "system", "history")
+    return [dict(zip(keys, pair, strict=True)) for pair in pairs]
+
+
+def conversations(row):
+    """(turns with the chosen answer, turns with the rejected one) of a pair in parts, as every trainer must see it."""
+    turns = said("system", row["system"]) if row["system"] else []
+    for asked, answered in row["history"]:
+        turns += said("user", asked) + said("assistant", answered)
+    asked = f"{row['instruction']}\n{row['input']}" if row["input"] else row["instruction"]
+    return tuple(turns + said("user", asked) + said("assistant", row[side]) for side in ("chosen", "rejected"))
+
+
+def pairs_in(dialect):
+    """The conversations of the pairs that go into a dialect: of some only those of one turn."""
+    single = dialect in ("alpaca", "dpo-text")
+    return [conversations(row) for row in as_parts() if not (single and (row["system"] or row["history"]))]
+
+
+def chatml(messages):
+    return "".join(f"<|im_start|>{message['role']}\n{message['content']}<|im_end|>\n" for message in messages)
+
+
+def rendered(dialect):
+    """What a trainer must read in a file of this dialect, in ChatML: [with chosen, with rejected] or [whole, label] or
+    [whole] of each row, sorted."""
+    pairs = [[chatml(side) for side in pair] for pair in pairs_in(dialect)]
+    if dialect.startswith("kto"):
+        return sorted([text, side == 0] for pair in pairs for side, text in enumerate(pair))
+    return sorted(pairs) if dialect.startswith("dpo") else sorted([chosen] for chosen, _ in pairs)
+
+
 def write(path, rows):
     """The path of a JSONL file that now holds these rows."""
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8", newline="\n")
     return path
 
 
-def export(folder, rows, dialect):
-    """The path of the file that the project exports, in this dialect, of these pairs, imported as judged."""
+def export(folder, rows, *dialects):
+    """The paths of the files that the project exports, in these dialects, of these pairs, imported as judged."""
     judged = write(folder / "judged.jsonl", [{**row, "annotator": "a"} for row in rows])
     call_command("import_dataset", "consumer", str(judged))
-    path = folder / f"exported-{dialect}.jsonl"
-    call_command("export_dataset", "consumer", format=dialect, output=str(path))
-    return path
+    paths = [folder / f"{dialect}.jsonl" for dialect in dialects]
+    for dialect, path in zip(dialects, paths, strict=True):
+        call_command("export_dataset", "consumer", format=dialect, output=str(path))
+    return paths
 
 
-def train(kind, path):
-    """The finished process that trained on this file, away from the project and its package `datasets`."""
-    if not PYTHON.exists():
-        pytest.fail(f"{PYTHON} is missing: `make test-consumers` makes it")
+def bundle_of(folder, rows, dialects, split="100,0,0"):
+    """The folder of an unpacked bundle of these pairs, imported as judged."""
+    export(folder, rows)
+    archive = folder / "bundle.zip"
+    call_command(
+        "export_dataset", "consumer", format="bundle", dialects=",".join(dialects), split=split, output=archive
+    )
+    zipfile.ZipFile(archive).extractall(folder / "bundle")
+    return folder / "bundle"
+
+
+def run(environment, script, *arguments, folder):
+    """The finished process of a script, away from the project and its package `datasets`. Skips, and says why, where
+    the environment could not be made."""
+    home = ROOT / f".venv-{environment}"
+    if not (home / "installed").exists():
+        log = home / "install.log"
+        last = log.read_text(encoding="utf-8").strip().rpartition("\n")[2] if log.exists() else "never tried"
+        pytest.skip(f"{home.name} is not there ({last}): `make test-consumers` makes it")
     return subprocess.run(
-        [PYTHON, "-I", HERE / "train.py", kind, path],
-        cwd=path.parent,
+        [home / "bin" / "python", "-I", HERE / script, *arguments],
+        cwd=folder,
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,
         encoding="utf-8",
@@ -80,13 +167,29 @@ def train(kind, path):
     )
 
 
+def report_of(finished):
+    """What a process that ended well said in its last line."""
+    assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-4000:]
+    return json.loads(finished.stdout.rstrip("\n").rpartition("\n")[2])
+
+
+def train(dialect, path):
+    return run("consumers", "train.py", dialect, path, folder=path.parent)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("dialect", TRL)
+def test_an_export_trains_with_trl_as_it_is(tmp_path, dialect):
+    (path,) = export(tmp_path, as_parts(), dialect)
+    report = report_of(train(dialect, path))
+    assert (report["rows"], report["steps"]) == (len(rendered(dialect)), 2)
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("rows", [as_texts(), as_messages()], ids=["texts", "messages"])
-@pytest.mark.parametrize(("dialect", "kind"), [("dpo", "dpo"), ("messages", "sft")])
-def test_an_export_trains_with_trl_as_it_is(tmp_path, rows, dialect, kind):
-    trained = train(kind, export(tmp_path, rows, dialect))
-    assert trained.returncode == 0, trained.stderr
-    report = json.loads(trained.stdout.splitlines()[-1])
+def test_imported_pairs_train_with_trl_too(tmp_path, rows):
+    (path,) = export(tmp_path, rows, "dpo")
+    report = report_of(train("dpo", path))
     assert (report["rows"], report["steps"]) == (len(rows), 2)
 
 
@@ -101,3 +204,52 @@ def test_the_check_refuses_a_prompt_that_is_a_text(tmp_path):
     trained = train("dpo", write(tmp_path / "mixed.jsonl", rows))
     assert trained.returncode == 1
     assert "line 1: prompt is not a list of messages" in trained.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bundle_trains_with_llamafactory_as_it_is(tmp_path):
+    """Each entry of the bundle's own dataset_info.json."""
+    bundle = bundle_of(tmp_path, as_parts(), LLAMAFACTORY)
+    read = report_of(run("llamafactory", "read_llamafactory.py", bundle, folder=tmp_path))["read"]
+    assert {name: sorted(entry["rows"]) for name, entry in read.items()} == {
+        f"consumer_{dialect.replace('-', '_')}": rendered(dialect) for dialect in LLAMAFACTORY
+    }
+    assert {entry["steps"] for entry in read.values()} == {2}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("script", ["dpo", "kto"])
+def test_a_bundle_trains_with_the_commands_of_trl(tmp_path, script):
+    """`trl dpo --config trl-dpo.yaml --dataset_name FOLDER` in the bundle's folder; model and steps are ours."""
+    bundle = bundle_of(tmp_path, as_parts(), [script])
+    more = ("--dataset_name", bundle)
+    report = report_of(run("consumers", "trl_command.py", script, bundle / f"{script}.jsonl", *more, folder=bundle))
+    assert report["steps"] == 2
+
+
+@pytest.mark.xfail(reason="`dataset_name: .`: datasets 5.2.0 finds no name in a lone dot", strict=True)
+@pytest.mark.django_db(transaction=True)
+def test_the_folder_of_a_bundle_need_not_be_named(tmp_path):
+    bundle = bundle_of(tmp_path, as_parts(), ["dpo"])
+    report_of(run("consumers", "trl_command.py", "dpo", bundle / "dpo.jsonl", folder=bundle))
+
+
+@pytest.mark.django_db
+def test_ms_swift_reads_what_was_exported(tmp_path):
+    paths = export(tmp_path, as_parts(), *SWIFT)
+    asked = {name: {"file": str(path), "columns": SWIFT[name]} for name, path in zip(SWIFT, paths, strict=True)}
+    read = report_of(run("swift", "read_swift.py", json.dumps(asked), folder=tmp_path))["read"]
+    assert {name: sorted(rows) for name, rows in read.items()} == {name: rendered(name) for name in SWIFT}
+
+
+@pytest.mark.django_db
+def test_axolotl_reads_what_was_exported(tmp_path):
+    paths = export(tmp_path, as_parts(), *AXOLOTL)
+    asked = {name: {"file": str(path), **AXOLOTL[name]} for name, path in zip(AXOLOTL, paths, strict=True)}
+    read = report_of(run("axolotl", "read_axolotl.py", json.dumps(asked), folder=tmp_path))["read"]
+    assert {name: ended(rows) for name, rows in read.items()} == {name: ended(rendered(name)) for name in AXOLOTL}
+
+
+def ended(rows):
+    """Rows without the blanks at the end, which Axolotl takes off."""
+    return sorted([text.rstrip() for text in row] for row in rows)

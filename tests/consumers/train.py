@@ -1,4 +1,4 @@
-"""Train a throwaway model on one exported file, as it is: `python -I train.py dpo|sft FILE.jsonl`.
+"""Train a throwaway model on one exported file, as it is: `python -I train.py DIALECT FILE.jsonl`.
 
 Loads the file as a user would, takes two optimisation steps with TRL on the CPU that together see every row, and
 checks that what was trained on is what the file says. Offline: tokenizer and model are made here from the file's own
@@ -18,13 +18,13 @@ import tempfile
 from pathlib import Path
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+sys.path.append(str(Path(__file__).parent))
 
 try:
     import torch
     import transformers
     import trl
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-    from tokenizers.decoders import ByteLevel
+    from tiny import CLOSE, OPEN, STEPS, chatml, lines_of, model_of, tokenizer_of
 
     from datasets import load_dataset
 except ImportError as error:
@@ -33,71 +33,61 @@ except ImportError as error:
         "environment that `make test-consumers` makes, as `python -I`, from a folder outside the project."
     )
 
-COLUMNS = {"dpo": ("prompt", "chosen", "rejected"), "sft": ("messages",)}
-CONFIGS = {"dpo": trl.DPOConfig, "sft": trl.SFTConfig}
-TRAINERS = {"dpo": trl.DPOTrainer, "sft": trl.SFTTrainer}
+DPO = trl.DPOTrainer, trl.DPOConfig
+REWARD = trl.RewardTrainer, trl.RewardConfig
+KTO = trl.KTOTrainer, trl.KTOConfig
+SFT = trl.SFTTrainer, trl.SFTConfig
 
-STEPS = 2
+# What trains on each dialect, and the columns that hold texts (of `dpo-text`) or turns.
+DIALECTS = {
+    "dpo": (DPO, ("prompt", "chosen", "rejected")),
+    "dpo-implicit": (DPO, ("chosen", "rejected")),
+    "dpo-text": (DPO, ("prompt", "chosen", "rejected")),
+    "reward": (REWARD, ("prompt", "chosen", "rejected")),
+    "kto": (KTO, ("prompt", "completion")),
+    "messages": (SFT, ("messages",)),
+    "prompt-completion": (SFT, ("prompt", "completion")),
+}
+WHOLE = ("dpo-implicit", "messages")  # columns hold the prompt and the answer
+
 BATCH = 4
-
-OPEN, CLOSE, PAD = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
-# As strict as Gemma's, Llama 2's and Mistral's templates: system only first, no two turns in a row by the same side.
-CHATML = """
-{%- for message in messages -%}
-  {%- if message.role not in ["system", "user", "assistant", "tool"] -%}
-    {{- raise_exception("unknown role: " ~ message.role) -}}
-  {%- elif message.role == "system" and not loop.first -%}
-    {{- raise_exception("the system turn must come first") -}}
-  {%- elif message.role in ["user", "assistant"] and not loop.first and message.role == loop.previtem.role -%}
-    {{- raise_exception("two turns in a row by " ~ message.role) -}}
-  {%- endif -%}
-  {{- "<|im_start|>" ~ message.role ~ "\n" ~ message.content ~ "<|im_end|>\n" -}}
-{%- endfor -%}
-{%- if add_generation_prompt -%}{{- "<|im_start|>assistant\n" -}}{%- endif -%}
-"""
 
 
 def main():
     """Exit status 0 and a JSON object when the file trains, else a message and 1."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("kind", choices=sorted(COLUMNS))
+    parser.add_argument("dialect", choices=DIALECTS)
     parser.add_argument("file")
     args = parser.parse_args()
     try:
-        rows, losses = train(args.kind, args.file)
+        rows, losses = train(args.dialect, args.file)
     except Exception as error:
-        error.add_note(f"{args.file}: TRL {trl.__version__} ({args.kind}) does not train on this file as it is")
+        error.add_note(f"{args.file}: TRL {trl.__version__} ({args.dialect}) does not train on this file as it is")
         raise
-    report = {"consumer": "trl", "version": trl.__version__, "kind": args.kind, "rows": rows, "steps": STEPS}
+    report = {"consumer": "trl", "version": trl.__version__, "dialect": args.dialect, "rows": rows, "steps": STEPS}
     print(json.dumps({**report, "loss": losses}))
 
 
-def train(kind, path):
+def train(dialect, path):
     """The number of rows trained on and the loss of each step. Raises or exits where the file is not fit."""
     lines = lines_of(path)
     transformers.set_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         dataset = load_dataset("json", data_files=str(path), split="train", cache_dir=folder)
-        check_rows(kind, lines, dataset)
-        trainer = trainer_of(kind, dataset, tokenizer_of(kind, lines), folder)
-        check_tokens(kind, lines, trainer)
+        check_rows(dialect, lines, dataset)
+        trainer = trainer_of(dialect, dataset, tokenizer_of(lines), folder)
+        check_tokens(dialect, lines, trainer)
         before = copy.deepcopy(trainer.model.state_dict())
         trainer.train()
         return len(lines), check_training(trainer, before)
 
 
-def lines_of(path):
-    """The file's rows, split at line feeds only: answers may hold U+2028."""
-    rows = [json.loads(line) for line in Path(path).read_bytes().split(b"\n") if line]
-    return rows or sys.exit(f"{path}: no rows")
-
-
-def check_rows(kind, lines, dataset):
+def check_rows(dialect, lines, dataset):
     """Exits unless every line was loaded, says after loading what it said before, and holds turns to learn from."""
     if len(dataset) != len(lines):
         sys.exit(f"{len(lines)} lines in the file, {len(dataset)} rows loaded")
     for number, (line, row) in enumerate(zip(lines, dataset, strict=True), start=1):
-        problem = difference(line, row) or unfit(kind, line)
+        problem = difference(line, row) or unfit(dialect, line)
         if problem:
             sys.exit(f"line {number}: {problem}")
 
@@ -110,17 +100,23 @@ def difference(line, row):
     return "; ".join(f"{column} was loaded as {row[column]!r}, not as {line[column]!r}" for column in changed)
 
 
-def unfit(kind, line):
+def unfit(dialect, line):
     """Why TRL could not learn from this line, or would learn nothing, "" when it can."""
-    for column in COLUMNS[kind]:
-        if not is_messages(line.get(column)):
-            return f"{column} is not a list of messages: {line.get(column)!r}"
-    answers = [line["chosen"], line["rejected"]] if kind == "dpo" else [line["messages"][-1:]]
-    for answer in answers:
-        if [message["role"] for message in answer] != ["assistant"]:
+    _, columns = DIALECTS[dialect]
+    text = dialect == "dpo-text"
+    for column in columns:
+        if not (isinstance(line.get(column), str) if text else is_messages(line.get(column))):
+            return f"{column} is not {'a text' if text else 'a list of messages'}: {line.get(column)!r}"
+    for column in columns:
+        answer = line[column][-1:] if dialect in WHOLE else line[column]
+        if column != "prompt" and not text and [message["role"] for message in answer] != ["assistant"]:
             return f"not one turn of the assistant's: {answer!r}"
-    if kind == "dpo" and line["chosen"] == line["rejected"]:
+    if "chosen" in columns and line["chosen"] == line["rejected"]:
         return f"chosen and rejected are the same: {line['chosen']!r}"
+    if dialect == "kto" and not isinstance(line.get("label"), bool):
+        return f"label is not true or false: {line.get('label')!r}"
+    if dialect == "reward" and not isinstance(line.get("margin"), float):
+        return f"margin is not a number with a point: {line.get('margin')!r}"
     return ""
 
 
@@ -134,47 +130,11 @@ def is_messages(value):
     )
 
 
-def tokenizer_of(kind, lines):
-    """A byte-level BPE tokenizer, trained on the file's own texts, that gives every text back byte by byte.
-
-    A line feed is always a token of its own: the frame never melts into an answer that starts with one.
-    """
-    texts = (message["content"] for line in lines for column in COLUMNS[kind] for message in line[column])
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split("\n", "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    tokenizer.decoder = ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(
-        texts,
-        trainers.BpeTrainer(
-            vocab_size=2000, special_tokens=[PAD, OPEN, CLOSE], initial_alphabet=alphabet, show_progress=False
-        ),
-    )
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, chat_template=CHATML, eos_token=CLOSE, pad_token=PAD
-    )
-
-
-def model_of(tokenizer):
-    """A random Qwen2 of two small layers."""
-    return transformers.Qwen2ForCausalLM(
-        transformers.Qwen2Config(
-            vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=2,
-        )
-    )
-
-
-def trainer_of(kind, dataset, tokenizer, folder):
-    """TRL's trainer for this kind: two steps that share the rows between them, nothing cut, nothing saved."""
+def trainer_of(dialect, dataset, tokenizer, folder):
+    """TRL's trainer for this dialect: two steps that share the rows between them, nothing cut, nothing saved."""
+    (trainer, config), _ = DIALECTS[dialect]
     batch = min(BATCH, math.ceil(len(dataset) / STEPS))
-    config = CONFIGS[kind](
+    args = config(
         output_dir=f"{folder}/out",
         max_length=None,
         max_steps=STEPS,
@@ -190,38 +150,44 @@ def trainer_of(kind, dataset, tokenizer, folder):
         use_cpu=True,
         bf16=False,
     )
-    model = model_of(tokenizer)
-    reference = {"ref_model": copy.deepcopy(model)} if kind == "dpo" else {}
-    return TRAINERS[kind](model=model, args=config, train_dataset=dataset, processing_class=tokenizer, **reference)
+    scored = trainer is trl.RewardTrainer
+    kind = transformers.Qwen2ForSequenceClassification if scored else transformers.Qwen2ForCausalLM
+    model = model_of(tokenizer, kind, **({"num_labels": 1} if scored else {}))
+    compared = trainer in (trl.DPOTrainer, trl.KTOTrainer)
+    reference = {"ref_model": copy.deepcopy(model)} if compared else {}
+    return trainer(model=model, args=args, train_dataset=dataset, processing_class=tokenizer, **reference)
 
 
-def check_tokens(kind, lines, trainer):
+def check_tokens(dialect, lines, trainer):
     """Exits unless every line reached the trainer, and its tokens decode to its turns and nothing else."""
     rows = trainer.train_dataset
     if len(rows) != len(lines):
         sys.exit(f"{len(lines)} rows loaded, {len(rows)} left after TRL prepared them")
     for number, (line, row) in enumerate(zip(lines, rows, strict=True), start=1):
-        for column, wanted in expected(kind, line).items():
-            found = trainer.processing_class.decode(row[column], clean_up_tokenization_spaces=False)
+        for columns, wanted in expected(dialect, line).items():
+            tokens = [token for column in columns.split("+") for token in row[column] if token >= 0]
+            found = trainer.processing_class.decode(tokens, clean_up_tokenization_spaces=False)
             if found != wanted:
-                sys.exit(f"line {number}: {column} decode to {found!r}, not to {wanted!r}")
+                sys.exit(f"line {number}: {columns} decode to {found!r}, not to {wanted!r}")
 
 
-def expected(kind, line):
-    """What each of TRL's token columns must decode to, written down here without the chat template."""
-    if kind == "sft":
-        return {"input_ids": chatml(line["messages"])}
+def expected(dialect, line):
+    """What each of TRL's token columns (some of them after one another) must decode to, written down here without the
+    chat template. Of `labels`, what counts for the loss."""
     opening = f"{OPEN}assistant\n"
-    return {
-        "prompt_ids": chatml(line["prompt"]) + opening,
-        "chosen_ids": chatml(line["chosen"]).removeprefix(opening),
-        "rejected_ids": chatml(line["rejected"]).removeprefix(opening),
-    }
-
-
-def chatml(messages):
-    """These turns in ChatML."""
-    return "".join(f"{OPEN}{message['role']}\n{message['content']}{CLOSE}\n" for message in messages)
+    if dialect == "messages":
+        return {"input_ids": chatml(line["messages"]), "labels": chatml(line["messages"])}
+    if dialect == "prompt-completion":
+        whole, answer = chatml(line["prompt"] + line["completion"]), chatml(line["completion"])
+        return {"input_ids": whole, "labels": answer.removeprefix(opening)}
+    if dialect == "reward":
+        return {f"{side}_ids": chatml(line["prompt"] + line[side]) for side in ("chosen", "rejected")}
+    if dialect == "dpo-text":  # no frame, and a token may reach from the prompt into the answer
+        return {f"prompt_ids+{side}_ids": line["prompt"] + line[side] + CLOSE for side in ("chosen", "rejected")}
+    prompt = line["prompt"] if "prompt" in line else line["chosen"][:-1]
+    sides = [column for column in ("chosen", "rejected", "completion") if column in line]
+    answers = {f"{side}_ids": chatml(line[side][-1:]).removeprefix(opening) for side in sides}
+    return {"prompt_ids": chatml(prompt) + opening} | answers
 
 
 def check_training(trainer, before):

@@ -7,10 +7,12 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.datastructures import MultiValueDict
 
+from datasets.bundles import BUNDLE, bundled, make_bundle
 from datasets.exports import Export
-from datasets.filters import FilterForm
-from datasets.formats import writable
+from datasets.filters import BundleForm, FilterForm
+from datasets.formats import file_of, writable
 from datasets.models import Dataset
+from datasets.snapshots import content
 
 
 class Command(BaseCommand):
@@ -18,29 +20,59 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("slug", help="the dataset's short name")
-        parser.add_argument("--format", required=True, metavar="NAME", help=", ".join(writable()))
+        parser.add_argument("--format", required=True, metavar="NAME", help=", ".join([*writable(), BUNDLE]))
         parser.add_argument("--output", metavar="FILE", help="where to write; - is stdout")
-        parser.add_argument("--mode", help="majority (the default: one row per pair) or every (judgment)")
+        parser.add_argument("--dialects", metavar="NAME,…", help="of a bundle: " + ", ".join(bundled()))
+        parser.add_argument("--split", metavar="80,10,10", help="of a bundle: train, validation, test in percent")
+        parser.add_argument("--mode", help="majority (the default: one row per pair), soft (with its votes) or every")
         parser.add_argument("--min-agreement", help="share of a pair's votes for the winner, 0 to 1")
         parser.add_argument("--annotator", action="append", help="only judgments of this person; may repeat")
         parser.add_argument("--since", help="only judgments from this date (or date and time, UTC) on")
         parser.add_argument("--until", help="only judgments up to the end of this date (or before this time)")
         parser.add_argument("--min-strength", help="only choices at least this strong, 1 to 3")
+        parser.add_argument("--min-votes", metavar="N", help="only pairs that so many people judged")
+        parser.add_argument("--tags", metavar="TAG,…", help="only prompts with one of these tags")
+        parser.add_argument("--flags", help="without: leave out whatever anybody flagged")
+        parser.add_argument("--length", help="balanced: as often the shorter answer chosen as the longer one")
         parser.add_argument("--criterion", metavar="NAME", help="what was chosen by this criterion, instead of in all")
         parser.add_argument("--ranks", help="of an order: all (the default), adjacent, best-rest or best-worst")
 
     def handle(self, slug, format, output, **options):
         started = time.monotonic()
         dataset = found_dataset(slug)
+        if format == BUNDLE:
+            return self.bundle(dataset, output, started, options)
+        if options["dialects"] or options["split"]:
+            raise CommandError("--dialects and --split go with --format bundle", returncode=2)
         export = Export(dataset, found_format(format), filters_of(dataset, options))
-        path = Path(output or f"{slug}-{format}.jsonl")
+        path = Path(output or f"{slug}-{format}.{file_of(format)}")
         if output == "-":
             for line in export.lines():
                 sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
         else:
             write_whole(path, export.lines())
-        account = {**export.account(), "seconds": round(time.monotonic() - started, 3)}
+        self.sum_up(export.account(), output, started)
+
+    def bundle(self, dataset, output, started, options):
+        """Make a bundle, keep it, and write it."""
+        form = BundleForm({"dialects": words(options["dialects"]), "split": options["split"]})
+        if not form.is_valid():
+            raise CommandError(in_options(form), returncode=2)
+        kept = make_bundle(dataset, form.settings(filters_of(dataset, options)))
+        if output == "-":
+            for piece in content(kept):
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+        else:
+            write_whole(Path(output or f"{kept}.zip"), content(kept))
+        rows = kept.manifest["counts"]["pairs"]
+        about = {key: kept.manifest[key] for key in ("left_out", "dialects")}
+        account = {"dataset": dataset.slug, "format": BUNDLE, "rows": rows, **about, "snapshot": kept.number}
+        self.sum_up({**account, "sha256": kept.sha256}, output, started)
+
+    def sum_up(self, account, output, started):
+        account |= {"seconds": round(time.monotonic() - started, 3)}
         (self.stderr if output == "-" else self.stdout).write(json.dumps(account, ensure_ascii=False))
 
 
@@ -54,7 +86,8 @@ def found_dataset(slug):
 
 def found_format(name):
     if name not in writable():
-        raise CommandError(f"There is no format {name}. There are: {', '.join(writable())}", returncode=2)
+        there = ", ".join([*writable(), BUNDLE])
+        raise CommandError(f"There is no format {name}. There are: {there}", returncode=2)
     return name
 
 
@@ -65,9 +98,17 @@ def filters_of(dataset, options):
         data.setlist(field.replace("_", "-"), value if isinstance(value, list) else [] if value is None else [value])
     form = FilterForm(dataset, data)
     if not form.is_valid():
-        said = "; ".join(f"--{name.replace('_', '-')}: {' '.join(errors)}" for name, errors in form.errors.items())
-        raise CommandError(said, returncode=2)
+        raise CommandError(in_options(form), returncode=2)
     return form.filters()
+
+
+def in_options(form):
+    """What is wrong with a form, by the options of the command."""
+    return "; ".join(f"--{name.replace('_', '-')}: {' '.join(errors)}" for name, errors in form.errors.items())
+
+
+def words(text):
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
 def write_whole(path, lines):

@@ -1,0 +1,210 @@
+"""Which votes go into an export, and what each pair comes to: by majority, judgment by judgment, or with its votes."""
+
+from array import array
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from itertools import groupby
+
+MAJORITY, EVERY, SOFT = "majority", "every", "soft"
+ALL, ADJACENT, BEST_REST, BEST_WORST = "all", "adjacent", "best-rest", "best-worst"
+UNFLAGGED = "without"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What goes into an export.
+
+    mode: one row per pair as most people chose it (MAJORITY), the same with its votes counted (SOFT), or one row per
+    judgment (EVERY). min_agreement: share of a pair's votes (ties among them) for the winner, 0 to 1, of MAJORITY and
+    SOFT. min_votes: how many people must have judged a pair. criterion: "" is in all. ranks: which of the choices that
+    a ranking leaves, see `ranks_taken`. tags: prompts that have any of these. flags: UNFLAGGED leaves out what anybody
+    flagged. balanced: as many pairs whose chosen answer is the shorter as such where it is the longer.
+    """
+
+    mode: str = MAJORITY
+    min_agreement: float = 0.0
+    annotators: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    min_strength: int = 1
+    criterion: str = ""
+    ranks: str = ALL
+    min_votes: int = 1
+    tags: tuple[str, ...] = ()
+    flags: str = ""
+    balanced: bool = False
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One choice of one judgment by the criterion asked for; `chosen` is None where it states none. gap: how many
+    places apart the two stand in a ranking, None outside of one. verdict: what was said by the criterion."""
+
+    judgment: int
+    annotator: str
+    at: datetime
+    verdict: str
+    flagged: bool
+    chosen: int | None
+    rejected: int | None
+    strength: int | None
+    gap: int | None
+
+    @property
+    def choice(self):
+        return self.chosen, self.rejected, self.strength, self.gap
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What goes out of the votes on two answers (ids). times: for how many choices it stands; strength: the mean of
+    all votes, those for the other below zero, at least 0; votes: (for the winner, in all)."""
+
+    chosen: int
+    rejected: int
+    times: int
+    strength: float
+    votes: tuple[int, int]
+
+
+class Chooser:
+    """Takes the votes of one prompt after the other; what does not go in is counted in `left_out`. alike, unlike: how
+    many two votes on one pair say the same, or the opposite; ties aside."""
+
+    def __init__(self, filters, left_out=None):
+        self.filters, self.left_out = filters, Counter() if left_out is None else left_out
+        self.alike = self.unlike = 0
+
+    def pairs(self, tags, votes):
+        """[Pair] of one prompt: its tags, and its votes by comparison and judgment."""
+        kept = []
+        for _, stated in groupby(votes, key=lambda vote: vote.judgment):
+            stated = list(stated)
+            taken = ranks_taken([vote.choice for vote in stated], self.filters.ranks)
+            kept += [vote for vote in stated if self.kept(vote, taken, tags)]
+        of_pairs = defaultdict(list)  # in whatever comparisons people saw a pair, in the order of its first vote
+        for vote in kept:
+            of_pairs[frozenset((vote.chosen, vote.rejected))].append(vote)
+        for votes in of_pairs.values():
+            self.compare(votes)
+        enough = {id(vote) for votes in of_pairs.values() if len(votes) >= self.filters.min_votes for vote in votes}
+        self.left_out["few_votes"] += len(kept) - len(enough)
+        if self.filters.mode == EVERY:
+            return list(self.each([vote for vote in kept if id(vote) in enough]))
+        return [pair for votes in of_pairs.values() if id(votes[0]) in enough for pair in self.majority(votes)]
+
+    def compare(self, votes):
+        said = Counter(vote.chosen for vote in votes if vote.strength)
+        alike = sum(n * (n - 1) // 2 for n in said.values())
+        self.alike += alike
+        self.unlike += said.total() * (said.total() - 1) // 2 - alike
+
+    def flip_rate(self):
+        """How often a vote says the opposite of what is so, between 0 and 0.5; None where no two votes met.
+
+        Of two votes that are each flipped with probability e, 2e(1-e) differ (Natarajan et al. 2013, "Learning with
+        Noisy Labels", symmetric noise); solved for e.
+        """
+        if not self.alike + self.unlike:
+            return None
+        differ = min(0.5, self.unlike / (self.alike + self.unlike))
+        return (1 - (1 - 2 * differ) ** 0.5) / 2
+
+    def kept(self, vote, taken, tags):
+        """Whether the filters let this vote through. taken: the choices of its judgment that `ranks` lets through."""
+        filters = self.filters
+        reason = None
+        if filters.tags and not set(filters.tags) & set(tags):
+            reason = "tag"
+        elif filters.annotators and vote.annotator not in filters.annotators:
+            reason = "annotator"
+        elif (filters.since and vote.at < filters.since) or (filters.until and vote.at >= filters.until):
+            reason = "date"
+        elif filters.flags == UNFLAGGED and vote.flagged:
+            reason = "flagged"
+        elif vote.chosen is None:
+            reason = "both_bad" if vote.verdict == "both_bad" else "no_choice"
+        elif vote.choice not in taken:
+            reason = "rank_policy"
+        elif 0 < vote.strength < filters.min_strength:
+            reason = "weak"
+        self.left_out.update([reason] if reason else [])
+        return reason is None
+
+    def each(self, votes):
+        for vote in votes:
+            if vote.strength:
+                yield Pair(vote.chosen, vote.rejected, 1, float(vote.strength), (1, 1))
+            else:
+                self.left_out["tie"] += 1
+
+    def majority(self, votes):
+        """The pair as most people chose it; nothing where as many chose the one as the other."""
+        said = Counter((vote.chosen, vote.rejected) for vote in votes if vote.strength)
+        self.left_out["tie"] += len(votes) - said.total()
+        if not said:
+            return
+        (winner, most), *others = said.most_common()
+        against = sum(times for _, times in others)
+        if most == against:
+            self.left_out["split"] += most + against
+        elif most / len(votes) < self.filters.min_agreement:
+            self.left_out["low_agreement"] += most + against
+        else:
+            self.left_out["outvoted"] += against
+            net = sum(vote.strength if (vote.chosen, vote.rejected) == winner else -vote.strength for vote in votes)
+            yield Pair(*winner, most, max(0.0, net / len(votes)), (most, len(votes)))
+
+
+def ranks_taken(choices, policy):
+    """Those of one judgment's choices (chosen, rejected, strength, gap) that a policy takes: of a ranking `all`; those
+    of neighbours (`adjacent`); of the best over others (`best-rest`); of the best over the worst (`best-worst`).
+
+    The best never lost to another in the ranking, the worst never won. Ties, and choices outside of a ranking, stay.
+    """
+    if policy == ALL:
+        return set(choices)
+    decided = [choice for choice in choices if choice[2] and choice[3] is not None]
+    winners, losers = {choice[0] for choice in decided}, {choice[1] for choice in decided}
+    takes = {
+        ADJACENT: lambda chosen, rejected, gap: gap == 1,
+        BEST_REST: lambda chosen, rejected, gap: chosen not in losers,
+        BEST_WORST: lambda chosen, rejected, gap: chosen not in losers and rejected not in winners,
+    }[policy]
+    return {choice for choice in choices if choice not in decided or takes(choice[0], choice[1], choice[3])}
+
+
+def marks_of(fingerprint, texts):
+    """[(sign, number)] of a prompt's pairs, given as (chosen text, rejected text): 1, 0 or -1 as the chosen answer is
+    longer, as long or shorter, and a number drawn from the texts, of its own for each of several equal pairs."""
+    seen, marks = Counter(), []
+    for chosen, rejected in texts:
+        seen[chosen, rejected] += 1
+        drawn = sha256(f"{fingerprint}\0{chosen}\0{rejected}\0{seen[chosen, rejected]}".encode()).digest()
+        sign = (len(chosen) > len(rejected)) - (len(chosen) < len(rejected))
+        marks.append((sign, int.from_bytes(drawn[:8], "big")))
+    return marks
+
+
+class Balance:
+    """Keeps as many pairs whose chosen answer is shorter as such where it is longer, in each part of the data, and all
+    that are equally long. Of the kind that there is more of, the lowest numbers stay: the same pairs each time.
+
+    marks: (part, sign, number) of every pair that would go in, see `marks_of`. Takes 8 bytes a pair.
+    """
+
+    def __init__(self, marks):
+        found = defaultdict(lambda: {-1: array("Q"), 1: array("Q")})
+        for part, sign, number in marks:
+            if sign:
+                found[part][sign].append(number)
+        self.highest = {}
+        for part, kinds in found.items():
+            fewer = min(len(numbers) for numbers in kinds.values())
+            for sign, numbers in kinds.items():
+                self.highest[part, sign] = sorted(numbers)[fewer - 1] if fewer else -1
+
+    def keeps(self, part, sign, number):
+        return not sign or number <= self.highest.get((part, sign), -1)

@@ -1,0 +1,79 @@
+"""Rows -> the bytes of a file, some at a time: JSON Lines, CSV and Parquet."""
+
+import csv
+import io
+import json
+from itertools import chain
+
+ROWS_A_GROUP = 2000
+
+
+def jsonl(rows, columns):
+    for row in rows:
+        yield (json.dumps(row, ensure_ascii=False) + "\n").encode()
+
+
+def as_csv(rows, columns):
+    """UTF-8 with a header; a line feed ends each row, and texts are as they are, each in quotation marks (else Python
+    would leave a lone carriage return without)."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    for row in chain([columns], (row.values() for row in rows)):
+        table.writerow(row)
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+
+
+def parquet(rows, columns):
+    """One row group for each two thousand rows; the types are those of the first rows' values, texts and numbers. What
+    is nothing in all of these is a number later."""
+    import pyarrow  # here: it takes a moment to load, and only this needs it
+    import pyarrow.parquet
+
+    class Sink(io.RawIOBase):
+        """Gives on what is written into it."""
+
+        def __init__(self):
+            self.held = []
+
+        def writable(self):
+            return True
+
+        def write(self, data):
+            self.held.append(bytes(data))
+            return len(data)
+
+        def taken(self):
+            data, self.held = b"".join(self.held), []
+            return data
+
+    sink, writer, group = Sink(), None, []
+
+    def flush():
+        nonlocal writer
+        if not writer:
+            empty = [pyarrow.field(name, pyarrow.string()) for name in columns]
+            found = pyarrow.Table.from_pylist(group).schema if group else empty
+            types = [(one.name, pyarrow.float64() if one.type == pyarrow.null() else one.type) for one in found]
+            writer = pyarrow.parquet.ParquetWriter(sink, pyarrow.schema(types))
+        writer.write_table(pyarrow.Table.from_pylist(group, schema=writer.schema))
+        group.clear()
+
+    for row in rows:
+        group.append(row)
+        if len(group) == ROWS_A_GROUP:
+            flush()
+            yield sink.taken()
+    if group or not writer:
+        flush()
+    writer.close()
+    yield sink.taken()
+
+
+FILES = {"jsonl": jsonl, "csv": as_csv, "parquet": parquet}
+CONTENT_TYPES = {
+    "jsonl": "application/jsonl; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+}

@@ -1,0 +1,14 @@
+"""ms-swift: the messages with the chosen answer as the last, and the rejected one as a text. FORMATS.md section 3."""
+
+from datasets.formats.rows import Preference
+from datasets.formats.writing import messages, turns
+
+LABEL = "DPO (ms-swift)"
+WRITES = Preference
+
+
+def write(row):
+    return {
+        "messages": messages([*turns(row.prompt), ("assistant", row.chosen)]),
+        "rejected_response": row.rejected,
+    }

@@ -1,0 +1,15 @@
+"""Every judgment as a row of a CSV table, with texts, votes and all that was said."""
+
+from datasets.formats.rows import Judged
+
+LABEL = "Every judgment (CSV)"
+FILE = "csv"
+WRITES = Judged
+COLUMNS = (
+    "judgment", "comparison", "annotator", "decided_at", "seconds", "verdict", "flag", "surplus", "reasons", "reason",
+    "note", "tags", "system", "turns", "instruction", "input", "responses", "sources", "choices", "ratings", "said",
+)  # fmt: skip
+
+
+def write(row):
+    return row.columns

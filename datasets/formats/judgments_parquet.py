@@ -1,0 +1,12 @@
+"""Every judgment as a row of a Parquet table, the columns of `judgments-csv`."""
+
+from datasets.formats.judgments_csv import COLUMNS  # noqa: F401 - the same
+from datasets.formats.rows import Judged
+
+LABEL = "Every judgment (Parquet)"
+FILE = "parquet"
+WRITES = Judged
+
+
+def write(row):
+    return row.columns

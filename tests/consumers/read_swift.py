@@ -1,0 +1,46 @@
+"""What ms-swift makes of exported files: `python -I read_swift.py {"NAME": {"file": …, "columns": …}, …}` (JSON;
+columns: what `--columns` says).
+
+Its own `load_dataset` and preprocessors, strict, offline. The last line of stdout is one JSON object: version, and of
+each file its rows as texts in ChatML: [whole], [with chosen, with rejected] or [whole, label].
+"""
+
+import importlib.metadata
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+FOLDER = tempfile.TemporaryDirectory()
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": FOLDER.name, "MODELSCOPE_CACHE": FOLDER.name}
+sys.path.append(str(Path(__file__).parent))
+
+from swift.dataset import load_dataset  # noqa: E402
+from tiny import chatml  # noqa: E402
+
+
+def main():
+    read = {name: rows_of(**asked) for name, asked in json.loads(sys.argv[1]).items()}
+    print(json.dumps({"consumer": "ms-swift", "version": importlib.metadata.version("ms-swift"), "read": read}))
+
+
+def rows_of(file, columns=None):
+    dataset, _ = load_dataset(file, strict=True, columns=columns)
+    return [list(texts_of(row)) for row in dataset]
+
+
+def texts_of(row):
+    """As ms-swift's trainers take a row: a rejected answer stands for the last message."""
+    messages, response = row["messages"], row.get("rejected_response")
+    yield chatml(messages)
+    if response is not None:
+        yield chatml([*messages[:-1], {"role": "assistant", "content": response}])
+    if row.get("rejected_messages"):
+        yield chatml(row["rejected_messages"])
+    if row.get("label") is not None:
+        yield row["label"]
+
+
+if __name__ == "__main__":
+    main()

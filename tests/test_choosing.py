@@ -1,0 +1,209 @@
+"""What the votes of a prompt come to, and which pairs a balance keeps: plain votes in, plain pairs out."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datasets.choosing import EVERY, MAJORITY, SOFT, Balance, Chooser, Filters, Pair, Vote, marks_of
+
+A, B, C = 1, 2, 3
+THIRD = pytest.approx(1 / 3)
+NAMES = ("ann", "bob", "cid", "dan", "eve")
+
+
+def vote(chosen, rejected, strength=1, number=0, **said):
+    """A vote of the person of this number."""
+    plain = {"verdict": "left" if strength else "tie", "flagged": False, "gap": None}
+    at = datetime(2026, 3, 1 + number, tzinfo=UTC)
+    known = {"judgment": number, "annotator": NAMES[number % 5], "at": at, "chosen": chosen, "rejected": rejected}
+    return Vote(**{**plain, **known, "strength": strength, **said})
+
+
+def votes(*said):
+    """A vote of one person after the other, of (chosen, rejected) or (chosen, rejected, strength)."""
+    return [vote(*one, number=number) if len(one) == 3 else vote(*one, 1, number) for number, one in enumerate(said)]
+
+
+def came_to(said, tagged=(), **filters):
+    """(the pairs, what is left out) of one prompt with these tags."""
+    chooser = Chooser(Filters(**filters))
+    pairs = chooser.pairs(tagged, said)
+    assert sum(pair.times for pair in pairs) + chooser.left_out.total() == len(said)
+    return pairs, {reason: n for reason, n in chooser.left_out.items() if n}
+
+
+TWO_TO_ONE = votes((A, B), (B, A), (A, B))
+WITH_A_TIE = votes((A, B), (A, B), (A, B, 0), (B, A))
+
+# (votes, filters, the pairs, what is left out)
+CAME_TO = [
+    ([], {}, [], {}),
+    (TWO_TO_ONE, {}, [Pair(A, B, 2, THIRD, (2, 3))], {"outvoted": 1}),
+    (TWO_TO_ONE, {"mode": SOFT}, [Pair(A, B, 2, THIRD, (2, 3))], {"outvoted": 1}),
+    (TWO_TO_ONE, {"mode": EVERY},
+     [Pair(A, B, 1, 1.0, (1, 1)), Pair(B, A, 1, 1.0, (1, 1)), Pair(A, B, 1, 1.0, (1, 1))], {}),
+    (WITH_A_TIE, {}, [Pair(A, B, 2, 0.25, (2, 4))], {"outvoted": 1, "tie": 1}),
+    (WITH_A_TIE, {"min_agreement": 0.5}, [Pair(A, B, 2, 0.25, (2, 4))], {"outvoted": 1, "tie": 1}),
+    (WITH_A_TIE, {"min_agreement": 0.51}, [], {"low_agreement": 3, "tie": 1}),
+    (WITH_A_TIE, {"min_agreement": 0.51, "mode": SOFT}, [], {"low_agreement": 3, "tie": 1}),
+    (WITH_A_TIE, {"min_agreement": 1.0, "mode": EVERY},
+     [Pair(A, B, 1, 1.0, (1, 1)), Pair(A, B, 1, 1.0, (1, 1)), Pair(B, A, 1, 1.0, (1, 1))], {"tie": 1}),
+    (votes((A, B), (B, A)), {}, [], {"split": 2}),
+    (votes((A, B, 0), (B, A, 0)), {}, [], {"tie": 2}),
+    (votes((A, B), (B, C), (C, A)), {},
+     [Pair(A, B, 1, 1.0, (1, 1)), Pair(B, C, 1, 1.0, (1, 1)), Pair(C, A, 1, 1.0, (1, 1))], {}),
+    (TWO_TO_ONE, {"min_votes": 3}, [Pair(A, B, 2, THIRD, (2, 3))], {"outvoted": 1}),
+    (TWO_TO_ONE, {"min_votes": 4}, [], {"few_votes": 3}),
+    (WITH_A_TIE, {"min_votes": 4}, [Pair(A, B, 2, 0.25, (2, 4))], {"outvoted": 1, "tie": 1}),
+    (votes((A, B), (A, B), (A, C)), {"min_votes": 2, "mode": EVERY},
+     [Pair(A, B, 1, 1.0, (1, 1)), Pair(A, B, 1, 1.0, (1, 1))], {"few_votes": 1}),
+    (TWO_TO_ONE, {"min_votes": 2, "annotators": ("ann",)}, [], {"annotator": 2, "few_votes": 1}),
+    (TWO_TO_ONE, {"annotators": ("bob", "eve")}, [Pair(B, A, 1, 1.0, (1, 1))], {"annotator": 2}),
+    (TWO_TO_ONE, {"since": datetime(2026, 3, 2, tzinfo=UTC), "until": datetime(2026, 3, 3, tzinfo=UTC)},
+     [Pair(B, A, 1, 1.0, (1, 1))], {"date": 2}),
+    (votes((A, B, 1), (B, A, 2), (A, B, 0)), {"min_strength": 2}, [Pair(B, A, 1, 1.0, (1, 2))], {"weak": 1, "tie": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "filters", "pairs", "left_out"), CAME_TO)
+def test_votes_come_to_pairs_and_what_is_left_out(said, filters, pairs, left_out):
+    assert came_to(said, **filters) == (pairs, left_out)
+
+
+@pytest.mark.parametrize(
+    ("said", "strength"),
+    [
+        ([(A, B, 3)], 3.0),
+        ([(A, B, 3), (A, B, 2)], 2.5),
+        ([(A, B, 3), (A, B, 0)], 1.5),
+        ([(A, B, 3), (A, B, 3), (B, A, 1)], 5 / 3),
+        ([(A, B, 1), (A, B, 1), (B, A, 2)], 0.0),
+        ([(A, B, 1), (A, B, 1), (B, A, 3)], 0.0),
+    ],
+)
+@pytest.mark.parametrize("mode", [MAJORITY, SOFT])
+def test_a_pair_is_as_strong_as_its_votes_in_the_mean_and_never_below_zero(said, strength, mode):
+    ((pair,), _) = came_to(votes(*said), mode=mode)
+    assert (pair.chosen, pair.strength) == (A, pytest.approx(strength))
+
+
+def test_a_vote_for_itself_is_as_strong_as_it_was_said():
+    pairs, _ = came_to(votes((A, B, 3), (B, A, 2)), mode=EVERY)
+    assert [pair.strength for pair in pairs] == [3.0, 2.0]
+
+
+@pytest.mark.parametrize(("verdict", "reason"), [("both_bad", "both_bad"), ("rate", "no_choice"), ("", "no_choice")])
+def test_a_verdict_without_a_choice_is_left_out_with_its_reason(verdict, reason):
+    assert came_to([vote(None, None, None, verdict=verdict)]) == ([], {reason: 1})
+
+
+@pytest.mark.parametrize(
+    ("asked", "tagged", "goes_in"),
+    [((), [], True), ((), ["x"], True), (("x",), [], False), (("x",), ["y"], False), (("x", "y"), ["z", "y"], True)],
+)
+def test_a_prompt_with_any_of_the_tags_goes_in(asked, tagged, goes_in):
+    pairs, left_out = came_to(TWO_TO_ONE, tagged, tags=asked)
+    assert (len(pairs), left_out) == ((1, {"outvoted": 1}) if goes_in else (0, {"tag": 3}))
+
+
+def test_what_anybody_flagged_goes_in_unless_it_is_asked_not_to():
+    said = [vote(A, B), vote(A, B, number=1, flagged=True)]
+    assert came_to(said)[0][0].votes == (2, 2)
+    assert came_to(said, flags="without") == ([Pair(A, B, 1, 1.0, (1, 1))], {"flagged": 1})
+
+
+# --- how often votes are wrong ---------------------------------------------------------------------------------------
+
+
+def flip_rate(*prompts, **filters):
+    chooser = Chooser(Filters(**filters))
+    for said in prompts:
+        chooser.pairs([], said)
+    return chooser.flip_rate()
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [[], [votes((A, B))], [votes((A, B)), votes((A, B))], [votes((A, B), (A, C))], [votes((A, B), (B, A, 0))]],
+)
+def test_nothing_is_known_where_no_two_votes_met(prompts):
+    assert flip_rate(*prompts) is None
+
+
+def test_people_who_always_agree_are_never_wrong():
+    assert flip_rate(votes((A, B), (A, B)), votes((B, A), (B, A), (B, A))) == 0
+
+
+def test_people_who_agree_half_the_time_or_less_are_wrong_half_the_time():
+    assert flip_rate(votes((A, B), (A, B)), votes((A, B), (B, A))) == 0.5
+    assert flip_rate(votes((A, B), (B, A))) == 0.5
+
+
+@pytest.mark.parametrize("e", [0.1, 0.2, 0.4])
+def test_a_flip_rate_comes_back_from_what_it_makes_of_two_votes(e):
+    """Of two votes that are each flipped with probability e, 2e(1-e) differ."""
+    of_a_hundred = round(100 * 2 * e * (1 - e))
+    agree, differ = votes((A, B), (A, B)), votes((A, B), (B, A))
+    assert flip_rate(*[agree] * (100 - of_a_hundred), *[differ] * of_a_hundred) == pytest.approx(e)
+
+
+def test_each_two_votes_on_a_pair_are_compared_once_and_ties_not_at_all():
+    chooser = Chooser(Filters(mode=EVERY))
+    chooser.pairs([], votes((A, B), (A, B), (B, A), (A, B, 0), (A, C)))
+    assert (chooser.alike, chooser.unlike) == (1, 2)
+
+
+# --- as often the shorter as the longer ------------------------------------------------------------------------------
+
+
+def test_a_mark_tells_which_answer_is_longer():
+    assert [sign for sign, _ in marks_of("f", [("longer", "a"), ("a", "b"), ("a", "longer")])] == [1, 0, -1]
+
+
+def test_equal_pairs_have_numbers_of_their_own_and_the_same_each_time():
+    marks = marks_of("f", [("aa", "b")] * 3 + [("aa", "c")])
+    assert len(set(marks)) == 4
+    assert marks == marks_of("f", [("aa", "b")] * 3 + [("aa", "c")])
+    assert marks_of("f", [("aa", "b")]) == marks[:1]
+    assert not set(marks) & set(marks_of("g", [("aa", "b")] * 3))
+
+
+def kept(marks):
+    """Those of [(part, sign, number)] that a balance of them keeps."""
+    balance = Balance(marks)
+    return [mark for mark in marks if balance.keeps(*mark)]
+
+
+MARKS = st.lists(
+    st.tuples(st.sampled_from(["train", "test"]), st.sampled_from([-1, 0, 1]), st.integers(0, 2**64 - 1)),
+    max_size=30,
+    unique_by=lambda mark: mark[2],
+)
+
+
+@given(marks=MARKS)
+def test_as_many_shorter_as_longer_are_kept_in_each_part_and_all_that_are_equal(marks):
+    there, stay = (Counter((part, sign) for part, sign, _ in some) for some in (marks, kept(marks)))
+    for part in ("train", "test"):
+        fewer = min(there[part, -1], there[part, 1])
+        assert [stay[part, sign] for sign in (-1, 0, 1)] == [fewer, there[part, 0], fewer]
+
+
+@given(marks=MARKS, random=st.randoms())
+def test_the_same_pairs_are_kept_in_whatever_order_they_come(marks, random):
+    assert set(kept(random.sample(marks, len(marks)))) == set(kept(marks))
+
+
+@given(marks=MARKS, number=st.integers(0, 2**64 - 1))
+def test_a_further_pair_of_the_rarer_kind_drives_none_out(marks, number):
+    there = Counter(sign for part, sign, _ in marks if part == "train" and sign)
+    rarer = -1 if there[-1] < there[1] else 1
+    assert there[-1] == there[1] or set(kept(marks)) <= set(kept([*marks, ("train", rarer, number)]))
+
+
+def test_what_there_is_only_one_kind_of_is_not_kept():
+    balance = Balance([("", 1, 0), ("", 1, 7)])
+    assert [balance.keeps("", sign, 0) for sign in (1, 0, -1)] == [False, True, False]

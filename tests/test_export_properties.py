@@ -1,0 +1,240 @@
+"""Whatever people say of whatever texts, and whatever is asked of it: each file holds what most of them chose, and
+accounts for the rest."""
+
+import itertools
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from datasets.choosing import EVERY, MAJORITY, SOFT, UNFLAGGED, Filters
+from datasets.exports import Export
+from datasets.models import Choice, Comparison, Judgment, Response
+from tests.test_export import DIALECTS, LABELS, PREFERENCES, SFT, TABLES, heard, lines_of, reconcile
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = ("ann", "bob", "cid", "dan")
+TAGS = ("x", "y")
+PAIRS = list(itertools.combinations(range(4), 2))
+VOTES_COUNTED = {"votes_chosen", "votes_total"}
+
+
+def day(number):
+    return datetime(2026, 3, number, tzinfo=UTC)
+
+
+anything = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=9)
+texts = (st.text("ab \n", min_size=1, max_size=4) | anything).filter(str.strip)
+prompts = st.fixed_dictionaries(
+    {"instruction": texts, "responses": st.lists(texts, min_size=2, max_size=4, unique=True)},
+    optional={
+        "system": anything,
+        "input": anything,
+        "history": st.lists(st.tuples(texts, texts), max_size=2),
+        "tags": st.lists(st.sampled_from(TAGS), max_size=2),
+    },
+)
+stated = st.sampled_from([*["left", "right"] * 3, "tie", "both_bad"])
+acts = st.lists(
+    st.tuples(
+        st.sampled_from([0, 0, 0, 1, 2]),  # of which prompt
+        st.sampled_from([(0, 1)] * 6 + PAIRS),
+        st.sampled_from(PEOPLE),
+        stated,
+        st.integers(1, 3),
+        st.none() | stated,  # by the criterion `style`
+        st.booleans(),  # whether the first answer stands left
+    ),
+    min_size=4,
+    max_size=14,
+    unique_by=lambda act: act[:3],
+)
+flags = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(PAIRS)), max_size=1)
+filters = st.builds(
+    Filters,
+    mode=st.sampled_from([MAJORITY, EVERY, SOFT]),
+    min_agreement=st.sampled_from([0.0, 0.0, 0.0, 0.5, 0.6, 1.0]),
+    annotators=st.sampled_from([(), (), (), PEOPLE[:3], PEOPLE[1:2]]),
+    since=st.sampled_from([None, None, None, day(2)]),
+    until=st.sampled_from([None, None, None, day(4)]),
+    min_strength=st.sampled_from([1, 1, 1, 2, 3]),
+    criterion=st.sampled_from(["", "", "style"]),
+    min_votes=st.sampled_from([1, 1, 1, 2, 3]),
+    tags=st.sampled_from([(), (), (), TAGS[:1], TAGS]),
+    flags=st.sampled_from(["", UNFLAGGED]),
+    balanced=st.booleans(),
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one person said of two answers by a criterion, as the test remembers it. said: (chosen, rejected) texts."""
+
+    prompt: int
+    pair: frozenset
+    who: str
+    said: tuple
+    strength: int
+
+
+class World:
+    """A dataset of these prompts, with these acts stored, and what the test knows of them."""
+
+    def __init__(self, make_dataset, slug, rows, acts, flags):
+        self.rows = [row | {"instruction": f"{row['instruction']} {n}"} for n, row in enumerate(rows)]
+        self.dataset = make_dataset(self.rows, slug=slug)
+        self.prompts = list(self.dataset.prompts.order_by("pk"))
+        self.said, self.flagged, self.acts = defaultdict(list), set(), []
+        for number, pair in flags:
+            if found := self.comparison(number, pair):
+                self.flagged.add((number, pair))
+                self.judgment(*found, "dan", "", state=Judgment.State.SKIPPED, flag="leak")
+        for act in acts:
+            self.act(*act)
+
+    def comparison(self, number, pair):
+        """(the comparison, its two answers), where there are these."""
+        if number >= len(self.rows) or max(pair) >= len(self.rows[number]["responses"]):
+            return None
+        prompt, texts = self.prompts[number], [self.rows[number]["responses"][place] for place in pair]
+        answers = [Response.objects.get(prompt=prompt, text=text) for text in texts]
+        key = Comparison.key_of([answer.pk for answer in answers])
+        made, _ = Comparison.objects.get_or_create(key=key, defaults={"dataset": self.dataset, "prompt": prompt})
+        return made, answers
+
+    def judgment(self, comparison, answers, who, verdict, **known):
+        order, at = [answer.pk for answer in answers], day(1 + PEOPLE.index(who))
+        known = {"state": Judgment.State.SAVED, "decided_at": at, "imported_by": who, **known}
+        return Judgment.objects.create(
+            comparison=comparison, dataset=self.dataset, order=order, verdict=verdict, **known
+        )
+
+    def act(self, number, pair, who, verdict, strength, style, first_left):
+        found = self.comparison(number, pair)
+        if found is None or ((number, pair) in self.flagged and who == "dan"):
+            return
+        comparison, answers = found[0], found[1] if first_left else found[1][::-1]
+        said = {"criteria": {"style": {"verdict": [style]}}} if style else {}
+        judgment = self.judgment(comparison, answers, who, verdict, said=said)
+        self.acts.append((number, pair, who))
+        for criterion, verdict_by in (("", verdict), ("style", style)):
+            self.choice(judgment, answers, criterion, verdict_by, strength, (number, pair, who))
+
+    def choice(self, judgment, answers, criterion, verdict, strength, act):
+        if verdict not in ("left", "right", "tie"):
+            return
+        chosen, rejected = answers if verdict != "right" else answers[::-1]
+        strength = 0 if verdict == "tie" else strength
+        Choice.objects.create(
+            judgment=judgment, chosen=chosen, rejected=rejected, strength=strength, criterion=criterion
+        )
+        number, pair, who = act
+        self.said[criterion].append(Said(number, frozenset(pair), who, (chosen.text, rejected.text), strength))
+
+    def is_asked(self, filters, number, pair, who):
+        """Whether the filters on prompts, people, dates and flags let an act through."""
+        at, tags = day(1 + PEOPLE.index(who)), self.rows[number].get("tags", [])
+        return not (
+            (filters.tags and set(tags).isdisjoint(filters.tags))
+            or (filters.annotators and who not in filters.annotators)
+            or (filters.since and at < filters.since)
+            or (filters.until and at >= filters.until)
+            or (filters.flags and (number, tuple(sorted(pair))) in self.flagged)
+        )
+
+    def pairs(self, filters):
+        """[(prompt, chosen, rejected, times, strength, votes)] that should go out, before any balance."""
+        of_pairs, found = defaultdict(list), []
+        for one in self.said[filters.criterion]:
+            strong = one.strength == 0 or one.strength >= filters.min_strength
+            if strong and self.is_asked(filters, one.prompt, one.pair, one.who):
+                of_pairs[one.prompt, one.pair].append(one)
+        for (number, _), votes in of_pairs.items():
+            if len(votes) < filters.min_votes:
+                continue
+            decided = [one for one in votes if one.strength]
+            if filters.mode == EVERY:
+                found += [(number, *one.said, 1, one.strength, (1, 1)) for one in decided]
+                continue
+            for side in {one.said for one in decided}:
+                for_it = sum(one.said == side for one in decided)
+                if for_it * 2 > len(decided) and for_it / len(votes) >= filters.min_agreement:
+                    net = sum(one.strength * (1 if one.said == side else -1) for one in decided) / len(votes)
+                    found.append((number, *side, for_it, max(0, net), (for_it, len(votes))))
+        return found
+
+    def turns(self, number):
+        """((role, text), …) of a prompt as trainers are to see it."""
+        row = self.rows[number]
+        system = [("system", row["system"])] if row.get("system") else []
+        earlier = [turn for pair in row.get("history", []) for turn in zip(("user", "assistant"), pair, strict=True)]
+        asked = row["instruction"] + (f"\n{row['input']}" if row.get("input") else "")
+        return (*system, *earlier, ("user", asked))
+
+
+numbers = itertools.count()
+several = {"max_examples": 50, "deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+
+
+@settings(**several)
+@given(rows=st.lists(prompts, min_size=1, max_size=3), acts=acts, flags=flags, filters=filters)
+def test_a_file_holds_what_most_people_chose_and_accounts_for_the_rest(make_dataset, rows, acts, flags, filters):
+    world = World(make_dataset, f"random-{next(numbers)}", rows, acts, flags)
+    pairs = world.pairs(filters)
+    for name in DIALECTS:
+        export = Export(world.dataset, name, filters)
+        lines = lines_of(name, b"".join(export.lines()))
+        account = export.account()
+        assert account["rows"] == len(lines)
+        reconcile(account, filters.criterion)
+        assert len({tuple(line) for line in lines}) <= 1
+        if name in TABLES:
+            of_all = [act for act in world.acts if world.is_asked(filters, *act)]
+            flagged = [act for act in world.flagged if world.is_asked(filters, *act, "dan")]
+            assert len(lines) == len(of_all) + len(flagged)
+            continue
+        soft = filters.mode == SOFT and name in PREFERENCES
+        assert {VOTES_COUNTED & set(line) == VOTES_COUNTED for line in lines} <= {soft}
+        found, expected = rows_in(lines), rows_expected(name, world, pairs, soft)
+        if not filters.balanced:
+            assert found == expected
+        elif name in PREFERENCES:
+            assert found <= expected
+            signs = Counter((len(row[1]) > len(row[2])) - (len(row[1]) < len(row[2])) for row in found.elements())
+            assert signs[1] == signs[-1] or account["left_out"].keys() & {
+                "same_answer",
+                "needs_history",
+                "needs_system",
+            }
+
+
+def rows_in(lines):
+    """How often each row stands in a file, as plain values."""
+    counted = Counter()
+    for line in lines:
+        prompt, answers = heard(line)
+        besides = [line[key] for key in ("margin", "label") if key in line]
+        besides += [(line["votes_chosen"], line["votes_total"])] if "votes_chosen" in line else []
+        counted[tuple(prompt), *answers, *besides] += 1
+    return counted
+
+
+def rows_expected(name, world, pairs, soft):
+    """The same, as the people would have it."""
+    rows, wanted = Counter(), Counter()
+    for number, chosen, rejected, times, strength, votes in pairs:
+        turns = world.turns(number)
+        wanted[turns, chosen] += times
+        wanted[turns, rejected] -= times
+        if name in PREFERENCES and chosen.strip() != rejected.strip():
+            besides = [strength] if name == "reward" else []
+            rows[turns, chosen, rejected, *besides, *([votes] if soft else [])] += 1
+    if name in SFT:
+        rows = Counter({(world.turns(number), chosen) for number, chosen, *_ in pairs})
+    if name in LABELS:
+        rows = Counter((*row, times > 0) for row, times in wanted.items() if times)
+    return Counter({row: n for row, n in rows.items() if name not in ("alpaca", "dpo-text") or len(row[0]) == 1})
