@@ -203,11 +203,12 @@ def weights(manifest):
 
 
 def trl_dpo(manifest):
-    """For `trl dpo --config trl-dpo.yaml`, run in the folder of the archive; None without the dialect."""
+    """For `trl dpo`, run in the folder of the archive; None without the dialect. The folder is named on the command
+    line: with datasets 5.2 "." loads nothing."""
     if not parts_of(manifest, "dpo"):
         return None
     rate, said = smoothing(manifest)
-    about = ["trl dpo --config trl-dpo.yaml", "Name your model. The folder of this file is the dataset.", said]
+    about = ['trl dpo --config trl-dpo.yaml --dataset_name "$PWD"', "Name your model.", said]
     return settings_file(about, trl(manifest, "dpo") | {"beta": 0.1, "loss_type": "sigmoid", "label_smoothing": rate})
 
 
@@ -217,7 +218,7 @@ def trl_kto(manifest):
     wanted, unwanted = weights(manifest)
     labels = manifest["labels"]
     said = f"{labels['true']} wanted and {labels['false']} unwanted answers: the weights make them count the same."
-    about = ["trl kto --config trl-kto.yaml", "Name your model. The folder of this file is the dataset.", said]
+    about = ['trl kto --config trl-kto.yaml --dataset_name "$PWD"', "Name your model.", said]
     return settings_file(about, trl(manifest, "kto") | {"desirable_weight": wanted, "undesirable_weight": unwanted})
 
 
@@ -225,7 +226,6 @@ def trl(manifest, dialect):
     evaluated = "validation" in parts_of(manifest, dialect)
     return {
         "model_name_or_path": "YOUR-MODEL",
-        "dataset_name": ".",
         "dataset_config": dialect,
         "dataset_train_split": "train",
         **({"dataset_test_split": "validation", "eval_strategy": "epoch"} if evaluated else {"eval_strategy": "no"}),

@@ -95,6 +95,7 @@ def prompt_page(request, dataset, pk):
         "dataset": dataset,
         "pk": prompt.pk,
         "prompt": shown_prompt(prompt).html,
+        "tags": prompt.tags,
         "responses": [(response, html.html) for response, html in zip(responses, shown, strict=True)],
         "comparisons": prompt.comparisons.filter(held="").count(),
         "votes": Judgment.objects.votes().filter(comparison__prompt=prompt).count(),

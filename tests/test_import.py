@@ -624,3 +624,15 @@ def test_the_primers_examples_go_in_and_come_out_equal_key_for_key(put, key, nam
     written = [json.loads(line) for line in Export(Dataset.objects.get(), name).lines()]
     originals = {text: json.loads(text) for text in examples}  # the primer shows two of them twice
     assert [json.dumps(row) for row in written] == [json.dumps(row) for row in originals.values()]
+
+
+def test_tags_come_along_and_are_added_to(make_dataset, admin, client):
+    row = {"prompt": "Why?", "responses": ["one", "two"]}
+    make_dataset([row | {"tags": ["maths", " code ", 7, "", "maths"]}, {**row, "prompt": "Who?", "tags": "a, b，c"}])
+    dataset = make_dataset([row | {"tags": ["new", "code"]}])
+    assert [prompt.tags for prompt in dataset.prompts.order_by("pk")] == [["maths", "code", "new"], ["a", "b", "c"]]
+    client.force_login(admin)
+    assert (
+        "maths, code, new"
+        in client.get(f"/datasets/demo/prompts/{dataset.prompts.earliest('pk').pk}/").content.decode()
+    )

@@ -227,13 +227,6 @@ def test_a_bundle_trains_with_the_commands_of_trl(tmp_path, script):
     assert report["steps"] == 2
 
 
-@pytest.mark.xfail(reason="`dataset_name: .`: datasets 5.2.0 finds no name in a lone dot", strict=True)
-@pytest.mark.django_db(transaction=True)
-def test_the_folder_of_a_bundle_need_not_be_named(tmp_path):
-    bundle = bundle_of(tmp_path, as_parts(), ["dpo"])
-    report_of(run("consumers", "trl_command.py", "dpo", bundle / "dpo.jsonl", folder=bundle))
-
-
 @pytest.mark.django_db
 def test_ms_swift_reads_what_was_exported(tmp_path):
     paths = export(tmp_path, as_parts(), *SWIFT)
