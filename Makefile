@@ -14,6 +14,7 @@ run: .venv/installed
 	@$(PY) -m config.translations
 	@$(PY) manage.py migrate --verbosity 0
 	@$(PY) manage.py take_up_imports > /dev/null
+	@$(PY) manage.py work --until-idle > /dev/null &
 	@$(PY) manage.py load_demo > /dev/null
 	@echo
 	@echo "  Chosen is at  http://127.0.0.1:$(PORT)   (stop with Ctrl-C)"

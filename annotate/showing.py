@@ -81,6 +81,8 @@ def comparison_context(judgment, form=None, differing=False):
         context["reason"] = said.get("reason", "")
     if "flag" in asked.verdicts:
         context["flags"] = FLAG_LABELS.items()
+        filled = {name: form.data.get(name, "") for name in ("flag", "note")} if form else {}
+        context["flagging"] = filled if any(filled.values()) else None
     if form:
         context["errors"] = errors_of(form)
     return context

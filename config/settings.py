@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "axes",
     "datasets.apps.DatasetsConfig",
     "annotate.apps.AnnotateConfig",
+    "api.apps.ApiConfig",
 ]
 
 MIDDLEWARE = [
@@ -140,6 +141,9 @@ WHITENOISE_AUTOREFRESH = DEBUG
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
+
+# The web process starts a worker for a task when there is one; off where workers of their own run.
+START_WORKERS = env.bool("START_WORKERS", default=True)
 
 SESSION_ENGINE = "config.sessions"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30

@@ -25,6 +25,7 @@ from datasets.exports import STATES, Writer, counted, passed_over, prompts_asked
 from datasets.formats import rows, writable
 from datasets.formats.writing import turns
 from datasets.identity import sha256
+from datasets.models import Prompt
 from datasets.moment import one_moment
 from datasets.snapshots import keep
 from datasets.splits import PARTS, give_groups, part_of
@@ -59,14 +60,14 @@ def bundled():
     return [name for name, module in writable().items() if STATES[module.WRITES]]
 
 
-def make_bundle(dataset, settings, made_by=""):
-    """Make the archive and keep it; the Snapshot."""
-    with archive_of(dataset, settings, made_by) as (path, manifest, made_at):
+def make_bundle(dataset, settings, made_by="", progress=lambda done, total: None):
+    """Make the archive and keep it; the Snapshot. progress(done, total) is called between two prompts."""
+    with archive_of(dataset, settings, made_by, progress) as (path, manifest, made_at):
         return keep(dataset, path, manifest, made_at, made_by)
 
 
 @contextlib.contextmanager
-def archive_of(dataset, settings, made_by=""):
+def archive_of(dataset, settings, made_by="", progress=lambda done, total: None):
     """(path, manifest, when) of an archive that is there for as long as it is looked at."""
     give_groups(dataset)
     made_at = timezone.now()
@@ -74,7 +75,7 @@ def archive_of(dataset, settings, made_by=""):
         folder = Path(name)
         with one_moment():
             made = Making(dataset, settings, folder)
-            made.write()
+            made.write(progress)
         manifest = made.manifest(made_at, made_by)
         archive = folder / "bundle.zip"
         write_archive(archive, made.members(), manifest, made_at)
@@ -134,8 +135,9 @@ class Making:
         self.counts = Counter()
         self.labels = Counter()
 
-    def write(self):
+    def write(self, progress):
         """Everything that is read from the database."""
+        total = Prompt.objects.filter(dataset=self.dataset).count()
         with (
             open(self.folder / PAIRS, "w", encoding="utf-8", newline="") as pairs,
             open(self.folder / LEFT_OUT, "w", encoding="utf-8") as left_out,
@@ -144,7 +146,8 @@ class Making:
             table.writerow(PAIRS_COLUMNS)
             for writer in self.writers.values():
                 writer.refused = lambda reason, row, name=writer.name: left_out.write(refusal(name, reason, row))
-            for asked in prompts_asked(self.dataset, self.chooser, self.part_of):
+            for number, asked in enumerate(prompts_asked(self.dataset, self.chooser, self.part_of)):
+                progress(number, total)
                 self.write_prompt(asked)
                 table.writerows(pairs_rows(asked))
         self.skips, self.flags = passed_over(self.dataset)

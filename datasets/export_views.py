@@ -10,9 +10,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from datasets import reasons
+from datasets import reasons, tasks
 from datasets.access import dataset_admin_required
-from datasets.bundles import BUNDLE, DIALECTS, archive_of, make_bundle
+from datasets.bundles import BUNDLE, DIALECTS, archive_of
 from datasets.encoding import CONTENT_TYPES
 from datasets.exports import Export
 from datasets.filters import BundleForm, FilterForm
@@ -113,8 +113,9 @@ def bundle_make(request, dataset):
         for error in [*form.errors.values(), *bundle.errors.values()]:
             messages.error(request, " ".join(error))
         return redirect("exports", dataset.slug)
-    kept = make_bundle(dataset, bundle.settings(form.filters()), request.user.username)
-    return redirect("bundle", dataset.slug, kept.number)
+    said = {name: values for name, values in request.POST.lists() if name != "csrfmiddlewaretoken"}
+    job = tasks.bundle_of(dataset, request.user, said)
+    return redirect("task", job.pk)
 
 
 @dataset_admin_required

@@ -1,6 +1,8 @@
-"""What a file holds: JSONL, a JSON array (or values one after the other), CSV or TSV, each optionally gzipped.
+"""What a file holds: JSONL, a JSON array (or values one after the other), CSV, TSV, Parquet or .xlsx, each optionally
+gzipped.
 
-Told apart by content. Reading streams; memory holds one row and a buffer, never the file.
+Told apart by content. Reading streams; memory holds one row and a buffer, never the file. Text is UTF-8, or in a
+table UTF-16 with a mark or GB18030, as spreadsheets save it.
 """
 
 import codecs
@@ -8,9 +10,12 @@ import csv
 import gzip
 import io
 import json
+import shutil
+import tempfile
 import zlib
 from dataclasses import dataclass
 
+from datasets.charsets import UTF16, other_encoding
 from datasets.formats.rows import Refused, Table
 
 HEAD = 1 << 20
@@ -67,16 +72,53 @@ class Inflated:
     def read(self, size):
         chunk = self.plain.read(size)
         self.count += len(chunk)
-        if self.count > max(SWELLS_FROM, SWELLS_AT_MOST * self.packed.count):
+        if swells(self.count, self.packed.count):
             raise FileProblem("swells", f"{self.count // self.packed.count} : 1")
         return chunk
 
 
+def swells(size, packed):
+    return size > max(SWELLS_FROM, SWELLS_AT_MOST * packed)
+
+
+def may_swell(size, packed):
+    """Refuse a table that unpacks to so much more than any text does."""
+    if swells(size, packed):
+        raise FileProblem("too_packed", f"{size // max(packed, 1)} : 1")
+
+
+class Recoded:
+    """A stream of another encoding, as UTF-8. What is no text in it is none in UTF-8 either: readers refuse it."""
+
+    def __init__(self, stream, encoding, errors):
+        self.stream, self.errors, self.rest = stream, errors, b""
+        self.decode = codecs.getincrementaldecoder(encoding)(errors).decode
+
+    def read(self, size):
+        while len(self.rest) < size:
+            chunk = self.stream.read(size)
+            try:
+                self.rest += self.decode(chunk, final=not chunk).encode("utf-8", self.errors)
+            except UnicodeDecodeError as error:
+                raise FileProblem("utf16", str(error)) from None
+            if not chunk:
+                break
+        taken, self.rest = self.rest[:size], self.rest[size:]
+        return taken
+
+
 def items(stream):
-    """(kind, iterator of Item) of a binary stream; kind is `jsonl`, `json`, `csv` or `tsv`. Raises FileProblem."""
+    """(kind, iterator of Item) of a binary stream; kind is `jsonl`, `json`, `csv`, `tsv`, `parquet` or `xlsx`. Raises
+    FileProblem."""
     head = stream.read(HEAD)
     if head.startswith(b"\x1f\x8b"):
         stream = Inflated(Chained(head, stream))
+        head = unzipped(stream.read, HEAD)
+    if head.startswith((b"PAR1", b"PK\x03\x04")):
+        kind, read = ("parquet", columns) if head.startswith(b"PAR1") else ("xlsx", sheet)
+        return kind, unbroken(read(unzipped(whole, head, stream)))
+    if encoding := other_encoding(head):
+        stream = Recoded(Chained(head, stream), *encoding)
         head = unzipped(stream.read, HEAD)
     encoded_as(head)
     head = head.removeprefix(codecs.BOM_UTF8)
@@ -85,9 +127,18 @@ def items(stream):
     return kind, unbroken(read(body, *options))
 
 
-def unzipped(read, size):
+def whole(head, stream):
+    """The stream as a file that can be read from any place: itself where it is one, else a copy on disk."""
+    if getattr(stream, "seekable", bool)() and stream.tell() == len(head):
+        return stream
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - it goes when nobody reads it any more
+    shutil.copyfileobj(io.BufferedReader(Chained(head, stream)), copy)
+    return copy
+
+
+def unzipped(read, *args):
     try:
-        return read(size)
+        return read(*args)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FileProblem("cut_off_gzip", str(error)) from None
 
@@ -107,9 +158,7 @@ def encoded_as(head):
     if not head.strip(b" \t\r\n\xef\xbb\xbf"):
         raise FileProblem("empty_file")
     start = head[:4096]
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (
-        len(start) > 8 and (start[1:9:2] == bytes(4) or start[0:8:2] == bytes(4))
-    ):
+    if start.startswith(UTF16) or (len(start) > 8 and (start[1:9:2] == bytes(4) or start[0:8:2] == bytes(4))):
         raise FileProblem("utf16")
     first_line = start.lstrip(b" \t\r\n\xef\xbb\xbf").split(b"\n", 1)[0]
     if first_line[:1] not in (b"{", b"["):
@@ -282,19 +331,52 @@ def table(body, delimiter):
     which readers refuse with their field."""
     csv.field_size_limit(LONGEST_ROW)
     text = io.TextIOWrapper(body, "utf-8", errors="surrogateescape", newline="")
-    reader = csv.reader(lines(text), delimiter=delimiter, strict=True)
-    header, begin = [], 1
+    yield from under_header(table_rows(csv.reader(lines(text), delimiter=delimiter, strict=True)))
+
+
+def table_rows(reader):
+    """(line, cells) of each row."""
+    begin = 1
     try:
         for cells in reader:
             line, begin = begin, reader.line_num + 1
-            if header and any(cells):
-                ragged = len(cells) != len(header)
-                yield Item(line, table_row(header, cells), cells if ragged else dict(zip(header, cells, strict=True)))
-            elif any(cells):
-                header = table_header(cells, line)
+            yield line, cells
     except csv.Error as error:
         code = "row_too_long" if "field limit" in str(error) else "bad_table"
         raise FileProblem(code, str(error), begin) from None
+
+
+def under_header(rows):
+    """The Items of (line, cells): the first row that is not empty has the names."""
+    header = []
+    for line, cells in rows:
+        if header and any(cells):
+            ragged = len(cells) != len(header)
+            yield Item(line, table_row(header, cells), cells if ragged else dict(zip(header, cells, strict=True)))
+        elif any(cells):
+            header = table_header(cells, line)
+
+
+def sheet(file):
+    """The first sheet of a workbook, as a table; the line is the row's number in it."""
+    from datasets import workbooks  # here: it builds on this module
+
+    yield from under_header(as_wide_as_the_first(workbooks.rows(file)))
+
+
+def as_wide_as_the_first(rows):
+    """Rows that end at their last filled cell, with empty ones up to where the first row ends."""
+    width = 0
+    for line, cells in rows:
+        width = width or len(cells)
+        yield line, cells + [""] * (width - len(cells))
+
+
+def columns(file):
+    """The rows of a Parquet file; the line is the row's number in it."""
+    from datasets import parquet  # here: it builds on this module
+
+    yield from parquet.rows(file)
 
 
 def lines(text):

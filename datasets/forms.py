@@ -35,7 +35,9 @@ class UploadForm(forms.Form):
     files = FilesField(
         label=_("Files"),
         allow_empty_file=True,
-        help_text=_("JSON Lines, a JSON array, CSV or TSV, also as .gz. The shape is told by the content."),
+        help_text=_(
+            "JSON Lines, a JSON array, CSV, TSV, Parquet or .xlsx, also as .gz. The shape is told by the content."
+        ),
     )
     overlap = forms.IntegerField(
         label=_("Judgments wanted per comparison"),

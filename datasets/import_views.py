@@ -8,9 +8,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
-from datasets import imports, reasons
+from datasets import imports, reasons, tasks
 from datasets.access import admin_required, dataset_admin_required
-from datasets.files import FileProblem
 from datasets.forms import UploadForm
 from datasets.models import Dataset, Import
 from datasets.paging import after_of
@@ -29,30 +28,23 @@ def upload(request):
     sent = (request.POST, request.FILES) if request.method == "POST" else (None, None)
     form = UploadForm(*sent, initial={"slug": request.GET.get("dataset", "")})
     if form.is_bound and form.is_valid():
-        files = [(file.name, file) for file in form.cleaned_data["files"]]
-        try:
-            run = imports.check(files, form.cleaned_data["slug"])
-        except FileProblem as problem:
-            form.add_error("files", in_words(problem))
-        else:
-            Import.objects.filter(pk=run.pk).update(created_by=request.user, overlap=form.cleaned_data["overlap"])
-            return redirect("import", run.pk)
+        said = form.cleaned_data
+        job = tasks.check_upload(said["files"], said["slug"], said["overlap"], request.user)
+        if job.state != job.State.FAILED:
+            return redirect("task", job.pk)
+        form.add_error("files", reasons.JOB.get(job.error, job.error))
     status = 422 if form.errors else 200
     slugs = Dataset.objects.values_list("slug", flat=True)
     return render(request, "datasets/upload.html", {"form": form, "slugs": slugs}, status=status)
 
 
-def in_words(problem):
-    """What is wrong with a file, for the person who chose it."""
-    place = _("%(file)s, line %(line)s") if problem.line else "%(file)s"
-    detail = f" ({problem.detail})" if problem.detail else ""
-    return f"{place % {'file': problem.file, 'line': problem.line}}: {reasons.FILE[problem.code]}{detail}"
-
-
 def store(request, pk):
     """Store what was checked and show the dataset."""
+    without = [doubt for doubt in request.POST.getlist("without") if doubt in reasons.DOUBTS]
+    job = tasks.store_import(Import.objects.get(pk=pk), request.user, without)
+    if job.state != job.State.DONE:
+        return redirect("task", job.pk)
     run = Import.objects.get(pk=pk)
-    imports.store(run, run.overlap)
     said = ngettext("%(n)s row read", "%(n)s rows read", run.rows) % {"n": run.rows}
     counts = _("%(prompts)s new prompts, %(responses)s answers, %(choices)s choices, %(duplicates)s duplicates.")
     messages.success(request, f"{said}: {counts % vars(run)}")
@@ -111,6 +103,7 @@ def preview(run):
         "prompts": spool.count("prompts"),
         "responses": sum(responses for _rows, responses in kinds.values()),
         "good": run.rows - run.refused,
+        "doubts": [(doubt, reasons.DOUBTS[doubt], *found) for doubt, found in spool.doubtful().items()],
         "preview": [
             (prompt_html(prompt), [(response.source, render_text(response.text)) for response in responses[:6]])
             for prompt, responses in spool.first_prompts(PREVIEWED)

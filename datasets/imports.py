@@ -61,15 +61,27 @@ def spool_path(run):
     return folder() / f"import-{run.pk}.sqlite3"
 
 
-def store(run, overlap=None):
+def store(run, overlap=None, progress=lambda done, total: None):
     """Store what was checked, all of it; the Import, done. `overlap` is for a dataset that is made here.
 
     Waits while another import into the same dataset is being stored. Asked for twice, it is stored once; both wait.
+    progress(done, total) is called between two batches.
     """
     run.dataset, _ = Dataset.objects.get_or_create(slug=run.slug, defaults={"overlap": overlap or 1})
     if take_turn(run):
-        store_rows(run)
+        store_rows(run, progress)
     return run
+
+
+def leave_out(run, chosen):
+    """Of a checked import, take the rows with these doubts out; they count as refused."""
+    spool = Spool(spool_path(run))
+    spool.db.execute("BEGIN")
+    taken = sum(spool.leave_out(doubt) for doubt in chosen)
+    spool.db.execute("COMMIT")
+    spool.close()
+    run.refused += taken
+    run.save(update_fields=["refused"])
 
 
 def take_turn(run):
@@ -92,7 +104,7 @@ def take_turn(run):
     raise TimeoutError(f"another import into {run.slug} is being stored")
 
 
-def store_rows(run):
+def store_rows(run, progress=lambda done, total: None):
     """From wherever it stopped to the end. Once all rows are stored the spool only tells which prompts are new."""
     if not spool_path(run).exists():
         ask_anew(run.dataset)
@@ -106,17 +118,18 @@ def store_rows(run):
                 store_batch(run, spool, batch)
                 run.stored_upto = batch[-1][0]
                 run.save()
+            progress(run.stored_upto, 2 * run.rows)
         with transaction.atomic():
             give_roles(run)
             run.state = Import.State.ASKING
             run.save()
-    ask_for_rows(run, spool)
+    ask_for_rows(run, spool, progress)
     run.state = Import.State.DONE
     run.save()
     spool.forget_rows() if run.refused else spool.delete()
 
 
-def ask_for_rows(run, spool):
+def ask_for_rows(run, spool, progress):
     """Make the comparisons that the new rows ask for, and open those that came with a verdict."""
     last = 0
     while batch := spool.rows(last, BATCH):
@@ -128,6 +141,7 @@ def ask_for_rows(run, spool):
                 ask(run.dataset, prompts)
             open_again(Comparison.objects.filter(prompt__in=prompts, judgments__imported=run))
         Import.objects.filter(pk=run.pk).update(touched_at=timezone.now())
+        progress(run.rows + last, 2 * run.rows)
 
 
 def take_up_unfinished():

@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 RESERVED_SLUGS = ("upload", "new")
@@ -493,3 +494,56 @@ class SnapshotPart(models.Model):
 
     def __str__(self):
         return f"{self.snapshot_id}: {self.number}"
+
+
+class Job(models.Model):
+    """A task in the background, see datasets/jobs.py."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    OPEN = (State.WAITING, State.RUNNING)
+
+    kind = models.CharField(max_length=20)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, null=True, related_name="jobs")
+    arguments = models.JSONField(default=dict)
+    language = models.CharField(max_length=10, blank=True, help_text="Of whoever asked, for what went wrong")
+    result = models.JSONField(default=dict)
+    error = models.TextField(blank=True)
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0, help_text="0: not known")
+    cancel = models.BooleanField(default=False, help_text="Somebody asked for it")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    beat_at = models.DateTimeField(null=True, help_text="When its worker was last alive")
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["id"], condition=Q(state__in=["waiting", "running"]), name="open_jobs")]
+
+    def __str__(self):
+        return f"{self.pk}: {self.kind}"
+
+    @property
+    def is_open(self):
+        return self.state in self.OPEN
+
+    @property
+    def share(self):
+        """How much of it is done, 0 to 1; None where that is not known."""
+        return min(1.0, self.done / self.total) if self.total else None
+
+    @property
+    def seconds_left(self):
+        """As fast as so far; None where that cannot be told yet."""
+        if self.state != self.State.RUNNING or not self.share or not self.started_at:
+            return None
+        so_far = (timezone.now() - self.started_at).total_seconds()
+        return so_far * (1 - self.share) / self.share if so_far > 2 else None

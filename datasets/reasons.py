@@ -10,6 +10,7 @@ REFUSED = {
     "empty_turn": _("An earlier turn is empty."),
     "ends_with_assistant": _("The prompt ends with the assistant; it must end with the user."),
     "ends_with_user": _("The conversation ends with the user; the answer is missing."),
+    "left_out": _("Left out by whoever stored the others."),
     "lengths_differ": _("There are not as many names of models as answers."),
     "missing_field": _("This field is missing."),
     "name_too_long": _("The name is too long; at most 200 characters are kept."),
@@ -23,6 +24,7 @@ REFUSED = {
     "not_one_answer": _("One message of the assistant is expected here."),
     "not_text": _("A text is expected here."),
     "null_text": _("There is null where a text is expected."),
+    "off_scale": _("This is none of the numbers or words that may stand here."),
     "other_verdict": _("The same person said otherwise of the same two answers before."),
     "prompts_differ": _("The two sides do not share the same prompt."),
     "ragged_row": _("The row has another number of cells than the header."),
@@ -32,6 +34,7 @@ REFUSED = {
     "system_not_first": _("The system text must come first."),
     "too_deep": _("The row is nested too deeply."),
     "too_few_answers": _("There are fewer than two answers."),
+    "turns_differ": _("There are not as many answers as turns of the user."),
     "two_systems": _("The row has two different system texts."),
     "unknown_role": _("This role is not known; user, assistant and system are."),
     "unknown_winner": _("The winner names none of the answers."),
@@ -39,7 +42,9 @@ REFUSED = {
 
 FILE = {
     "bad_json": _("The file is not valid JSON."),
+    "bad_parquet": _("The Parquet file is damaged, or holds what cannot be read."),
     "bad_table": _("The table cannot be read, as after a quotation mark that is never closed."),
+    "bad_xlsx": _("The .xlsx file is damaged, or protected by a password."),
     "cut_off": _("The file ends in the middle: the array is not closed."),
     "cut_off_gzip": _("The .gz file is damaged or cut off."),
     "duplicate_column": _("A column's name stands twice in the header."),
@@ -49,6 +54,7 @@ FILE = {
     "row_too_long": _("A row is too long."),
     "swells": _("The .gz file swells to many times its size, as no text does."),
     "too_deep": _("A row is nested too deeply."),
+    "too_packed": _("The file unpacks to many times its size, as no table does."),
     "unknown_file": _("This is neither JSON Lines, a JSON array, CSV nor TSV."),
     "unknown_shape": _("The fields are none of a known shape; docs/formats.md lists them."),
     "utf16": _("The file is UTF-16; save it as UTF-8."),
@@ -95,4 +101,24 @@ CANNOT_SAVE = {
     "answer_twice": _("The same answer of the same source stands there twice."),
     "prompt_exists": _("This dataset has the same prompt already."),
     "prompt_judged": _("People have judged answers to this prompt, or have them in hand: it cannot be changed."),
+}
+
+JOB = {
+    "files_gone": _("The files are gone; upload them again."),
+    "gave_up": _("Three workers began this and were stopped; it is not tried again."),
+    "import_gone": _("The import is not there any more."),
+    "unexpected": _("Something went wrong that nobody foresaw; the log has it. Nothing was half stored."),
+}
+
+TASKS = {
+    "check": _("Checking files"),
+    "store": _("Storing rows"),
+    "bundle": _("Making a bundle"),
+}
+
+DOUBTS = {
+    "cut_off": _("answers that seem cut off"),
+    "names_model": _("answers that name a model or its maker: people would know whose they are"),
+    "repeats_prompt": _("answers that begin with the prompt"),
+    "same_answers": _("equal answers to one prompt"),
 }

@@ -6,13 +6,16 @@ It also holds what the check must remember of every row (who said what of which 
 import json
 import sqlite3
 import uuid
+from dataclasses import astuple
 
 from django.conf import settings
 
-from datasets.files import decoder
-from datasets.formats.rows import Prompt, Response, Row, Vote
+from datasets.doubts import doubts
+from datasets.files import Item, decoder
+from datasets.formats.rows import Prompt, Refused, Response, Row, Vote
 from datasets.identity import fingerprint
 
+EXAMPLES = 3
 SCHEMA = """
 CREATE TABLE rows (
     n INTEGER PRIMARY KEY, file TEXT, line INTEGER, kind TEXT, responses INTEGER, fingerprint TEXT, row TEXT
@@ -21,6 +24,7 @@ CREATE TABLE prompts (fingerprint TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE refused (
     n INTEGER PRIMARY KEY, file TEXT, line INTEGER, number INTEGER, field TEXT, reason TEXT, detail TEXT, row TEXT
 );
+CREATE TABLE doubts (doubt TEXT, n INTEGER, place INTEGER, PRIMARY KEY (doubt, n, place)) WITHOUT ROWID;
 CREATE TABLE named (key TEXT PRIMARY KEY, verdict TEXT, place TEXT) WITHOUT ROWID;
 CREATE TABLE unnamed (key TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID;
 """
@@ -62,18 +66,20 @@ class Spool:
 
     def forget_rows(self):
         """All is stored: only the refusals are kept, to be looked at."""
-        for table in ("rows", "prompts", "named", "unnamed"):
-            self.db.execute(f"DROP TABLE {table}")
+        for table in ("rows", "prompts", "named", "unnamed", "doubts"):
+            self.db.execute(f"DROP TABLE IF EXISTS {table}")
         self.db.execute("VACUUM")
         self.close()
 
     def add(self, file, line, row):
         mark = fingerprint(row.prompt)
-        self.db.execute(
+        added = self.db.execute(
             "INSERT INTO rows (file, line, kind, responses, fingerprint, row) VALUES (?, ?, ?, ?, ?, ?)",
             (file, line, row.kind, len(row.responses), mark, packed(row)),
         )
         self.db.execute("INSERT OR IGNORE INTO prompts VALUES (?)", (mark,))
+        found = [(doubt, added.lastrowid, place) for doubt, places in doubts(row).items() for place in places]
+        self.db.executemany("INSERT INTO doubts VALUES (?, ?, ?)", found)
 
     def refuse(self, file, item, refused):
         """Keep a refusal with the row as it stood in the file."""
@@ -82,6 +88,29 @@ class Spool:
             "INSERT INTO refused (file, line, number, field, reason, detail, row) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (*(storable(value) for value in values), json.dumps(item.raw)),
         )
+
+    def doubtful(self):
+        """{doubt: (how many rows, [(file, line, the doubtful text) of the first])}; a spool from before has none."""
+        if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'doubts'").fetchone():
+            return {}
+        counts = "SELECT doubt, count(DISTINCT n) FROM doubts GROUP BY doubt ORDER BY doubt"
+        return {doubt: (rows, self.examples(doubt)) for doubt, rows in self.db.execute(counts).fetchall()}
+
+    def examples(self, doubt):
+        query = "SELECT file, line, row, place FROM doubts JOIN rows USING (n) WHERE doubt = ? ORDER BY n LIMIT ?"
+        found = self.db.execute(query, (doubt, EXAMPLES)).fetchall()
+        return [(file, line, unpacked(row).responses[place].text) for file, line, row, place in found]
+
+    def leave_out(self, doubt):
+        """Take the rows with this doubt out, into the refused ones. How many."""
+        query = "SELECT DISTINCT n, file, line, row FROM doubts JOIN rows USING (n) WHERE doubt = ? ORDER BY n"
+        taken = self.db.execute(query, (doubt,)).fetchall()
+        for n, file, line, text in taken:
+            row = unpacked(text)
+            raw = {"prompt": row.prompt.instruction, "responses": [response.text for response in row.responses]}
+            self.refuse(file, Item(line, {}, raw, n), Refused("left_out", "", doubt))
+            self.db.execute("DELETE FROM rows WHERE n = ?", (n,))
+        return len(taken)
 
     def said_before(self, key):
         """(verdict, place) of the earlier vote of this person on this pair; None when there is none."""
@@ -151,7 +180,7 @@ def packed(row):
             [prompt.instruction, prompt.input, prompt.system, prompt.turns],
             [[response.text, response.source] for response in row.responses],
             row.kind,
-            [[vote.pair, vote.verdict, vote.annotator, vote.ordinal] for vote in row.votes],
+            [astuple(vote) for vote in row.votes],
             row.tags,
         ],
         ensure_ascii=False,
@@ -164,6 +193,10 @@ def unpacked(text):
         Prompt(instruction, given, system, tuple((role, words) for role, words in turns)),
         tuple(Response(*response) for response in responses),
         kind,
-        tuple(Vote(tuple(pair), *rest) for pair, *rest in votes),
+        tuple(unpacked_vote(*vote) for vote in votes),
         tuple(tags[0]) if tags else (),
     )
+
+
+def unpacked_vote(pair, verdict, annotator, ordinal, strength=1, gap=None, also=()):  # the last three since 2026-11-22
+    return Vote(tuple(pair), verdict, annotator, ordinal, strength, gap, tuple(map(tuple, also)))

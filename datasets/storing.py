@@ -47,7 +47,7 @@ def store_batch(run, spool, rows):
         fresh["duplicates"] += not (brought or new)
         fresh.update(kind for kind, _ in brought)
     Judgment.objects.bulk_create(judgment for judgment, _ in votes)
-    choices = [choice for _, choice in votes if choice]
+    choices = [choice for _, made in votes for choice in made]
     Choice.objects.bulk_create(choices)
     run.prompts += fresh["prompt"]
     run.responses += fresh["response"]
@@ -187,7 +187,7 @@ def votes_on(comparisons, run):
 
 
 def new_votes(run, row, pks, comparisons, voted, place):
-    """[(Judgment, Choice or None)], not saved yet, of a judged row's votes that do not stand already."""
+    """[(Judgment, [Choice, …])], not saved yet, of a judged row's votes that do not stand already."""
     named, unnamed = voted
     found = []
     for vote in row.votes:
@@ -207,18 +207,27 @@ def new_votes(run, row, pks, comparisons, voted, place):
 
 
 def imported_vote(run, comparison, order, vote, place):
+    said = {"criteria": {criterion: {"verdict": [verdict]} for criterion, verdict in vote.also}} if vote.also else {}
     judgment = Judgment(
         comparison=comparison,
         dataset=run.dataset,
         state=Judgment.State.SAVED,
         order=list(order),
         verdict=vote.verdict,
+        said=said,
         decided_at=timezone.now(),
         imported=run,
         imported_by=vote.annotator,
         imported_from=place[-300:],
     )
-    if vote.verdict == "both_bad":
-        return judgment, None
-    strength = 1 if vote.verdict == "left" else 0
-    return judgment, Choice(judgment=judgment, chosen_id=order[0], rejected_id=order[1], strength=strength)
+    return judgment, [Choice(judgment=judgment, **choice) for choice in stated(order, vote)]
+
+
+def stated(order, vote):
+    """What a vote states of its pair, in all and by criteria, as fields of a Choice."""
+    left = {"chosen_id": order[0], "rejected_id": order[1]}
+    right = {"chosen_id": order[1], "rejected_id": order[0]}
+    if vote.verdict != "both_bad":
+        yield {**left, "strength": vote.strength if vote.verdict == "left" else 0, "rank_gap": vote.gap}
+    for criterion, verdict in vote.also:
+        yield {**(right if verdict == "right" else left), "criterion": criterion}

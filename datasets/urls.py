@@ -1,11 +1,13 @@
 from django.urls import path
 
-from datasets import editing_views, export_views, flag_views, following_views, import_views, views
+from datasets import editing_views, export_views, flag_views, following_views, import_views, job_views, views
 
 urlpatterns = [
     path("", views.dataset_list, name="datasets"),
     path("upload/", import_views.upload, name="upload"),
     path("new/render/", editing_views.rendered, name="rendered"),
+    path("upload/tasks/", job_views.job_list, name="tasks"),
+    path("upload/tasks/<int:pk>/", job_views.job_page, name="task"),
     path("upload/<int:pk>/", import_views.import_page, name="import"),
     path("<slug:slug>/", views.dataset_page, name="dataset"),
     path("<slug:slug>/settings/", views.dataset_settings, name="dataset-settings"),

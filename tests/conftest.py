@@ -26,6 +26,7 @@ def _quick_and_alone(settings, tmp_path, monkeypatch):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.DATA_DIR = tmp_path
     monkeypatch.setattr(rendering, "KEPT_AT_ONCE", 1)
+    settings.START_WORKERS = False
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
 

@@ -11,12 +11,13 @@ from annotate.judging import record, undo
 from annotate.queue import next_judgment
 from datasets import imports
 from datasets.bundles import Settings, make_bundle
-from datasets.models import Dataset, Import, Judgment
+from datasets.models import Dataset, Import, Job, Judgment
 from tests.browsing import press, ready, until
 from tests.conftest import wide
 
 DEMO = [json.loads(line) for line in (settings.BASE_DIR / "datasets/demo/models.jsonl").open(encoding="utf-8")]
 CRITERIA = [{"name": "facts", "guideline": "are *right*"}, {"name": "tone", "guideline": ""}]
+DOUBTFUL = [{"prompt": "Who are you?", "responses": ["I am ChatGPT.", "Nobody."]}]
 EVERYTHING = {"with_stars": True, "criteria": CRITERIA, "reasons": "required", "allow_repair": True, "allow_flag": True}
 
 
@@ -174,6 +175,7 @@ def every_page(make_dataset, alice, bob, admin):
     prompt, run = dataset.prompts.earliest("pk").pk, Import.objects.latest("pk").pk
     for _ in range(2):
         make_bundle(dataset, Settings(), "admin")
+    failed = Job.objects.create(kind="check", state="failed", error="unexpected")
     modes = asked_in_every_mode(make_dataset, alice, bob)
     return modes | {
         "sign in": (None, "/accounts/login/", 200),
@@ -200,6 +202,10 @@ def every_page(make_dataset, alice, bob, admin):
         "delete": (admin, "/datasets/demo/delete/", 200),
         "upload": (admin, "/datasets/upload/", 200),
         "refused rows": (admin, f"/datasets/upload/{checked().pk}/", 200),
+        "task at work": (admin, f"/datasets/upload/tasks/{Job.objects.create(kind='store', done=1, total=4).pk}/", 200),
+        "task that failed": (admin, f"/datasets/upload/tasks/{failed.pk}/", 200),
+        "tasks": (admin, "/datasets/upload/tasks/", 200),
+        "doubts": (admin, f"/datasets/upload/{checked(bad=DOUBTFUL).pk}/", 200, unfold),
         "checked": (admin, f"/datasets/upload/{checked(bad=[]).pk}/", 200),
         "import": (admin, f"/datasets/upload/{run}/", 200),
         "follow": (admin, "/datasets/demo/follow/", 200),
@@ -212,6 +218,7 @@ def every_page(make_dataset, alice, bob, admin):
         "person": (admin, f"/people/{alice.pk}/", 200),
         "link": (admin, f"/people/{alice.pk}/link/", 200),
         "profile": (alice, "/profile/", 200),
+        "tokens": (admin, "/profile/tokens/", 200),
         "invitation gone": (None, "/accounts/invite/nobody/none/", 410),
         "flags": (admin, "/datasets/flagged/flags/", 200),
         "question": (admin, "/datasets/all/question/", 200),

@@ -7,8 +7,10 @@ from django.urls import get_resolver, resolve, reverse
 
 from annotate.models import User
 from annotate.queue import next_judgment
+from api.models import Token
+from api.tokens import make_token, token_required
 from datasets import access
-from datasets.models import Dataset, Import, Judgment, Prompt
+from datasets.models import Dataset, Import, Job, Judgment, Prompt
 from tests.conftest import wide
 
 LOGIN = "sign in"  # a redirect to the sign-in page, which is what a stranger gets
@@ -30,6 +32,8 @@ TABLE = {
     "upload": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "rendered": (access.admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 200)),
     "import": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
+    "tasks": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "task": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
     "dataset": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "dataset-settings": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "question": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
@@ -58,6 +62,18 @@ TABLE = {
     "invite": (access.anyone, (410, 410, 410, 410), (410, 410, 410, 410)),
     "profile": (access.signed_in, (LOGIN, 200, 200, 200), (LOGIN, 302, 302, 302)),
     "password": (access.signed_in, (LOGIN, 302, 302, 302), (LOGIN, 422, 422, 422)),
+    "tokens": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "token-revoke": (access.admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 302)),
+    "api-openapi": (access.anyone, (200, 200, 200, 200), (405, 405, 405, 405)),
+    "api-nothing": (access.anyone, (404, 404, 404, 404), (404, 404, 404, 404)),
+    "api-datasets": (token_required, (401, 401, 401, 401), (401, 401, 401, 401)),
+    "api-dataset": (token_required, (401, 401, 401, 401), (405, 405, 405, 405)),
+    "api-rows": (token_required, (405, 405, 405, 405), (401, 401, 401, 401)),
+    "api-import": (token_required, (401, 401, 401, 401), (405, 405, 405, 405)),
+    "api-export": (token_required, (401, 401, 401, 401), (405, 405, 405, 405)),
+    "api-bundles": (token_required, (401, 401, 401, 401), (401, 401, 401, 401)),
+    "api-bundle": (token_required, (401, 401, 401, 401), (405, 405, 405, 405)),
+    "api-archive": (token_required, (401, 401, 401, 401), (405, 405, 405, 405)),
     "language": (access.signed_in, (LOGIN, 302, 302, 302), (LOGIN, 302, 302, 302)),
     "login": (access.anyone, (200, 302, 302, 302), (200, 302, 302, 302)),
     "logout": (None, (405, 405, 405, 405), (LOGIN, LOGIN, LOGIN, LOGIN)),
@@ -66,6 +82,7 @@ TABLE = {
 }
 ROWS = {  # what pk is in a URL of this name
     "import": Import,
+    "task": Job,
     "prompt": Prompt,
     "prompt-edit": Prompt,
     "judgment": Judgment,
@@ -73,6 +90,7 @@ ROWS = {  # what pk is in a URL of this name
     "judged": Judgment,
     "person": User,
     "person-link": User,
+    "token-revoke": Token,
 }
 PEOPLE = ("stranger", "charlie", "alice", "admin")
 
@@ -91,6 +109,8 @@ def world(make_dataset, alice, bob, charlie, admin):
     dataset = make_dataset(wide(3))
     dataset.annotators.set([alice, bob])
     next_judgment(bob, dataset)
+    make_token(admin, "nightly", reads=True, writes=True)
+    Job.objects.create(kind="store", dataset=dataset)
     clients = {"stranger": Client(), "charlie": Client(), "alice": Client(), "admin": Client()}
     for person in (alice, charlie, admin):
         clients[person.username].force_login(person)
@@ -268,7 +288,7 @@ def test_every_page_comes_under_the_strict_policy(world, monkeypatch):
     monkeypatch.setattr("annotate.views.recent_progress", broken)
     world["alice"].raise_request_exception = False
     pages.append(world["alice"].get("/"))
-    assert {page.status_code for page in pages} == {200, 302, 400, 403, 404, 405, 410, 500}
+    assert {page.status_code for page in pages} == {200, 302, 400, 401, 403, 404, 405, 410, 500}
     for page in pages:
         policy = dict(directive.strip().split(" ", 1) for directive in page["Content-Security-Policy"].split(";"))
         assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"

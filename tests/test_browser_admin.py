@@ -8,8 +8,10 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
 from playwright.sync_api import expect
 
-from datasets.models import Dataset, Import, Judgment
+from datasets import jobs, tasks
+from datasets.models import Dataset, Import, Job, Judgment
 from tests.browsing import button
+from tests.conftest import wide
 from tests.every_page import checked
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -58,11 +60,45 @@ def test_a_file_that_cannot_be_read_is_told_in_the_form(enter, admin, troubles):
     page.get_by_label("Dataset").fill("trips")
     page.get_by_label("Files").set_input_files({"name": "x.jsonl", "mimeType": "text/plain", "buffer": b"[{]"})
     button(page, "Check and store").click()
-    expect(page.locator(".errorlist")).to_contain_text("x.jsonl")
+    expect(page.get_by_role("alert")).to_contain_text("x.jsonl")
     expect(page.get_by_label("Dataset")).to_have_value("trips")
     assert Axe().run(page).violations_count == 0
     assert all("422" in trouble for trouble in troubles)
     troubles.clear()
+
+
+def test_an_upload_shows_how_far_it_is_and_can_be_stopped(enter, admin):
+    page = enter(admin, "/datasets/upload/")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    page.get_by_label("Dataset").fill("trips")
+    file = {
+        "name": "x.jsonl",
+        "mimeType": "text/plain",
+        "buffer": b'{"prompt": "a", "responses": ["b", "c"]}\n' * 50_000,
+    }
+    page.get_by_label("Files").set_input_files(file)
+    button(page, "Check and store").click()
+    expect(page.locator("[data-words]")).to_contain_text("/ 2.1 MB")
+    button(page, "Stop").click()
+    expect(page.get_by_role("alert")).to_have_text("Stopped. Nothing was stored.")
+    expect(button(page, "Check and store")).to_be_enabled()
+    assert not Job.objects.exists()
+
+
+@pytest.mark.browser_context_args(java_script_enabled=False)
+def test_without_javascript_a_task_is_looked_at_again(enter, admin, monkeypatch):
+    monkeypatch.setattr(tasks, "BYTES_AT_ONCE", 0)
+    monkeypatch.setattr(jobs, "IDLE", 0)
+    page = enter(admin, "/datasets/upload/")
+    page.get_by_label("Dataset").fill("trips")
+    rows = "".join(json.dumps(row) + "\n" for row in wide(2)).encode()
+    page.get_by_label("Files").set_input_files({"name": "x.jsonl", "mimeType": "text/plain", "buffer": rows})
+    button(page, "Check and store").click()
+    expect(page.get_by_text("Waiting for a worker.")).to_be_visible()
+    jobs.work(until_idle=True)
+    page.get_by_role("link", name="See how far it is").click()
+    expect(page.get_by_role("button", name="Store", exact=True)).to_be_visible()
 
 
 def test_storing_twice_at_once_stores_once(enter, admin):

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from annotate.judging import record
 from annotate.queue import next_judgment
+from datasets import tasks
 from datasets.models import Comparison, Dataset, Import, Judgment, Prompt, Response
 from tests.conftest import wide
 
@@ -254,7 +255,8 @@ BAD_ROWS = [
 
 
 @pytest.mark.parametrize(("line", "field", "said"), BAD_ROWS, ids=[said for _, _, said in BAD_ROWS])
-def test_a_bad_row_is_told_with_line_field_and_reason(owner, line, field, said):
+def test_a_bad_row_is_told_with_line_field_and_reason(owner, line, field, said, monkeypatch):
+    monkeypatch.setattr(tasks, "BYTES_AT_ONCE", 1 << 30)
     html = upload(owner, ("bad.jsonl", jsonl([ROW]) + line.encode())).content.decode()
     row = html.split("<td>bad.jsonl</td>")[1].split("</tr>")[0]
     assert 'data-label="Line">2</td>' in row

@@ -1,21 +1,29 @@
 """Containers are told apart by what they hold, read row by row, and what cannot be read is named with its line."""
 
+import contextlib
 import csv
 import gzip
 import io
 import itertools
 import json
 import tracemalloc
+import zipfile
+from datetime import date, datetime
+from decimal import Decimal
+from types import SimpleNamespace
 
+import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
-from datasets import files, reasons
+from datasets import charsets, files, imports, reasons
 from datasets.checking import read as read_row
 from datasets.checking import recognised
 from datasets.files import FileProblem, items
 from datasets.formats.rows import Refused
+from datasets.spool import Spool
 from tests.test_formats import BY_FILES
 
 ROWS = [{"prompt": "Hi", "completion": "Hello!"}, {"prompt": "你好", "completion": "您好！\n再见。"}]
@@ -65,6 +73,314 @@ def test_a_container_is_told_by_its_content(name, bom, gzipped):
     data = (bom + text).encode()
     found, rows = contents(gzip.compress(data) if gzipped else data)
     assert (found, rows) == (kind, list(zip(lines, ROWS, strict=True)))
+
+
+# As spreadsheets save: "Unicode text", and "CSV" where Chinese is written; a mark stands before UTF-16 only.
+ENCODINGS = ["utf-16", "utf-16-be", "gb18030"]
+
+
+@pytest.mark.parametrize("gzipped", [False, True], ids=["plain", "gz"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("name", ["CSV", "CSV with semicolons", "TSV"])
+def test_a_table_may_be_in_another_encoding(name, encoding, gzipped):
+    text, kind, lines = CONTAINERS[name]
+    data = (b"\xfe\xff" if encoding == "utf-16-be" else b"") + text.encode(encoding)
+    found, rows = contents(gzip.compress(data) if gzipped else data)
+    assert (found, rows) == (kind, list(zip(lines, ROWS, strict=True)))
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_long_table_in_another_encoding_is_read_as_it_streams(encoding):
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    cell = "是的，" * 40_000 + "😀"
+    data = mark + ("prompt,completion\n" + f"你好,{cell}\n" * 30).encode(encoding)
+    assert len(data) > 2 * files.HEAD
+    assert {tuple(row.values()) for _, row in contents(data)[1]} == {("你好", cell)}
+
+
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+SHEETS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+def links(*named):
+    found = "".join(f'<Relationship Id="{i}" Type="{OFFICE}/{kind}" Target="{path}"/>' for i, kind, path in named)
+    return f"<Relationships>{found}</Relationships>"
+
+
+def workbook(rows, strings="", formats="", book="", **other):
+    """The bytes of an .xlsx file with these rows, shared strings, number formats and settings of the book (as XML)."""
+    parts = {
+        "_rels/.rels": links(("r1", "officeDocument", "xl/workbook.xml")),
+        "xl/_rels/workbook.xml.rels": links(
+            ("r1", "worksheet", "worksheets/hidden.xml"), ("r2", "worksheet", "/xl/worksheets/sheet1.xml"),
+            ("r3", "worksheet", "worksheets/hidden.xml"), ("r4", "sharedStrings", "sharedStrings.xml"),
+            ("r5", "styles", "styles.xml")),
+        "xl/workbook.xml": f'<workbook xmlns="{SHEETS}" xmlns:r="{OFFICE}">{book}<sheets>'
+        '<sheet name="a" state="hidden" r:id="r1"/><sheet name="b" r:id="r2"/><sheet name="c" r:id="r3"/>'
+        "</sheets></workbook>",
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{SHEETS}"><sheetData>{rows}</sheetData></worksheet>',
+        "xl/worksheets/hidden.xml": f'<worksheet xmlns="{SHEETS}"><sheetData/></worksheet>',
+        "xl/sharedStrings.xml": f'<sst xmlns="{SHEETS}">{strings}</sst>',
+        "xl/styles.xml": f'<styleSheet xmlns="{SHEETS}">{formats}</styleSheet>',
+    } | other  # fmt: skip
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return packed.getvalue()
+
+
+def texts(*rows):
+    """Rows of a sheet with each text in its cell."""
+    cell = '<c t="inlineStr"><is><t xml:space="preserve">{}</t></is></c>'.format
+    return "".join(f"<row>{''.join(map(cell, row))}</row>" for row in rows)
+
+
+def as_parquet(rows, **options):
+    sink = io.BytesIO()
+    parquet.write_table(rows if isinstance(rows, pyarrow.Table) else pyarrow.Table.from_pylist(rows), sink, **options)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("gzipped", [False, True], ids=["plain", "gz"])
+@pytest.mark.parametrize(
+    ("kind", "data", "lines"),
+    [
+        ("parquet", as_parquet(ROWS), [1, 2]),
+        ("xlsx", workbook(texts(ROWS[0], *(row.values() for row in ROWS))), [2, 3]),
+    ],
+)
+def test_parquet_and_spreadsheets_are_told_by_their_content(kind, data, lines, gzipped):
+    found, rows = contents(gzip.compress(data) if gzipped else data)
+    assert (found, rows) == (kind, list(zip(lines, ROWS, strict=True)))
+
+
+def test_a_stream_that_only_runs_forward_is_read_all_the_same():
+    for data in (as_parquet(ROWS), workbook(texts(ROWS[0], *(row.values() for row in ROWS)))):
+        assert [item.value for item in items(io.BufferedReader(Endless(data, b"x", b"", 0)))[1]] == ROWS
+        assert [item.value for item in items(SimpleNamespace(read=io.BytesIO(data).read))[1]] == ROWS
+
+
+SHARED = (
+    "<si><t>prompt</t></si><si><r><t>Red </t></r><r><t>and</t></r><rPh><t>pronounced</t></rPh></si>"
+    '<si><t xml:space="preserve"> a_x000D_\nb_x005F_x000D_ </t></si>'
+)
+FORMATS = (
+    '<numFmts><numFmt numFmtId="164" formatCode="yyyy&quot;y&quot;"/>'
+    '<numFmt numFmtId="165" formatCode="0.0&quot;d&quot;"/><numFmt numFmtId="166" formatCode="[Red]0.00"/></numFmts>'
+    '<cellStyleXfs><xf numFmtId="14"/></cellStyleXfs><cellXfs>'
+    '<xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="164"/><xf numFmtId="165"/><xf numFmtId="166"/></cellXfs>'
+)
+
+# (a cell as the sheet has it, the text that it is read as)
+CELLS = [
+    ('<c t="s"><v>0</v></c>', "prompt"),
+    ('<c t="s"><v>1</v></c>', "Red and"),
+    ('<c t="s"><v>2</v></c>', " a\r\nb_x000D_ "),
+    ('<c t="inlineStr"><is><r><t>a</t></r><r><t>b</t></r></is></c>', "ab"),
+    ('<c t="str"><f>A1&amp;"x"</f><v>7.0</v></c>', "7.0"),
+    ("<c><v>3</v></c>", "3"),
+    ("<c><v>3.0</v></c>", "3"),
+    ('<c t="n"><v>-12.50</v></c>', "-12.5"),
+    ("<c><v>0.10000000000000001</v></c>", "0.1"),
+    ("<c><v>123456789012345678</v></c>", "123456789012345678"),
+    ("<c><v>1.5E+3</v></c>", "1500"),
+    ("<c><v>1E+300</v></c>", "1e+300"),
+    ('<c t="b"><v>1</v></c>', "TRUE"),
+    ('<c t="b"><v>0</v></c>', "FALSE"),
+    ('<c t="e"><v>#N/A</v></c>', "#N/A"),
+    ('<c t="d"><v>2024-01-02T03:04:05</v></c>', "2024-01-02T03:04:05"),
+    ('<c s="1"><v>45293</v></c>', "2024-01-02"),
+    ('<c s="2"><v>45293.127835648149</v></c>', "2024-01-02 03:04:05"),
+    ('<c s="1"><v>0.5</v></c>', "12:00:00"),
+    ('<c s="1"><v>-1</v></c>', "-1"),
+    ('<c s="3"><v>2.50</v></c>', "2.5"),
+    ('<c s="4"><v>2</v></c>', "2"),
+    ("<c><f>A1</f></c>", ""),
+]
+
+
+def test_a_cell_is_read_as_the_text_that_it_shows():
+    names = "".join(f'<c t="str"><v>{place}</v></c>' for place in range(len(CELLS)))
+    data = workbook(f"<row>{names}</row><row>{''.join(cell for cell, _ in CELLS)}</row>", SHARED, FORMATS)
+    ((_, row),) = contents(data)[1]
+    assert [*row.values()] == [text for _, text in CELLS]
+
+
+def test_days_may_count_from_1904():
+    rows = texts(["a", "b"]) + '<row><c s="1"><v>1</v></c><c t="str"><v>x</v></c></row>'
+    assert contents(workbook(rows, "", FORMATS, '<workbookPr date1904="1"/>'))[1][0][1]["a"] == "1904-01-02"
+
+
+def test_cells_stand_where_they_say_and_rows_have_their_number():
+    """Empty cells and rows are not in the file; a row that ends early has nothing in the rest."""
+    name = '<c r="{}" t="str"><v>{}</v></c>'.format
+    data = workbook(
+        f'<row r="3">{name("A3", "a")}{name("B3", "b")}{name("AB3", "c")}</row><row r="4"><c r="A4" s="1"/></row>'
+        f'<row r="7">{name("B7", "x")}</row><row r="8">{name("AC8", "y")}</row><row r="9">{name("A9", "z")}</row>'
+    )
+    assert contents(data)[1] == [
+        (7, {"a": "", "b": "x", "": "", "c": ""}),
+        (8, "ragged_row"),
+        (9, {"a": "z"} | dict.fromkeys(["b", "", "c"], "")),
+    ]
+
+
+def test_a_spreadsheet_is_a_table_that_is_imported_as_one():
+    rows = texts(["prompt", "answer_1", "answer_2", "answer_3", "winner"], ["Hi", "a", "b", "", "2"])
+    found = list(items(io.BytesIO(workbook(rows)))[1])
+    row = read_row(found[0], *recognised(found, "auto"))
+    assert [response.text for response in row.responses] == ["a", "b"]
+    assert row.votes[0].pair == (1, 0)
+
+
+def test_values_of_parquet_that_json_does_not_have_become_texts():
+    day = date(2024, 1, 2)
+    row = {"a": datetime(2024, 1, 2, 3), "b": day, "c": Decimal("1.50"), "d": b"x\xff", "e": [{"f": day, "g": None}]}
+    read = {"a": "2024-01-02T03:00:00", "b": "2024-01-02", "c": "1.50", "d": "x\udcff"}
+    assert contents(as_parquet([row]))[1] == [(1, {**read, "e": [{"f": "2024-01-02", "g": None}]})]
+
+
+def test_a_value_of_parquet_that_is_no_value_is_refused_with_its_row():
+    wrong = pyarrow.Array.from_buffers(pyarrow.string(), 2, pyarrow.array([b"\xff", b"b"]).buffers())
+    far = pyarrow.array([1, 1 << 62], pyarrow.timestamp("ms"))
+    _, found = items(io.BytesIO(as_parquet(pyarrow.table({"a": wrong, "b": far}))))
+    assert [(item.line, item.value.reason, item.value.field) for item in found] == [
+        (1, "bad_unicode", "a"),
+        (2, "not_text", "b"),
+    ]
+
+
+@pytest.mark.django_db
+def test_a_refused_row_of_parquet_is_shown_as_it_stood():
+    two = ["a", "b"]
+    rows = [{"prompt": "Hi", "responses": two, "score": 1.5, "at": None, "raw": b"\xff"},
+            {"prompt": "", "responses": two, "score": float("nan"), "at": date(2024, 1, 2), "raw": b"c"}]  # fmt: skip
+    run = imports.check([("some.parquet", io.BytesIO(as_parquet(rows)))], "demo")
+    spool = Spool(imports.spool_path(run))
+    (refused,) = spool.refusals()
+    spool.close()
+    assert (run.rows, refused["line"], refused["field"], refused["reason"]) == (2, 2, "prompt", "empty_prompt")
+    assert refused["row"] == {"prompt": "", "responses": two, "score": "nan", "at": "2024-01-02", "raw": "c"}
+
+
+@pytest.mark.usefixtures("_short_rows")
+def test_a_row_of_parquet_that_is_too_long_is_refused_and_the_next_one_read():
+    rows = [{"a": "x" * 5000}, {"a": "y" * 900}]
+    assert contents(as_parquet(rows))[1] == [(1, "row_too_long"), (2, rows[1])]
+
+
+@pytest.mark.usefixtures("_short_rows")
+@pytest.mark.parametrize("long", [["x" * 5000], ["x" * 600, "y" * 600]])
+def test_a_spreadsheet_with_too_long_a_row_is_told(long):
+    shared = "".join(f"<si><t>{text}</t></si>" for text in long)
+    places = "".join(f'<c t="s"><v>{place}</v></c>' for place in range(len(long)))
+    for data in (workbook(texts(["a", "b"], long)), workbook(f"{texts(['a', 'b'])}<row>{places}</row>", shared)):
+        with pytest.raises(FileProblem, match="row_too_long"):
+            contents(data)
+
+
+BOMB = 9_000_000  # bytes, of one character
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        workbook(texts(["a", "b"], ["x" * BOMB, "y"])),
+        workbook(texts(["a", "b"]), f"<si><t>{'x' * BOMB}</t></si>"),
+        workbook(texts(["a", "b"]) + '<row><c t="s"><v>0</v></c></row>' * 300, f"<si><t>{'x' * 50_000}</t></si>"),
+        as_parquet([{"a": "x" * BOMB}], compression="zstd", use_dictionary=False),
+        as_parquet([{"a": "x" * 50_000}] * 300),
+    ],
+    ids=[
+        "xlsx: a cell",
+        "xlsx: a shared string",
+        "xlsx: a string again and again",
+        "parquet: a cell",
+        "parquet: again",
+    ],
+)
+def test_what_swells_as_no_text_does_is_refused_before_memory_fills(data, monkeypatch):
+    monkeypatch.setattr(files, "SWELLS_FROM", 1 << 20)
+    monkeypatch.setattr(files, "SWELLS_AT_MOST", 100)
+    pool = pyarrow.default_memory_pool()
+    watched = pyarrow.proxy_memory_pool(pool)
+    pyarrow.set_memory_pool(watched)
+    tracemalloc.start()
+    with pytest.raises(FileProblem, match="too_packed"):
+        contents(data)
+    pyarrow.set_memory_pool(pool)
+    assert tracemalloc.get_traced_memory()[1] + watched.max_memory() < 8_000_000
+    tracemalloc.stop()
+
+
+BOOK = workbook(texts(ROWS[0], *(row.values() for row in ROWS)), SHARED, FORMATS)
+SHEET = BOOK.index(b"xl/worksheets/sheet1.xml")
+WORD, BINARY = (links(("1", "officeDocument", path)) for path in ("word/document.xml", "xl/workbook.bin"))
+TYPED = '<!DOCTYPE x [<!ENTITY a "aaaa">]>'
+
+# name: (a file that begins as Parquet or .xlsx, why it cannot be read)
+DAMAGED = {
+    "Parquet, in the middle": (as_parquet(ROWS)[:40] + bytes(60) + as_parquet(ROWS)[100:], "bad_parquet"),
+    "Parquet, its end": (as_parquet(ROWS)[:-30], "bad_parquet"),
+    "Parquet, two columns of a name": (as_parquet(pyarrow.table([[1], [2]], ["a", "a"])), "duplicate_column"),
+    "XLSX, cut off": (BOOK[:-50], "bad_xlsx"),
+    "XLSX, in the middle": (BOOK.replace(BOOK[SHEET + 40 : SHEET + 90], bytes(50)), "bad_xlsx"),
+    "no such string": (workbook('<row><c t="s"><v>7</v></c></row>'), "bad_xlsx"),
+    "a string that is no number": (workbook('<row><c t="s"><v>x</v></c></row>'), "bad_xlsx"),
+    "a number that is none": (workbook("<row><c><v>x</v></c></row>"), "bad_xlsx"),
+    "a cell too far right": (workbook('<row><c r="XFE1" t="str"><v>x</v></c></row>'), "bad_xlsx"),
+    "a cell nowhere": (workbook('<row><c r="AAAAAAA1" t="str"><v>x</v></c></row>'), "bad_xlsx"),
+    "no sheet": (workbook("", **{"xl/worksheets/sheet1.xml": ""}), "bad_xlsx"),
+    "broken XML": (workbook("<row>"), "bad_xlsx"),
+    "entities": (workbook("", **{"xl/worksheets/sheet1.xml": TYPED + "<worksheet>&a;</worksheet>"}), "bad_xlsx"),
+    "no sheet that is shown": (workbook("", **{"xl/workbook.xml": "<workbook/>"}), "empty_file"),
+    "a text document": (workbook("", **{"_rels/.rels": WORD}), "not_text"),
+    "a binary workbook": (workbook("", **{"_rels/.rels": BINARY}), "not_text"),
+    "another archive": (workbook("", **{"_rels/.rels": "<Relationships/>"}), "not_text"),
+    "a column twice": (workbook(texts(["a", "a"])), "duplicate_column"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_parquet_file_or_spreadsheet_is_told_with_its_reason(name):
+    data, code = DAMAGED[name]
+    with pytest.raises(FileProblem) as caught:
+        contents(data)
+    assert caught.value.code == code
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_damage_is_more_than_a_problem_of_the_file(data):
+    whole = data.draw(st.sampled_from([BOOK, as_parquet(ROWS)]))
+    at = data.draw(st.integers(4, len(whole) - 1))
+    broken = whole[:at] + data.draw(st.binary(min_size=1, max_size=8)) + whole[at + data.draw(st.integers(0, 8)) :]
+    with contextlib.suppress(FileProblem):
+        contents(broken)
+
+
+# Not Chinese: read as GB18030 they would be other words, so they are refused, as UTF-8 is all that is known of them.
+OTHERS = {
+    "euc-kr": "프롬프트,응답\n오늘 날씨가 어때요?,맑고 따뜻합니다. 우리는 학교에 갑니다.\n",
+    "cp1251": "вопрос,ответ\nКак дела?,Хорошо, спасибо. Сегодня очень хорошая погода\n",
+    "koi8-r": "вопрос,ответ\nКак дела?,Хорошо, спасибо. Сегодня очень хорошая погода\n",
+    "latin-1": "question,réponse\nOù est la gare ?,À côté de l'église élevée.\n",
+    "shift-jis": "質問,回答\n今日の天気は?,晴れです。とても暖かいですね。\n",
+    "euc-jp": "質問,回答\n今日の天気は?,晴れです。とても暖かいですね。\n",
+    "big5": "問題,回答\n今天天氣如何?,今天天氣很好。我們可以去公園走走。\n",
+}
+
+
+@pytest.mark.parametrize("encoding", OTHERS)
+def test_another_language_is_not_taken_for_chinese(encoding):
+    assert not charsets.is_chinese(OTHERS[encoding].encode(encoding))
+
+
+def test_broken_utf_8_is_not_taken_for_gb18030():
+    text = "提示,回答\n你好,您好！很高兴认识你。\n".encode()
+    assert not charsets.is_chinese(text)
+    assert [reason for _, reason in contents(text + b"\xff,a\n")[1][1:]] == [{"提示": "\udcff", "回答": "a"}]
 
 
 def test_one_object_is_one_row_on_one_line_or_on_many():
@@ -118,12 +434,14 @@ PROBLEMS = {
     "nothing, gzipped": (gzip.compress(b""), "empty_file", 0),
     "PNG": (PNG, "not_text", 0),
     "JPEG": (JPEG, "not_text", 0),
-    "XLSX": (XLSX, "not_text", 0),
+    "an old spreadsheet": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "not_text", 0),
+    "XLSX, cut off": (XLSX, "bad_xlsx", 0),
+    "Parquet, cut off": (b"PAR1\x15\x04\x15", "bad_parquet", 0),
     "PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "unknown_file", 0),
     "a picture, gzipped": (gzip.compress(PNG), "not_text", 0),
-    "GBK": ("提示,回答\n".encode("gbk"), "not_text", 0),
-    "UTF-16 with a mark, little end first": (jsonl(*ROWS).encode("utf-16"), "utf16", 0),
-    "UTF-16 with a mark, big end first": (b"\xfe\xff" + jsonl(*ROWS).encode("utf-16-be"), "utf16", 0),
+    "JSON in UTF-16 with a mark, little end first": (jsonl(*ROWS).encode("utf-16"), "utf16", 0),
+    "JSON in UTF-16 with a mark, big end first": (b"\xfe\xff" + jsonl(*ROWS).encode("utf-16-be"), "utf16", 0),
+    "UTF-16 that ends within a character": (TABLE.format(",").encode("utf-16")[:-1], "utf16", 0),
     "UTF-16, little end first": (jsonl(*ROWS).encode("utf-16-le"), "utf16", 0),
     "UTF-16, big end first": (jsonl(*ROWS).encode("utf-16-be"), "utf16", 0),
     "words": (b"It was a dark and stormy night.\nIt rained.\n", "unknown_file", 0),
@@ -174,7 +492,7 @@ def test_a_gz_that_swells_as_no_text_does_is_refused(monkeypatch):
 
 
 def test_every_reason_to_refuse_a_file_is_in_the_table():
-    elsewhere = {"row_too_long", "swells", "unknown_shape", "no_rows"}
+    elsewhere = {"row_too_long", "swells", "too_packed", "unknown_shape", "no_rows"}
     assert {code for _, code, _ in PROBLEMS.values()} | elsewhere == set(reasons.FILE)
 
 
@@ -214,7 +532,13 @@ UNSTORABLE = [
     (b'[{"prompt": "Hi", "completion": "\xed\xa0\xbd"}]', 1, "completion"),
     (b"prompt,completion\nHi,Hello!\nHi,\x00\n", 3, "completion"),
     (b"prompt,completion\nHi,\xed\xa0\xbd\n", 2, "completion"),
-    (b"prompt,completion\nHi,Hello!\n\xc4\xe3\xba\xc3,Hello!\n", 3, "prompt"),  # GBK
+    (workbook(texts(["prompt", "completion"], ["Hi", "a"], ["Hi", "_x0000_"])), 3, "completion"),
+    (workbook(texts(["prompt", "completion"], ["Hi", "a"], ["_xD83D_", "a"])), 3, "prompt"),
+    (as_parquet([{"prompt": "Hi", "completion": b"a"}, {"prompt": "Hi", "completion": b"\xff"}]), 2, "completion"),
+    (as_parquet([{"prompt": "Hi", "completion": "\0"}]), 1, "completion"),
+    (b"prompt,completion\nHi,Hello!\n\xb0\xad,Hello!\n", 3, "prompt"),  # EUC-KR
+    ("prompt,completion\nHi,您好\n".encode("gb18030") + b"\xff\xff,Hello!\n", 3, "prompt"),
+    ("prompt,completion\nHi,Hello!\nHi,a".encode("utf-16") + b"\x3d\xd8", 3, "completion"),
 ]  # fmt: skip
 
 
@@ -303,6 +627,32 @@ def peak(first, again, last, size):
 
 
 ROW = json.dumps({"prompt": "x" * 9_000, "completion": "y" * 11_000}).encode()
+
+
+def peak_of(data):
+    """The most that Python held at once while reading this file."""
+    tracemalloc.start()
+    assert sum(1 for _ in items(io.BytesIO(data))[1]) > 0
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+@pytest.mark.parametrize("kind", ["inline", "shared", "parquet"])
+def test_memory_does_not_grow_with_a_spreadsheet_or_parquet_file(kind):
+    def made(count):
+        said = [(f"{number} {number * number:b} " * 20, f"{number:x}" * 40) for number in range(count)]
+        if kind == "parquet":
+            return as_parquet([{"prompt": prompt, "answer": answer} for prompt, answer in said])
+        if kind == "inline":
+            return workbook(texts(["prompt", "answer"], *said))
+        places = "".join(f'<row><c t="s"><v>{2 * n}</v></c><c t="s"><v>{2 * n + 1}</v></c></row>' for n in range(count))
+        return workbook(places, "".join(f"<si><t>{text}</t></si>" for row in said for text in row))
+
+    small, large = peak_of(made(600)), peak_of(made(6000))
+    assert large < max(1.5 * small, 2_000_000) < 8_000_000
+
+
 ENDLESS = {
     "jsonl": (ROW + b"\n", ROW + b"\n", ROW),
     "json": (b"[" + ROW, b",\n" + ROW, b"]"),

@@ -3,13 +3,16 @@
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets import checking, files, formats, reasons
+from datasets import checking, files, formats, imports, reasons
+from datasets.choosing import Filters
+from datasets.exports import Export
 from datasets.formats.rows import (
     CANDIDATES,
     DEMONSTRATION,
@@ -27,6 +30,9 @@ from datasets.formats.rows import (
     Table,
     Vote,
 )
+from datasets.models import Comparison, Dataset, Judgment
+from datasets.models import Response as Stored
+from datasets.spool import packed, unpacked
 
 HALF = "\ud83d"  # half of a surrogate pair
 
@@ -64,8 +70,154 @@ TWO_TURNS = [user("What is a prime?"), assistant("A number with two divisors."),
 DIALOGUE = "Human: What is a prime?\n\nAssistant: A number with two divisors.\n\nHuman: Is 1 one?"
 IN_TWO_TURNS = Prompt("Is 1 one?", turns=EARLIER)
 
+PAIR_OF_TEXTS = (Response("Hello!"), Response("What."))
+
+
+def said_of_two(verdict, *sources, **more):
+    """The row of two answers to "Hi" of which the first (0) or second (1) is better, or what else was said."""
+    pair, verdict = ((1, 0) if verdict == 1 else (0, 1)), verdict if isinstance(verdict, str) else "left"
+    sources = sources or ("", "")
+    responses = tuple(Response(text, source) for text, source in zip(("Hello!", "What."), sources, strict=True))
+    return Row(Prompt("Hi"), responses, JUDGED, (Vote(pair, verdict, **more),))
+
+
+def only_kept(prompt, text, source=""):
+    """The row of an answer that asks for nothing."""
+    return replace(shown(prompt, text, source), kind=JUDGED)
+
+
+HI = [user("Hi")]
+ARENA = {"conversation_a": [*HI, assistant("Hello!")], "conversation_b": [*HI, assistant("What.")],
+         "model_a": "gpt", "model_b": "llama"}  # fmt: skip
+KAGGLE = {"prompt": '["Hi"]', "response_a": '["Hello!"]', "response_b": '["What."]'}
+FLAGS = {"winner_model_a": 0, "winner_model_b": 0, "winner_tie": 0}
+FARM = {"instruction": "Hi", "input": "", "output_1": "Hello!", "output_2": "What."}
+STEER3 = {"domain": "general", "context": HI, "response1": "Hello!", "response2": "What."}
+STEER2 = {"prompt": "Hi", "response_1": "Hello!", "response_2": "What."}
+SAFE = {"prompt": "Hi", "response_0": "Hello!", "response_1": "What.", "is_response_0_safe": True}
+SHP = {"history": "Hi", "human_ref_A": "Hello!", "human_ref_B": "What.", "score_A": 2, "score_B": 9}
+RECORD = {"id": "7", "status": "completed", "metadata": {"model_1": "gpt"}, "suggestions": {}, "vectors": {},
+          "fields": {"prompt": "Hi", "response_1": "Hello!", "response_2": "What."}}  # fmt: skip
+DIALOGUE_OF_NECTAR = "\n\nHuman: Hi\n\nAssistant: "
+
+
+def by_users(*values, question="preference", name="u"):
+    return {**RECORD, "responses": {question: [{"value": v, "user_id": f"{name}{n}"} for n, v in enumerate(values)]}}
+
+
 # (number in FORMATS.md section 7, name of the format, the row as it stands in a file, what it says)
 SHAPES = [
+    (1, "dpo-openai",
+     {"input": {"messages": [system("Be brief."), *TWO_TURNS], "tools": [], "parallel_tool_calls": True},
+      "preferred_output": [assistant("No.")], "non_preferred_output": [assistant("Yes.")], "annotator": "ann"},
+     judged(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.", "Yes.", annotator="ann")),
+    (2, "arena", {**ARENA, "winner": "model_a", "judge": "ann", "turn": 1, "anony": True, "tstamp": 1.5},
+     said_of_two(0, "gpt", "llama", annotator="ann")),
+    (2, "arena", {**ARENA, "winner": "model_b"}, said_of_two(1, "gpt", "llama")),
+    (2, "arena", {**ARENA, "winner": "tie"}, said_of_two("tie", "gpt", "llama")),
+    (2, "arena", {**ARENA, "winner": "tie (bothbad)"}, said_of_two("both_bad", "gpt", "llama")),
+    (2, "arena", {**ARENA, "winner": "both_bad"}, said_of_two("both_bad", "gpt", "llama")),
+    (2, "arena",  # the first turn was judged, the conversations went on
+     {**ARENA, "winner": "model_b", "turn": 1, "conversation_a": [*ARENA["conversation_a"], *HI, assistant("Again!")],
+      "conversation_b": [*ARENA["conversation_b"], user("Why?"), assistant("So.")]},
+     said_of_two(1, "gpt", "llama")),
+    (2, "arena",
+     {"conversation_a": [*TWO_TURNS, assistant("No.")], "conversation_b": [*TWO_TURNS, assistant("Yes.")], "turn": 2,
+      "winner": "model_a"}, judged(IN_TWO_TURNS, "No.", "Yes.")),
+    (2, "arena",  # the release of 140,000: contents in parts
+     {"conversation_a": [{"role": "user", "content": [{"type": "text", "text": "Hi", "image": None}]},
+                         {"role": "assistant", "content": [{"type": "text", "text": "Hel"}, {"text": "lo!"}]}],
+      "conversation_b": [*HI, assistant("What.")], "model_a": "gpt", "model_b": "llama", "winner": "model_a"},
+     said_of_two(0, "gpt", "llama")),
+    (3, "arena-kaggle", Table(**KAGGLE, **{**FLAGS, "winner_model_a": "1"}, model_a="gpt", model_b="llama"),
+     said_of_two(0, "gpt", "llama")),
+    (3, "arena-kaggle", {**KAGGLE, **FLAGS, "winner_model_b": 1}, said_of_two(1)),
+    (3, "arena-kaggle", {**KAGGLE, **FLAGS, "winner_tie": 1}, said_of_two("tie")),
+    (3, "arena-kaggle",
+     {"prompt": ["What is a prime?", "Is 1 one?"], "response_a": ["A number with two divisors.", "No."],
+      "response_b": ["A number with two divisors.", "Yes."], **FLAGS, "winner_model_b": 1.0},
+     judged(IN_TWO_TURNS, "No.", "Yes.", votes=(Vote((1, 0), "left"),))),
+    (4, "ultrafeedback",
+     {"source": "sharegpt", "instruction": "Hi", "models": ["gpt", "llama"], "correct_answers": ["None"],
+      "completions": [{"model": "gpt", "response": "Hello!", "overall_score": 8.5, "custom_system_prompt": "Be kind.",
+                       "annotations": {"honesty": {"Rating": "5", "Rationale": "…"}}, "fine-grained_score": 5.0},
+                      {"model": "llama", "response": "What.", "overall_score": 2.0,
+                       "annotations": {"honesty": {"Rating": "N/A"}}}]},
+     candidates("Hi", ("Hello!", "gpt"), ("What.", "llama"))),
+    (5, "nectar",
+     {"prompt": DIALOGUE_OF_NECTAR, "num_responses": 3, "turns": 1, "good_natured": True, "source": ["lmsys"],
+      "answers": [{"answer": "Hello!", "model": "gpt", "rank": 2.0}, {"answer": "What.", "model": "llama", "rank": 4.0},
+                  {"answer": "Hey!", "model": "qwen", "rank": 1.0}]},
+     Row(Prompt("Hi"), (Response("Hello!", "gpt"), Response("What.", "llama"), Response("Hey!", "qwen")), JUDGED,
+         (Vote((2, 0), "left", gap=1), Vote((2, 1), "left", gap=2), Vote((0, 1), "left", gap=1)))),
+    (5, "nectar",  # a tie; and a text that stands twice is not compared with itself
+     {"prompt": f"{DIALOGUE}\n\nAssistant:", "annotator": "gpt4",
+      "answers": [{"answer": "No.", "rank": 3, "model": "gpt"}, {"answer": "Yes.", "rank": 1},
+                  {"answer": "No.", "rank": 2}, {"answer": "No.", "rank": 1}]},
+     Row(IN_TWO_TURNS, (Response("No.", "gpt"), Response("Yes."), Response("No."), Response("No.")), JUDGED,
+         (Vote((1, 3), "tie", "gpt4"), Vote((1, 0), "left", "gpt4", gap=2)))),
+    (5, "nectar", {"prompt": "Hi", "answers": [{"answer": "Hello!", "rank": 1}, {"answer": "What.", "rank": 2}]},
+     said_of_two(0, gap=1)),
+    (12, "alpaca-farm", {**FARM, "preference": 1, "annotator_index": 3}, said_of_two(0)),
+    (12, "alpaca-farm", Table(**FARM, preference="2"), said_of_two(1)),
+    (12, "alpaca-farm",
+     {**FARM, "preference": 1.94, "generator_1": "gpt", "generator_2": "llama", "annotator": "gpt4_turbo"},
+     said_of_two(1, "gpt", "llama", annotator="gpt4_turbo")),
+    (12, "alpaca-farm", {**FARM, "preference": 1.2}, said_of_two(0)),
+    (12, "alpaca-farm", {**FARM, "preference": 1.5}, said_of_two("tie")),
+    (12, "alpaca-farm", {**FARM, "preference": 0}, said_of_two("tie")),
+    (19, "wide", {**FARM, "preference": "output_2"}, said_of_two(1)),
+    (19, "wide", {**FARM, "output_3": "Hey!", "preference": 2},
+     judged("Hi", "Hello!", "What.", "Hey!", votes=(Vote((1, 0), "left"), Vote((1, 2), "left")))),
+    (13, "helpsteer3", {**STEER3, "overall_preference": -3, "individual_preference": [{"score": -3}]},
+     said_of_two(0, strength=3)),
+    (13, "helpsteer3", {**STEER3, "overall_preference": 1}, said_of_two(1)),
+    (13, "helpsteer3", {**STEER3, "overall_preference": 0}, said_of_two("tie")),
+    (13, "helpsteer3", {**STEER3, "context": TWO_TURNS, "overall_preference": 2.0, "annotator": "ann"},
+     Row(IN_TWO_TURNS, PAIR_OF_TEXTS, JUDGED, (Vote((1, 0), "left", "ann", strength=2),))),
+    (14, "helpsteer2", {**STEER2, "preference_strength": -2, "preference_statement": "…"}, said_of_two(0, strength=2)),
+    (14, "helpsteer2", Table(**STEER2, preference_strength="3"), said_of_two(1, strength=3)),
+    (14, "helpsteer2", {**STEER2, "preference_strength": 0}, said_of_two("tie")),
+    (15, "helpsteer",
+     {"prompt": "Hi", "response": "What.", "helpfulness": 0, "correctness": 1, "coherence": 4, "complexity": 0,
+      "verbosity": 0}, candidates("Hi", "What.")),
+    (15, "helpsteer", {"prompt": "Hi", "response": "Hello!", "helpfulness": 4, "verbosity": 1, "model": "gpt"},
+     candidates("Hi", ("Hello!", "gpt"))),
+    (16, "safe-rlhf",
+     {**SAFE, "better_response_id": 0, "safer_response_id": 0, "response_0_source": "alpaca", "response_1_source": ""},
+     said_of_two(0, "alpaca", "", also=(("safe", "left"),))),
+    (16, "safe-rlhf", {**SAFE, "better_response_id": 1, "safer_response_id": 0},
+     said_of_two(1, also=(("safe", "right"),))),
+    (16, "safe-rlhf", Table(**SAFE, better_response_id="1", safer_response_id="1"),
+     said_of_two(1, also=(("safe", "left"),))),
+    (16, "safe-rlhf", {**SAFE, "better_response_id": 1}, said_of_two(1)),
+    (17, "shp", {**SHP, "labels": 1}, said_of_two(0)),
+    (17, "shp", {**SHP, "labels": 0, "domain": "askphysics_test"}, said_of_two(1)),
+    (18, "argilla", by_users("response_2", "response_1"),
+     Row(Prompt("Hi"), (Response("Hello!", "gpt"), Response("What.")), JUDGED,
+         (Vote((1, 0), "left", "u0"), Vote((0, 1), "left", "u1")))),
+    (18, "argilla", by_users("2", "tie", None, "both_bad", name="v"),
+     Row(Prompt("Hi"), (Response("Hello!", "gpt"), Response("What.")), JUDGED,
+         (Vote((1, 0), "left", "v0"), Vote((0, 1), "tie", "v1"), Vote((0, 1), "both_bad", "v3")))),
+    (18, "argilla", by_users(["response_2", "response_1"], question="order", name="w"),
+     Row(Prompt("Hi"), (Response("Hello!", "gpt"), Response("What.")), JUDGED, (Vote((1, 0), "left", "w0", gap=1),))),
+    (18, "argilla",
+     by_users([{"rank": 2, "value": "response_1"}, {"rank": 2, "value": "response_2"}], question="order", name="x"),
+     Row(Prompt("Hi"), (Response("Hello!", "gpt"), Response("What.")), JUDGED, (Vote((0, 1), "tie", "x0"),))),
+    (18, "argilla", by_users(2, question="helpfulness"),  # stars are no choice
+     candidates("Hi", ("Hello!", "gpt"), "What.")),
+    (18, "argilla", {**RECORD, "responses": {}}, candidates("Hi", ("Hello!", "gpt"), "What.")),
+    (18, "argilla",
+     {"fields": {"messages": TWO_TURNS, "short": "No.", "long": "No, it is not."}, "metadata": None,
+      "responses": {"comment": [{"value": "good", "user_id": "u"}], "which": [{"value": "long", "user_id": "u"}]}},
+     Row(IN_TWO_TURNS, (Response("No."), Response("No, it is not.")), JUDGED, (Vote((1, 0), "left", "u"),))),
+    (20, "kto", {"prompt": "Hi", "completion": "Hello!", "label": True}, shown("Hi", "Hello!")),
+    (20, "kto", {"prompt": "Hi", "completion": "What.", "label": False, "model": "g"}, only_kept("Hi", "What.", "g")),
+    (20, "kto", {"prompt": TWO_TURNS, "completion": [assistant("Yes.")], "label": 0}, only_kept(IN_TWO_TURNS, "Yes.")),
+    (20, "kto", Table(prompt="Hi", completion="What.", label="False"), only_kept("Hi", "What.")),
+    (20, "kto-messages", {"messages": [*HI, assistant("What.")], "label": False}, only_kept("Hi", "What.")),
+    (20, "kto-messages", {"messages": [*HI, assistant("Hello!")], "kto_tag": True, "system": "Be kind."},
+     shown(Prompt("Hi", system="Be kind."), "Hello!")),
     (6, "dpo-sharegpt",
      {"conversations": [{"from": "system", "value": "Be kind."}, {"from": "human", "value": "Hi"}],
       "chosen": {"from": "gpt", "value": "Hello!"}, "rejected": {"from": "gpt", "value": "What."}},
@@ -197,7 +349,7 @@ def recognised(*rows):
 
 def test_every_readable_shape_is_in_the_table():
     assert {name for _, name, *_ in SHAPES} == set(formats.readable())
-    assert {number for number, *_ in SHAPES} == {6, 7, 8, 9, 10, 11, 19, *range(21, 28)}
+    assert {number for number, *_ in SHAPES} == set(range(1, 28))
 
 
 @pytest.mark.parametrize(("number", "name", "row", "said"), SHAPES)
@@ -251,11 +403,12 @@ def test_chosen_is_a_text_where_it_names_no_answer():
 @pytest.mark.parametrize(
     "row",
     [
-        {"prompt": "Hi", "completion": "Hello!", "label": True},
-        {"messages": [user("Hi"), assistant("What.")], "label": False},
-        Table(prompt="Hi", completion="What.", label="False"),
-        {"messages": [user("Hi"), assistant("What.")], "kto_tag": False},
+        {"question": "Hi", "answer": "What.", "label": False},
+        {"conversations": [user("Hi"), assistant("What.")], "label": False},
+        {"instruction": "Hi", "output": "What.", "kto_tag": False},
+        {"prompt": "Hi", "completion": "What.", "helpfulness": 1, "correctness": 0},
         {"fields": {"prompt": "Hi"}, "responses_": {}},
+        {"prompt": '["Hi"]', "response_a": '["a"]', "winner_model_a": 1, "winner_model_b": 0},
         {"text": "Hello!"},
         {"prompt": "Hi", "reponse": "Hello!"},
         {"output": "Hello!"},
@@ -400,9 +553,71 @@ REFUSALS = [
     ("unknown_role", "messages[0].role", "messages", {"messages": [{"content": "Hi"}]}),
     ("unknown_role", "messages[0].role", "messages", {"messages": [{"role": "tool", "content": "{}"}]}),
     ("unknown_winner", "winner", "wide", {"prompt": "Hi", **AB, "winner": "c"}),
+    ("missing_field", "input.messages", "dpo-openai", {"input": {}}),
+    ("not_one_answer", "preferred_output", "dpo-openai",
+     {"input": {"messages": HI}, "preferred_output": [*HI, assistant("a")], "non_preferred_output": [assistant("b")]}),
+    ("same_answer", "non_preferred_output", "dpo-openai",
+     {"input": {"messages": HI}, "preferred_output": [assistant("a")], "non_preferred_output": [assistant("a")]}),
+    ("unknown_winner", "winner", "arena", {**ARENA, "winner": "gpt"}),
+    ("unknown_winner", "winner", "arena", {**ARENA, "winner": None}),
+    ("off_scale", "turn", "arena", {**ARENA, "winner": "tie", "turn": 0}),
+    ("prompts_differ", "conversation_b", "arena",
+     {**ARENA, "winner": "tie", "conversation_b": [user("Hey"), assistant("What.")]}),
+    ("not_text", "conversation_a[0].content[0]", "arena",
+     {**ARENA, "winner": "tie", "conversation_a": [{"role": "user", "content": [{"type": "image", "text": None}]}]}),
+    ("not_a_message", "conversation_a[0]", "arena", {**ARENA, "winner": "tie", "conversation_a": ["Hi"]}),
+    ("same_answer", "winner", "arena", {**ARENA, "winner": "tie", "conversation_b": ARENA["conversation_a"]}),
+    ("unknown_winner", "winner_model_a", "arena-kaggle", {**KAGGLE, **FLAGS}),
+    ("unknown_winner", "winner_model_a", "arena-kaggle", {**KAGGLE, **FLAGS, "winner_model_a": 1, "winner_tie": 1}),
+    ("off_scale", "winner_model_b", "arena-kaggle", {**KAGGLE, **FLAGS, "winner_model_b": 2}),
+    ("off_scale", "winner_tie", "arena-kaggle", {**KAGGLE, **FLAGS, "winner_tie": None}),
+    ("turns_differ", "response_b", "arena-kaggle", {**KAGGLE, **FLAGS, "response_b": '["a", "b"]'}),
+    ("empty_answer", "response_a[0]", "arena-kaggle", {**KAGGLE, **FLAGS, "response_a": '[""]'}),
+    ("null_text", "response_a[0]", "arena-kaggle", {**KAGGLE, **FLAGS, "response_a": "[null]"}),
+    ("bad_unicode", "response_b[0]", "arena-kaggle", {**KAGGLE, **FLAGS, "response_b": '["\\ud83d"]'}),
+    ("bad_json", "prompt", "arena-kaggle", {**KAGGLE, **FLAGS, "prompt": "['Hi']"}),
+    ("prompts_differ", "response_b", "arena-kaggle",
+     {"prompt": ["a", "b"], "response_a": ["c", "d"], "response_b": ["e", "f"], **FLAGS, "winner_tie": 1}),
+    ("too_few_answers", "completions", "ultrafeedback", {"instruction": "Hi", "completions": [], "models": []}),
+    ("missing_field", "completions[0].text", "ultrafeedback",
+     {"instruction": "Hi", "completions": [{"overall_score": 1}, {"response": "a"}]}),
+    ("off_scale", "answers[1].rank", "nectar",
+     {"prompt": "Hi", "answers": [{"answer": "a", "rank": 1}, {"answer": "b", "rank": "best"}]}),
+    ("off_scale", "answers[0].rank", "nectar",
+     {"prompt": "Hi", "answers": [{"answer": "a", "rank": float("nan")}, {"answer": "b", "rank": 2}]}),
+    ("missing_field", "answers[1].rank", "nectar",
+     {"prompt": "Hi", "answers": [{"answer": "a", "rank": 1}, {"answer": "b"}]}),
+    ("too_few_answers", "answers", "nectar", {"prompt": "Hi", "answers": [{"answer": "a", "rank": 1}]}),
+    ("ends_with_assistant", "prompt", "nectar",
+     {"prompt": "Human: Hi\n\nAssistant: Yes?", "answers": [{"answer": "a", "rank": 1}, {"answer": "b", "rank": 2}]}),
+    ("off_scale", "preference", "alpaca-farm", {**FARM, "preference": 3}),
+    ("off_scale", "preference", "alpaca-farm", {**FARM, "preference": -1}),
+    ("off_scale", "preference", "alpaca-farm", {**FARM, "preference": None}),
+    ("off_scale", "preference", "alpaca-farm", {**FARM, "preference": 10**400}),
+    ("same_answer", "preference", "alpaca-farm", {**FARM, "output_2": "Hello!", "preference": 1}),
+    ("off_scale", "overall_preference", "helpsteer3", {**STEER3, "overall_preference": 4}),
+    ("off_scale", "overall_preference", "helpsteer3", {**STEER3, "overall_preference": 1.5}),
+    ("ends_with_assistant", "context", "helpsteer3",
+     {**STEER3, "context": [*HI, assistant("a")], "overall_preference": 1}),
+    ("off_scale", "preference_strength", "helpsteer2", {**STEER2, "preference_strength": -4}),
+    ("missing_field", "preference_strength", "helpsteer2", STEER2),
+    ("empty_answer", "response", "helpsteer", {"prompt": "Hi", "response": " ", "helpfulness": 1, "verbosity": 0}),
+    ("off_scale", "better_response_id", "safe-rlhf", {**SAFE, "better_response_id": 2}),
+    ("off_scale", "safer_response_id", "safe-rlhf", {**SAFE, "better_response_id": 1, "safer_response_id": -1}),
+    ("off_scale", "labels", "shp", {**SHP, "labels": 2}),
+    ("empty_prompt", "history", "shp", {**SHP, "history": "", "labels": 1}),
+    ("unknown_winner", "responses.preference", "argilla", by_users("response_3")),
+    ("missing_field", "fields", "argilla", {"fields": [], "responses": {}}),
+    ("missing_field", "responses.preference[0]", "argilla", {**RECORD, "responses": {"preference": ["response_1"]}}),
+    ("too_few_answers", "fields", "argilla", {"fields": {"prompt": "Hi"}, "responses": {}}),
+    ("off_scale", "responses.order.rank", "argilla", by_users([{"value": "response_1"}], question="order")),
+    ("off_scale", "label", "kto", {"prompt": "Hi", "completion": "a", "label": None}),
+    ("off_scale", "label", "kto", {"prompt": "Hi", "completion": "a", "label": "good"}),
+    ("off_scale", "kto_tag", "kto-messages", {"messages": [*HI, assistant("a")], "kto_tag": 2}),
+    ("ends_with_user", "messages", "kto-messages", {"messages": HI, "label": True}),
 ]  # fmt: skip
 BY_FILES = {"not_an_object", "ragged_row", "row_too_long", "second_header", "too_deep"}  # see test_files.py
-BY_IMPORTS = {"other_verdict"}  # see test_import.py
+BY_IMPORTS = {"left_out", "other_verdict"}  # see test_import.py
 
 
 @pytest.mark.parametrize(("reason", "field", "name", "row"), REFUSALS)
@@ -562,13 +777,54 @@ def test_a_preference_comes_back_to_the_byte(name, prompt, chosen, rejected):
     assert through_a_file(name, Preference(prompt, chosen, rejected)) == judged(prompt, chosen, rejected)
 
 
-NO_SHAPE = {
-    "rated answers": {"prompt": "P?", "response": "a", "helpfulness": 1, "correctness": 0, "verbosity": 2},
-    "the arena's table": {"prompt": '["P?"]', "response_a": '["a"]', "response_b": '["b"]', "winner_model_a": 1}
-    | {"winner_model_b": 0, "winner_tie": 0},
-}
+def stored(*rows):
+    """The judgments of an import of these rows into a dataset."""
+    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    run = imports.store(imports.check([("example", io.BytesIO(data))], "demo"))
+    assert run.refused == 0
+    return Judgment.objects.filter(imported=run)
 
 
-@pytest.mark.parametrize("row", NO_SHAPE.values(), ids=NO_SHAPE)
-def test_what_would_be_misread_is_not_read(row):
-    assert formats.detect(set(row), row) is None
+@pytest.mark.django_db
+def test_strength_and_places_apart_are_stored_with_the_choice():
+    (strong,) = stored({**STEER3, "overall_preference": 3})
+    assert (strong.choices.get().strength, strong.choices.get().chosen.text) == (3, "What.")
+    (tie,) = stored({**STEER3, "overall_preference": 0})
+    assert (tie.verdict, tie.choices.get().strength) == ("tie", 0)
+    texts = [{"answer": text, "rank": rank} for rank, text in enumerate(["a", "b", "c"])]
+    gaps = stored({"prompt": "Name one.", "answers": texts}).values_list("choices__chosen__text", "choices__rank_gap")
+    assert sorted(gaps) == [("a", 1), ("a", 2), ("b", 1)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("safer", "text"), [(1, "What."), (0, "Hello!")])
+def test_the_safer_answer_is_a_choice_by_its_criterion_and_is_exported_as_one(safer, text):
+    (judgment,) = stored({**SAFE, "better_response_id": 1, "safer_response_id": safer})
+    assert judgment.choices.get(criterion="").chosen.text == "What."
+    assert judgment.choices.get(criterion="safe").chosen.text == text
+    export = Export(Dataset.objects.get(), "dpo-text", Filters(criterion="safe"))
+    assert [json.loads(line)["chosen"] for line in export.lines()] == [text]
+
+
+@pytest.mark.django_db
+def test_the_same_file_again_brings_no_vote_twice():
+    rows = [{**SAFE, "better_response_id": 1, "safer_response_id": 0}, {**SAFE, "better_response_id": 0}]
+    assert stored(*rows).count() == 2
+    assert stored(*rows).count() == 0
+
+
+@pytest.mark.django_db
+def test_a_bad_answer_is_nothing_to_learn_from_and_asks_for_nothing():
+    rows = [{"prompt": "Hi", "completion": text, "label": label} for text, label in
+            [("Hello!", True), ("What.", False), ("Go.", False)]]  # fmt: skip
+    assert not stored(*rows)
+    assert Comparison.objects.count() == 0
+    assert Stored.objects.filter(demonstration=True).values_list("text", flat=True).get() == "Hello!"
+    assert not Stored.objects.filter(candidate=True)
+
+
+def test_a_vote_comes_back_from_the_spool_as_it_was():
+    for _, name, row, said in SHAPES:
+        assert unpacked(packed(said)) == said, (name, row)
+    old = '[["Hi", "", "", []], [["a", ""], ["b", ""]], "judged", [[[1, 0], "left", "ann", 2]]]'
+    assert unpacked(old).votes == (Vote((1, 0), "left", "ann", 2),)

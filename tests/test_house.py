@@ -10,11 +10,11 @@ from django.conf import settings
 from datasets import formats
 
 # From the lowest floor up: a floor imports from itself and from those below.
-FLOORS = ["datasets.formats", "datasets", "annotate.questions", "annotate", "config"]
+FLOORS = ["datasets.formats", "datasets", "annotate.questions", "annotate", "api", "config"]
 PURE = ("datasets.formats", "annotate.questions")
 MODULES = [
     path
-    for folder in ("annotate", "config", "datasets")
+    for folder in ("annotate", "api", "config", "datasets")
     for path in sorted((settings.BASE_DIR / folder).rglob("*.py"))
     if "migrations" not in path.parts
 ]

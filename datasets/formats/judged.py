@@ -1,13 +1,15 @@
-"""What all chosen/rejected shapes share: a judged row of two answers, with an optional annotator."""
+"""What the shapes that hold choices share: judged rows of two answers, or of several in an order."""
+
+import itertools
 
 from datasets.formats import reading
 from datasets.formats.rows import JUDGED, Refused, Response, Row, Vote
 
 
-def judged_row(row, prompt, chosen, rejected):
+def judged_row(row, prompt, chosen, rejected, field="rejected"):
     """The row that says: of these two answers the first is better."""
     if chosen == rejected:
-        raise Refused("same_answer", "rejected")
+        raise Refused("same_answer", field)
     annotator = reading.name(row.get("annotator"), "annotator")
     return Row(prompt, (Response(chosen), Response(rejected)), JUDGED, (Vote((0, 1), "left", annotator),))
 
@@ -17,3 +19,33 @@ def last_answer(said, field):
     if len(said) != 1 or said[0][0] != "assistant":
         raise Refused("not_one_answer", field)
     return reading.answer(said[0][1], field)
+
+
+def pair_row(prompt, responses, verdict, field, annotator="", **more):
+    """The row of two answers of which one is better (`verdict` 0 or 1), or which are a `tie` or `both_bad`. more: of
+    the Vote. field: where the verdict stands."""
+    if responses[0].text == responses[1].text:
+        raise Refused("same_answer", field)
+    pair, said = ((1, 0) if verdict == 1 else (0, 1)), verdict if isinstance(verdict, str) else "left"
+    return Row(prompt, tuple(responses), JUDGED, (Vote(pair, said, annotator, **more),))
+
+
+def graded_row(row, prompt, responses, field):
+    """The row of two answers and how much better one is, from -3 (the first is) through 0 (a tie) to 3."""
+    grade = reading.one_of(reading.required(row, field), field, range(-3, 4))
+    verdict = int(grade > 0) if grade else "tie"
+    annotator = reading.name(row.get("annotator"), "annotator")
+    return pair_row(prompt, responses, verdict, field, annotator, strength=abs(grade) or 1)
+
+
+def ranked(responses, places, annotator=""):
+    """The votes of an order: of each two places (`places`: {index of a response: its rank, 1 the best}) the better
+    one, the same rank a tie. Two equal texts are never compared; of one that stands twice with the same source the
+    better place counts."""
+    steps = {rank: step for step, rank in enumerate(sorted(set(places.values())))}
+    in_order = sorted(places, key=lambda index: (places[index], index))
+    first = {responses[index]: index for index in reversed(in_order)}
+    for one, two in itertools.combinations([index for index in in_order if first[responses[index]] == index], 2):
+        if responses[one].text != responses[two].text:
+            gap = steps[places[two]] - steps[places[one]]
+            yield Vote((one, two), "left" if gap else "tie", annotator, gap=gap or None)

@@ -1,10 +1,32 @@
-"""TRL's KTO: a prompt, one completion, and whether it is wanted. FORMATS.md section 3, `kto`."""
+"""TRL's KTO: a prompt, one completion, and whether it is wanted. FORMATS.md section 3, `kto`;
+read shape 20.
 
-from datasets.formats.rows import Label
+One answer that was called good or bad, which is no choice between two: a good one is a demonstration, a bad one is
+kept and asks for nothing.
+"""
+
+from datasets.formats import reading, sft
+from datasets.formats.rows import DEMONSTRATION, JUDGED, Label, Response, Row
 from datasets.formats.writing import messages, turns
 
 LABEL = "KTO (TRL, messages)"
+SHAPE = 20
 WRITES = Label
+
+
+def matches(keys, row):
+    return {"prompt", "completion", "label"} <= keys and reading.marked(keys, row)
+
+
+def read(row):
+    (response,) = sft.read(row).responses
+    return called(row, "label", reading.prompt(row), response.text)
+
+
+def called(row, key, prompt, text):
+    """The row of an answer that this field calls good or bad."""
+    good = reading.label(reading.required(row, key), key)
+    return Row(prompt, (Response(text, reading.source(row)),), DEMONSTRATION if good else JUDGED)
 
 
 def write(row):

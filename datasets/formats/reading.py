@@ -12,6 +12,7 @@ ROLES = {
 }
 ANSWER_KEYS = ("response", "output", "answer", "completion", "text")
 SOURCE_KEYS = ("source", "model", "generator")
+LABELS = {"true": True, "1": True, "false": False, "0": False}
 RATINGS = {"helpfulness", "correctness", "coherence", "complexity", "verbosity"}
 MESSAGES = re.compile(r"""\s*\[\s*\{\s*["'](role|from|content|value)["']""")
 PROMPT_KEYS = ("prompt", "instruction", "question", "query")
@@ -56,6 +57,25 @@ def name(value, field):
     return found
 
 
+def number(value, field):
+    """A number, in a table as its digits."""
+    try:
+        found = float(value) if isinstance(value, str) else value
+    except ValueError:
+        found = None
+    if not isinstance(found, int | float) or not -1e9 < found < 1e9:
+        raise Refused("off_scale", field, str(value)[:80])
+    return found
+
+
+def one_of(value, field, scale):
+    """A number of a scale."""
+    found = number(value, field)
+    if found not in scale:
+        raise Refused("off_scale", field, str(value)[:80])
+    return int(found)
+
+
 def source(row):
     """Which model or person wrote a row's response, where the row says so."""
     key = next((key for key in SOURCE_KEYS if isinstance(row.get(key), str | int) and row[key] != ""), "source")
@@ -65,7 +85,14 @@ def source(row):
 def marked(keys, row):
     """Whether the row says of its one answer how good it is (KTO's label, HelpSteer's ratings): a poor answer is no
     demonstration."""
-    return len(keys & RATINGS) >= 2 or "kto_tag" in keys or str(row.get("label")).lower() in ("true", "false", "0", "1")
+    return len(keys & RATINGS) >= 2 or "kto_tag" in keys or str(row.get("label")).lower() in LABELS
+
+
+def label(value, field):
+    """Whether an answer was called good: true or false, in a table as text, or 1 or 0."""
+    if str(value).lower() not in LABELS:
+        raise Refused("off_scale", field, str(value)[:80])
+    return LABELS[str(value).lower()]
 
 
 def listed(value, field):

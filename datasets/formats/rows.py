@@ -44,13 +44,17 @@ class Vote:
     """A verdict that a file states of two of a row's responses (`pair`: their indices).
 
     verdict: `left` (the pair's first is better), `tie` or `both_bad`. ordinal: among equal votes of nobody in
-    particular in one upload, the how-manieth (from 1); set while an upload is checked.
+    particular in one upload, the how-manieth (from 1); set while an upload is checked. strength: 1 to 3, of `left`.
+    gap: in a ranking, how many places the two are apart. also: (criterion, `left` or `right`) of the same pair.
     """
 
     pair: tuple[int, int]
     verdict: str
     annotator: str = ""
     ordinal: int = 1
+    strength: int = 1
+    gap: int | None = None
+    also: tuple[tuple[str, str], ...] = ()
 
 
 CANDIDATES, JUDGED, DEMONSTRATION, PROMPT = "candidates", "judged", "demonstration", "prompt"

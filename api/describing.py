@@ -1,0 +1,62 @@
+"""What the types do not say of an endpoint, for the OpenAPI document: the filters, from their forms, and files."""
+
+from django import forms
+from django.utils.translation import override
+
+from api.schemas import ProblemOut
+from datasets.encoding import CONTENT_TYPES
+from datasets.filters import BundleForm, FilterForm
+
+SEEN = {401: ProblemOut, 403: ProblemOut, 404: ProblemOut}
+REFUSED = {**SEEN, 422: ProblemOut}
+
+
+def parameters(*kinds):
+    """The fields of forms as parameters of a query."""
+    with override("en"):
+        return [
+            {
+                "in": "query",
+                "name": name.replace("_", "-"),
+                "required": False,
+                "description": str(field.label),
+                "schema": schema_of(field),
+            }
+            for kind in kinds
+            for name, field in kind.base_fields.items()
+        ]
+
+
+def schema_of(field):
+    limits = {"min_value": "minimum", "max_value": "maximum"}
+    between = {word: getattr(field, name) for name, word in limits.items() if getattr(field, name, None) is not None}
+    if isinstance(field, forms.FloatField):
+        return {"type": "number", **between}
+    if isinstance(field, forms.IntegerField):
+        return {"type": "integer", **between}
+    if isinstance(field.widget, forms.SelectMultiple):
+        return {"type": "array", "items": choices_of(field)}
+    return choices_of(field)
+
+
+def choices_of(field):
+    values = [value for value, _label in getattr(field, "choices", ()) if value]
+    return {"type": "string", **({"enum": values} if values else {})}
+
+
+def content(*types):
+    return {name.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for name in types}
+
+
+FILTERS = parameters(FilterForm)
+EXPORT = {"parameters": FILTERS, "responses": {200: {"content": content(*CONTENT_TYPES.values())}}}
+BUNDLE = {"parameters": parameters(FilterForm, BundleForm)}
+ARCHIVE = {"responses": {200: {"content": content("application/zip")}}}
+ROWS = {
+    "requestBody": {
+        "required": True,
+        "description": "JSON Lines, a JSON array, CSV or TSV, also gzipped: docs/formats.md. The type is told by the "
+        "content, whatever the header says; only a form with a file in it is refused.",
+        "content": content("application/x-ndjson", "application/json", "text/csv", "application/gzip"),
+    }
+}

@@ -1,0 +1,263 @@
+"""The endpoints under /api/v1/. Each says first which scope it asks for."""
+
+import functools
+import re
+import uuid
+
+from django.http import Http404, JsonResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+from ninja import NinjaAPI, Status
+
+from api import problems
+from api.describing import ARCHIVE, BUNDLE, EXPORT, REFUSED, ROWS
+from api.making import make_dataset, settings_of
+from api.receiving import first_refusals, receive
+from api.schemas import (
+    After,
+    BundleList,
+    BundleOut,
+    DatasetList,
+    DatasetOut,
+    FileName,
+    Format,
+    ImportOut,
+    NewDataset,
+    Number,
+    ProblemOut,
+    RowsRefused,
+    RowsStored,
+    Slug,
+)
+from api.tokens import READS, WRITES, token_required
+from datasets import flags, progress
+from datasets.access import anyone
+from datasets.bundles import make_bundle
+from datasets.encoding import CONTENT_TYPES
+from datasets.exports import Export
+from datasets.filters import BundleForm, FilterForm
+from datasets.formats import file_of, writable
+from datasets.models import Dataset, Prompt, Snapshot
+from datasets.snapshots import content
+
+AT_ONCE = 50
+ROOT = "/api/v1/"
+
+api = NinjaAPI(title="Chosen", version="1", docs_url=None, openapi_url=None, description="docs/api.md has examples.")
+problems.handle_in(api)
+
+
+def nothing_unknown(view):
+    """A name in the query that there is not is refused: a misspelt filter must not give the whole file."""
+
+    @functools.wraps(view)
+    def checked(request, *args, **kwargs):
+        path = re.sub(r"<\w+:(\w+)>", r"{\1}", request.resolver_match.route)
+        operation = document()["paths"][f"/{path}"]["get" if request.method == "HEAD" else request.method.lower()]
+        known = {one["name"] for one in operation["parameters"] if one["in"] == "query"}
+        if unknown := sorted(set(request.GET) - known):
+            words = _("There is no such parameter.")
+            raise problems.Problem(422, words, [problems.error("unknown", words, name) for name in unknown])
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+api.add_decorator(nothing_unknown)
+
+
+@api.get("datasets/", auth=READS, response={200: DatasetList, **REFUSED}, url_name="api-datasets")
+def list_datasets(request, after: After = ""):
+    """Datasets with progress, by short name, fifty at a time."""
+    page = list(Dataset.objects.filter(slug__gt=after).order_by("slug")[:AT_ONCE])
+    return {"datasets": [line_of(dataset) for dataset in page], "next": page[-1].slug if len(page) == AT_ONCE else None}
+
+
+@api.post(
+    "datasets/",
+    auth=WRITES,
+    response={201: DatasetOut, **REFUSED, 400: ProblemOut, 409: ProblemOut, 413: ProblemOut},
+    url_name="api-datasets",
+)
+def new_dataset(request, body: NewDataset):
+    """Make a dataset."""
+    dataset = make_dataset(**body.model_dump(exclude_unset=True))
+    return Status(201, all_of(dataset))
+
+
+@api.get("datasets/{slug:slug}/", auth=READS, response={200: DatasetOut, **REFUSED}, url_name="api-dataset")
+def show_dataset(request, slug: Slug):
+    """A dataset: its settings, how far it is, and what was said."""
+    return all_of(get_object_or_404(Dataset, slug=slug))
+
+
+def line_of(dataset):
+    return {"slug": dataset.slug, "name": dataset.name, "state": dataset.state, "progress": progress.progress(dataset)}
+
+
+def all_of(dataset):
+    return {
+        **line_of(dataset),
+        "prompts": Prompt.objects.visible().filter(dataset=dataset).count(),
+        "verdicts": progress.verdicts(dataset),
+        "flagged": flags.counts(dataset).flagged,
+        "sources": progress.sources(dataset),
+        "settings": settings_of(dataset),
+    }
+
+
+@api.post(
+    "datasets/{slug:slug}/rows/",
+    auth=WRITES,
+    response={
+        200: RowsStored,
+        **REFUSED,
+        400: ProblemOut,
+        415: ProblemOut,
+        422: RowsRefused | ProblemOut,
+        503: ProblemOut,
+    },
+    openapi_extra=ROWS,
+    url_name="api-rows",
+)
+def send_rows(request, slug: Slug, format: Format = "auto", skip_bad_rows: bool = False, file: FileName = "rows"):
+    """Store the rows of the body. Where one is refused, none is stored, unless `skip_bad_rows`."""
+    return receive(request, get_object_or_404(Dataset, slug=slug), format, skip_bad_rows, file)
+
+
+@api.get(
+    "datasets/{slug:slug}/imports/{int:number}/",
+    auth=READS,
+    response={200: ImportOut, **REFUSED},
+    url_name="api-import",
+)
+def show_import(request, slug: Slug, number: Number):
+    """An import, whoever made it."""
+    run = get_object_or_404(get_object_or_404(Dataset, slug=slug).imports, pk=number)
+    return {**vars(run), "number": run.pk, "dataset": slug, "errors": first_refusals(run)}
+
+
+@api.get(
+    "datasets/{slug:slug}/export/{slug:name}/",
+    auth=READS,
+    response={200: None, **REFUSED},
+    openapi_extra=EXPORT,
+    url_name="api-export",
+)
+def export_file(request, slug: Slug, name: str):
+    """A file for a trainer, streamed, with the filters of the pages."""
+    dataset = get_object_or_404(Dataset, slug=slug)
+    if name not in writable():
+        raise Http404
+    return as_file(Export(dataset, name, filters_of(request, dataset)).lines(), slug, name)
+
+
+@api.api_operation(
+    ["HEAD"], "datasets/{slug:slug}/export/{slug:name}/", auth=READS, include_in_schema=False, url_name="api-export"
+)
+def export_head(request, slug: Slug, name: str):
+    """What a loader asks for first. Nothing is counted, so no length is said."""
+    response = export_file(request, slug, name)
+    response.streaming_content = []
+    return response
+
+
+def as_file(lines, slug, name):
+    """Each answer has an ETag of its own: loaders keep what they have seen under it, and the next may be another."""
+    response = StreamingHttpResponse(lines, content_type=CONTENT_TYPES[file_of(name)])
+    response["Content-Disposition"] = f'attachment; filename="{slug}-{name}.{file_of(name)}"'
+    response["ETag"] = f'"{uuid.uuid4().hex}"'
+    response["Accept-Ranges"] = "none"
+    return response
+
+
+def filters_of(request, dataset):
+    form = FilterForm(dataset, request.GET)
+    if not form.is_valid():
+        raise problems.of_forms(form)
+    return form.filters()
+
+
+@api.get("datasets/{slug:slug}/bundles/", auth=READS, response={200: BundleList, **REFUSED}, url_name="api-bundles")
+def list_bundles(request, slug: Slug):
+    """The bundles that are kept."""
+    dataset = get_object_or_404(Dataset, slug=slug)
+    return {"bundles": list(dataset.snapshots.filter(is_whole=True).defer("manifest")[:AT_ONCE])}
+
+
+@api.post(
+    "datasets/{slug:slug}/bundles/",
+    auth=WRITES,
+    response={201: BundleOut, **REFUSED},
+    openapi_extra=BUNDLE,
+    url_name="api-bundles",
+)
+def new_bundle(request, slug: Slug):
+    """Make a bundle of what the query says, and keep it."""
+    dataset, bundle = get_object_or_404(Dataset, slug=slug), BundleForm(request.GET)
+    if not bundle.is_valid():
+        raise problems.of_forms(bundle)
+    made = make_bundle(dataset, bundle.settings(filters_of(request, dataset)), request.user.username)
+    return Status(201, made)
+
+
+@api.get(
+    "datasets/{slug:slug}/bundles/{int:number}/",
+    auth=READS,
+    response={200: BundleOut, **REFUSED},
+    url_name="api-bundle",
+)
+def show_bundle(request, slug: Slug, number: Number):
+    """A bundle, with its manifest."""
+    return the_snapshot(slug, number)
+
+
+@api.get(
+    "datasets/{slug:slug}/bundles/{int:number}/archive/",
+    auth=READS,
+    response={200: None, **REFUSED},
+    openapi_extra=ARCHIVE,
+    url_name="api-archive",
+)
+def bundle_archive(request, slug: Slug, number: Number):
+    """The archive, byte for byte as it was made."""
+    kept = the_snapshot(slug, number)
+    response = StreamingHttpResponse(content(kept), content_type="application/zip")
+    response["Content-Length"] = kept.size
+    response["Content-Disposition"] = f'attachment; filename="{kept}.zip"'
+    return response
+
+
+def the_snapshot(slug, number):
+    return get_object_or_404(Snapshot, dataset__slug=slug, number=number, is_whole=True)
+
+
+@functools.cache
+def document():
+    return api.get_openapi_schema(path_prefix=ROOT)
+
+
+@anyone
+@require_safe
+def openapi(request):
+    """The OpenAPI document. It says nothing of what is stored here, so it needs no token."""
+    return JsonResponse(document())
+
+
+@csrf_exempt
+@anyone
+def nothing(request):
+    """Whatever else is asked for under the API: a script gets JSON, as everywhere."""
+    return problems.answer(
+        request, problems.Problem(404, _("There is nothing at this address; each ends with a slash."))
+    )
+
+
+def addresses():
+    """The endpoints' URLs, each with who may enter."""
+    for pattern in api.urls[0]:
+        if pattern.name != "api-root":  # Ninja's own, which shows nothing
+            token_required(pattern.callback)
+            yield pattern

@@ -1,0 +1,82 @@
+"""What goes wrong, as JSON: always the same shape, in words and in codes."""
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, JsonResponse, UnreadablePostError
+from django.utils.translation import gettext as _
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from datasets import reasons
+
+REFUSALS_SHOWN = 100
+
+
+class Problem(Exception):
+    """An answer that is no success. errors: [{field, reason, words, line}]; more: what else is in the body."""
+
+    def __init__(self, status, detail, errors=(), **more):
+        super().__init__(detail)
+        self.status, self.body = status, {"detail": str(detail), "errors": list(errors), **more}
+
+
+def error(reason, words, field="", line=None):
+    return {"field": field, "reason": reason, "words": str(words), "line": line}
+
+
+def of_forms(*forms):
+    """422 for what forms refuse, by the names of their fields; `all` is the form as a whole."""
+    found = [
+        error(why.code or "invalid", " ".join(why.messages), form.add_prefix(name).replace("__all__", "all"))
+        for form in forms
+        for name, errors in form.errors.as_data().items()
+        for why in errors
+    ]
+    return Problem(422, _("Some of this is not valid."), found)
+
+
+def of_file(problem):
+    """422 for a body that cannot be read as rows."""
+    words = f"{reasons.FILE[problem.code]} {problem.detail}".strip()
+    found = error(problem.code, words, line=problem.line or None)
+    return Problem(422, _("The rows cannot be read: nothing is stored."), [found], summary=None)
+
+
+def of_refusals(refusals):
+    """The errors of refused rows, as their spool tells them."""
+    return [
+        error(
+            said["reason"], f"{reasons.REFUSED[said['reason']]} {said['detail']}".strip(), said["field"], said["line"]
+        )
+        for said in refusals
+    ]
+
+
+def answer(request, problem):
+    return JsonResponse(problem.body, status=problem.status)
+
+
+def unknown(request, why):
+    """401: with a word on how to come in."""
+    response = answer(request, Problem(401, _("Send a token that works: Authorization: Bearer …")))
+    response["WWW-Authenticate"] = 'Bearer realm="chosen"'
+    return response
+
+
+def invalid(request, why):
+    """422 for what the types refuse."""
+    found = [error(one["type"], one["msg"], ".".join(map(str, one["loc"][1:]))) for one in why.errors]
+    return answer(request, Problem(422, _("Some of this is not valid."), found))
+
+
+def handle_in(api):
+    """Teach the API to answer so. Where several fit, it takes the nearest class."""
+    api.add_exception_handler(Problem, answer)
+    api.add_exception_handler(AuthenticationError, unknown)
+    api.add_exception_handler(ValidationError, invalid)
+    handlers = {
+        Http404: lambda why: Problem(404, _("There is nothing of this name here.")),
+        HttpError: lambda why: Problem(why.status_code, why.message),
+        RequestDataTooBig: lambda why: Problem(413, _("This is too large.")),
+        UnreadablePostError: lambda why: Problem(400, _("The body is cut off: nothing is stored.")),
+    }
+    for kind, told in handlers.items():
+        api.add_exception_handler(kind, lambda request, why, told=told: answer(request, told(why)))

@@ -1,0 +1,27 @@
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from api.models import Token
+
+
+class TokenForm(forms.ModelForm):
+    days = forms.TypedChoiceField(
+        label=_("Works for"),
+        choices=[("", _("until it is revoked")), (30, _("30 days")), (90, _("90 days")), (365, _("a year"))],
+        coerce=int,
+        empty_value=None,
+        required=False,
+        initial=90,
+    )
+
+    class Meta:
+        model = Token
+        fields = ["name", "reads", "writes"]
+        help_texts = {"name": _("What it is for, so that you know later which one to revoke.")}
+        widgets = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
+
+    def clean(self):
+        said = super().clean()
+        if not (said.get("reads") or said.get("writes")):
+            raise forms.ValidationError(_("Tick at least one: a token that may do nothing is of no use."))
+        return said

@@ -1,0 +1,34 @@
+"""The page on which an admin makes tokens and revokes them."""
+
+from django.contrib import messages
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from api.token_forms import TokenForm
+from api.tokens import make_token
+from datasets.access import admin_required
+
+
+@admin_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def token_list(request):
+    """One's own tokens. A new one is shown in the answer to the form that made it, and never again."""
+    form, secret = TokenForm(request.POST if request.method == "POST" else None), None
+    if form.is_valid():
+        _token, secret = make_token(request.user, **form.cleaned_data)
+        form = TokenForm()
+    context = {"form": form, "secret": secret, "tokens": request.user.tokens.all()}
+    return render(request, "api/tokens.html", context, status=422 if form.is_bound else 200)
+
+
+@admin_required
+@require_POST
+def token_revoke(request, pk):
+    """From now on it opens nothing."""
+    token = get_object_or_404(request.user.tokens, pk=pk)
+    token.delete()
+    messages.success(request, _("%(name)s was revoked.") % {"name": token})
+    return redirect("tokens")

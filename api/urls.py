@@ -1,0 +1,11 @@
+from django.urls import include, path, re_path
+
+from api import endpoints, token_views
+
+urlpatterns = [
+    path("profile/tokens/", token_views.token_list, name="tokens"),
+    path("profile/tokens/<int:pk>/revoke/", token_views.token_revoke, name="token-revoke"),
+    path("api/v1/openapi.json", endpoints.openapi, name="api-openapi"),
+    path("api/v1/", include(list(endpoints.addresses()))),
+    re_path("^api/", endpoints.nothing, name="api-nothing"),
+]

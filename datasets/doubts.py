@@ -1,0 +1,63 @@
+"""What is odd about a row, and better known before people judge it. Each doubt is a guess, and an admin decides."""
+
+import re
+from functools import lru_cache
+
+from datasets.formats.rows import CANDIDATES, JUDGED
+
+SAME, NAMES, CUT, REPEATS = "same_answers", "names_model", "cut_off", "repeats_prompt"
+# Names of models and of who makes them, as answers give themselves away by ("As ChatGPT, …").
+MAKERS = (
+    "openai|chatgpt|gpt-?[345]\\w*|anthropic|claude|gemini|google bard|deepmind|llama[ -]?\\d|meta ai|mistral ai|"
+    "mixtral|deepseek|qwen|tongyi|ernie bot|kimi|moonshot ai|grok|xai|cohere|chatglm|"
+    "zhipu|baichuan|hunyuan|doubao|minimax"
+)
+MAKERS_IN_CHINESE = "通义千问|文心一言|讯飞星火|豆包|混元|智谱|百川|月之暗面|深度求索"
+NAME = re.compile(rf"(?<![\w-])(?:{MAKERS})(?![\w-])|{MAKERS_IN_CHINESE}", re.IGNORECASE)
+LONG = 200  # characters; a shorter text ends as it likes
+REPEATED = 30  # characters; a shorter prompt may well stand in its answer
+BEGINS = 100  # how far into the answer a repeated prompt may begin
+SHORT_NAME = 4  # a source of fewer letters, as "A", is in every text
+OPEN_END = re.compile(r"[\w,，、;；:：]\Z")
+OWN_ENDING = re.compile(r"\s*([-*+>|#]|\d+[.)]|```|\$\$)")  # lists, tables, headings and formulas need no full stop
+
+
+def doubts(row):
+    """{doubt: [indices of the responses]} of a rows.Row; only what people compare or have compared is looked at."""
+    if row.kind not in (CANDIDATES, JUDGED):
+        return {}
+    texts = [response.text for response in row.responses]
+    found = {
+        SAME: [n for n, text in enumerate(texts) if text.strip() in [other.strip() for other in texts[:n]]],
+        NAMES: [n for n, response in enumerate(row.responses) if names_a_model(response)],
+        CUT: [n for n, text in enumerate(texts) if is_cut_off(text)],
+        REPEATS: [n for n, text in enumerate(texts) if repeats(text, row.prompt.instruction)],
+    }
+    return {doubt: places for doubt, places in found.items() if places}
+
+
+def names_a_model(response):
+    """Whether an answer names a model, a maker of models, or its own source."""
+    return bool(NAME.search(response.text) or (response.source and named(response.source).search(response.text)))
+
+
+@lru_cache(maxsize=256)
+def named(source):
+    """A pattern of a source's name; of one that is too short, a pattern that is nowhere."""
+    name = source.rpartition("/")[2]
+    return re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])" if len(name) >= SHORT_NAME else r"(?!)", re.IGNORECASE)
+
+
+def is_cut_off(text):
+    """Whether a text ends in the middle: of a block of code, or of a long last sentence."""
+    whole = text.rstrip()
+    if whole.count("```") % 2:
+        return True
+    last = whole.rpartition("\n")[2]
+    return len(whole) >= LONG and bool(OPEN_END.search(whole)) and not OWN_ENDING.match(last) and len(last) > 40
+
+
+def repeats(text, instruction):
+    """Whether an answer begins with what was asked."""
+    asked = instruction.strip()
+    return len(asked) >= REPEATED and 0 <= text.find(asked) <= BEGINS

@@ -1,0 +1,19 @@
+"""HelpSteer's ratings: prompt, response, and helpfulness, correctness, coherence, complexity, verbosity. Read shape 15.
+
+A rating is no choice: the answers to a prompt are to be compared, and the ratings passed over.
+"""
+
+from datasets.formats import reading
+from datasets.formats.rows import CANDIDATES, Response, Row
+
+LABEL = "HelpSteer (responses with ratings)"
+SHAPE = 15
+
+
+def matches(keys, row):
+    return {"prompt", "response"} <= keys and len(keys & reading.RATINGS) >= 2
+
+
+def read(row):
+    text = reading.answer(reading.required(row, "response"), "response")
+    return Row(reading.prompt(row), (Response(text, reading.source(row)),), CANDIDATES)

@@ -1,0 +1,23 @@
+"""HelpSteer2's preferences: prompt, response_1, response_2, preference_strength from -3 to 3. Read shape 14.
+
+Below zero the first is better, 0 is a tie; how far from it is the strength.
+"""
+
+from datasets.formats import reading
+from datasets.formats.judged import graded_row
+from datasets.formats.rows import Response
+
+LABEL = "HelpSteer2 (two responses and a preference from -3 to 3)"
+SHAPE = 14
+
+
+def matches(keys, row):
+    return {"prompt", "response_1", "response_2", "preference_strength"} <= keys
+
+
+def read(row):
+    responses = [
+        Response(reading.answer(reading.required(row, key), key), reading.name(row.get(source), source))
+        for key, source in (("response_1", "model_1"), ("response_2", "model_2"))
+    ]
+    return graded_row(row, reading.prompt(row), responses, "preference_strength")

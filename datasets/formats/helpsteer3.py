@@ -1,0 +1,22 @@
+"""HelpSteer3: context (messages), response1, response2, overall_preference from -3 to 3. Read shape 13.
+
+Below zero the first is better, 0 is a tie; how far from it is the strength. `individual_preference` is what it was
+made of, and is passed over.
+"""
+
+from datasets.formats import reading
+from datasets.formats.judged import graded_row
+from datasets.formats.rows import Response
+
+LABEL = "HelpSteer3 (two responses and a preference from -3 to 3)"
+SHAPE = 13
+
+
+def matches(keys, row):
+    return {"context", "response1", "response2", "overall_preference"} <= keys
+
+
+def read(row):
+    prompt = reading.prompt_of(reading.messages(reading.required(row, "context"), "context"), "context")
+    responses = [Response(reading.answer(reading.required(row, key), key), "") for key in ("response1", "response2")]
+    return graded_row(row, prompt, responses, "overall_preference")

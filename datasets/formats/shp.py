@@ -1,0 +1,24 @@
+"""Stanford Human Preferences: history, human_ref_A, human_ref_B, and labels, which is 1 where A is better and 0 where
+B is. Read shape 17.
+
+The scores (votes of readers) are passed over.
+"""
+
+from datasets.formats import reading
+from datasets.formats.judged import pair_row
+from datasets.formats.rows import Prompt, Response
+
+LABEL = "SHP (two comments and which is better)"
+SHAPE = 17
+
+
+def matches(keys, row):
+    return {"history", "human_ref_a", "human_ref_b", "labels"} <= {key.lower() for key in keys}
+
+
+def read(row):
+    row = {key.lower(): value for key, value in row.items()}
+    prompt = Prompt(reading.filled(reading.required(row, "history"), "history"))
+    responses = [Response(reading.answer(reading.required(row, key), key)) for key in ("human_ref_a", "human_ref_b")]
+    first = reading.one_of(reading.required(row, "labels"), "labels", (0, 1))
+    return pair_row(prompt, responses, 1 - first, "labels", reading.name(row.get("annotator"), "annotator"))

@@ -1,0 +1,137 @@
+"""What is done in the background: checking an upload, storing it, making a bundle."""
+
+import contextlib
+import shutil
+import uuid
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
+
+from datasets import imports, jobs, reasons
+from datasets.bundles import make_bundle
+from datasets.files import FileProblem
+from datasets.filters import BundleForm, FilterForm
+from datasets.jobs import Cancelled, Failed, kind
+from datasets.models import Import
+
+# What takes a moment only is done at once, and nobody has to look at a bar.
+BYTES_AT_ONCE, ROWS_AT_ONCE, PROMPTS_AT_ONCE = 1 << 20, 2000, 1000
+
+
+def check_upload(files, slug, overlap, user):
+    """The task that checks uploaded files; they are kept until it is done."""
+    folder = settings.DATA_DIR / "uploads" / f"task-{uuid.uuid4().hex}"
+    folder.mkdir(parents=True)
+    for number, file in enumerate(files):
+        if hasattr(file, "temporary_file_path"):
+            shutil.move(file.temporary_file_path(), folder / str(number))
+        else:
+            (folder / str(number)).write_bytes(file.read())
+    named = [file.name for file in files]
+    small = sum(file.size for file in files) <= BYTES_AT_ONCE
+    return jobs.start("check", user, None, small, folder=folder.name, files=named, slug=slug, overlap=overlap)
+
+
+@kind("check")
+def check(job, progress):
+    said = job.arguments
+    folder = settings.DATA_DIR / "uploads" / Path(said["folder"]).name
+    with contextlib.ExitStack() as stack:
+        paths = [folder / str(number) for number in range(len(said["files"]))]
+        if not all(path.exists() for path in paths):
+            raise Failed(reasons.JOB["files_gone"])
+        total = sum(path.stat().st_size for path in paths)
+        watched = Watched(progress, total)
+        opened = [watched.of(stack.enter_context(open(path, "rb"))) for path in paths]
+        files = list(zip(said["files"], opened, strict=True))
+        try:
+            run = imports.check(files, said["slug"])
+        except FileProblem as problem:
+            drop(folder)
+            raise Failed(in_words(problem)) from None
+        except Cancelled:
+            drop(folder)
+            raise
+    Import.objects.filter(pk=run.pk).update(created_by=job.created_by_id, overlap=said["overlap"])
+    drop(folder)
+    return {"import": run.pk}
+
+
+def drop(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class Watched:
+    """Files that tell how much of them all was read."""
+
+    def __init__(self, progress, total):
+        self.progress, self.total, self.count = progress, total, 0
+
+    def of(self, file):
+        return WatchedFile(self, file)
+
+    def read(self, n):
+        self.count += n
+        self.progress(self.count, self.total)
+
+
+class WatchedFile:
+    def __init__(self, watched, file):
+        self.watched, self.file = watched, file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size=-1):
+        data = self.file.read(size)
+        self.watched.read(len(data))
+        return data
+
+
+def in_words(problem):
+    """What is wrong with a file, for the person who chose it."""
+    place = _("%(file)s, line %(line)s") if problem.line else "%(file)s"
+    detail = f" ({problem.detail})" if problem.detail else ""
+    return f"{place % {'file': problem.file, 'line': problem.line}}: {reasons.FILE[problem.code]}{detail}"
+
+
+def store_import(run, user, without=()):
+    """The task that stores what was checked, without the rows that have one of these doubts."""
+    small = run.rows <= ROWS_AT_ONCE
+    return jobs.start("store", user, None, small, **{"import": run.pk, "without": list(without), "of": str(run)})
+
+
+@kind("store")
+def store(job, progress):
+    run = Import.objects.filter(pk=job.arguments["import"]).first()
+    if run is None:
+        raise Failed(reasons.JOB["import_gone"])
+    if run.state == Import.State.CHECKED and job.arguments.get("without"):
+        imports.leave_out(run, job.arguments["without"])
+    try:
+        if run.state in Import.UNFINISHED:  # a worker that is gone had begun
+            imports.store_rows(run, progress)
+        else:
+            imports.store(run, run.overlap, progress)
+    except Cancelled:
+        if run.state == Import.State.STORING:
+            imports.drop(run)
+            raise
+        imports.store_rows(run)  # all rows are there: what is left takes less than to take them away
+    return {"dataset": run.slug}
+
+
+def bundle_of(dataset, user, said):
+    """The task that makes a bundle; said: the forms' data, {name: [values]}."""
+    small = dataset.prompts.count() <= PROMPTS_AT_ONCE
+    return jobs.start("bundle", user, dataset, small, said=said, made_by=user.username)
+
+
+@kind("bundle")
+def bundle(job, progress):
+    data = MultiValueDict(job.arguments["said"])
+    filters, form = FilterForm(job.dataset, data), BundleForm(data)
+    if not (filters.is_valid() and form.is_valid()):
+        raise Failed(filters.errors.as_text() + form.errors.as_text())
+    kept = make_bundle(job.dataset, form.settings(filters.filters()), job.arguments["made_by"], progress)
+    return {"dataset": job.dataset.slug, "bundle": kept.number}

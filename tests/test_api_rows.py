@@ -1,0 +1,248 @@
+"""Rows that a script sends: all of them or none, whatever the body holds."""
+
+import gzip
+import io
+import json
+import tracemalloc
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from api import receiving
+from datasets.files import LONGEST_ROW
+from datasets.models import Comparison, Import, Prompt
+from tests.conftest import wide
+from tests.test_api import ROOT, Script, documented
+
+BAD = {"prompt": "Why?", "responses": ["Because.", ""]}
+
+
+@pytest.fixture
+def script(admin):
+    script = Script(admin, reads=True, writes=True)
+    script.post("", {"slug": "demo", "overlap": 2})
+    return script
+
+
+def ndjson(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def send(script, rows, query="", content_type="application/x-ndjson"):
+    return script.post(f"demo/rows/{query}", rows if isinstance(rows, bytes) else ndjson(rows), content_type)
+
+
+def left_behind():
+    """Files that a request left on disk."""
+    spools = (settings.DATA_DIR / "spool").glob("*") if (settings.DATA_DIR / "spool").exists() else []
+    return [*spools, *settings.FILE_UPLOAD_TEMP_DIR.glob("*")]
+
+
+def test_rows_are_stored_and_counted(script):
+    answer = send(script, wide(3))
+    assert answer.status_code == 200
+    told = answer.json()
+    assert told.pop("seconds") >= 0
+    assert told == {
+        "dataset": "demo",
+        "format": "wide",
+        "rows": 3,
+        "prompts": 3,
+        "responses": 6,
+        "choices": 0,
+        "duplicates": 0,
+        "refused": 0,
+        "number": Import.objects.get().pk,
+        "errors": [],
+    }
+    assert Comparison.objects.filter(held="", wanted=2).count() == 3
+    assert left_behind() == []
+
+
+def test_the_same_rows_again_are_duplicates(script):
+    send(script, wide(3))
+    told = send(script, wide(4)).json()
+    assert (told["rows"], told["duplicates"], told["prompts"]) == (4, 3, 1)
+
+
+def test_the_import_is_found_by_its_number(script, admin):
+    told = send(script, [*wide(1), BAD], "?skip_bad_rows=true&file=more.jsonl").json()
+    found = script.get(f"demo/imports/{told['number']}/").json()
+    assert {name: found[name] for name in ("number", "state", "files", "rows", "refused", "format")} == {
+        "number": told["number"],
+        "state": "done",
+        "files": ["more.jsonl"],
+        "rows": 2,
+        "refused": 1,
+        "format": "wide",
+    }
+    assert found["errors"] == told["errors"]
+    assert Import.objects.get().created_by == admin
+
+
+def test_a_bad_row_keeps_all_others_out(script):
+    answer = send(script, [*wide(2), BAD])
+    assert answer.status_code == 422
+    told = answer.json()
+    (error,) = told["errors"]
+    assert (error["line"], error["field"], error["reason"]) == (3, "responses[1]", "empty_answer")
+    assert error["words"] == "The answer is empty."
+    summary = told["summary"]
+    assert (summary["rows"], summary["refused"], summary["prompts"]) == (3, 1, 0)
+    assert (Prompt.objects.count(), Import.objects.count(), left_behind()) == (0, 0, [])
+
+
+def test_bad_rows_are_skipped_where_that_is_asked_for(script):
+    answer = send(script, [*wide(2), BAD], "?skip_bad_rows=true")
+    assert answer.status_code == 200
+    assert (answer.json()["refused"], answer.json()["prompts"], len(answer.json()["errors"])) == (1, 2, 1)
+    assert Prompt.objects.count() == 2
+
+
+def test_the_first_hundred_refusals_are_told_and_all_counted(script):
+    told = send(script, [BAD] * 250).json()
+    assert [error["line"] for error in told["errors"]] == list(range(1, 101))
+    assert told["summary"]["refused"] == 250
+
+
+@pytest.mark.parametrize(
+    ("body", "format"),
+    [
+        (json.dumps(wide(2)).encode(), "wide"),
+        (gzip.compress(ndjson(wide(2))), "wide"),
+        (b"prompt,chosen,rejected\nWhy?,Because.,No.\nHow?,So.,Thus.\n", "dpo-text"),
+        (ndjson([{"instruction": f"{n}?", "output": "x"} for n in range(2)]), "alpaca"),
+    ],
+)
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", ""])
+def test_the_shape_is_told_by_the_content_whatever_the_header_says(script, body, format, content_type):
+    told = send(script, body, content_type=content_type).json()
+    assert (told["rows"], told["refused"], told["format"]) == (2, 0, format)
+
+
+def test_a_shape_can_be_named(script):
+    rows = [{"instruction": "Why?", "output": "Because."}]
+    assert send(script, rows, "?format=alpaca").json()["format"] == "alpaca"
+    assert send(script, rows, "?format=none").status_code == 422
+
+
+def test_a_form_with_a_file_is_refused_with_advice(script):
+    headers = script.headers
+    answer = documented(Client().post(f"{ROOT}demo/rows/", {"file": io.BytesIO(ndjson(wide(1)))}, headers=headers))
+    assert answer.status_code == 415
+    assert "--data-binary" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "empty_file"),
+        (b" \n\n", "empty_file"),
+        (b"\x00", "not_text"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "not_text"),
+        (b"hello", "unknown_file"),
+        (b'[{"prompt": "Why?", "responses": ["a", "b"]}', "cut_off"),
+        (b'{"colour": "red"}\n', "unknown_shape"),
+        (gzip.compress(ndjson(wide(9)))[:-9], "cut_off_gzip"),
+        (b"[1, 2]", "no_rows"),
+        (b"{\n", "no_rows"),
+    ],
+)
+def test_a_body_that_holds_no_rows_is_refused_in_words(script, body, reason):
+    answer = send(script, body)
+    assert answer.status_code == 422
+    told = answer.json()
+    assert [error["reason"] for error in told["errors"]] == [reason]
+    assert told["errors"][0]["words"]
+    assert told["summary"] is None
+    assert (Prompt.objects.count(), Import.objects.count(), left_behind()) == (0, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (b"{", "bad_json"),
+        (b"[]", "not_an_object"),
+        (b'{"prompt": "a\\u0000b", "responses": ["a", "b"]}', "bad_unicode"),
+        (b'{"prompt": "\\ud800", "responses": ["a", "b"]}', "bad_unicode"),
+        (b'{"prompt": "\xff", "responses": ["a", "b"]}', "bad_unicode"),
+        (b'{"prompt": ' + b"[" * 5000 + b"]" * 5000 + b"}", "too_deep"),
+        (b'{"prompt": "Why?", "responses": ["same", "same"], "winner": 0}', None),
+    ],
+)
+def test_a_hostile_row_is_refused_alone(script, row, reason):
+    answer = send(script, ndjson(wide(1)) + row + b"\n", "?skip_bad_rows=true")
+    assert answer.status_code == 200
+    if reason:
+        assert [(error["line"], error["reason"]) for error in answer.json()["errors"]] == [(2, reason)]
+
+
+def test_a_row_without_end_is_refused(script):
+    body = ndjson(wide(1)) + b'{"prompt": "' + b"x" * (LONGEST_ROW + 1) + b'"}\n' + ndjson(wide(2))
+    told = send(script, body, "?skip_bad_rows=true").json()
+    assert [error["reason"] for error in told["errors"]] == ["row_too_long"]
+    assert told["prompts"] == 2
+
+
+@pytest.mark.parametrize("name", ["a%00b", "a%0Ab", "x" * 201, ""])
+def test_a_name_that_cannot_be_kept_is_refused(script, name):
+    assert send(script, wide(1), f"?file={name}").status_code == 422
+    assert not Import.objects.exists()
+
+
+class Flow:
+    """A body that is made while it is read, and notes how much is asked for at once."""
+
+    def __init__(self, size, line):
+        self.left, self.line, self.kept, self.most = size, line, b"", 0
+
+    def read(self, size=-1):
+        self.most = max(self.most, size if size >= 0 else self.left)
+        size = min(self.left, size) if size >= 0 else self.left
+        while len(self.kept) < size:
+            self.kept += self.line * 100
+        piece, self.kept = self.kept[:size], self.kept[size:]
+        self.left -= size
+        return piece
+
+
+def test_a_body_of_any_size_never_lies_in_memory(script, tmp_path):
+    line = (json.dumps(BAD | {"prompt": "x" * 1000}) + "\n").encode()
+    size = len(line) * ((48 << 20) // len(line))
+    flow = Flow(size, line)
+    request = type("Request", (), {"content_type": "", "META": {"CONTENT_LENGTH": str(size)}, "read": flow.read})()
+    tracemalloc.start()
+    with receiving.body_of(request) as file:
+        assert file.seek(0, 2) == size
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+    assert 0 < flow.most <= receiving.PIECE
+
+
+def test_a_body_that_breaks_off_stores_nothing(script):
+    rows = ndjson(wide(5))
+    half = rows[: rows.index(b"\n") + 1]
+    server = {"CONTENT_LENGTH": str(len(rows)), "wsgi.input": io.BytesIO(half)}
+    answer = documented(Client().generic("POST", f"{ROOT}demo/rows/", half, headers=script.headers, **server))
+    assert answer.status_code == 400
+    assert (Prompt.objects.count(), Import.objects.count(), left_behind()) == (0, 0, [])
+
+
+def test_a_body_whose_length_is_not_said_is_read_to_its_end(script):
+    rows = ndjson(wide(5))
+    server = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+    answer = Client().generic(
+        "POST", f"{ROOT}demo/rows/", "", headers=script.headers, **server | {"wsgi.input": io.BytesIO(rows)}
+    )
+    assert (answer.status_code, answer.json()["rows"]) == (200, 5)
+
+
+def test_while_another_import_is_stored_a_script_waits_and_then_is_told_to_come_back(script, monkeypatch):
+    send(script, wide(1))
+    monkeypatch.setattr("datasets.imports.LONGEST_WAIT", 0)
+    Import.objects.update(state=Import.State.STORING)
+    answer = send(script, wide(2))
+    assert answer.status_code == 503
+    assert Import.objects.count() == 1
+    assert Prompt.objects.count() == 1

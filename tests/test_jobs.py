@@ -1,0 +1,309 @@
+"""Tasks in the background: done once, stopped when asked, taken up again when a worker was killed."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.utils import timezone
+
+from datasets import jobs, tasks
+from datasets.jobs import Cancelled, Failed, claim, perform, start, work
+from datasets.models import Dataset, Import, Job, Prompt
+from datasets.spool import Spool
+from tests.conftest import wide
+from tests.test_crash import ROOT, manage, place  # noqa: F401
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch):
+    monkeypatch.setattr(jobs, "IDLE", 0)
+    monkeypatch.setattr(jobs, "BEAT", 0.05)
+
+
+@pytest.fixture
+def does(monkeypatch):
+    """does(function): what tasks of the kind `trial` do."""
+    return lambda function: monkeypatch.setitem(jobs.KINDS, "trial", function)
+
+
+def file_of(rows, name="rows.jsonl"):
+    return SimpleUploadedFile(name, "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
+def again(job):
+    job.refresh_from_db()
+    return job
+
+
+def test_a_worker_does_what_waits_in_order_and_notes_what_came_of_it(does):
+    done = []
+    does(lambda job, progress: done.append(job.arguments["n"]) or {"n": job.arguments["n"]})
+    waiting = [start("trial", n=n) for n in range(3)]
+    assert [job.state for job in waiting] == ["waiting"] * 3
+    assert work(until_idle=True) == 3
+    assert done == [0, 1, 2]
+    assert [again(job).state for job in waiting] == ["done"] * 3
+    assert waiting[2].result == {"n": 2}
+
+
+def test_what_takes_a_moment_is_done_at_once(does):
+    does(lambda job, progress: {"n": 1})
+    assert start("trial", at_once=True).state == "done"
+
+
+def test_progress_is_seen_while_it_is_made_also_from_within_a_transaction(does):
+    seen, gate = [], threading.Event()
+
+    def slow(job, progress):
+        progress(3, 10)
+        gate.wait(5)
+
+    does(slow)
+    job = start("trial")
+    worker = threading.Thread(target=lambda: (work(until_idle=True), connection.close()))
+    worker.start()
+    for _ in range(100):
+        seen = Job.objects.get(pk=job.pk)
+        if seen.done:
+            break
+        time.sleep(0.05)
+    gate.set()
+    worker.join()
+    assert (seen.done, seen.total, seen.state) == (3, 10, "running")
+    assert seen.share == 0.3
+    assert again(job).state == "done"
+
+
+def test_one_task_goes_to_one_worker(does):
+    times = []
+    does(lambda job, progress: times.append(job.pk))
+    for _ in range(12):
+        start("trial")
+    workers = [threading.Thread(target=lambda: (work(until_idle=True), connection.close())) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(times) == len(set(times)) == 12
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "said"),
+    [
+        (Failed("no such file"), "failed", "no such file"),
+        (ValueError("x"), "failed", "unexpected"),
+        (Cancelled(), "cancelled", ""),
+    ],
+)
+def test_what_goes_wrong_is_noted(does, error, state, said, caplog):
+    def fail(job, progress):
+        raise error
+
+    does(fail)
+    job = start("trial")
+    work(until_idle=True)
+    assert (again(job).state, job.error) == (state, said)
+    assert job.finished_at
+
+
+def test_one_that_waits_is_stopped_before_it_begins(does):
+    does(lambda job, progress: pytest.fail("begun"))
+    job = start("trial")
+    jobs.cancel(job)
+    assert work(until_idle=True) == 0
+    assert again(job).state == "cancelled"
+
+
+def test_one_at_work_stops_soon(does):
+    def endless(job, progress):
+        for n in range(1000):
+            progress(n, 1000)
+            if n == 2:
+                jobs.cancel(job)
+            time.sleep(0.01)
+
+    does(endless)
+    job = start("trial")
+    work(until_idle=True)
+    assert again(job).state == "cancelled"
+
+
+def test_one_whose_worker_is_gone_is_taken_up_and_given_up_in_the_end(does):
+    does(lambda job, progress: {})
+    job = start("trial")
+    for attempt in range(1, jobs.MOST_ATTEMPTS + 1):
+        assert claim().attempts == attempt
+        assert claim() is None, "its worker was alive just now"
+        Job.objects.update(beat_at=timezone.now() - timedelta(minutes=1))
+        assert jobs.is_left_alone(again(job))
+    claim()
+    assert (again(job).state, job.error) == ("failed", "gave_up")
+
+
+def test_a_worker_that_was_only_slow_changes_nothing_any_more(does):
+    does(lambda job, progress: {"late": True})
+    start("trial")
+    slow = claim()
+    Job.objects.update(beat_at=timezone.now() - timedelta(minutes=1))
+    other = claim()
+    perform(slow, jobs.Progress(slow))
+    assert again(other).state == "running"
+    perform(other, jobs.Progress(other))
+    assert again(other).state == "done"
+
+
+# --- what is done so --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Nothing is small."""
+    for name in ("BYTES_AT_ONCE", "ROWS_AT_ONCE", "PROMPTS_AT_ONCE"):
+        monkeypatch.setattr(tasks, name, 0)
+
+
+@pytest.mark.usefixtures("large")
+def test_an_upload_is_checked_and_stored_in_the_background(client, admin, settings):
+    client.force_login(admin)
+    answer = client.post("/datasets/upload/", {"slug": "big", "files": file_of(wide(20)), "overlap": 2})
+    job = Job.objects.get()
+    assert answer["Location"] == f"/datasets/upload/tasks/{job.pk}/"
+    page = client.get(answer["Location"]).content.decode()
+    assert "rows.jsonl" in page
+    assert "Waiting for a worker." in page
+    work(until_idle=True)
+    run = Import.objects.get()
+    assert client.get(answer["Location"])["Location"] == f"/datasets/upload/{run.pk}/"
+    assert (run.rows, run.overlap, run.created_by) == (20, 2, admin)
+    assert not list((settings.DATA_DIR / "uploads").iterdir()), "the files are gone"
+    client.post(f"/datasets/upload/{run.pk}/", {"decision": "store"})
+    assert Prompt.objects.count() == 0
+    work(until_idle=True)
+    assert Dataset.objects.get(slug="big").prompts.count() == 20
+    assert client.get(f"/datasets/upload/tasks/{Job.objects.latest('pk').pk}/")["Location"] == "/datasets/big/"
+
+
+@pytest.mark.usefixtures("large")
+def test_a_file_that_cannot_be_read_is_said_in_the_language_of_who_asked(client, admin):
+    client.force_login(admin)
+    admin.language, odd = "zh-hans", SimpleUploadedFile("a.bin", b"\x00\x01\x02" * 99)
+    admin.save()
+    client.post("/datasets/upload/", {"slug": "big", "files": odd, "overlap": 1})
+    work(until_idle=True)
+    page = client.get(f"/datasets/upload/tasks/{Job.objects.get().pk}/").content.decode()
+    assert "a.bin" in page
+    assert "文件" in Job.objects.get().error
+
+
+def stop_in_the_middle(monkeypatch):
+    """Ask every task to stop before the second batch is stored."""
+    batches = []
+    real = Spool.rows
+
+    def rows(*args):
+        batches.append(args)
+        if len(batches) == 2:
+            Job.objects.update(cancel=True)
+            time.sleep(0.5)
+        return real(*args)
+
+    monkeypatch.setattr(Spool, "rows", rows)
+
+
+@pytest.mark.usefixtures("large")
+def test_an_import_that_is_stopped_leaves_nothing(client, admin, monkeypatch):
+    monkeypatch.setattr(tasks.imports, "BATCH", 5)
+    client.force_login(admin)
+    client.post("/datasets/upload/", {"slug": "big", "files": file_of(wide(30)), "overlap": 1})
+    work(until_idle=True)
+    run = Import.objects.get()
+    client.post(f"/datasets/upload/{run.pk}/", {"decision": "store"})
+    stop_in_the_middle(monkeypatch)
+    work(until_idle=True)
+    assert Job.objects.latest("pk").state == "cancelled"
+    assert (Prompt.objects.count(), Import.objects.count()) == (0, 0)
+    page = client.get(f"/datasets/upload/tasks/{Job.objects.latest('pk').pk}/").content.decode()
+    assert "Nothing of it was kept" in page
+
+
+@pytest.mark.usefixtures("large")
+def test_a_bundle_is_made_in_the_background(client, admin, make_dataset):
+    make_dataset(wide(3))
+    client.force_login(admin)
+    answer = client.post("/datasets/demo/bundles/", {"dialects": ["dpo"], "split": "100,0,0"})
+    work(until_idle=True)
+    assert client.get(answer["Location"])["Location"] == "/datasets/demo/bundles/1/"
+
+
+def test_the_page_of_a_task_follows_it(client, admin, does):
+    client.force_login(admin)
+    started = timezone.now() - timedelta(minutes=1)
+    job = Job.objects.create(kind="store", state="running", done=25, total=100, started_at=started)
+    Job.objects.update(beat_at=timezone.now())
+    address = f"/datasets/upload/tasks/{job.pk}/"
+    page = client.get(address).content.decode()
+    assert "25%" in page
+    assert "about 3 minutes left" in page
+    assert "<main" not in client.get(address, headers={"HX-Request": "true"}).content.decode()
+    client.post(address)
+    assert again(job).cancel
+    assert "Stopping" in client.get(address).content.decode()
+    Job.objects.update(state="failed", error="gave_up")
+    assert client.get(address, headers={"HX-Request": "true"})["HX-Redirect"] == address
+    assert "Three workers" in client.get(address).content.decode()
+    assert "Storing rows" in client.get("/datasets/upload/tasks/").content.decode()
+
+
+def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_path):  # noqa: F811
+    """A real worker, killed -9 in the middle of storing; another takes the task up."""
+    manage(place, "migrate", "--verbosity=0")
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in wide(2000)))
+    script = (
+        "import django; django.setup()\n"
+        "from datasets import imports, jobs, tasks\n"
+        f"run = imports.check([('rows.jsonl', open({str(path)!r}, 'rb'))], 'big')\n"
+        "print(jobs.start('store', **{'import': run.pk}).pk)\n"
+    )
+    environment = {**place, "DJANGO_SETTINGS_MODULE": "config.settings", "START_WORKERS": "0"}
+    subprocess.run([sys.executable, "-c", script], env=environment, cwd=ROOT, check=True, capture_output=True)
+
+    def asked(code):
+        command = [sys.executable, "-c", f"import django; django.setup()\nfrom datasets.models import *\n{code}"]
+        return subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+    slow = (
+        "import time; import django; django.setup()\n"
+        "from datasets import imports, jobs, tasks\n"
+        "real = imports.store_batch\n"
+        "imports.store_batch = lambda *args: (time.sleep(0.5), real(*args))\n"
+        "jobs.work()\n"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", slow], env=environment, cwd=ROOT, start_new_session=True)
+    try:
+        for _ in range(100):
+            if "True" in asked("print(0 < Prompt.objects.count() < 2000)"):
+                break
+        else:
+            pytest.fail("never seen in the middle")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+    assert "running 0" in asked("job = Job.objects.get(); print(job.state, Prompt.objects.visible().count())")
+    asked("from datetime import timedelta; Job.objects.update(beat_at='2020-01-01T00:00Z')")
+    done = manage(environment, "work", "--until-idle")
+    assert done == {"done": 1}
+    counts = "print(Job.objects.get().state, Prompt.objects.visible().count(), Comparison.objects.count())"
+    assert asked(counts).split() == ["done", "2000", "2000"]
