@@ -269,7 +269,7 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
     """A real worker, killed -9 in the middle of storing; another takes the task up."""
     manage(place, "migrate", "--verbosity=0")
     path = tmp_path / "rows.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in wide(2000)))
+    path.write_text("".join(json.dumps(row) + "\n" for row in wide(1000)))
     script = (
         "import django; django.setup()\n"
         "from datasets import imports, jobs, tasks\n"
@@ -293,7 +293,7 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
     worker = subprocess.Popen([sys.executable, "-c", slow], env=environment, cwd=ROOT, start_new_session=True)
     try:
         for _ in range(100):
-            if "True" in asked("print(0 < Prompt.objects.count() < 2000)"):
+            if "True" in asked("print(0 < Prompt.objects.count() < 1000)"):
                 break
         else:
             pytest.fail("never seen in the middle")
@@ -306,4 +306,4 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
     done = manage(environment, "work", "--until-idle")
     assert done == {"done": 1}
     counts = "print(Job.objects.get().state, Prompt.objects.visible().count(), Comparison.objects.count())"
-    assert asked(counts).split() == ["done", "2000", "2000"]
+    assert asked(counts).split() == ["done", "1000", "1000"]
