@@ -94,7 +94,9 @@ class Dataset(models.Model):
         _("comparisons kept ready in the browser"), default=4, validators=[MaxValueValidator(19)]
     )
     lease_minutes = models.PositiveSmallIntegerField(
-        _("minutes that a comparison is held for one person"), default=30, validators=[MinValueValidator(1)]
+        _("minutes that a comparison is held for one person"),
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(7 * 24 * 60)],
     )
     annotators = models.ManyToManyField(
         settings.AUTH_USER_MODEL, verbose_name=_("who may judge"), blank=True, related_name="datasets"

@@ -48,6 +48,12 @@ def test_only_an_open_dataset_hands_out(owner, pairs, alice, state):
     assert next_judgment(alice, pairs)
 
 
+@pytest.mark.parametrize(("minutes", "status"), [(1, 302), (10_080, 302), (0, 422), (10_081, 422), (10**12, 422)])
+def test_a_lease_lasts_a_week_at_most(owner, pairs, minutes, status):
+    answer = owner.post(reverse("dataset-settings", args=["demo"]), settings_of(pairs, lease_minutes=minutes))
+    assert answer.status_code == status
+
+
 def test_an_archived_dataset_is_out_of_sight_but_not_gone(owner, pairs):
     set_to(owner, pairs, state="archived")
     assert b"/datasets/demo/" not in owner.get(reverse("datasets")).content
