@@ -59,10 +59,13 @@ class Outbox {
     }
   }
 
-  // One tab at a time sends an item; those that wait for it find it gone.
-  alone(item) {
-    const act = async () => !this.has(item.key) || this.post(item);
-    return navigator.locks ? navigator.locks.request(`${this.place}:${item.key}`, act) : act();
+  // One tab at a time sends an item, as it stands then; those that wait for it find it gone.
+  alone({ key }) {
+    const act = async () => {
+      const item = this.items.find((one) => one.key === key);
+      return !item || this.post(item);
+    };
+    return navigator.locks ? navigator.locks.request(`${this.place}:${key}`, act) : act();
   }
 
   async post(item) {
