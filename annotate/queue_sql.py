@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
+import psycopg
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
@@ -196,8 +197,9 @@ def in_one_statement(parameters, choices, ratings):
     parameters["choices"] = json.dumps([dict(zip(names, choice, strict=True)) for choice in choices])
     names = ("criterion", "response", "stars")
     parameters["ratings"] = json.dumps([dict(zip(names, rating, strict=True)) for rating in ratings])
-    with connection.cursor() as cursor:
-        cursor.execute(POSTGRESQL, parameters)
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(POSTGRESQL, parameters, prepare=True)  # to read and to plan it takes as long as to run it
         return cursor.fetchone()
 
 

@@ -86,9 +86,6 @@ def database():
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
         config["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # in memory, threads would not meet as in production
-    else:  # a statement that comes often is prepared: to read and to plan it takes as long as to run it
-        prepared = {"server_side_binding": True, "prepare_threshold": 5}
-        config["OPTIONS"] = {**config.get("OPTIONS", {}), **prepared}
     config["CONN_MAX_AGE"] = 600
     config["CONN_HEALTH_CHECKS"] = True
     return config
