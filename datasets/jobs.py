@@ -25,6 +25,7 @@ from datasets.writing import writing
 log = logging.getLogger(__name__)
 
 STALE = timedelta(seconds=30)
+MOMENT = timedelta(minutes=15)  # what is done at once has no heartbeat: so long it is taken for alive
 UNTOUCHED = timedelta(seconds=10)
 BEAT = 0.5  # seconds between two looks at the row: to tell progress, and to hear that somebody asked to stop
 MOST_ATTEMPTS = 3
@@ -55,7 +56,8 @@ def start(name, by=None, dataset=None, at_once=False, **arguments):
     """A new task: done before this returns where it takes a moment only (at_once), else as soon as a worker is free."""
     job = Job(kind=name, created_by=by, dataset=dataset, arguments=arguments, language=get_language() or "")
     if at_once:
-        job.state, job.started_at, job.attempts = Job.State.RUNNING, timezone.now(), 1
+        now = timezone.now()
+        job.state, job.started_at, job.beat_at, job.attempts = Job.State.RUNNING, now, now + MOMENT, 1
     job.save()
     if at_once:
         perform(job, Progress(job))

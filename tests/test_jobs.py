@@ -13,6 +13,7 @@ from datetime import timedelta
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from datasets import jobs, tasks
@@ -60,6 +61,20 @@ def test_a_worker_does_what_waits_in_order_and_notes_what_came_of_it(does):
 def test_what_takes_a_moment_is_done_at_once(does):
     does(lambda job, progress: {"n": 1})
     assert start("trial", at_once=True).state == "done"
+
+
+def test_what_was_begun_at_once_in_a_process_that_is_gone_is_taken_up_later(does):
+    def killed(job, progress):
+        raise SystemExit
+
+    does(killed)
+    with pytest.raises(SystemExit):
+        start("trial", at_once=True)
+    does(lambda job, progress: {"again": True})
+    assert claim() is None, "it may still be at work"
+    Job.objects.update(beat_at=F("beat_at") - timedelta(hours=1))
+    assert work(until_idle=True) == 1
+    assert Job.objects.get().result == {"again": True}
 
 
 def test_progress_is_seen_while_it_is_made_also_from_within_a_transaction(does):
