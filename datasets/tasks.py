@@ -109,7 +109,7 @@ def store(job, progress):
     if run.state == Import.State.CHECKED and job.arguments.get("without"):
         imports.leave_out(run, job.arguments["without"])
     try:
-        if run.state in Import.UNFINISHED:  # a worker that is gone had begun
+        if job.attempts > 1 and run.state in Import.UNFINISHED:  # a worker that is gone had begun
             imports.store_rows(run, progress)
         else:
             imports.store(run, run.overlap, progress)

@@ -252,6 +252,41 @@ def test_an_import_that_is_stopped_leaves_nothing(client, admin, monkeypatch):
     assert "Nothing of it was kept" in page
 
 
+def test_what_is_being_stored_by_one_is_not_stored_by_another_too(admin, monkeypatch, tmp_path):
+    """The second of two clicks begins while the first is in the middle: it waits, and finds all done."""
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(file_of(wide(30)).read())
+    with path.open("rb") as file:
+        run = tasks.imports.check([(path.name, file)], "big")
+    monkeypatch.setattr(tasks.imports, "BATCH", 5)
+    begun, stored_by = threading.Event(), []
+    real = tasks.imports.store_rows
+
+    def store_rows(run, progress):
+        stored_by.append(threading.get_ident())
+        begun.set()
+        time.sleep(0.3)
+        real(run, progress)
+
+    monkeypatch.setattr(tasks.imports, "store_rows", store_rows)
+
+    def first():
+        try:
+            tasks.store_import(run, admin)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert begun.wait(20)
+    second = tasks.store_import(run, admin)
+    thread.join()
+    assert stored_by == [thread.ident]
+    assert second.state == "done"
+    run.refresh_from_db()
+    assert (run.state, run.prompts) == ("done", 30)
+
+
 @pytest.mark.usefixtures("large")
 def test_a_bundle_is_made_in_the_background(client, admin, make_dataset):
     make_dataset(wide(3))
