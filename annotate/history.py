@@ -19,7 +19,7 @@ DONE = [*Judgment.STANDING, Judgment.State.SKIPPED]
 
 def done_by(request, dataset):
     judgments = Judgment.objects.filter(annotator=request.user, dataset=dataset, state__in=DONE)
-    return judgments.filter(purpose=Judgment.Purpose.VOTE, decided_at__isnull=False)
+    return judgments.filter(purpose__in=Judgment.WORK, decided_at__isnull=False)
 
 
 @annotator_required

@@ -37,7 +37,8 @@ def save(judgment, revision, act, asked, leasing=False):
         choices = asked.choices(judgment.order, act.verdict, act.said)
         saved = save_and_lease(judgment, act, choices, asked.ratings(judgment.order, act.said))
         if saved:
-            found = saved.next or (saved.is_free and another(judgment.annotator, dataset)) or None
+            may_have_more = saved.is_free or dataset.mixes
+            found = saved.next or (may_have_more and another(judgment.annotator, dataset)) or None
             return Done(True, saved.judged, found)
     changed = record(judgment, revision, act.verdict, act.said, act.seconds, act.flag)
     return Done(changed, None, another(judgment.annotator, dataset) if changed and leasing else None)
@@ -67,10 +68,10 @@ def record(judgment, revision, verdict, said=None, seconds=None, flag=""):
         return True
     said = improved(judgment, said or {})
     surplus = judgment.surplus
-    if judgment.state == Judgment.State.EXPIRED:
+    if judgment.state == Judgment.State.EXPIRED and judgment.purpose == Judgment.Purpose.VOTE:
         slots = Comparison.objects.select_for_update().values_list("open_slots", flat=True)
         surplus = slots.get(pk=judgment.comparison_id) <= 0
-        change_slots(judgment.comparison_id, -1)
+        change_slots(judgment, -1)
     if judgment.state != Judgment.State.REOPENED:
         count_judged(judgment, +1)
     move(
@@ -80,6 +81,7 @@ def record(judgment, revision, verdict, said=None, seconds=None, flag=""):
         said=said,
         flag="",
         surplus=surplus,
+        guideline=judgment.dataset.guideline_number,
         **act_of(judgment, seconds),
     )
     state(judgment, verdict, said)
@@ -107,7 +109,7 @@ def state(judgment, verdict, said):
         for criterion, response, stars in ratings
     )
     unwrite(judgment, before - {chosen for _, chosen, *_ in choices})
-    if verdict == "both_bad" and judgment.dataset.repair_round:
+    if verdict == "both_bad" and judgment.dataset.repair_round and judgment.purpose == Judgment.Purpose.VOTE:
         open_round(judgment)
 
 
@@ -124,12 +126,15 @@ def withdraw(judgment):
     written = written_with(judgment)
     judgment.choices.all().delete()
     judgment.ratings.all().delete()
-    if judgment.verdict == "both_bad":
+    if judgment.verdict == "both_bad" and judgment.purpose == Judgment.Purpose.VOTE:
         close_round(judgment)
     return written
 
 
 def count_judged(judgment, by):
+    """What comes from the queue counts alike, known or not: the person sees the count."""
+    if judgment.purpose not in Judgment.WORK:
+        return
     mine = Membership.objects.filter(user=judgment.annotator_id, dataset=judgment.dataset_id)
     mine.update(judged=F("judged") + by)
 
@@ -157,7 +162,7 @@ def pass_over(judgment, seconds, flag, said):
     """Skip: another person gets it. Flagged: nobody does, until an admin decides. Of a reopened judgment the verdict is
     withdrawn."""
     if judgment.state != Judgment.State.EXPIRED:
-        change_slots(judgment.comparison_id, +1)
+        change_slots(judgment, +1)
     if judgment.state == Judgment.State.REOPENED:
         count_judged(judgment, -1)
     if flag:
@@ -178,7 +183,7 @@ def keep(judgment, revision):
 
 def last_act(user, dataset):
     """The judgment that undo would reopen: the latest act of this person, at most ten back; None when there is none."""
-    mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose=Judgment.Purpose.VOTE)
+    mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose__in=Judgment.WORK)
     if mine.filter(state=Judgment.State.REOPENED).count() >= UNDO_DEPTH:
         return None
     acts = mine.filter(state__in=[*Judgment.STANDING, Judgment.State.SKIPPED]).order_by("-decided_at", "-pk")
@@ -188,10 +193,12 @@ def last_act(user, dataset):
     return None
 
 
-def comes_back(skipped):
-    """Whether undo would bring a skipped or flagged comparison back: it is still wanted, and nobody else has it now."""
-    comparison = Comparison.objects.get(pk=skipped.comparison_id)
-    return comparison.open_slots > 0 and not held_by_others(comparison, skipped) and not superseded(skipped)
+def comes_back(skipped, comparison=None):
+    """Whether undo would bring a skipped or flagged comparison back: it is still wanted, and nobody else has it now.
+    What is known already, and was mixed in, always comes back."""
+    comparison = comparison or Comparison.objects.get(pk=skipped.comparison_id)
+    wanted = comparison.open_slots > 0 and not held_by_others(comparison, skipped)
+    return (wanted or skipped.purpose != Judgment.Purpose.VOTE) and not superseded(skipped)
 
 
 def held_by_others(comparison, flagged):
@@ -203,7 +210,8 @@ def held_by_others(comparison, flagged):
 
 def superseded(skipped):
     """Whether the person has had the skipped comparison again since."""
-    others = Judgment.objects.filter(comparison=skipped.comparison_id, annotator=skipped.annotator_id)
+    same = {"comparison": skipped.comparison_id, "annotator": skipped.annotator_id, "purpose": skipped.purpose}
+    others = Judgment.objects.filter(**same)
     return others.exclude(pk=skipped.pk).filter(pk__gt=skipped.pk).exists()
 
 
@@ -219,14 +227,14 @@ def undo(judgment, revision):
         return False
     if judgment.state == Judgment.State.SAVED:
         return bool(move(judgment, Judgment.State.REOPENED, leased_at=timezone.now()))
-    if judgment.state != Judgment.State.SKIPPED or superseded(judgment):
+    if judgment.state != Judgment.State.SKIPPED:
         return False
     comparison = Comparison.objects.select_for_update().get(pk=judgment.comparison_id)
-    if comparison.open_slots <= 0 or held_by_others(comparison, judgment):
+    if not comes_back(judgment, comparison):
         return False
-    if comparison.held:
+    if comparison.held == Comparison.FLAGGED and not held_by_others(comparison, judgment):
         Comparison.objects.filter(pk=comparison.pk).update(held="")
-    change_slots(comparison.pk, -1)
+    change_slots(judgment, -1)
     now = timezone.now()
     lease = {"leased_at": now, "lease_until": lease_end(judgment.dataset), "flag": "", "said": {}}
     return bool(move(judgment, Judgment.State.LEASED, revision=F("revision") + 1, **lease))

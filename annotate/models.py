@@ -11,6 +11,7 @@ from datasets.models import Dataset
 class User(AbstractUser):
     class Role(models.TextChoices):
         ANNOTATOR = "annotator", _("annotator")
+        REVIEWER = "reviewer", _("reviewer")
         ADMIN = "admin", _("admin")
 
     role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.ANNOTATOR)
@@ -22,13 +23,18 @@ class User(AbstractUser):
     def is_admin(self):
         return self.role == self.Role.ADMIN
 
+    @property
+    def may_review(self):
+        return self.role in (self.Role.REVIEWER, self.Role.ADMIN)
+
 
 class Membership(models.Model):
     """One person in one dataset. The position is the (priority, id) of the last comparison handed out: "next" starts
     there, so that it costs the same for somebody who has judged 100,000.
 
     judged: how many verdicts of theirs stand. nothing_until: a search found nothing, and was dear: until then there is
-    no other."""
+    no other. paused_at: since when they get nothing here; what they judged is kept. practised_at: when they passed the
+    practice round; practice_round: the how-manieth they are in, from 1."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="memberships")
@@ -36,6 +42,9 @@ class Membership(models.Model):
     position = models.BigIntegerField(default=-1)
     judged = models.PositiveIntegerField(default=0)
     nothing_until = models.DateTimeField(null=True)
+    paused_at = models.DateTimeField(null=True)
+    practised_at = models.DateTimeField(null=True)
+    practice_round = models.PositiveSmallIntegerField(default=1)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "dataset"], name="one_membership")]

@@ -80,7 +80,7 @@ def give_back_leases(person):
             locked_membership(person.pk, dataset)
             judgment = mine.select_for_update().filter(pk=pk).first()
             if judgment and move(judgment, Judgment.State.EXPIRED):
-                change_slots(judgment.comparison_id, +1)
+                change_slots(judgment, +1)
                 returned += 1
     return returned
 

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
+from annotate import mixing
 from annotate.models import Membership
 from annotate.queue_sql import LOCK, NEXT, PASSES_OVER, SKIP_HIDES, moment
 from datasets.models import Comparison, Judgment
@@ -40,11 +41,13 @@ def next_judgment(user, dataset, have=None):
     for attempt in range(TRIES):
         with writing(), transaction.atomic():
             membership = locked_membership(user.pk, dataset.pk)
+            if is_kept_from(user, dataset, membership):
+                return None
             judgment = held(user, dataset, have or ())
             if judgment or (have and holds(user, dataset) > dataset.kept_ready):
                 return judgment
             started = time.monotonic()
-            judgment = take_next(membership, returned)
+            judgment = take_next(membership, returned, dataset)
             if judgment or is_resting(membership):
                 return judgment
             if not (PASSES_OVER and first_after(membership, from_start=True, lock="")):
@@ -53,6 +56,12 @@ def next_judgment(user, dataset, have=None):
         # To wait for others' locks here, in whatever order we come to them, could end in a deadlock: look again.
         time.sleep(0.01 * (attempt + 1))
     return None
+
+
+def is_kept_from(user, dataset, membership):
+    """Whether a person gets nothing here: an admin has paused them, or the practice round is before them."""
+    practises = dataset.practice and not user.is_admin and membership.practised_at is None
+    return membership.paused_at is not None or bool(practises)
 
 
 def another(user, dataset):
@@ -114,7 +123,7 @@ def give_back(dataset):
         with writing(), transaction.atomic():
             judgment = over.select_for_update(skip_locked=PASSES_OVER).filter(pk=pk).first()
             if judgment and move(judgment, Judgment.State.EXPIRED):
-                change_slots(judgment.comparison_id, +1)
+                change_slots(judgment, +1)
                 returned.append(judgment.comparison_id)
     return returned
 
@@ -142,7 +151,7 @@ def release(user, dataset, leases):
             mine = Judgment.objects.filter(annotator=user, dataset=dataset, state=Judgment.State.LEASED)
             judgment = mine.filter(pk=pk, lease_until=until).first()
             if judgment and move(judgment, Judgment.State.EXPIRED):
-                change_slots(judgment.comparison_id, +1)
+                change_slots(judgment, +1)
 
 
 def move(judgment, state, **changes):
@@ -153,8 +162,10 @@ def move(judgment, state, **changes):
     return moved.update(state=state, **changes)
 
 
-def change_slots(comparison, by):
-    Comparison.objects.filter(pk=comparison).update(open_slots=F("open_slots") + by)
+def change_slots(judgment, by):
+    """Of the comparison of a vote. Nothing else takes a slot; the statement is written all the same, see mixing.py."""
+    by = by if judgment.purpose == Judgment.Purpose.VOTE else 0
+    Comparison.objects.filter(pk=judgment.comparison_id).update(open_slots=F("open_slots") + by)
 
 
 def is_resting(membership):
@@ -169,20 +180,21 @@ def rest(membership, took):
         Membership.objects.filter(pk=membership.pk).update(nothing_until=nothing_until)
 
 
-def take_next(membership, returned):
+def take_next(membership, returned, dataset):
     """Lease the next open comparison to this person: what just came back, then, unless they are to rest from searching,
-    from where they stand, then once from the start for what came back behind them."""
+    from where they stand, then once from the start for what came back behind them. Now and then, in place of one that
+    stays where it is, something that is known already: see mixing.py."""
     found = first_returned(membership, returned)
     if found is None and not is_resting(membership):
         found = first_after(membership) or first_after(membership, from_start=True)
     if found is None:
         return None
+    known = mixing.drawn(membership.user_id, dataset) if dataset.mixes else None
     comparison = Comparison.objects.select_related("dataset").get(pk=found)
-    if comparison.pk not in returned:
+    if comparison.pk not in returned and not known:
         membership.priority, membership.position = comparison.priority, comparison.pk
-        membership.save(update_fields=["priority", "position"])
-    change_slots(comparison.pk, -1)
-    return leased(membership.user_id, comparison)
+    membership.save(update_fields=["priority", "position"])
+    return leased(membership.user_id, *(known or (comparison,)))
 
 
 def first_after(membership, from_start=False, lock=LOCK):
@@ -212,19 +224,26 @@ def first_returned(membership, returned):
     return found and found.pk
 
 
-def leased(user_id, comparison):
-    """The person's judgment of this comparison, leased: a new one with left and right drawn, or their own whose lease
-    ran out, with the sides as they were (a page with it may still be open somewhere)."""
+def leased(user_id, comparison, purpose=Judgment.Purpose.VOTE, order=None):
+    """The person's judgment of this comparison, leased: a new one with left and right drawn (or in this order), or
+    their own whose lease ran out, with the sides as they were (a page with it may still be open somewhere)."""
     now = timezone.now()
     lease = {"leased_at": now, "lease_until": lease_end(comparison.dataset)}
-    expired = Judgment.objects.filter(
-        comparison=comparison, annotator=user_id, purpose=Judgment.Purpose.VOTE, state=Judgment.State.EXPIRED
+    judgment = Judgment.objects.filter(
+        comparison=comparison, annotator=user_id, purpose=purpose, state=Judgment.State.EXPIRED
     ).first()
-    if expired:
-        move(expired, Judgment.State.LEASED, **lease)
-        expired.refresh_from_db()
-        return expired
-    order = random.sample(comparison.response_ids, len(comparison.response_ids))
-    return Judgment.objects.create(
-        comparison=comparison, dataset_id=comparison.dataset_id, annotator_id=user_id, order=order, **lease
-    )
+    if judgment:
+        move(judgment, Judgment.State.LEASED, **lease)
+        judgment.refresh_from_db()
+    else:
+        order = order or random.sample(comparison.response_ids, len(comparison.response_ids))
+        judgment = Judgment.objects.create(
+            comparison=comparison,
+            dataset_id=comparison.dataset_id,
+            annotator_id=user_id,
+            purpose=purpose,
+            order=order,
+            **lease,
+        )
+    change_slots(judgment, -1)
+    return judgment

@@ -50,7 +50,7 @@ POSTGRESQL = f"""
     ), saved AS (
       UPDATE datasets_judgment SET state = 'saved', verdict = %(verdict)s, said = %(said)s::jsonb,
         seconds = LEAST(%(seconds)s, EXTRACT(EPOCH FROM %(now)s - leased_at)), decided_at = %(now)s,
-        revision = datasets_judgment.revision + 1
+        guideline = %(guideline)s, revision = datasets_judgment.revision + 1
       FROM me WHERE datasets_judgment.id = %(judgment)s AND {MINE} AND revision = %(revision)s AND state = 'leased'
       RETURNING datasets_judgment.id
     ), stated AS (
@@ -83,11 +83,11 @@ POSTGRESQL = f"""
       RETURNING judged
     ), leased AS (
       INSERT INTO datasets_judgment (comparison_id, dataset_id, annotator_id, purpose, state, revision, "order",
-        verdict, said, flag, surplus, leased_at, lease_until, imported_by, imported_from)
+        verdict, said, flag, surplus, guideline, leased_at, lease_until, imported_by, imported_from)
       SELECT found.id, %(dataset)s, %(user)s, 'vote', 'leased', 0,
         (SELECT jsonb_agg(pk ORDER BY random())
           FROM unnest(string_to_array(rtrim(found.key, 'r'), '-')::bigint[]) AS pk),
-        '', '{{}}', '', false, %(now)s, %(lease_until)s, '', ''
+        '', '{{}}', '', false, 0, %(now)s, %(lease_until)s, '', ''
       FROM found RETURNING id, "order"
     )
     SELECT moved.judged, hand.is_free, leased.id, leased."order"::text, found.id, found.prompt_id, found.task,
@@ -99,7 +99,7 @@ POSTGRESQL = f"""
 
 SAVE = f"""
     UPDATE datasets_judgment SET state = 'saved', verdict = %(verdict)s, said = %(said)s, seconds = %(seconds)s,
-      decided_at = %(now)s, revision = revision + 1
+      decided_at = %(now)s, guideline = %(guideline)s, revision = revision + 1
     WHERE id = %(judgment)s AND {MINE} AND revision = %(revision)s AND state = 'leased'
 """
 STATE = """
@@ -114,8 +114,8 @@ TAKE = "UPDATE datasets_comparison SET open_slots = open_slots - 1 WHERE id = %s
 MOVE = "UPDATE annotate_membership SET judged = judged + 1, priority = %s, position = %s WHERE id = %s"
 LEASE = """
     INSERT INTO datasets_judgment (comparison_id, dataset_id, annotator_id, purpose, state, revision, "order",
-      verdict, said, flag, surplus, leased_at, lease_until, imported_by, imported_from)
-    VALUES (%s, %s, %s, 'vote', 'leased', 0, %s, '', '{}', '', false, %s, %s, '', '')
+      verdict, said, flag, surplus, guideline, leased_at, lease_until, imported_by, imported_from)
+    VALUES (%s, %s, %s, 'vote', 'leased', 0, %s, '', '{}', '', false, 0, %s, %s, '', '')
 """
 
 
@@ -131,7 +131,8 @@ class Saved:
 
 def save_and_lease(judgment, act, choices, ratings):
     """Save a verdict on a judgment in hand and lease the next comparison to the same person. Saved, or None where this
-    is not the plain case: then nothing has changed.
+    is not the plain case: then nothing has changed. In a dataset that mixes in what it knows already it is saved only:
+    whatever comes next is then leased in one and the same way.
 
     act: a forms.Act. choices, ratings: as Asked states them.
     """
@@ -150,7 +151,8 @@ def save_and_lease(judgment, act, choices, ratings):
         "lease_until": moment(now + minutes),
         "renew_before": moment(now + minutes / 2),
         "hidden_since": moment(now - SKIP_HIDES),
-        "kept_ready": dataset.kept_ready,
+        "kept_ready": -1 if dataset.mixes else dataset.kept_ready,
+        "guideline": dataset.guideline_number,
     }
     try:
         found = (in_one_statement if PASSES_OVER else in_one_transaction)(parameters, choices, ratings)
@@ -174,8 +176,8 @@ def lease_of(judgment, until, pk, order, comparison, prompt, task, parts=None, h
 
 
 THE_ONE = """
-    SELECT j.id, j.annotator_id, j.dataset_id, j.comparison_id, j.state, j.revision, j."order", j.verdict, j.said,
-      j.flag, j.leased_at, j.lease_until, c.prompt_id AS of_prompt, c.task AS of_task
+    SELECT j.id, j.annotator_id, j.dataset_id, j.comparison_id, j.purpose, j.state, j.revision, j."order", j.verdict,
+      j.said, j.flag, j.leased_at, j.lease_until, c.prompt_id AS of_prompt, c.task AS of_task
     FROM datasets_judgment j JOIN datasets_comparison c ON c.id = j.comparison_id
     WHERE j.id = %s AND j.annotator_id = %s AND j.dataset_id = %s
 """

@@ -68,9 +68,9 @@ def filled(slug, n):
     )
     with connection.cursor() as cursor:
         rows = f"""INSERT INTO datasets_comparison
-            (dataset_id, prompt_id, key, wanted, open_slots, priority, held, task, words)
+            (dataset_id, prompt_id, key, wanted, open_slots, priority, held, task, words, review)
             SELECT {dataset.pk}, {prompt.pk}, {left.pk} || '-' || {right.pk} || '-' || i, 2, 2,
-              (i * 2654435761 % 4294967291) * 1000000 + i, '', 'judge', 10 FROM """
+              (i * 2654435761 % 4294967291) * 1000000 + i, '', 'judge', 10, '' FROM """
         if connection.vendor == "postgresql":
             cursor.execute(f"{rows} generate_series(1, {n}) AS i")
             cursor.execute("ANALYZE")
@@ -89,8 +89,8 @@ def veteran(person, dataset, n=JUDGED):
     with connection.cursor() as cursor:
         cursor.execute(
             f"""INSERT INTO datasets_judgment (comparison_id, dataset_id, annotator_id, purpose, state, revision,
-              "order", verdict, said, flag, surplus, decided_at, leased_at, imported_by, imported_from)
-            SELECT id, dataset_id, {person.pk}, 'vote', 'saved', 1, '[1,2]', 'left', '{{}}', '', false,
+              "order", verdict, said, flag, surplus, guideline, decided_at, leased_at, imported_by, imported_from)
+            SELECT id, dataset_id, {person.pk}, 'vote', 'saved', 1, '[1,2]', 'left', '{{}}', '', false, 0,
               CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, '', ''
             FROM datasets_comparison WHERE dataset_id = {dataset.pk} ORDER BY priority, id LIMIT {n}"""
         )

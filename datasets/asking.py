@@ -150,7 +150,8 @@ def open_again(comparisons):
     count = Coalesce(Subquery(taken, output_field=IntegerField()), Value(0))
     wanted = F("wanted") - count
     Comparison.objects.filter(pk__in=ids).update(open_slots=wanted)
-    Comparison.objects.filter(pk__in=ids).exclude(held__in=[Comparison.FLAGGED, Comparison.WITHDRAWN]).update(held="")
+    kept = [Comparison.FLAGGED, Comparison.WITHDRAWN, Comparison.GOLD]
+    Comparison.objects.filter(pk__in=ids).exclude(held__in=kept).update(held="")
 
 
 def ask_anew(dataset):

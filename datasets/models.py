@@ -54,6 +54,11 @@ class Dataset(models.Model):
         OPTIONAL = "optional", _("optional")
         REQUIRED = "required", _("required")
 
+    class Review(models.TextChoices):
+        OFF = "off", _("nothing")
+        SPLIT = "split", _("flagged, and split: as many for one answer as for the other")
+        DIFFER = "differ", _("flagged, and whatever people did not all judge alike")
+
     class State(models.TextChoices):
         OPEN = "open", _("open: people judge")
         PAUSED = "paused", _("paused: nothing is handed out")
@@ -101,6 +106,20 @@ class Dataset(models.Model):
     annotators = models.ManyToManyField(
         settings.AUTH_USER_MODEL, verbose_name=_("who may judge"), blank=True, related_name="datasets"
     )
+    gold_share = models.PositiveSmallIntegerField(
+        _("known answers mixed in (percent)"), default=0, validators=[MaxValueValidator(50)]
+    )
+    repeat_share = models.PositiveSmallIntegerField(
+        _("own judgments asked again (percent)"), default=0, validators=[MaxValueValidator(50)]
+    )
+    practice = models.PositiveSmallIntegerField(
+        _("comparisons of the practice round"), default=0, validators=[MaxValueValidator(50)]
+    )
+    practice_pass = models.PositiveSmallIntegerField(
+        _("pass mark of the practice round (percent)"), default=0, validators=[MaxValueValidator(100)]
+    )
+    review = models.CharField(_("what reviewers decide"), max_length=10, choices=Review, default=Review.OFF)
+    guideline_number = models.PositiveIntegerField(default=0, help_text="Of the guideline as it stands; 0: none yet")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = DatasetQuerySet.as_manager()
@@ -111,6 +130,11 @@ class Dataset(models.Model):
 
     def __str__(self):
         return self.name or self.slug
+
+    @property
+    def mixes(self):
+        """Whether known answers or a person's own judgments are mixed in among the others."""
+        return bool(self.gold_share or self.repeat_share)
 
 
 class ImportQuerySet(models.QuerySet):
@@ -273,6 +297,12 @@ class Comparison(models.Model):
         REPAIR = "repair", _("repair")
 
     FLAGGED, WITHDRAWN = "flagged", "withdrawn"  # why it is held: an admin has to decide; an admin has decided
+    GOLD = "gold"  # held: its answer is known, and it is mixed in among others
+
+    class Review(models.TextChoices):
+        NONE = "", _("not asked for")
+        WANTED = "wanted", _("waits for a reviewer")
+        DECIDED = "decided", _("decided by a reviewer")
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="comparisons")
     prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="comparisons")
@@ -284,11 +314,13 @@ class Comparison(models.Model):
     task = models.CharField(max_length=10, choices=Task, default=Task.JUDGE)
     words = models.PositiveIntegerField(default=0)
     barred = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")
+    review = models.CharField(max_length=10, blank=True, choices=Review, default=Review.NONE)
 
     objects = ComparisonQuerySet.as_manager()
 
     class Meta:
         indexes = [
+            models.Index(fields=["dataset", "review", "id"], condition=~Q(review=""), name="reviewed_comparisons"),
             models.Index(fields=["dataset", "held", "id"], condition=~Q(held=""), name="held_comparisons"),
             models.Index(
                 fields=["dataset", "priority", "id"], condition=Q(open_slots__gt=0, held=""), name="next_comparison"
@@ -337,6 +369,13 @@ class Judgment(models.Model):
 
     class Purpose(models.TextChoices):
         VOTE = "vote", _("vote")
+        GOLD = "gold", _("known answer")
+        REPEAT = "repeat", _("own judgment asked again")
+        PRACTICE = "practice", _("practice")
+        REVIEW = "review", _("reviewer's first impression")
+        DECISION = "decision", _("reviewer's decision")
+
+    WORK = (Purpose.VOTE, Purpose.GOLD, Purpose.REPEAT)  # what comes from the queue, and looks alike
 
     # From each state, where an act may lead: the only table of moves.
     MOVES = {
@@ -362,6 +401,7 @@ class Judgment(models.Model):
     )
     flag = models.CharField(max_length=20, blank=True, help_text="Why it was flagged, a code of the questions")
     surplus = models.BooleanField(default=False)
+    guideline = models.PositiveIntegerField(default=0, help_text="Number of the guideline that it was made under")
     leased_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     decided_at = models.DateTimeField(null=True)
@@ -447,6 +487,78 @@ class Rating(models.Model):
 
     def __str__(self):
         return f"{self.response_id}: {self.stars}"
+
+
+class Gold(models.Model):
+    """A comparison whose answer is known. `verdict` "choice": as `choices` say, [[chosen, rejected], …] of response
+    ids; or `tie` or `both_bad`. It stands beside the queue: in practice rounds, or mixed in unseen.
+
+    reason: why the answer is what it is; told in practice only.
+    """
+
+    VERDICTS = [("choice", _("choice")), ("tie", _("tie")), ("both_bad", _("both bad"))]
+
+    comparison = models.OneToOneField(Comparison, models.CASCADE, related_name="gold")
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="gold")
+    verdict = models.CharField(max_length=10, choices=VERDICTS)
+    choices = models.JSONField(default=list, blank=True)
+    reason = models.TextField(_("why"), blank=True)
+    for_practice = models.BooleanField(_("used in the practice round"), default=False)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    made_at = models.DateTimeField(auto_now_add=True)
+    imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
+
+    class Meta:
+        indexes = [models.Index(fields=["dataset", "for_practice", "id"], name="gold_of_a_dataset")]
+
+    def __str__(self):
+        return f"{self.comparison_id}: {self.verdict}"
+
+
+class Guideline(models.Model):
+    """A guideline as it once stood. Judgments name its number."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="guidelines")
+    number = models.PositiveIntegerField(help_text="From 1, within the dataset")
+    text = models.TextField(blank=True)
+    criteria = models.JSONField(default=list, blank=True, help_text="As they stood: each has a guideline of its own")
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="guideline_once_in_a_dataset")]
+
+    def __str__(self):
+        return f"{self.dataset_id}: {self.number}"
+
+
+class Change(models.Model):
+    """A line of the log: who changed what, when, from what to what. It outlives the people and the dataset."""
+
+    class Kind(models.TextChoices):
+        SETTING = "setting", _("setting")
+        GUIDELINE = "guideline", _("guideline")
+        MEMBER = "member", _("member")
+        JUDGMENT = "judgment", _("judgment")
+        GOLD = "gold", _("known answer")
+        PERSON = "person", _("person")
+
+    at = models.DateTimeField(auto_now_add=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    by_name = models.CharField(max_length=150, blank=True, help_text="As it was then; empty: a command")
+    dataset = models.ForeignKey(Dataset, models.SET_NULL, null=True, related_name="changes")
+    slug = models.CharField(max_length=80, blank=True, help_text="Of the dataset, as it was then")
+    kind = models.CharField(max_length=10, choices=Kind)
+    what = models.CharField(max_length=200, help_text="Which setting, person, judgment")
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["dataset", "id"], name="changes_of_a_dataset")]
+
+    def __str__(self):
+        return f"{self.kind} {self.what}"
 
 
 class Likeness(models.Model):
