@@ -60,8 +60,22 @@ def next_judgment(user, dataset, have=None):
 
 def is_kept_from(user, dataset, membership):
     """Whether a person gets nothing here: an admin has paused them, or the practice round is before them."""
-    practises = dataset.practice and not user.is_admin and membership.practised_at is None
-    return membership.paused_at is not None or bool(practises)
+    return membership.paused_at is not None or practises(user, dataset, membership)
+
+
+def practises(user, dataset, membership):
+    """Whether the practice round is before this person. Without a known answer to practise with there is none."""
+    if not dataset.practice or user.is_admin or membership.practised_at:
+        return False
+    return dataset.gold.filter(for_practice=True).exists()
+
+
+def is_before_practice(user, dataset):
+    """Whether this person is to take the practice round of an open dataset now."""
+    if not dataset.practice or dataset.state != dataset.State.OPEN:
+        return False
+    membership = Membership.objects.filter(user=user, dataset=dataset).first()
+    return membership is not None and membership.paused_at is None and practises(user, dataset, membership)
 
 
 def another(user, dataset):
@@ -93,7 +107,7 @@ def held(user, dataset, have=()):
 
     Their own lease that ran out, and that nobody was given in the meantime, is theirs again.
     """
-    mine = Judgment.objects.filter(annotator=user, dataset=dataset).exclude(pk__in=have)
+    mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose__in=Judgment.WORK).exclude(pk__in=have)
     reopened = mine.filter(state=Judgment.State.REOPENED).order_by("decided_at", "pk").first()
     if reopened:
         return reopened
@@ -108,7 +122,8 @@ def held(user, dataset, have=()):
 
 def holds(user, dataset):
     """How many comparisons this person holds."""
-    return Judgment.objects.filter(annotator=user, dataset=dataset, state=Judgment.State.LEASED).count()
+    mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose__in=Judgment.WORK)
+    return mine.filter(state=Judgment.State.LEASED).count()
 
 
 def lease_end(dataset):

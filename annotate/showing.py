@@ -50,10 +50,11 @@ class Answer:
     repair: str = ""
 
 
-def comparison_context(judgment, form=None, differing=False):
-    """What _comparison.html takes. form: a VerdictForm of it that was refused, to be shown as it was filled in."""
+def comparison_context(judgment, form=None, differing=False, asked=None):
+    """What _comparison.html takes. form: a VerdictForm of it that was refused, to be shown as it was filled in. asked:
+    an Asked other than what the dataset's settings give."""
     comparison, dataset = judgment.comparison, judgment.dataset
-    asked = asked_of(dataset, len(judgment.order), comparison.task)
+    asked = asked or asked_of(dataset, len(judgment.order), comparison.task)
     reopened = judgment.state == Judgment.State.REOPENED
     said = said_in(form, asked) if form else judgment.said if reopened else {}
     groups = [choosing(asked, group, form, asked.scatter(said)) for group in asked.groups]

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotate import history, people_views, question_views, views
+from annotate import history, people_views, practice_views, question_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("annotate/<slug:slug>/differences/<int:pk>/", views.differences, name="differences"),
     path("annotate/<slug:slug>/history/", history.history, name="history"),
     path("annotate/<slug:slug>/history/<int:pk>/", history.judged, name="judged"),
+    path("annotate/<slug:slug>/practice/", practice_views.practise, name="practice"),
+    path("annotate/<slug:slug>/practice/<int:pk>/", practice_views.practised, name="practised"),
     path("datasets/<slug:slug>/question/", question_views.question_page, name="question"),
     path("datasets/<slug:slug>/question/preview/", question_views.question_preview, name="question-preview"),
     path("people/", people_views.people_list, name="people"),

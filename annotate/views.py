@@ -18,7 +18,7 @@ from annotate.forms import LeasesForm, OfForm, VerdictForm
 from annotate.history import in_words
 from annotate.judging import last_act, save, undo
 from annotate.models import Membership
-from annotate.queue import next_judgment, release
+from annotate.queue import is_before_practice, next_judgment, release
 from annotate.queue_sql import judgment_of
 from annotate.showing import comparison_context, criteria_of
 from datasets.access import annotator_required, signed_in
@@ -50,7 +50,10 @@ def home(request):
 def annotate(request, dataset):
     """GET: the comparison in hand, or "all done". POST: one verdict, then the next comparison."""
     if request.method != "POST":
-        return show(request, dataset, next_judgment(request.user, dataset))
+        judgment = next_judgment(request.user, dataset)
+        if judgment is None and is_before_practice(request.user, dataset):
+            return redirect("practice", dataset.slug)
+        return show(request, dataset, judgment)
     judgment = posted_judgment(request, dataset)
     if judgment is None:
         return refused(request, dataset, next_judgment(request.user, dataset), _("This form is damaged. Judge again."))

@@ -217,7 +217,8 @@ def still_wanted(dataset):
     hand is missing still: votes = wanted - open_slots - leases."""
     asked = Comparison.objects.filter(dataset=dataset, held="", open_slots__gt=0)
     missing = asked.aggregate(n=Sum("open_slots"))["n"] or 0
-    leased = Judgment.objects.filter(dataset=dataset, state=Judgment.State.LEASED, comparison__held="").order_by()
+    leased = Judgment.objects.filter(dataset=dataset, state=Judgment.State.LEASED, comparison__held="")
+    leased = leased.filter(purpose=Judgment.Purpose.VOTE).order_by()
     slots, zero = F("comparison__open_slots"), Value(0)
     in_hand = leased.values("comparison").annotate(n=Greatest(slots + Count("pk"), zero) - Greatest(slots, zero))
     return missing + (in_hand.aggregate(total=Sum("n"))["total"] or 0)

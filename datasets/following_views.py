@@ -5,6 +5,7 @@ from django.views.decorators.http import require_safe
 
 from datasets import flags, following, looking, marks, saying
 from datasets.access import dataset_admin_required
+from datasets.gold import may_make
 from datasets.models import Judgment
 from datasets.progress import progress, verdicts
 from datasets.rendering import shown_prompt
@@ -43,6 +44,7 @@ def judgment_page(request, dataset, pk):
         "answers": answers[: len(judgment.order)],
         "written": answers[len(judgment.order) :],
         "others": marks.letters_of(looking.described(list(others), judgment.order), judgment.order),
+        "can_be_gold": may_make(judgment),
     }
     return render(request, dataset, "judgment", context)
 

@@ -95,6 +95,10 @@ class SettingsForm(forms.ModelForm):
             "overlap",
             "lease_minutes",
             "annotators",
+            "gold_share",
+            "repeat_share",
+            "practice",
+            "practice_pass",
         ]
         widgets = {
             "guideline": forms.Textarea(attrs={"rows": 8}),
@@ -104,6 +108,22 @@ class SettingsForm(forms.ModelForm):
             "name": _("What annotators read; without one, the short name."),
             "pairs_limit": _("Empty: all of them; of more than six answers a sample in any case."),
             "ask_demonstrations": _("Rows with a single answer, which otherwise are only exported."),
+            "gold_share": _(
+                "Of a hundred comparisons so many are ones whose answer is known. Nobody can tell them from the others; "
+                "they tell you how often each person is right, and enter no export. 0: none."
+            ),
+            "repeat_share": _(
+                "Of a hundred so many are ones that the person has judged a while ago, with the sides swapped: they tell "
+                "how often somebody says the same twice, and enter no export. 0: none."
+            ),
+            "practice": _(
+                "So many comparisons whose answer is known come before the first real one, and after each the known "
+                "answer is told, with its reason. 0: no practice. Admins need none."
+            ),
+            "practice_pass": _(
+                "So many of a hundred must be right to go on; else the round is taken once more. 0: going through it is "
+                "enough."
+            ),
         }
 
     def save(self, commit=True):

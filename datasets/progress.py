@@ -10,6 +10,7 @@ from django.db.models import Count, Q
 from datasets.models import Choice, Comparison, Judgment, Response
 
 SELDOM = 50
+MIXED = 600  # seconds
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Progress:
 
 def progress(dataset):
     asked = Comparison.objects.filter(dataset=dataset, held="")
-    leased = Judgment.objects.filter(dataset=dataset, state=Judgment.State.LEASED)
+    votes = Judgment.objects.filter(dataset=dataset, purpose=Judgment.Purpose.VOTE)
+    leased = votes.filter(state=Judgment.State.LEASED)
     in_hand = asked.filter(pk__in=leased.values("comparison"))
     counts = asked.aggregate(total=Count("pk"), open=Count("pk", filter=Q(open_slots__gt=0)))
     hands = in_hand.aggregate(total=Count("pk"), open=Count("pk", filter=Q(open_slots__gt=0)))
@@ -37,12 +39,14 @@ def progress(dataset):
 
 def recent_progress(dataset):
     """The progress as it was a moment ago. Counting takes the longer the more there is: it is done again after fifty
-    times as long as it took, so that it never costs more than a fiftieth of the time."""
+    times as long as it took, so that it never costs more than a fiftieth of the time. Where known answers are mixed in
+    it stands for ten minutes: a bar that moves with each judgment would tell which one was asked for."""
     found = cache.get(f"progress-{dataset.pk}")
     if found is None:
         started = time.monotonic()
         found = progress(dataset)
-        cache.set(f"progress-{dataset.pk}", found, SELDOM * (time.monotonic() - started))
+        seldom = SELDOM * (time.monotonic() - started)
+        cache.set(f"progress-{dataset.pk}", found, max(seldom, MIXED) if dataset.mixes else seldom)
     return found
 
 

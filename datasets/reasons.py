@@ -95,6 +95,12 @@ CANNOT_UNDO = {
     "used": _("A later import builds on this one: undo that first."),
 }
 
+CANNOT_MAKE_GOLD = {
+    "held": _("The comparison is flagged or left out: decide that first."),
+    "is_gold": _("The answer to this comparison is known already."),
+    "nothing_said": _("This judgment says nothing of which answer is better."),
+}
+
 CANNOT_SAVE = {
     "answer_gone": _("Somebody else has taken an answer away in the meantime. Load the page again."),
     "answer_judged": _("An answer that people have judged, or have in hand, cannot be changed or taken away."),

@@ -1,6 +1,15 @@
 from django.urls import path
 
-from datasets import editing_views, export_views, flag_views, following_views, import_views, job_views, views
+from datasets import (
+    editing_views,
+    export_views,
+    flag_views,
+    following_views,
+    gold_views,
+    import_views,
+    job_views,
+    views,
+)
 
 urlpatterns = [
     path("", views.dataset_list, name="datasets"),
@@ -19,6 +28,9 @@ urlpatterns = [
     path("<slug:slug>/follow/", following_views.follow_page, name="follow"),
     path("<slug:slug>/judgments/", following_views.judgment_list, name="judgments"),
     path("<slug:slug>/judgments/<int:pk>/", following_views.judgment_page, name="judgment"),
+    path("<slug:slug>/judgments/<int:pk>/gold/", gold_views.gold_make, name="gold-make"),
+    path("<slug:slug>/gold/", gold_views.gold_list, name="gold"),
+    path("<slug:slug>/gold/<int:pk>/", gold_views.gold_page, name="gold-one"),
     path("<slug:slug>/people/", following_views.annotator_list, name="annotators"),
     path("<slug:slug>/people/record/", following_views.record_page, name="record"),
     path("<slug:slug>/flags/", flag_views.flag_list, name="flags"),

@@ -1,0 +1,127 @@
+"""The practice round: comparisons with a known answer before the first real one, with what is known told after each.
+
+A practice judgment is held from nobody, so it begins where a lease has run out: `expired`, and answerable. In a further
+round the same judgments are reopened. What was said in practice enters no export.
+"""
+
+import math
+import random
+from dataclasses import dataclass, replace
+
+from django.db import transaction
+from django.utils import timezone
+
+from annotate.asked import asked_of
+from annotate.judging import record
+from annotate.models import Membership
+from annotate.questions import FLAG, SKIP
+from annotate.queue import locked_membership, move
+from datasets.gold import choices_of, is_right
+from datasets.models import Gold, Judgment
+
+PRACTICE = Judgment.Purpose.PRACTICE
+
+
+@dataclass(frozen=True)
+class Round:
+    """Where a person stands in a practice round: golds, in its order; answered: {comparison id: (Judgment, whether it
+    is right)}; needed: so many must be right."""
+
+    golds: list
+    answered: dict
+    needed: int
+
+    @property
+    def right(self):
+        return sum(right for _, right in self.answered.values())
+
+    @property
+    def is_over(self):
+        return len(self.answered) == len(self.golds)
+
+    @property
+    def is_passed(self):
+        return self.is_over and self.right >= self.needed
+
+    @property
+    def next(self):
+        """The first Gold that was not answered yet; None where all were."""
+        return next((gold for gold in self.golds if gold.comparison_id not in self.answered), None)
+
+
+def round_of(user, dataset):
+    """The Round that this person is in, or has passed; None where the dataset has no practice."""
+    golds = golds_of(user, dataset) if dataset.practice else []
+    if not golds:
+        return None
+    return Round(golds, answered(user, golds), math.ceil(len(golds) * dataset.practice_pass / 100))
+
+
+def golds_of(user, dataset):
+    """As many known answers for practice as a round has, drawn for each person, the same in each of their rounds."""
+    found = list(Gold.objects.filter(dataset=dataset, for_practice=True).select_related("comparison").order_by("pk"))
+    drawn = random.Random(f"{user.pk} {dataset.pk}")
+    return drawn.sample(found, min(dataset.practice, len(found)))
+
+
+def answered(user, golds):
+    """{comparison id: (Judgment, whether it is right)} of what this person has said in the round that they are in."""
+    mine = Judgment.objects.filter(annotator=user, purpose=PRACTICE, state=Judgment.State.SAVED)
+    mine = mine.filter(comparison__gold__in=golds).select_related("comparison__prompt").order_by("decided_at")
+    mine = {judgment.comparison_id: judgment for judgment in mine}
+    said = choices_of([judgment.pk for judgment in mine.values()])
+    of_comparison = {gold.comparison_id: gold for gold in golds}
+    return {
+        pk: (judgment, is_right(of_comparison[pk], judgment.verdict, said.get(judgment.pk, [])))
+        for pk, judgment in mine.items()
+    }
+
+
+@transaction.atomic
+def before(user, gold):
+    """The judgment that this person gives on a known answer in practice, made if there is none yet."""
+    locked_membership(user.pk, gold.dataset_id)
+    mine = Judgment.objects.filter(comparison=gold.comparison_id, annotator=user, purpose=PRACTICE)
+    judgment = mine.select_related("comparison", "dataset").first()
+    if judgment is None:
+        ids = gold.comparison.response_ids
+        judgment = Judgment.objects.create(
+            comparison=gold.comparison,
+            dataset_id=gold.dataset_id,
+            annotator=user,
+            purpose=PRACTICE,
+            state=Judgment.State.EXPIRED,
+            order=random.sample(ids, len(ids)),
+            leased_at=timezone.now(),
+        )
+    return judgment
+
+
+def asked_in_practice(judgment):
+    """What is asked: the question, without what only the queue has a use for."""
+    asked = asked_of(judgment.dataset, len(judgment.order), judgment.comparison.task)
+    return replace(asked, verdicts=tuple(v for v in asked.verdicts if v not in (SKIP, FLAG)), repairs=())
+
+
+def answer(judgment, revision, act):
+    """Save what was said in practice; with the last of a round that was passed, the practice is over. Whether it
+    changed anything."""
+    changed = record(judgment, revision, act.verdict, act.said, act.seconds)
+    found = round_of(judgment.annotator, judgment.dataset)
+    if found and found.is_passed:
+        mine = Membership.objects.filter(user=judgment.annotator, dataset=judgment.dataset, practised_at=None)
+        mine.update(practised_at=timezone.now())
+    return changed
+
+
+@transaction.atomic
+def begin_again(user, dataset):
+    """Begin a further round, where the last one is over and was not passed. Whether it has begun."""
+    membership = locked_membership(user.pk, dataset.pk)
+    found = round_of(user, dataset)
+    if found is None or not found.is_over or found.is_passed:
+        return False
+    for judgment, _right in found.answered.values():
+        move(judgment, Judgment.State.REOPENED, leased_at=timezone.now())
+    Membership.objects.filter(pk=membership.pk).update(practice_round=membership.practice_round + 1)
+    return True
