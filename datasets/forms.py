@@ -109,20 +109,20 @@ class SettingsForm(forms.ModelForm):
             "pairs_limit": _("Empty: all of them; of more than six answers a sample in any case."),
             "ask_demonstrations": _("Rows with a single answer, which otherwise are only exported."),
             "gold_share": _(
-                "Of a hundred comparisons so many are ones whose answer is known. Nobody can tell them from the others; "
-                "they tell you how often each person is right, and enter no export. 0: none."
+                "Of a hundred comparisons so many are ones whose answer is known. Nobody can tell them from the "
+                "others; they tell you how often each person is right, and enter no export. 0: none."
             ),
             "repeat_share": _(
-                "Of a hundred so many are ones that the person has judged a while ago, with the sides swapped: they tell "
-                "how often somebody says the same twice, and enter no export. 0: none."
+                "Of a hundred so many are ones that the person has judged a while ago, with the sides swapped: they "
+                "tell how often somebody says the same twice, and enter no export. 0: none."
             ),
             "practice": _(
                 "So many comparisons whose answer is known come before the first real one, and after each the known "
                 "answer is told, with its reason. 0: no practice. Admins need none."
             ),
             "practice_pass": _(
-                "So many of a hundred must be right to go on; else the round is taken once more. 0: going through it is "
-                "enough."
+                "So many of a hundred must be right to go on; else the round is taken once more. 0: going through it "
+                "is enough."
             ),
         }
 

@@ -10,7 +10,7 @@ from annotate.queue import next_judgment
 from api.models import Token
 from api.tokens import make_token, token_required
 from datasets import access
-from datasets.models import Dataset, Import, Job, Judgment, Prompt
+from datasets.models import Comparison, Dataset, Gold, Import, Job, Judgment, Prompt
 from tests.conftest import wide
 
 LOGIN = "sign in"  # a redirect to the sign-in page, which is what a stranger gets
@@ -28,6 +28,8 @@ TABLE = {
     "differences": (access.annotator_required, (LOGIN, 404, 404, 404), (LOGIN, 404, 405, 405)),
     "history": (access.annotator_required, (LOGIN, 404, 200, 200), (LOGIN, 404, 405, 405)),
     "judged": (access.annotator_required, (LOGIN, 404, 404, 404), (LOGIN, 404, 405, 405)),
+    "practice": (access.annotator_required, (LOGIN, 404, 302, 302), (LOGIN, 404, 404, 404)),
+    "practised": (access.annotator_required, (LOGIN, 404, 404, 404), (LOGIN, 404, 405, 405)),
     "datasets": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "upload": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "rendered": (access.admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 200)),
@@ -46,6 +48,9 @@ TABLE = {
     "follow": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "judgments": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "judgment": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "gold": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "gold-one": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
+    "gold-make": (access.dataset_admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 404)),
     "annotators": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "record": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "flags": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 400)),
@@ -87,6 +92,9 @@ ROWS = {  # what pk is in a URL of this name
     "prompt-edit": Prompt,
     "judgment": Judgment,
     "differences": Judgment,
+    "practised": Judgment,
+    "gold-make": Judgment,
+    "gold-one": Gold,
     "judged": Judgment,
     "person": User,
     "person-link": User,
@@ -111,6 +119,7 @@ def world(make_dataset, alice, bob, charlie, admin):
     next_judgment(bob, dataset)
     make_token(admin, "nightly", reads=True, writes=True)
     Job.objects.create(kind="store", dataset=dataset)
+    Gold.objects.create(comparison=Comparison.objects.latest("pk"), dataset=dataset, verdict="tie")
     clients = {"stranger": Client(), "charlie": Client(), "alice": Client(), "admin": Client()}
     for person in (alice, charlie, admin):
         clients[person.username].force_login(person)

@@ -17,7 +17,8 @@ from tests.conftest import person, wide
 def recounted(dataset):
     """{comparison: open slots} counted from the judgments."""
     found = {c.pk: c.wanted for c in Comparison.objects.filter(dataset=dataset)}
-    for judgment in Judgment.objects.filter(dataset=dataset, state__in=["leased", "saved", "reopened"]):
+    holding = {"state__in": ["leased", "saved", "reopened"], "purpose": "vote"}
+    for judgment in Judgment.objects.filter(dataset=dataset, **holding):
         found[judgment.comparison_id] -= 1
     return found
 

@@ -1,0 +1,121 @@
+"""Known answers: made from an admin's judgment, told from wrong ones, explained, taken back."""
+
+import pytest
+from django.urls import reverse
+
+from annotate.judging import record
+from annotate.queue import next_judgment
+from datasets.gold import CannotMake, is_right, known_answer, make_gold
+from datasets.models import Comparison, Gold, Judgment
+from tests.conftest import wide
+
+
+def judged(user, dataset, verdict="left", **said):
+    judgment = next_judgment(user, dataset)
+    record(judgment, judgment.revision, verdict, said)
+    judgment.refresh_from_db()
+    return judgment
+
+
+ORDER = [(1, 2, 1), (1, 3, 2), (2, 3, 1)]  # 1 before 2 before 3
+
+
+@pytest.mark.parametrize(
+    ("verdict", "choices", "known"),
+    [
+        ("left", [(1, 2, 1)], ("choice", [[1, 2]])),
+        ("tie", [(1, 2, 0)], ("tie", [])),
+        ("both_bad", [], ("both_bad", [])),
+        ("rank", ORDER, ("choice", [[1, 2], [1, 3], [2, 3]])),
+        ("rank", [(1, 2, 0), (1, 3, 0), (2, 3, 0)], ("tie", [])),
+        ("repair", [], ("", [])),
+    ],
+)
+def test_what_is_known_is_what_was_said_in_all(verdict, choices, known):
+    assert known_answer(verdict, choices) == known
+
+
+@pytest.mark.parametrize(
+    ("known", "verdict", "said", "right"),
+    [
+        (("choice", [[1, 2]]), "left", [(1, 2, 1)], True),
+        (("choice", [[1, 2]]), "right", [(2, 1, 3)], False),
+        (("choice", [[1, 2]]), "tie", [(1, 2, 0)], False),
+        (("choice", [[1, 2]]), "both_bad", [], False),
+        (("tie", []), "tie", [(1, 2, 0)], True),
+        (("tie", []), "left", [(1, 2, 1)], False),
+        (("both_bad", []), "both_bad", [], True),
+        (("both_bad", []), "tie", [(1, 2, 0)], False),
+        (("choice", [[1, 2], [1, 3], [2, 3]]), "rank", [(1, 3, 1), (1, 2, 2), (3, 2, 1)], True),
+        (("choice", [[1, 2], [1, 3], [2, 3]]), "rank", [(2, 1, 1), (1, 3, 1), (2, 3, 2)], False),
+    ],
+)
+def test_a_judgment_is_right_where_it_says_which_is_best(known, verdict, said, right):
+    assert is_right(Gold(verdict=known[0], choices=known[1]), verdict, said) == right
+
+
+def test_a_known_answer_leaves_the_queue_and_its_vote_stays(make_dataset, admin, alice):
+    dataset = make_dataset(wide(2), overlap=2)
+    vote = judged(admin, dataset)
+    make_gold(vote, by=admin)
+    assert [next_judgment(alice, dataset).comparison_id] != [vote.comparison_id]
+    assert Judgment.objects.votes().count() == 1
+    with pytest.raises(CannotMake, match="is_gold"):
+        make_gold(vote)
+
+
+def test_what_is_flagged_or_says_nothing_gives_none(make_dataset, admin):
+    dataset = make_dataset(wide(2))
+    vote = judged(admin, dataset)
+    Comparison.objects.filter(pk=vote.comparison_id).update(held="flagged")
+    with pytest.raises(CannotMake, match="held"):
+        make_gold(vote)
+    with pytest.raises(CannotMake, match="nothing_said"):
+        make_gold(judged(admin, dataset, "skip"))
+    assert not Gold.objects.exists()
+
+
+def test_an_admin_makes_explains_and_removes_one_on_the_pages(client, make_dataset, admin, alice):
+    dataset = make_dataset(wide(3))
+    vote = judged(admin, dataset)
+    client.force_login(admin)
+    address = reverse("judgment", args=["demo", vote.pk])
+    assert "Make it a known answer" in client.get(address).content.decode()
+    made = client.post(f"{address}gold/")
+    one = Gold.objects.get()
+    assert made["Location"] == f"/datasets/demo/gold/{one.pk}/"
+    assert "Make it a known answer" in client.get(address).content.decode()
+    assert "is known already" in client.post(f"{address}gold/", follow=True).content.decode()
+    client.post(made["Location"], {"reason": "Because *it is*.", "for_practice": "on"})
+    one.refresh_from_db()
+    assert (one.reason, one.for_practice, one.made_by) == ("Because *it is*.", True, admin)
+    page = client.get("/datasets/demo/gold/").content.decode()
+    assert "0 of 0" in page
+    assert "in practice" in page
+    client.post(made["Location"], {"remove": "1"})
+    assert not Gold.objects.exists()
+    assert Comparison.objects.get(pk=vote.comparison_id).held == ""
+
+
+def test_only_an_admins_own_verdict_becomes_one(client, make_dataset, admin, alice):
+    vote = judged(alice, make_dataset(wide(2)))
+    client.force_login(admin)
+    address = reverse("judgment", args=["demo", vote.pk])
+    assert "Make it a known answer" not in client.get(address).content.decode()
+    assert client.post(f"{address}gold/").status_code == 404
+
+
+def test_the_pages_count_who_was_right(client, make_dataset, admin, alice, bob):
+    dataset = make_dataset(wide(8), gold_share=50, overlap=2)
+    vote = judged(admin, dataset)
+    make_gold(vote, by=admin)
+    for someone in (alice, bob):
+        while judgment := next_judgment(someone, dataset):
+            best = judgment.order.index(vote.order[0]) if judgment.comparison_id == vote.comparison_id else 0
+            right = "left" if best == 0 else "right"
+            wrong = {"left": "right", "right": "left"}[right]
+            record(judgment, 0, right if someone == alice else wrong)
+    tried = Judgment.objects.filter(purpose="gold").count()
+    client.force_login(admin)
+    right = Judgment.objects.filter(purpose="gold", annotator=alice).count()
+    assert f"{right} of {tried}" in client.get("/datasets/demo/gold/").content.decode()

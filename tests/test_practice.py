@@ -1,0 +1,120 @@
+"""The practice round: before the first real comparison, with what is known told after each."""
+
+import pytest
+
+from annotate.judging import record
+from annotate.models import Membership
+from annotate.queue import next_judgment
+from datasets.gold import choices_of, make_gold
+from datasets.models import Dataset, Gold, Judgment
+from tests.conftest import wide
+from tests.test_annotate import Browser, fields
+
+PAGE = "/annotate/demo/practice/"
+
+
+@pytest.fixture
+def practising(make_dataset, admin):
+    """Ten comparisons, the answers to four of them known and for practice; three a round, two of them must be right."""
+    dataset = make_dataset(wide(10), practice=3, practice_pass=60, allow_flag=True, allow_repair=True)
+    for _ in range(4):
+        judgment = next_judgment(admin, dataset)
+        record(judgment, 0, "left")
+        judgment.refresh_from_db()
+        make_gold(judgment, "It *says* so.", for_practice=True, by=admin)
+    return dataset
+
+
+def answer(browser, rightly):
+    """Judge what stands there as it is known, or otherwise; the page that tells."""
+    judgment = browser.look().judgment
+    best = Gold.objects.get(comparison=judgment.comparison_id).choices[0][0]
+    side = ("left", "right")[judgment.order.index(best) ^ (not rightly)]
+    browser.give(side)
+    return browser.answer.content.decode()
+
+
+def test_who_begins_practises_first_and_then_judges(practising, client, alice):
+    assert client.get("/annotate/demo/").status_code == 302  # to sign in
+    client.force_login(alice)
+    assert client.get("/annotate/demo/")["Location"] == PAGE
+    assert next_judgment(alice, practising) is None
+    browser = Browser(client, alice, PAGE)
+    told = answer(browser, True)
+    assert "That is right" in told
+    assert "<em>says</em>" in told
+    assert client.get("/annotate/demo/")["Location"] == PAGE
+    assert "The known answer is another" in answer(browser, False)
+    assert "The result" in answer(browser, True)
+    page = client.get(PAGE).content.decode()
+    assert "2 of 3 were right" in page
+    assert "Begin" in page
+    assert Membership.objects.get(user=alice).practised_at
+    assert client.get("/annotate/demo/").status_code == 200
+    assert next_judgment(alice, practising).purpose == "vote"
+
+
+def test_who_does_not_pass_takes_the_round_once_more(practising, client, alice):
+    browser = Browser(client, alice, PAGE)
+    for _ in range(3):
+        answer(browser, False)
+    page = client.get(PAGE).content.decode()
+    assert "0 of 3 were right, 2 are needed" in page
+    assert client.get("/annotate/demo/")["Location"] == PAGE
+    client.post(PAGE, {"again": "1"})
+    client.post(PAGE, {"again": "1"})
+    assert Membership.objects.get(user=alice).practice_round == 2
+    for _ in range(3):
+        assert "You judged this one" not in browser.look().answer.content.decode()
+        answer(browser, True)
+    assert "3 of 3 were right" in client.get(PAGE).content.decode()
+    assert Judgment.objects.filter(purpose="practice").count() == 3
+
+
+def test_practice_holds_nothing_counts_nothing_and_is_in_no_export(practising, client, alice, run_command, tmp_path):
+    browser = Browser(client, alice, PAGE)
+    for _ in range(3):
+        answer(browser, True)
+    assert "0 judged by you" in client.get("/annotate/demo/").content.decode()
+    _, summary, _ = run_command("export_dataset", "demo", "--format", "dpo", "--output", str(tmp_path / "o"))
+    assert summary["rows"] == 4, "the admin's own"
+    assert set(Judgment.objects.filter(purpose="practice").values_list("lease_until", flat=True)) == {None}
+
+
+def test_the_same_form_twice_changes_nothing(practising, client, alice):
+    browser = Browser(client, alice, PAGE).look()
+    sent = fields(browser.form) | {"verdict": "left"}
+    browser.give("left", sent)
+    client.post(PAGE, sent | {"verdict": "right"})
+    judgment = Judgment.objects.get(purpose="practice")
+    assert (judgment.verdict, judgment.revision) == ("left", 1)
+    assert len(choices_of([judgment.pk])[judgment.pk]) == 1
+
+
+@pytest.mark.parametrize("verdict", ["skip", "flag", "nonsense"])
+def test_what_is_not_asked_in_practice_is_refused(practising, client, alice, verdict):
+    browser = Browser(client, alice, PAGE).look()
+    assert browser.buttons() == ["left", "tie", "right", "both_bad"]
+    assert client.post(PAGE, fields(browser.form) | {"verdict": verdict}).status_code == 422
+    assert Judgment.objects.get(purpose="practice").state == "expired"
+
+
+def test_nobody_sees_what_is_known_before_they_have_said_theirs(practising, client, alice, bob):
+    browser = Browser(client, alice, PAGE).look()
+    assert client.get(f"{PAGE}{browser.judgment.pk}/").status_code == 404
+    answer(browser, True)
+    told = browser.answer.request["PATH_INFO"]
+    assert client.get(told).status_code == 200
+    client.force_login(bob)
+    assert client.get(told).status_code == 404
+
+
+def test_without_known_answers_without_a_round_and_for_admins_there_is_no_practice(practising, client, alice, admin):
+    assert next_judgment(admin, practising)
+    Gold.objects.update(for_practice=False)
+    assert next_judgment(alice, practising)
+    client.force_login(alice)
+    assert client.get(PAGE)["Location"] == "/annotate/demo/"
+    Gold.objects.update(for_practice=True)
+    Dataset.objects.update(practice=0)
+    assert client.get("/annotate/demo/").status_code == 200
