@@ -89,4 +89,4 @@ def answer_words(one):
     letters = letters_in(one.comparison.response_ids)
     won, lost = {chosen for chosen, _r in one.choices}, {rejected for _c, rejected in one.choices}
     best, rest = (", ".join(sorted(letters[pk] for pk in some)) for some in (won - lost, lost))
-    return f"{best} > {rest}"
+    return f"{best}\u00a0>\u00a0{rest}"

@@ -7,10 +7,13 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import expect
 
+from annotate import practice
+from annotate.forms import Act
 from annotate.judging import record, undo
 from annotate.queue import next_judgment
 from datasets import imports
 from datasets.bundles import Settings, make_bundle
+from datasets.gold import make_gold
 from datasets.models import Dataset, Import, Job, Judgment
 from tests.browsing import press, ready, until
 from tests.conftest import wide
@@ -151,6 +154,29 @@ def asked_in_every_mode(make_dataset, alice, bob):
     }
 
 
+def known_and_practised(make_dataset, admin, alice, bob):
+    """Known answers, and a practice round before, in the middle and at its end."""
+    dataset = make_dataset(many(3), "known", practice=2, practice_pass=80, guideline="Look *well*.")
+    for _ in range(2):
+        judgment = next_judgment(admin, dataset)
+        record(judgment, 0, "left")
+        judgment.refresh_from_db()
+        gold = make_gold(judgment, "It is **shorter**, and says as much.", for_practice=True, by=admin)
+    for someone in (alice, bob):
+        for one in practice.golds_of(someone, dataset)[: 1 if someone == alice else 2]:
+            practised = practice.before(someone, one)
+            practice.answer(practised, 0, Act("both_bad"))
+            if someone == alice:
+                told = practised.pk
+    return {
+        "known answers": (admin, "/datasets/known/gold/", 200),
+        "known answer": (admin, f"/datasets/known/gold/{gold.pk}/", 200),
+        "practice": (alice, "/annotate/known/practice/", 200),
+        "practised": (alice, f"/annotate/known/practice/{told}/", 200),
+        "practice over": (bob, "/annotate/known/practice/", 200),
+    }
+
+
 @pytest.fixture
 def every_page(make_dataset, alice, bob, admin):
     """{name: (who, path, status, what is done there)} of pages in every state."""
@@ -176,7 +202,7 @@ def every_page(make_dataset, alice, bob, admin):
     for _ in range(2):
         make_bundle(dataset, Settings(), "admin")
     failed = Job.objects.create(kind="check", state="failed", error="unexpected")
-    modes = asked_in_every_mode(make_dataset, alice, bob)
+    modes = asked_in_every_mode(make_dataset, alice, bob) | known_and_practised(make_dataset, admin, alice, bob)
     return modes | {
         "sign in": (None, "/accounts/login/", 200),
         "home": (alice, "/", 200),
