@@ -30,8 +30,8 @@ def rate(hits, n):
 
 def clustered_rate(hits, clusters):
     """The rate of a column of hits (0 to 1) that come in clusters, as choices about one prompt do: Wilson's interval of
-    the n that would say as much if all were independent (Korn and Graubard 1998; Dean and Pagano 2015). Where it cannot be
-    told, because each cluster went one way, the n of clusters."""
+    the n that would say as much if all were independent (Korn and Graubard 1998; Dean and Pagano 2015). Where all went
+    one way, of the n of clusters."""
     hits = np.asarray(hits, float)
     n = len(hits)
     if n == 0:
