@@ -8,7 +8,7 @@ HABITS = (HONEST, "careless", "left", "right", "longer", "shorter", "ties", "dri
 SKILLS = np.array([0.5, 0.72, 1.0, 1.4, 2.0])
 TASTES = np.array([-0.5, 0.0, 0.5])
 PULLS = (0.82, 0.95)  # how often somebody clicks what they always click
-BREAK = 1800.0  # seconds without a vote: a pause
+BREAK, NIGHT = 1800.0, 6 * 3600.0  # seconds without a vote: a pause, and what divides days
 TURNS = 40  # moments looked at, at most, from which on somebody may have stopped looking
 MOSTLY_TIES, TIES_SPREAD = (8.0, 1.0), 3.0
 
@@ -80,10 +80,10 @@ def drift_spans(sheet, honest):
         if len(own) < 4:
             found[person] = len(own) * np.log(0.5)
             continue
-        away, chance = _moments(when[last[own]], len(own))
-        random = votes[own] * np.log(0.5)
-        looked = honest[own]
-        logs = looked.sum(0) - away @ looked + (away @ random)[:, None]
+        places, daily, chance = _moments(when[last[own]], len(own))
+        gained = votes[own, None] * np.log(0.5) - honest[own]  # by not looking
+        sums = np.cumsum(gained[::-1], axis=0)[::-1][places]
+        logs = honest[own].sum(0) + np.vstack([sums, *(gained[part].sum(0) for part in daily)])
         found[person] = np.logaddexp.reduce(logs + weights + np.log(chance)[:, None], axis=None)
     return found
 
@@ -94,27 +94,25 @@ def _in_order(sheet):
 
 
 def _moments(when, n):
-    """(which votes would be without looking, a line for each moment; its chance)"""
+    """(from which votes on somebody may not have looked, which votes else may be without, the chance of each)"""
     places = np.unique(np.linspace(n * 0.2, n * 0.8, TURNS).astype(int))
-    lines = [np.arange(n) >= place for place in places]
+    parts = []
     chances = np.full(len(places), 1 / len(places))
     gaps = np.flatnonzero(np.diff(when) > BREAK) + 1 if np.isfinite(when).all() else []
     gaps = [gap for gap in gaps if n * 0.1 <= gap <= n * 0.9]
     if len(gaps):
-        lines += [np.arange(n) >= gap for gap in gaps[:TURNS]]
+        places = np.append(places, gaps[:TURNS])
         chances = np.append(chances, np.full(len(gaps[:TURNS]), 1 / len(gaps[:TURNS])))
         daily = _after_first_pause(when)
         if daily.any() and not daily.all():
-            lines.append(daily)
+            parts.append(daily)
             chances = np.append(chances, 1.0)
-    return np.array(lines, float), chances / chances.sum()
+    return places, parts, chances / chances.sum()
 
 
 def _after_first_pause(when):
-    """Which votes came after the first pause of their day; a night of six hours divides days."""
-    found, late = np.zeros(len(when), bool), False
-    for place in range(1, len(when)):
-        gap = when[place] - when[place - 1]
-        late = gap < 6 * 3600 and (late or gap > BREAK)
-        found[place] = late
-    return found
+    """Which votes came after the first pause of their day."""
+    gaps = np.diff(when, prepend=when[0])
+    day, pauses = np.cumsum(gaps >= NIGHT), np.cumsum((gaps > BREAK) & (gaps < NIGHT))
+    before = np.searchsorted(day, day)  # the first vote of the same day
+    return pauses > pauses[before]

@@ -158,9 +158,10 @@ def _honest_odds(sheet, tables, others):
         rows = group[alone & (sheet.table == kind)]
         found[rows] = np.log(others[rows] @ tables[kind])
     several = np.unique(group[~alone])
+    order = np.flatnonzero(~alone)[np.argsort(group[~alone], kind="stable")]
     for start in range(0, len(several), 4096):
         some = several[start : start + 4096]
-        rows = np.flatnonzero(np.isin(group, some))
+        rows = order[slice(*np.searchsorted(group[order], [some[0], some[-1] + 1]))]
         logs = _by(
             np.searchsorted(some, group[rows]), np.log(tables)[sheet.table[rows]].reshape(len(rows), -1), len(some)
         )
