@@ -93,3 +93,42 @@ def _handed_out(rng, people, judgments, overlap, gold, repeats):
         rows += [(person, *row) for row in shown]
     annotator, pair, again, is_gold = (np.array(column) for column in zip(*rows, strict=True))
     return annotator, np.unique(pair, return_inverse=True)[1], again.astype(bool), is_gold.astype(bool)
+
+
+@dataclass(frozen=True)
+class Essays:
+    """Choices between made-up texts whose words are worth something; `is_flipped` where the label was turned."""
+
+    chosen: list
+    rejected: list
+    prompt: np.ndarray
+    is_flipped: np.ndarray
+
+
+def essays(seed, choices, *, flipped=0.0, vocabulary=400, length=40, sharpness=0.9, letters="latin"):
+    """Essays where the text that is worth more is chosen with about `sharpness`, by the logistic of the difference;
+    then some labels are flipped. In Chinese letters each word is two letters, without blanks."""
+    rng = np.random.default_rng(seed)
+    if letters == "latin":
+        words = [f"w{chr(97 + n % 26)}{n}" for n in range(vocabulary)]
+    else:
+        words = [chr(0x4E00 + 7 * n % 4000) + chr(0x4E00 + 11 * n % 4000) for n in range(vocabulary)]
+    drawn = rng.integers(0, vocabulary, (choices, 2, length))
+    value = rng.standard_normal(vocabulary)[drawn].sum(2)
+    lead = value[:, 0] - value[:, 1]
+    won = rng.random(choices) < 1 / (1 + np.exp(-lead * _sharpened(sharpness) / lead.std()))
+    is_flipped = rng.random(choices) < flipped
+    won ^= is_flipped
+    blank = " " if letters == "latin" else ""
+    texts = [[blank.join(words[word] for word in text) for text in pair] for pair in drawn]
+    chosen = [pair[0 if first else 1] for pair, first in zip(texts, won, strict=True)]
+    rejected = [pair[1 if first else 0] for pair, first in zip(texts, won, strict=True)]
+    return Essays(chosen, rejected, np.arange(choices) // 2, is_flipped)
+
+
+def _sharpened(wanted):
+    """How widely leads must be spread for the better one to be chosen so often on average."""
+    sizes = np.abs(np.random.default_rng(0).standard_normal(4000))
+    spreads = np.linspace(0.1, 30, 300)
+    found = [(1 / (1 + np.exp(-sizes * spread))).mean() for spread in spreads]
+    return spreads[int(np.argmin(np.abs(np.array(found) - wanted)))]
