@@ -1,15 +1,25 @@
 """What must stand before pytest-django reads the settings: a data folder of the tests' own, and with TEST_DB=pg a real
 PostgreSQL. Loaded as a plugin (`-p tests.environment`): conftest.py would be too late."""
 
+import atexit
 import os
 import pathlib
+import shutil
 import tempfile
+
+MEMORY_WANTED = 4 << 30  # bytes
 
 # Playwright's event loop runs in the test's own thread, beside Django's ORM.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 if "CHOSEN_TESTS" not in os.environ:  # workers of xdist inherit what the first process made
+    # In memory where the machine has a place there: a disk that has to be waited for at each commit makes it minutes.
+    memory = pathlib.Path("/dev/shm")
+    if memory.is_dir() and shutil.disk_usage(memory).free > MEMORY_WANTED:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+        tempfile.tempdir = str(memory)
     base = pathlib.Path(tempfile.mkdtemp(prefix="chosen-tests-"))
+    atexit.register(shutil.rmtree, base, ignore_errors=True)
     os.environ.update(CHOSEN_TESTS=str(base), DATA_DIR=str(base / "data"), SECRET_KEY="for-tests-only")
     os.environ.pop("DATABASE_URL", None)
     if os.environ.get("TEST_DB") == "pg":
