@@ -10,12 +10,13 @@ COPY manage.py ./
 COPY config config
 COPY datasets datasets
 COPY annotate annotate
+COPY analyze analyze
 COPY api api
 COPY templates templates
 COPY static static
 COPY locale locale
 # All that is written later is in /data and /tmp: the rest of the file system may be read-only.
-RUN python -m config.translations && python -m compileall -q config datasets annotate api
+RUN python -m config.translations && python -m compileall -q config datasets annotate analyze api
 
 USER chosen
 VOLUME /data

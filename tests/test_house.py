@@ -10,11 +10,11 @@ from django.conf import settings
 from datasets import formats
 
 # From the lowest floor up: a floor imports from itself and from those below.
-FLOORS = ["datasets.formats", "datasets", "annotate.questions", "annotate", "api", "config"]
-PURE = ("datasets.formats", "annotate.questions")
+FLOORS = ["datasets.formats", "datasets", "annotate.questions", "annotate", "analyze.maths", "analyze", "api", "config"]
+PURE = ("datasets.formats", "annotate.questions", "analyze.maths")
 MODULES = [
     path
-    for folder in ("annotate", "api", "config", "datasets")
+    for folder in ("analyze", "annotate", "api", "config", "datasets")
     for path in sorted((settings.BASE_DIR / folder).rglob("*.py"))
     if "migrations" not in path.parts
 ]
@@ -54,6 +54,15 @@ def test_what_is_pure_knows_no_django(path):
 def test_formats_load_without_django():
     code = "import sys; from datasets import formats; formats.all_formats(); assert 'django' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=settings.BASE_DIR, check=True)
+
+
+def test_judging_does_not_pay_for_the_numbers():
+    """What the web process loads at its start has no mathematics in it: they are imported where a report is made."""
+    code = "import config.wsgi, django.urls; django.urls.get_resolver().url_patterns; import sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=settings.BASE_DIR, capture_output=True, text=True, check=True
+    )
+    assert not {"numpy", "scipy", "sklearn"} & set(done.stdout.split())
 
 
 def test_a_format_is_found_by_being_there(monkeypatch, tmp_path):

@@ -1,0 +1,189 @@
+"""How far people agree: in percent, and beyond chance."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyze.maths.intervals import rate, spread
+from analyze.maths.votes import couples
+
+NOMINAL, INTERVAL, ORDINAL = "nominal", "interval", "ordinal"
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Band:
+    """What others found, to read one's own number by."""
+
+    low: float
+    high: float
+    of: str  # who agreed with whom, on what
+    source: str
+
+
+# Percent agreement of people who choose between two answers.
+PERCENT_BANDS = (
+    Band(0.711, 0.741, "trained labelers of InstructGPT with each other", "Ouyang et al. 2022, arXiv 2203.02155, 3.4"),
+    Band(0.760, 0.786, "held-out labelers of InstructGPT", "Ouyang et al. 2022, arXiv 2203.02155, 3.4"),
+    Band(0.69, 0.77, "researchers on summaries", "Stiennon et al. 2020, arXiv 2009.01325"),
+    Band(0.72, 0.83, "the crowd of an arena with experts", "Chiang et al. 2024, arXiv 2403.04132, 7"),
+    Band(0.794, 0.898, "experts with experts", "Chiang et al. 2024, arXiv 2403.04132, 7"),
+)
+# Agreement beyond chance.
+ALPHA_BANDS = (
+    Band(0.8, 1.0, "reliable", "Krippendorff 2004, Content Analysis, 11.4.2"),
+    Band(0.667, 0.8, "for tentative conclusions", "Krippendorff 2004, Content Analysis, 11.4.2"),
+    Band(0.465, 0.706, "helpfulness in HelpSteer2, all annotations to the kept ones (weighted kappa)",
+         "Wang et al. 2024, arXiv 2406.08673"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Percent and alpha with their intervals at 95 %, NaN where nothing can be said."""
+
+    percent: float
+    percent_interval: tuple
+    alpha: float
+    alpha_interval: tuple
+    level: str  # nominal, interval or ordinal
+    units: int  # judged by two or more
+    votes: int  # on those
+    couples: int  # of votes of two people on one unit
+    draws: int  # of the bootstrap
+
+
+def agreement(unit, annotator, value, level=NOMINAL):
+    """The Agreement of columns of votes: what was judged, by whom, and the vote (a verdict, a signed strength, stars).
+
+    Percent: of all couples of votes of two people on one unit, how many are equal. Alpha: Krippendorff (2011),
+    "Computing Krippendorff's alpha-reliability", by the library. Intervals: units are drawn anew, as in Zapf et al.
+    (2016), "Measuring inter-rater reliability for nominal data", for both numbers.
+    """
+    patterns, times, domain = _patterns(unit, value)
+    found = {"level": level, "units": int(times.sum()), "votes": int((patterns.sum(1) * times).sum()), "draws": DRAWS}
+    if not len(times):
+        nothing = (np.nan, np.nan)
+        return Agreement(np.nan, nothing, np.nan, nothing, couples=0, **found)
+    drawn = np.random.default_rng(0).multinomial(times.sum(), times / times.sum(), DRAWS)
+    weights = np.vstack([times, drawn])
+    equal, all_couples = weights @ _equal(patterns), weights @ _couples(patterns)
+    percent = equal / all_couples
+    alphas = _alphas(patterns, weights, domain, level)
+    return Agreement(
+        percent=float(percent[0]),
+        percent_interval=spread(percent[1:]),
+        alpha=_library_alpha(patterns, times, domain, level),
+        alpha_interval=spread(alphas[1:]) if np.isfinite(alphas[1:]).any() else (np.nan, np.nan),
+        couples=int(all_couples[0]),
+        **found,
+    )
+
+
+def agreement_within(parts, unit, annotator, value, level=NOMINAL):
+    """{name: Agreement} of parts of the votes, such as a criterion or a week: columns of true and false by name."""
+    columns = [np.asarray(column) for column in (unit, annotator, value)]
+    return {
+        name: agreement(*(column[np.asarray(part, bool)] for column in columns), level) for name, part in parts.items()
+    }
+
+
+@dataclass(frozen=True)
+class PairsOfPeople:
+    """A line for each two people who judged something both, those with the most in common first."""
+
+    one: np.ndarray
+    other: np.ndarray
+    same: object  # Rate of equal votes
+
+
+def agreement_of_people(unit, annotator, value):
+    """How often each two people said the same of what both judged."""
+    annotator, value = np.asarray(annotator), np.asarray(value)
+    one, other = couples(unit, annotator)
+    names, codes = np.unique(annotator, return_inverse=True)
+    place = np.minimum(codes[one], codes[other]) * len(names) + np.maximum(codes[one], codes[other])
+    found, inverse = np.unique(place, return_inverse=True)
+    n = np.bincount(inverse, minlength=len(found))
+    same = np.bincount(inverse, value[one] == value[other], len(found))
+    order = np.argsort(-n, kind="stable")
+    first, second = np.divmod(found[order], max(len(names), 1))
+    return PairsOfPeople(names[first], names[second], rate(same[order], n[order]))
+
+
+@dataclass(frozen=True)
+class OverTime:
+    """Percent agreement of the couples of votes whose later one fell between two edges."""
+
+    since: np.ndarray
+    until: np.ndarray
+    same: object  # Rate
+
+
+def agreement_over_time(unit, annotator, value, when, edges):
+    """The OverTime of votes between edges, ascending; `when` and edges in one unit."""
+    value, when, edges = np.asarray(value), np.asarray(when, float), np.asarray(edges, float)
+    one, other = couples(unit, annotator)
+    slot = np.searchsorted(edges, np.maximum(when[one], when[other]), side="right") - 1
+    inside = (slot >= 0) & (slot < len(edges) - 1)
+    n = np.bincount(slot[inside], minlength=len(edges) - 1)
+    same = np.bincount(slot[inside], (value[one] == value[other])[inside], len(edges) - 1)
+    return OverTime(edges[:-1], edges[1:], rate(same, n))
+
+
+def _patterns(unit, value):
+    """(how many gave each value: one line for each pattern that occurs, how many units have it, the values)"""
+    domain, codes = np.unique(np.asarray(value), return_inverse=True)
+    units, places = np.unique(np.asarray(unit), return_inverse=True)
+    table = np.bincount(places * len(domain) + codes, minlength=len(units) * len(domain)).reshape(
+        len(units), len(domain)
+    )
+    table = table[table.sum(1) > 1]
+    if not len(table):
+        return table, np.zeros(0, int), domain
+    return *np.unique(table, axis=0, return_counts=True), domain
+
+
+def _couples(patterns):
+    n = patterns.sum(1)
+    return n * (n - 1) / 2
+
+
+def _equal(patterns):
+    return (patterns * (patterns - 1)).sum(1) / 2
+
+
+def _library_alpha(patterns, times, domain, level):
+    import krippendorff
+
+    used = patterns.sum(0) > 0
+    if used.sum() < 2:
+        return np.nan
+    table = np.repeat(patterns, times, axis=0)[:, used]
+    numbers = domain[used] if level != NOMINAL else np.arange(used.sum())
+    return float(krippendorff.alpha(value_counts=table, value_domain=numbers, level_of_measurement=level))
+
+
+def _alphas(patterns, weights, domain, level):
+    """Alpha for each line of weights of the patterns: from coincidences, which are sums over units."""
+    size = patterns.shape[1]
+    per_unit = patterns[:, :, None] * patterns[:, None, :] - patterns[:, :, None] * np.eye(size)
+    per_unit = per_unit / (patterns.sum(1) - 1)[:, None, None]
+    coincidences = (weights @ per_unit.reshape(len(patterns), -1)).reshape(-1, size, size)
+    totals = coincidences.sum(2)
+    n = totals.sum(1)
+    distance = _distances(totals, domain, level)
+    observed = (coincidences * distance).sum((1, 2))
+    expected = (totals[:, :, None] * totals[:, None, :] * distance).sum((1, 2)) / (n - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 1 - observed / expected
+
+
+def _distances(totals, domain, level):
+    """Krippendorff's squared differences: of the values, or of their ranks as they occur."""
+    if level == NOMINAL:
+        return 1 - np.eye(len(domain))
+    if level == INTERVAL:
+        return np.subtract.outer(domain, domain).astype(float) ** 2
+    middle = np.cumsum(totals, axis=1) - totals / 2
+    return (middle[:, :, None] - middle[:, None, :]) ** 2

@@ -1,0 +1,157 @@
+"""How each person judges: rates with their intervals, and who, by all of it, does not look."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyze.maths.intervals import Rate, Z, rate
+from analyze.maths.noisy import Reliability, reliability
+from analyze.maths.votes import couples
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Second less first, with its interval at 95 %."""
+
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    n: np.ndarray
+
+
+@dataclass(frozen=True)
+class People:
+    """A line for each annotator, in the order of `annotator`; `order` puts those first who need a look, whom the
+    evidence speaks against the most. All Rates have an n, 0 where there is nothing to tell."""
+
+    annotator: np.ndarray
+    judgments: np.ndarray
+    gold: Rate  # right where the answer is known
+    self_consistency: Rate  # the same again where a pair came twice
+    agreement: Rate  # with the others' votes on the same pair; of n votes that had others
+    left_share: Rate
+    longer_share: Rate
+    tie_share: Rate
+    seconds_per_100_words: Rate  # the median
+    drift: Difference  # of gold and agreement together, from the first half of one's votes to the second
+    model: Reliability
+    order: np.ndarray
+    reasons: tuple  # for each, () or why there is a mark: its habit, then the rates that stand apart
+
+    @property
+    def is_marked(self):
+        return self.model.is_marked
+
+
+def people(votes, chance=None):
+    """The People of Votes; `chance` as in noisy.reliability, by whose evidence they are ordered and marked."""
+    names, person = np.unique(votes.annotator, return_inverse=True)
+    size = len(names)
+    once = ~votes.again
+    is_gold = np.isfinite(votes.known)
+    with_others, same = _agreement(votes, once & ~is_gold)
+    gold = _rate(person, is_gold & once, votes.vote == votes.known, size)
+    agreement = _rate(person, with_others, same, size)
+    had_before, as_before = _again(votes, person)
+    decided = once & (votes.vote != 0)
+    model = reliability(votes, chance)
+    rates = {
+        "gold": gold,
+        "self_consistency": _rate(person, had_before, as_before, size),
+        "agreement": agreement,
+        "left_share": _rate(person, decided & (votes.left != 0), votes.vote * votes.left > 0, size),
+        "longer_share": _rate(person, decided & (votes.longer != 0), votes.vote * votes.longer > 0, size),
+        "tie_share": _rate(person, once, votes.vote == 0, size),
+    }
+    well = np.where(is_gold, votes.vote == votes.known, same)
+    return People(
+        annotator=names,
+        judgments=np.bincount(person, minlength=size),
+        **rates,
+        seconds_per_100_words=_pace(votes, person, size),
+        drift=_halves(votes, person, once & (is_gold | with_others), well, size),
+        model=model,
+        order=np.lexsort((model.reliability, -model.evidence)),
+        reasons=tuple(_reasons(n, model, rates) if model.is_marked[n] else () for n in range(size)),
+    )
+
+
+def _rate(person, rows, hits, size):
+    n = np.bincount(person[rows], minlength=size)
+    return rate(np.bincount(person[rows], np.asarray(hits, float)[rows], size), n)
+
+
+def _agreement(votes, rows):
+    """(which votes had others on their pair, the share of those that said the same)"""
+    places = np.flatnonzero(rows)
+    one, other = couples(votes.pair[places], votes.annotator[places])
+    one, other = places[one], places[other]
+    size = len(votes)
+    n = np.bincount(one, minlength=size) + np.bincount(other, minlength=size)
+    same = (votes.vote[one] == votes.vote[other]).astype(float)
+    equal = np.bincount(one, same, size) + np.bincount(other, same, size)
+    return n > 0, equal / np.maximum(n, 1)
+
+
+def _again(votes, person):
+    """(which votes are a second one on a pair that their person had before, whether they say the same)"""
+    pair = np.unique(votes.pair, return_inverse=True)[1]
+    key = person * (pair.max(initial=0) + 1) + pair
+    before = np.flatnonzero(~votes.again)
+    keys, first = np.unique(key[before], return_index=True)
+    place = np.minimum(np.searchsorted(keys, key), max(len(keys) - 1, 0))
+    if not len(keys):
+        return np.zeros(len(votes), bool), np.zeros(len(votes), bool)
+    return votes.again & (keys[place] == key), votes.vote == votes.vote[before[first[place]]]
+
+
+def _pace(votes, person, size):
+    """The median of seconds for 100 words, its interval between order statistics (David and Nagaraja 2003, 7.1)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pace = 100 * votes.seconds / votes.words
+    rows = np.flatnonzero(np.isfinite(pace))
+    rows = rows[np.lexsort((pace[rows], person[rows]))]
+    n = np.bincount(person[rows], minlength=size)
+    start = np.cumsum(n) - n
+    value, low, high = (np.full(size, np.nan) for _ in range(3))
+    some = n > 0
+    half = Z * np.sqrt(n) / 2
+    below = np.maximum(np.floor((n - 1) / 2 - half), 0).astype(int)
+    above = np.minimum(np.ceil((n - 1) / 2 + half), n - 1).astype(int)
+    sorted_pace = pace[rows]
+    value[some] = (sorted_pace[(start + (n - 1) // 2)[some]] + sorted_pace[(start + n // 2)[some]]) / 2
+    low[some], high[some] = sorted_pace[(start + below)[some]], sorted_pace[(start + above)[some]]
+    return Rate(value, low, high, n)
+
+
+def _halves(votes, person, rows, well, size):
+    """Newcombe (1998), "Interval estimation for the difference between independent proportions", method 10."""
+    places = np.flatnonzero(rows)
+    places = places[
+        np.lexsort((np.where(np.isfinite(votes.when), votes.when, np.arange(len(votes)))[places], person[places]))
+    ]
+    n = np.bincount(person[places], minlength=size)
+    turn = np.arange(len(places)) - np.repeat(np.cumsum(n) - n, n)
+    late = turn >= np.repeat(n, n) // 2
+    early_half, late_half = (
+        rate(
+            np.bincount(person[places][part], well[places][part], size),
+            np.bincount(person[places][part], minlength=size),
+        )
+        for part in (~late, late)
+    )
+    value = late_half.value - early_half.value
+    low = value - np.hypot(late_half.value - late_half.low, early_half.high - early_half.value)
+    high = value + np.hypot(late_half.high - late_half.value, early_half.value - early_half.low)
+    return Difference(value, low, high, n)
+
+
+def _reasons(place, model, rates):
+    """The habit, then the names of rates whose interval leaves out that of all people together."""
+    apart = []
+    for name, found in rates.items():
+        with np.errstate(invalid="ignore"):
+            usual = np.nansum(found.value * found.n) / max(found.n.sum(), 1)
+        if found.n[place] and not found.low[place] <= usual <= found.high[place]:
+            apart.append(name)
+    return (str(model.habit[place]), *apart)

@@ -1,0 +1,134 @@
+"""Simulated people whose truth is known: what the tests and the bench measure the rest against."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyze.maths.votes import Votes
+
+HONEST, CARELESS, LEFT, LONGER, DRIFTS = "honest", "careless", "left", "longer", "drifts"
+LUNCH, PACE = 3600.0, 90.0  # seconds of a break, and of a judgment
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Votes with what they were made from: `behaviour` of each annotator 0, 1, …; `lead` of each pair, in log-odds, of
+    its first answer; `sources` of its two answers, and their `strengths`."""
+
+    votes: Votes
+    behaviour: np.ndarray
+    lead: np.ndarray
+    sources: np.ndarray
+    strengths: np.ndarray
+
+
+def crowd(
+    seed, behaviour, *, judgments=50, overlap=3, gold=0.1, repeats=0.1, ties=0.15, spread=2.3, sources=4, skill=0.25
+):
+    """A Crowd where each person gives so many judgments. An honest person says what the lead of the pair suggests, by
+    the logistic; people differ in skill (the standard deviation of its log) and a little in their tastes. With the
+    defaults two honest people agree on 73 of 100 pairs where neither calls a tie, as the labelers of InstructGPT did
+    (Ouyang et al. 2022)."""
+    rng = np.random.default_rng(seed)
+    behaviour = np.asarray(behaviour)
+    people = len(behaviour)
+    annotator, pair, again, is_gold = _handed_out(rng, people, judgments, overlap, gold, repeats)
+    pairs = int(pair.max()) + 1
+    strengths = rng.normal(0, 0.5 * spread, sources)
+    of = np.stack([rng.permutation(sources)[:2] for _ in range(pairs)])
+    lead = strengths[of[:, 0]] - strengths[of[:, 1]] + rng.normal(0, spread * 0.7, pairs)
+    golden = np.zeros(pairs, bool)
+    golden[pair[is_gold]] = True
+    lead[golden] = np.where(lead[golden] < 0, -1, 1) * (np.abs(lead[golden]) + spread)
+    longer = np.where(rng.random(pairs) < 1 / (1 + np.exp(-0.3 * lead)), 1, -1)
+    left = rng.choice([-1, 1], len(pair))
+    turn = np.arange(len(pair)) % judgments
+    late = turn >= judgments // 2
+    skills = rng.lognormal(0, skill, people)[annotator]
+    tastes = rng.normal(0, 0.2, (2, people))[:, annotator]
+    sure = skills * lead[pair] + tastes[0] * left + tastes[1] * longer[pair]
+    honest = rng.random(len(pair)) < 1 / (1 + np.exp(-sure))
+    slip = rng.random(len(pair)) < 0.05
+    coin = rng.random(len(pair)) < 0.5
+    says = {
+        HONEST: honest,
+        CARELESS: coin,
+        LEFT: (left > 0) ^ slip,
+        LONGER: (longer[pair] > 0) ^ slip,
+        DRIFTS: np.where(late, coin, honest),
+    }
+    first = np.select([behaviour[annotator] == name for name in says], list(says.values()))
+    tied = rng.random(len(pair)) < ties * 2 / (1 + np.exp(np.abs(lead[pair])))
+    votes = Votes(
+        annotator,
+        pair,
+        np.where(tied, 0, np.where(first, 1, -1)),
+        left,
+        longer[pair],
+        np.where(is_gold, np.sign(lead[pair]), np.nan),
+        again,
+        turn * PACE + late * LUNCH + 9 * 3600.0,
+        rng.lognormal(np.log(PACE * 0.7), 0.5, len(pair)),
+        np.full(len(pair), 300.0),
+    )
+    return Crowd(votes, behaviour, lead, of, strengths)
+
+
+def _handed_out(rng, people, judgments, overlap, gold, repeats):
+    """(annotator, pair, again, is gold) of each judgment, in the order of each person: pairs go to `overlap` people,
+    gold to all, repeats to somebody who had the pair before."""
+    golds, agains = round(judgments * gold), round(judgments * repeats)
+    own = judgments - golds - agains
+    drawn = rng.permutation(np.repeat(np.arange(-(-people * own // overlap)), overlap)[: people * own])
+    rows = []
+    for person in range(people):
+        mine = list(dict.fromkeys(drawn[person * own : (person + 1) * own].tolist()))
+        shown = [(pair, False, False) for pair in mine]
+        shown += [(-1 - n, False, True) for n in range(golds)]
+        rng.shuffle(shown)
+        candidates = [row[0] for row in shown if not row[2]][: max(len(shown) // 2, 1)]
+        for pair in rng.permutation(candidates)[: judgments - len(shown)]:
+            after = next(place for place, row in enumerate(shown) if row[0] == pair)
+            shown.insert(int(rng.integers(after + 1, len(shown) + 1)), (int(pair), True, False))
+        rows += [(person, *row) for row in shown]
+    annotator, pair, again, is_gold = (np.array(column) for column in zip(*rows, strict=True))
+    return annotator, np.unique(pair, return_inverse=True)[1], again.astype(bool), is_gold.astype(bool)
+
+
+@dataclass(frozen=True)
+class Essays:
+    """Choices between made-up texts whose words are worth something; `is_flipped` where the label was turned."""
+
+    chosen: list
+    rejected: list
+    prompt: np.ndarray
+    is_flipped: np.ndarray
+
+
+def essays(seed, choices, *, flipped=0.0, vocabulary=400, length=40, sharpness=0.9, letters="latin"):
+    """Essays where the text that is worth more is chosen with about `sharpness`, by the logistic of the difference;
+    then some labels are flipped. In Chinese letters each word is two letters, without blanks."""
+    rng = np.random.default_rng(seed)
+    if letters == "latin":
+        words = [f"w{chr(97 + n % 26)}{n}" for n in range(vocabulary)]
+    else:
+        words = [chr(0x4E00 + 7 * n % 4000) + chr(0x4E00 + 11 * n % 4000) for n in range(vocabulary)]
+    drawn = rng.integers(0, vocabulary, (choices, 2, length))
+    value = rng.standard_normal(vocabulary)[drawn].sum(2)
+    lead = value[:, 0] - value[:, 1]
+    won = rng.random(choices) < 1 / (1 + np.exp(-lead * _sharpened(sharpness) / lead.std()))
+    is_flipped = rng.random(choices) < flipped
+    won ^= is_flipped
+    blank = " " if letters == "latin" else ""
+    texts = [[blank.join(words[word] for word in text) for text in pair] for pair in drawn]
+    chosen = [pair[0 if first else 1] for pair, first in zip(texts, won, strict=True)]
+    rejected = [pair[1 if first else 0] for pair, first in zip(texts, won, strict=True)]
+    return Essays(chosen, rejected, np.arange(choices) // 2, is_flipped)
+
+
+def _sharpened(wanted):
+    """How widely leads must be spread for the better one to be chosen so often on average."""
+    sizes = np.abs(np.random.default_rng(0).standard_normal(4000))
+    spreads = np.linspace(0.1, 30, 300)
+    found = [(1 / (1 + np.exp(-sizes * spread))).mean() for spread in spreads]
+    return spreads[int(np.argmin(np.abs(np.array(found) - wanted)))]

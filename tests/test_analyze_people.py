@@ -1,0 +1,119 @@
+"""People: their rates by hand, and simulated ones whose habits are known."""
+
+import numpy as np
+import pytest
+
+from analyze.maths.noisy import MINIMUM, reliability
+from analyze.maths.people import people
+from analyze.maths.simulate import CARELESS, DRIFTS, HONEST, LEFT, LONGER, crowd
+from analyze.maths.strengths import strengths
+from analyze.maths.votes import Votes
+
+PLANTED = (CARELESS, LEFT, LONGER, DRIFTS)
+
+
+def chances(made):
+    """What the strengths of the sources say of each vote's pair."""
+    votes = made.votes
+    first, second = made.sources[votes.pair].T
+    won = votes.vote >= 0
+    found = strengths(np.where(won, first, second), np.where(won, second, first), np.abs(votes.vote))
+    return found.chance(first, second)
+
+
+def test_rates_by_hand():
+    votes = Votes(
+        annotator=["a", "a", "a", "a", "b", "b", "c"],
+        pair=[1, 2, 3, 1, 1, 2, 1],
+        vote=[1, -1, 0, -1, 1, 1, -1],
+        left=[1, 1, -1, -1, -1, -1, 0],
+        longer=[1, 1, 1, 1, 1, 1, 1],
+        known=[np.nan, np.nan, 1, np.nan, np.nan, np.nan, np.nan],
+        again=[False, False, False, True, False, False, False],
+        when=[1, 2, 3, 4, 1, 2, 1],
+        seconds=[10, 20, 60, 20, 30, np.nan, 5],
+        words=[100, 100, 200, 100, 100, 100, 50],
+    )
+    found = people(votes)
+    assert list(found.annotator) == ["a", "b", "c"]
+    assert found.judgments.tolist() == [4, 2, 1]
+    lines = {
+        "gold": ([0, np.nan, np.nan], [1, 0, 0]),
+        "self_consistency": ([0, np.nan, np.nan], [1, 0, 0]),
+        "agreement": ([0.25, 0.25, 0], [2, 2, 1]),
+        "left_share": ([0.5, 0, np.nan], [2, 2, 0]),
+        "longer_share": ([0.5, 1, 0], [2, 2, 1]),
+        "tie_share": ([1 / 3, 0, 0], [3, 2, 1]),
+        "seconds_per_100_words": ([20, 30, 10], [4, 1, 1]),
+    }
+    for name, (value, n) in lines.items():
+        assert getattr(found, name).value == pytest.approx(value, nan_ok=True), name
+        assert getattr(found, name).n.tolist() == n, name
+    assert found.drift.value[0] == pytest.approx((0 + 0) / 2 - 0.5)
+    assert not found.is_marked.any()
+
+
+def test_nobody_is_marked_on_a_few_judgments():
+    made = crowd(1, [HONEST] * 20 + [LEFT] * 10, judgments=MINIMUM - 1)
+    found = people(made.votes)
+    assert not found.is_marked.any()
+    assert found.reasons == ((),) * 30
+    assert people(crowd(1, [HONEST] * 20 + [LEFT] * 10, judgments=50).votes).is_marked[20:].mean() > 0.8
+
+
+def test_planted_people_come_first_and_honest_ones_are_not_marked():
+    marked, top, seeds = 0, 0, 12
+    for seed in range(seeds):
+        made = crowd(seed, [HONEST] * 40 + list(PLANTED), spread=3.0, gold=0.2)
+        found = people(made.votes, chances(made))
+        assert found.is_marked[:40].sum() <= 2
+        marked += found.is_marked[:40].sum()
+        top += len(set(found.order[:4]) & {40, 41, 42, 43})
+        for place, habit in ((41, LEFT), (42, LONGER)):
+            assert found.is_marked[place]
+            assert found.reasons[place][0] == habit
+            assert f"{habit}_share" in found.reasons[place]
+    assert marked <= 2
+    assert top >= 0.9 * 4 * seeds
+
+
+def test_careless_people_are_found():
+    found_right = found_all = 0
+    seeds = 12
+    for seed in range(seeds):
+        made = crowd(100 + seed, [HONEST] * 40 + [CARELESS] * 10)
+        found = reliability(made.votes, chances(made)).careless_probability > 0.5
+        found_right += found[40:].sum()
+        found_all += found.sum()
+    assert found_right / (10 * seeds) >= 0.85
+    assert found_right / found_all >= 0.9
+
+
+def test_evidence_against_honest_people_is_rare():
+    """An e-value: of honest people one in x at most reaches x."""
+    evidence = np.concatenate([reliability(crowd(seed, [HONEST] * 60).votes).evidence for seed in range(8)])
+    assert np.mean(evidence >= 20) <= 1 / 20
+    assert np.mean(evidence >= 2) <= 1 / 2
+    assert evidence.mean() < 1.5
+
+
+def test_reliability_is_how_often_somebody_is_right():
+    made = crowd(7, [HONEST] * 30, judgments=200, repeats=0, gold=0, skill=0.4)
+    found = reliability(made.votes)
+    votes = made.votes
+    right = (votes.vote == np.sign(made.lead[votes.pair]))[votes.vote != 0]
+    truth = np.bincount(votes.annotator[votes.vote != 0], right) / np.bincount(votes.annotator[votes.vote != 0])
+    assert np.corrcoef(found.reliability, truth)[0, 1] > 0.6
+    assert np.abs(found.reliability - truth).mean() < 0.06
+
+
+def test_a_name_is_only_a_name():
+    made = crowd(3, [HONEST] * 12 + [LEFT])
+    swapped = made.votes.only(np.random.default_rng(1).permutation(len(made.votes)))
+    one, other = reliability(made.votes), reliability(swapped)
+    assert other.careless_probability == pytest.approx(one.careless_probability, abs=1e-6)
+
+
+def test_without_votes_there_is_nobody():
+    found = people(Votes([], [], np.zeros(0)))
+    assert len(found.annotator) == len(found.model.evidence) == 0
