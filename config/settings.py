@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "axes",
     "datasets.apps.DatasetsConfig",
     "annotate.apps.AnnotateConfig",
+    "analyze.apps.AnalyzeConfig",
     "api.apps.ApiConfig",
 ]
 

@@ -1,0 +1,46 @@
+"""Making a report, keeping it, and telling whether it is old."""
+
+import time
+
+from django.utils import timezone
+from django.utils.translation import override
+
+from analyze.models import Report
+from analyze.reading import Data, state_of
+from analyze.reports import all_parts, plain
+from datasets import jobs
+from datasets.models import Job
+
+KIND = "analysis"
+
+
+def numbers_of(dataset, most=1000, progress=lambda done, total: None):
+    """All that the parts say of a dataset, as JSON holds it. most: how many lines lists have at most, None for all."""
+    data, found, parts = Data(dataset, most), {}, all_parts()
+    for n, (_name, part) in enumerate(parts.items()):
+        progress(n, len(parts))
+        found |= plain(part.numbers(data))
+    return found
+
+
+def make_report(dataset, progress=lambda done, total: None):
+    """The Report of a dataset, computed anew and kept. Reasons stand in it in English."""
+    started, state = time.monotonic(), state_of(dataset)
+    with override("en"):
+        numbers = numbers_of(dataset, progress=progress)
+    made = {"made_at": timezone.now(), "seconds": time.monotonic() - started}
+    report, _made = Report.objects.update_or_create(
+        dataset=dataset, defaults={"computed_from": state, "numbers": numbers, **made}
+    )
+    return report
+
+
+def is_old(report):
+    """Whether there is something to say that the report does not know of."""
+    return report.computed_from != state_of(report.dataset)
+
+
+def ask_for(dataset, user):
+    """The open task that computes a dataset's report anew; a new one where there is none."""
+    waiting = Job.objects.filter(kind=KIND, dataset=dataset, state__in=Job.OPEN).order_by("pk").first()
+    return waiting or jobs.start(KIND, user, dataset)

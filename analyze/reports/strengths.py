@@ -1,0 +1,90 @@
+"""How strong each source is, with intervals and ranks; what length and side have to do with it; tags and languages."""
+
+import numpy as np
+from django.utils.translation import gettext_lazy as _
+
+from analyze.languages import language_of
+from analyze.maths.strengths import length_control, strengths, strengths_within, win_matrix
+from datasets.models import Prompt
+
+LABEL = _("Strengths")
+PLACE = 2
+AT_ONCE = 5000
+FEWEST = 30  # choices of a tag or a language
+
+
+def numbers(data):
+    choices = data.choices
+    sources = data.source_of(choices.chosen), data.source_of(choices.rejected)
+    between = sources[0] != sources[1]
+    if not between.any():
+        why = _("No two answers of different sources were compared.") if len(choices) else _("Nothing was judged yet.")
+        return {"strengths": None, "strengths_reason": str(why), "style": None, "matrix": None, "parts": None}
+    said = (*sources, choices.strength)
+    found = strengths(*said, clusters=choices.prompt)
+    lengths = length_control(data.length_of(choices.chosen), data.length_of(choices.rejected))
+    controlled = strengths(*said, clusters=choices.prompt, controls={"length": lengths, "left": choices.left / 2})
+    matrix = win_matrix(*said)
+    return {
+        "strengths": lines_of(found),
+        "is_whole": found.connectivity.is_whole,
+        "components": components_of(found),
+        "style": {
+            "strengths": lines_of(controlled),
+            "effects": [
+                {"name": effect.name, "value": effect.value, "interval": [effect.low, effect.high]}
+                for effect in controlled.effects
+            ],
+        },
+        "matrix": {
+            "sources": matrix.source.tolist(),
+            "wins": matrix.wins,
+            "ties": matrix.ties,
+            "share": matrix.share,
+        },
+        "parts": parts_of(data, said),
+    }
+
+
+def lines_of(found):
+    """A line for each source, the strongest first."""
+    return [
+        {
+            "source": found.source[n],
+            "strength": found.strength[n],
+            "interval": [found.low[n], found.high[n]],
+            "rank_interval": [found.rank_low[n], found.rank_high[n]],
+            "group": found.group[n],
+            "component": found.component[n],
+            "judgments": found.judgments[n],
+        }
+        for n in range(len(found.source))
+    ]
+
+
+def components_of(found):
+    """[[source, …]] of the groups of sources between which nothing was compared."""
+    parts = range(found.component.max(initial=0) + 1)
+    return [found.source[found.component == part].tolist() for part in parts]
+
+
+def parts_of(data, said):
+    """{tag or language: strengths} of those with choices enough, the most judged first."""
+    kinds = {}
+    for pk, tags, instruction in prompts_of(data):
+        kinds[pk] = [*((f"tag:{tag}") for tag in tags), f"language:{language_of(instruction)}"]
+    names = sorted({name for found in kinds.values() for name in found})
+    prompts = data.choices.prompt.tolist()
+    parts = {name: np.array([name in kinds.get(pk, ()) for pk in prompts], bool) for name in names}
+    between = said[0] != said[1]
+    large = {name: part for name, part in parts.items() if (part & between).sum() >= FEWEST}
+    if len(large) < 2:
+        return {}
+    return {
+        name: lines_of(found) for name, found in strengths_within(large, *said, clusters=data.choices.prompt).items()
+    }
+
+
+def prompts_of(data):
+    judged = Prompt.objects.filter(dataset=data.dataset).order_by()
+    return judged.values_list("pk", "tags", "instruction").iterator(AT_ONCE)
