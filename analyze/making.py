@@ -1,21 +1,24 @@
-"""Making a report, keeping it, and telling whether it is old."""
+"""Making a report, keeping it, and telling whether it is old. The mathematics is imported where a report is made: who
+only asks for one, or judges, does not pay for it."""
 
 import time
 
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import override
 
 from analyze.models import Report
-from analyze.reading import Data, state_of
-from analyze.reports import all_parts, plain
 from datasets import jobs
-from datasets.models import Job
+from datasets.models import Job, Judgment, Response
 
 KIND = "analysis"
 
 
 def numbers_of(dataset, most=1000, progress=lambda done, total: None):
     """All that the parts say of a dataset, as JSON holds it. most: how many lines lists have at most, None for all."""
+    from analyze.reading import Data
+    from analyze.reports import all_parts, plain
+
     data, found, parts = Data(dataset, most), {}, all_parts()
     for n, (_name, part) in enumerate(parts.items()):
         progress(n, len(parts))
@@ -44,3 +47,15 @@ def ask_for(dataset, user):
     """The open task that computes a dataset's report anew; a new one where there is none."""
     waiting = Job.objects.filter(kind=KIND, dataset=dataset, state__in=Job.OPEN).order_by("pk").first()
     return waiting or jobs.start(KIND, user, dataset)
+
+
+def state_of(dataset):
+    """What a report is computed from, as far as it can be told at a glance."""
+    acts = Judgment.objects.filter(dataset=dataset, state__in=Judgment.STANDING)
+    last = acts.aggregate(last=Max("decided_at"))["last"]
+    return {
+        "judgments": acts.count(),
+        "last": last and last.isoformat(),
+        "responses": Response.objects.filter(prompt__dataset=dataset).count(),
+        "gold": dataset.gold.count(),
+    }

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from django.db.models import Max
 from django.db.models.functions import Length
 
 from analyze.maths.votes import Votes
@@ -208,15 +207,3 @@ def known_vote(gold, first, second):
     if gold.verdict == "tie":
         return 0
     return 1 if [first, second] in gold.choices else -1 if [second, first] in gold.choices else np.nan
-
-
-def state_of(dataset):
-    """What a report is computed from, as far as it can be told at a glance."""
-    acts = Judgment.objects.filter(dataset=dataset, state__in=Judgment.STANDING)
-    last = acts.aggregate(last=Max("decided_at"))["last"]
-    return {
-        "judgments": acts.count(),
-        "last": last and last.isoformat(),
-        "responses": Response.objects.filter(prompt__dataset=dataset).count(),
-        "gold": dataset.gold.count(),
-    }

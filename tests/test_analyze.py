@@ -1,0 +1,156 @@
+"""The report of a dataset: what `analyze --json` prints, by CONTRACT.md."""
+
+import pytest
+
+from analyze.languages import language_of
+from analyze.making import is_old, make_report
+from analyze.reading import Data
+from annotate.judging import record
+from annotate.queue import next_judgment
+from datasets.gold import make_gold
+from datasets.models import Judgment
+from tests.conftest import person, wide
+
+TRAVEL = [
+    ("夏威夷", "马尔代夫"),
+    ("马尔代夫", "巴哈马"),
+    ("巴厘岛", "夏威夷"),
+    ("马尔代夫", "夏威夷"),
+    ("巴厘岛", "马尔代夫"),
+]
+RATE = {"value", "interval", "n"}
+
+
+@pytest.fixture
+def travel(make_dataset):
+    """The primer's five choices."""
+    rows = [
+        {"prompt": "我想去一个有海滩的地方度假。", "chosen": chosen, "rejected": rejected, "annotator": f"用户{n}"}
+        for n, (chosen, rejected) in enumerate(TRAVEL, 1)
+    ]
+    return make_dataset(rows, "travel")
+
+
+def analyzed(run_command, slug, *options):
+    status, found, _ = run_command("analyze", slug, "--json", *options)
+    assert status == 0
+    return found
+
+
+def test_the_primers_table_comes_out_digit_for_digit(travel, run_command):
+    found = analyzed(run_command, "travel")
+    counts = {line["response"]: (line["chosen"], line["rejected"], line["tied"]) for line in found["counts"]}
+    assert counts == {"夏威夷": (1, 2, 0), "马尔代夫": (2, 2, 0), "巴厘岛": (2, 0, 0), "巴哈马": (0, 1, 0)}
+    assert {line["prompt"] for line in found["counts"]} == {"我想去一个有海滩的地方度假。"}
+    assert (found["judgments"], found["choices"], found["ties"]) == (5, 5, 0)
+    assert (found["agreement"]["judged_twice"], found["agreement"]["percent"]) == (1, 0.0)
+
+
+def test_what_cannot_be_computed_is_null_and_says_why(travel, run_command):
+    found = analyzed(run_command, "travel")
+    assert found["strengths"] is None
+    assert "different sources" in found["strengths_reason"]
+    assert found["predictor"]["accuracy"] is None
+    assert "too few" in found["predictor"]["accuracy_reason"]
+
+
+def test_an_empty_dataset_has_a_report_too(make_dataset, run_command):
+    make_dataset(wide(2))
+    found = analyzed(run_command, "demo")
+    assert (found["judgments"], found["counts"], found["annotators"]) == (0, [], [])
+    assert found["agreement"]["percent"] is None
+    assert found["agreement"]["percent_reason"]
+    assert found["bias"]["longer_won"] == {"value": None, "interval": [0.0, 1.0], "n": 0}
+
+
+@pytest.fixture
+def judged(make_dataset, admin):
+    """Forty prompts with an answer of `m0`, which is better, and one of `m1`; three people, one of them a coin."""
+    dataset = make_dataset(wide(40), overlap=3, gold_share=20, repeat_share=20)
+    for _ in range(6):
+        known = next_judgment(admin, dataset)
+        record(known, 0, better(known))
+        known.refresh_from_db()
+        make_gold(known, by=admin)
+    for name in ("ann", "ben", "coin"):
+        someone, turn = person(name), 0
+        while judgment := next_judgment(someone, dataset):
+            turn += 1
+            right = better(judgment) if name != "coin" else ("left", "right")[turn % 2]
+            record(judgment, judgment.revision, "both_bad" if turn == 9 else right)
+    return dataset
+
+
+def better(judgment):
+    sources = dict(judgment.comparison.prompt.responses.values_list("pk", "source"))
+    return "left" if sources[judgment.order[0]] == "m0" else "right"
+
+
+def test_the_contracts_names_are_all_there(judged, run_command):
+    found = analyzed(run_command, "demo")
+    assert {"dataset", "judgments", "choices", "ties", "both_bad", "skips", "made_at"} <= found.keys()
+    assert {"prompt", "response", "source", "chosen", "rejected", "tied"} == found["counts"][0].keys()
+    assert {"source", "strength", "interval", "rank_interval", "judgments"} <= found["strengths"][0].keys()
+    assert {"percent", "percent_interval", "alpha", "alpha_interval", "judged_twice"} <= found["agreement"].keys()
+    for line in found["annotators"]:
+        assert isinstance(line["reliability"], float)
+        assert isinstance(line["careless_probability"], float)
+        for name in ("agreement", "gold", "self_consistency", "left_share", "seconds_per_100_words"):
+            assert line[name].keys() == RATE
+    assert found["bias"]["longer_won"].keys() == found["bias"]["left_won"].keys() == RATE
+    names = {"accuracy", "baseline_longer", "baseline_source", "held_out_choices"}
+    assert names <= found["predictor"].keys()
+    assert all({"judgment", "chosen", "rejected", "probability"} == line.keys() for line in found["suspicious"])
+
+
+def test_the_numbers_are_those_of_the_judgments(judged, run_command):
+    found = analyzed(run_command, "demo")
+    votes = Judgment.objects.votes()
+    assert found["judgments"] == votes.count()
+    assert found["both_bad"] == votes.filter(verdict="both_bad").count()
+    assert found["choices"] == votes.count() - found["both_bad"]
+    assert [line["source"] for line in found["strengths"]] == ["m0", "m1"]
+    people = {line["annotator"]: line for line in found["annotators"]}
+    for name in ("ann", "ben", "coin"):
+        theirs = Judgment.objects.filter(annotator__username=name)
+        gold, repeats = (theirs.filter(purpose=purpose).count() for purpose in ("gold", "repeat"))
+        assert (people[name]["gold"]["n"], people[name]["self_consistency"]["n"]) == (gold, repeats)
+    assert found["annotators"][0]["annotator"] == "coin"
+    assert people["ann"]["gold"]["value"] >= 0.8
+    left = Judgment.objects.filter(annotator__username="coin", purpose__in=["vote", "gold"], verdict="left").count()
+    all_sides = Judgment.objects.filter(
+        annotator__username="coin", purpose__in=["vote", "gold"], verdict__in=["left", "right"]
+    )
+    assert people["coin"]["left_share"]["value"] == pytest.approx(left / all_sides.count())
+
+
+def test_repeats_and_known_answers_are_no_choices(judged):
+    data = Data(judged)
+    assert len(data.choices) == Judgment.objects.votes().exclude(verdict="both_bad").count()
+    assert data.said.again.sum() == Judgment.objects.filter(purpose="repeat").count()
+
+
+def test_all_lists_everything(judged, run_command):
+    assert len(analyzed(run_command, "demo", "--all")["counts"]) == 80
+
+
+def test_a_report_is_old_once_there_is_more_to_say(judged, alice):
+    report = make_report(judged)
+    assert not is_old(report)
+    Judgment.objects.votes().filter(annotator__username="ann").first().delete()
+    assert is_old(report)
+
+
+def test_an_unknown_dataset_ends_with_2(db, run_command):
+    assert run_command("analyze", "nothing", "--json")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("What is a prime?", "latin"), ("什么是质数？", "zh"), ("用 Python 写一个函数", "zh"),
+        ("素数とは何ですか", "ja"), ("소수란 무엇인가요?", "ko"), ("Что такое простое число?", "ru"), ("ما هو العدد", "ar"), ("1 + 1 = ?", "other"),
+    ],
+)  # fmt: skip
+def test_a_language_is_told_by_its_letters(text, language):
+    assert language_of(text) == language
