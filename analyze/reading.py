@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from django.db.models.functions import Length
 
+from analyze.maths.strengths import strengths
 from analyze.maths.votes import Votes
 from datasets.looking import Person
 from datasets.models import Choice, Gold, Judgment, Prompt, Response
@@ -105,6 +106,14 @@ class Data:
     def prompts_of(self, ids):
         """{id: instruction} of these prompts."""
         return dict(Prompt.objects.filter(pk__in=set(ids)).values_list("pk", "instruction"))
+
+    @cached_property
+    def strengths(self):
+        """The Strengths of the sources; None where no two were compared."""
+        sources = self.source_of(self.choices.chosen), self.source_of(self.choices.rejected)
+        if not (sources[0] != sources[1]).any():
+            return None
+        return strengths(*sources, self.choices.strength, clusters=self.choices.prompt)
 
     @cached_property
     def sample(self):

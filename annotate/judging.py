@@ -13,9 +13,11 @@ from annotate.questions import FLAG, KEEP, SKIP
 from annotate.queue import another, any_lapsed, change_slots, lease_end, locked_membership, move
 from annotate.queue_sql import save_and_lease
 from annotate.repairing import close_round, improved, open_round, repair, unwrite, written_with
-from datasets.models import Choice, Comparison, Judgment, Rating
+from datasets import jobs
+from datasets.models import Choice, Comparison, Job, Judgment, Rating
 
 UNDO_DEPTH = 10
+ANALYSIS, STEERED_EVERY = "analysis", 20  # the task of analyze/tasks.py, after so many verdicts of one person
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,20 @@ def save(judgment, revision, act, asked, leasing=False):
         choices = asked.choices(judgment.order, act.verdict, act.said)
         saved = save_and_lease(judgment, act, choices, asked.ratings(judgment.order, act.said))
         if saved:
+            steer(dataset, saved.judged)
             may_have_more = saved.is_free or dataset.mixes
             found = saved.next or (may_have_more and another(judgment.annotator, dataset)) or None
             return Done(True, saved.judged, found)
     changed = record(judgment, revision, act.verdict, act.said, act.seconds, act.flag)
     return Done(changed, None, another(judgment.annotator, dataset) if changed and leasing else None)
+
+
+def steer(dataset, judged):
+    """Where what was judged decides what is asked next, see to it now and then that it does, in the background."""
+    if not dataset.is_steered or judged % STEERED_EVERY:
+        return
+    if not Job.objects.filter(kind=ANALYSIS, dataset=dataset, state__in=Job.OPEN).exists():
+        jobs.start(ANALYSIS, None, dataset)
 
 
 def is_plain(dataset, act, asked):

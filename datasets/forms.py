@@ -99,6 +99,8 @@ class SettingsForm(forms.ModelForm):
             "repeat_share",
             "practice",
             "practice_pass",
+            "order",
+            "stop_when_sure",
         ]
         widgets = {
             "guideline": forms.Textarea(attrs={"rows": 8}),
@@ -119,6 +121,14 @@ class SettingsForm(forms.ModelForm):
             "practice": _(
                 "So many comparisons whose answer is known come before the first real one, and after each the known "
                 "answer is told, with its reason. 0: no practice. Admins need none."
+            ),
+            "order": _(
+                "At random, all comparisons are alike. What tells the most first: those of which nobody can foretell "
+                "the verdict, and those of sources whose order is open; drawn anew as people judge."
+            ),
+            "stop_when_sure": _(
+                "A comparison that wants several judgments is asked no more once those that there are leave no doubt "
+                "(95 %). It counts as done."
             ),
             "practice_pass": _(
                 "So many of a hundred must be right to go on; else the round is taken once more. 0: going through it "

@@ -54,6 +54,10 @@ class Dataset(models.Model):
         OPTIONAL = "optional", _("optional")
         REQUIRED = "required", _("required")
 
+    class Order(models.TextChoices):
+        RANDOM = "random", _("as drawn at random")
+        INFORMATIVE = "informative", _("what tells the most first")
+
     class Review(models.TextChoices):
         OFF = "off", _("nothing")
         SPLIT = "split", _("flagged, and split: as many for one answer as for the other")
@@ -119,6 +123,8 @@ class Dataset(models.Model):
         _("pass mark of the practice round (percent)"), default=0, validators=[MaxValueValidator(100)]
     )
     review = models.CharField(_("what reviewers decide"), max_length=10, choices=Review, default=Review.OFF)
+    order = models.CharField(_("order of the queue"), max_length=12, choices=Order, default=Order.RANDOM)
+    stop_when_sure = models.BooleanField(_("ask no more where the answer is sure"), default=False)
     guideline_number = models.PositiveIntegerField(default=0, help_text="Of the guideline as it stands; 0: none yet")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -135,6 +141,11 @@ class Dataset(models.Model):
     def mixes(self):
         """Whether known answers or a person's own judgments are mixed in among the others."""
         return bool(self.gold_share or self.repeat_share)
+
+    @property
+    def is_steered(self):
+        """Whether what was judged so far decides what is asked next."""
+        return self.order == self.Order.INFORMATIVE or self.stop_when_sure
 
 
 class ImportQuerySet(models.QuerySet):
@@ -298,6 +309,7 @@ class Comparison(models.Model):
 
     FLAGGED, WITHDRAWN = "flagged", "withdrawn"  # why it is held: an admin has to decide; an admin has decided
     GOLD = "gold"  # held: its answer is known, and it is mixed in among others
+    SURE = "sure"  # held: what was judged of it is enough, see analyze/ordering.py
 
     class Review(models.TextChoices):
         NONE = "", _("not asked for")

@@ -27,12 +27,13 @@ class Progress:
 
 
 def progress(dataset):
-    asked = Comparison.objects.filter(dataset=dataset, held="")
+    asked = Comparison.objects.filter(dataset=dataset, held__in=["", Comparison.SURE])
     votes = Judgment.objects.filter(dataset=dataset, purpose=Judgment.Purpose.VOTE)
     leased = votes.filter(state=Judgment.State.LEASED)
     in_hand = asked.filter(pk__in=leased.values("comparison"))
-    counts = asked.aggregate(total=Count("pk"), open=Count("pk", filter=Q(open_slots__gt=0)))
-    hands = in_hand.aggregate(total=Count("pk"), open=Count("pk", filter=Q(open_slots__gt=0)))
+    is_open = Q(open_slots__gt=0, held="")
+    counts = asked.aggregate(total=Count("pk"), open=Count("pk", filter=is_open))
+    hands = in_hand.aggregate(total=Count("pk"), open=Count("pk", filter=is_open))
     still_open = counts["open"] - hands["open"]
     return Progress(counts["total"] - hands["total"] - still_open, hands["total"], still_open)
 

@@ -16,12 +16,11 @@ FEWEST = 30  # choices of a tag or a language
 def numbers(data):
     choices = data.choices
     sources = data.source_of(choices.chosen), data.source_of(choices.rejected)
-    between = sources[0] != sources[1]
-    if not between.any():
+    if data.strengths is None:
         why = _("No two answers of different sources were compared.") if len(choices) else _("Nothing was judged yet.")
         return {"strengths": None, "strengths_reason": str(why), "style": None, "matrix": None, "parts": None}
     said = (*sources, choices.strength)
-    found = strengths(*said, clusters=choices.prompt)
+    found = data.strengths
     lengths = length_control(data.length_of(choices.chosen), data.length_of(choices.rejected))
     controlled = strengths(*said, clusters=choices.prompt, controls={"length": lengths, "left": choices.left / 2})
     matrix = win_matrix(*said)
