@@ -36,11 +36,11 @@ from datasets import flags, progress
 from datasets.access import anyone
 from datasets.bundles import make_bundle
 from datasets.encoding import CONTENT_TYPES
+from datasets.export_views import as_archive
 from datasets.exports import Export
 from datasets.filters import BundleForm, FilterForm
 from datasets.formats import file_of, writable
 from datasets.models import Dataset, Prompt, Snapshot
-from datasets.snapshots import content
 
 AT_ONCE = 50
 ROOT = "/api/v1/"
@@ -223,11 +223,7 @@ def show_bundle(request, slug: Slug, number: Number):
 )
 def bundle_archive(request, slug: Slug, number: Number):
     """The archive, byte for byte as it was made."""
-    kept = the_snapshot(slug, number)
-    response = StreamingHttpResponse(content(kept), content_type="application/zip")
-    response["Content-Length"] = kept.size
-    response["Content-Disposition"] = f'attachment; filename="{kept}.zip"'
-    return response
+    return as_archive(the_snapshot(slug, number))
 
 
 def the_snapshot(slug, number):

@@ -147,7 +147,11 @@ def bundle_page(request, dataset, number):
 @require_safe
 def bundle_file(request, dataset, number):
     """The archive, byte for byte as it was made."""
-    kept = the_snapshot(dataset, number)
+    return as_archive(the_snapshot(dataset, number))
+
+
+def as_archive(kept):
+    """The answer that holds a bundle."""
     response = StreamingHttpResponse(content(kept), content_type="application/zip")
     response["Content-Length"] = kept.size
     response["Content-Disposition"] = f'attachment; filename="{kept}.zip"'
