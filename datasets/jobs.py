@@ -58,22 +58,26 @@ def kind(name):
     return register
 
 
-def start(name, by=None, dataset=None, at_once=False, secret="", **arguments):
-    """A new task: done before this returns where it takes a moment only (at_once), else as soon as a worker is free.
+def start(name, by=None, dataset=None, at_once=False, here=False, secret="", **arguments):
+    """A new task: done before this returns where it takes a moment only (at_once), or where a command waits for it
+    (here); else as soon as a worker is free.
 
     secret: what is not to be read in the database, sealed (sealing.py); it is erased when the task ends.
     """
     about = {"created_by": by, "dataset": dataset, "secret": secret, "arguments": arguments}
     job = Job(kind=name, language=get_language() or "", **about)
-    if at_once:
+    if at_once or here:
         now = timezone.now()
-        job.state, job.started_at, job.beat_at, job.attempts = Job.State.RUNNING, now, now + MOMENT, 1
+        job.state, job.started_at, job.attempts = Job.State.RUNNING, now, 1
+        job.beat_at = now + MOMENT if at_once else now
     job.save()
     if at_once:
         perform(job, Progress(job))
-        job.refresh_from_db()
+    elif here:
+        do(job)
     else:
         transaction.on_commit(wake)
+    job.refresh_from_db()
     return job
 
 

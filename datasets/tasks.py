@@ -1,15 +1,16 @@
-"""What is done in the background: checking an upload, storing it, making a bundle."""
+"""What is done in the background: checking an upload, storing it, making a bundle, pushing it to the Hub."""
 
 import contextlib
 import shutil
 import uuid
+from dataclasses import asdict
 from pathlib import Path
 
 from django.conf import settings
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
-from datasets import imports, jobs, reasons
+from datasets import hub, imports, jobs, reasons, sealing
 from datasets.bundles import make_bundle
 from datasets.files import FileProblem
 from datasets.filters import BundleForm, FilterForm
@@ -135,3 +136,27 @@ def bundle(job, progress):
         raise Failed(filters.errors.as_text() + form.errors.as_text())
     kept = make_bundle(job.dataset, form.settings(filters.filters()), job.arguments["made_by"], progress)
     return {"dataset": job.dataset.slug, "bundle": kept.number}
+
+
+def push_of(kept, user, repo, token="", public=False, here=False):
+    """The task that pushes a bundle to the Hub, with this token or that of the environment."""
+    said = {"bundle": kept.number, "repo": repo, "public": public, "of": f"{kept} → {repo}"}
+    secret = sealing.seal(token) if token else ""
+    return jobs.start("push", user, kept.dataset, here=here, secret=secret, **said)
+
+
+@kind("push")
+def push(job, progress):
+    said = job.arguments
+    kept = job.dataset.snapshots.filter(number=said["bundle"], is_whole=True).get()
+    try:
+        token = sealing.unseal(job.secret) if job.secret else settings.HF_TOKEN
+        if not token:
+            raise hub.CannotPush("no_token")
+        pushed = hub.push(kept, said["repo"], token, said["public"], progress)
+    except sealing.Unreadable:
+        raise Failed(reasons.HUB["token_gone"]) from None
+    except hub.CannotPush as why:
+        detail = f" ({why.detail})" if why.detail else ""
+        raise Failed(f"{reasons.HUB[why.reason]}{detail}", reason=why.reason) from None
+    return {"dataset": job.dataset.slug, "bundle": kept.number, **asdict(pushed)}

@@ -58,6 +58,7 @@ TABLE = {
     "export": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "bundles": (access.dataset_admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 302)),
     "bundle": (access.dataset_admin_required, (LOGIN, 403, 403, 404), (LOGIN, 403, 403, 405)),
+    "bundle-push": (access.dataset_admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 404)),
     "bundle-file": (access.dataset_admin_required, (LOGIN, 403, 403, 404), (LOGIN, 403, 403, 405)),
     "people": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "person-new": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
