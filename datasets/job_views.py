@@ -97,4 +97,6 @@ def asked_at(job):
         return reverse("bundle", args=[job.dataset.slug, job.arguments["bundle"]]), _("Back to the bundle")
     if job.kind == "bundle":
         return reverse("exports", args=[job.dataset.slug]), _("Export")
+    if job.dataset:
+        return reverse("dataset", args=[job.dataset.slug]), str(job.dataset)
     return reverse("upload"), _("Upload")

@@ -121,6 +121,7 @@ TASKS = {
     "store": _("Storing rows"),
     "bundle": _("Making a bundle"),
     "push": _("Pushing to the Hub"),
+    "rows": _("Storing rows of a script"),
 }
 
 HUB = {

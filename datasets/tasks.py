@@ -109,8 +109,14 @@ def store(job, progress):
         raise Failed(reasons.JOB["import_gone"])
     if run.state == Import.State.CHECKED and job.arguments.get("without"):
         imports.leave_out(run, job.arguments["without"])
+    store_or_finish(run, job, progress)
+    return {"dataset": run.slug}
+
+
+def store_or_finish(run, job, progress):
+    """Store what was checked, or what is left of it where a worker that is gone had begun; stopped, nothing stays."""
     try:
-        if job.attempts > 1 and run.state in Import.UNFINISHED:  # a worker that is gone had begun
+        if job.attempts > 1 and run.state in Import.UNFINISHED:
             imports.store_rows(run, progress)
         else:
             imports.store(run, run.overlap, progress)
@@ -119,13 +125,17 @@ def store(job, progress):
             imports.drop(run)
             raise
         imports.store_rows(run)  # all rows are there: what is left takes less than to take them away
-    return {"dataset": run.slug}
 
 
-def bundle_of(dataset, user, said):
-    """The task that makes a bundle; said: the forms' data, {name: [values]}."""
-    small = dataset.prompts.count() <= PROMPTS_AT_ONCE
-    return jobs.start("bundle", user, dataset, small, said=said, made_by=user.username)
+def is_small(dataset):
+    """Whether to make a bundle of it takes a moment only."""
+    return dataset.prompts.count() <= PROMPTS_AT_ONCE
+
+
+def bundle_of(dataset, user, said, at_once=None):
+    """The task that makes a bundle; said: the forms' data, {name: [values]}. Where it is small, at once."""
+    at_once = is_small(dataset) if at_once is None else at_once
+    return jobs.start("bundle", user, dataset, at_once, said=said, made_by=user.username)
 
 
 @kind("bundle")

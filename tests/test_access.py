@@ -80,6 +80,8 @@ TABLE = {
     "api-bundles": (token_required, (401, 401, 401, 401), (401, 401, 401, 401)),
     "api-bundle": (token_required, (401, 401, 401, 401), (405, 405, 405, 405)),
     "api-archive": (token_required, (401, 401, 401, 401), (405, 405, 405, 405)),
+    "api-task": (token_required, (401, 401, 401, 401), (405, 405, 405, 405)),
+    "api-task-cancel": (token_required, (405, 405, 405, 405), (401, 401, 401, 401)),
     "language": (access.signed_in, (LOGIN, 302, 302, 302), (LOGIN, 302, 302, 302)),
     "login": (access.anyone, (200, 302, 302, 302), (200, 302, 302, 302)),
     "logout": (None, (405, 405, 405, 405), (LOGIN, LOGIN, LOGIN, LOGIN)),
