@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import time
 import uuid
 from dataclasses import asdict
 from pathlib import Path
@@ -15,10 +16,11 @@ from datasets.bundles import make_bundle
 from datasets.files import FileProblem
 from datasets.filters import BundleForm, FilterForm
 from datasets.jobs import Cancelled, Failed, kind
-from datasets.models import Import
+from datasets.models import Import, Job
 
 # What takes a moment only is done at once, and nobody has to look at a bar.
 BYTES_AT_ONCE, ROWS_AT_ONCE, PROMPTS_AT_ONCE = 1 << 20, 2000, 1000
+FORGOTTEN = 24 * 60 * 60
 
 
 def check_upload(files, slug, overlap, user):
@@ -58,6 +60,15 @@ def check(job, progress):
     Import.objects.filter(pk=run.pk).update(created_by=job.created_by_id, overlap=said["overlap"])
     drop(folder)
     return {"import": run.pk}
+
+
+def sweep():
+    """Remove what was uploaded for tasks that never began, and what killed requests left, once it is a day old."""
+    wanted = {job.arguments.get("folder") for job in Job.objects.filter(state__in=Job.OPEN)}
+    for path in (settings.DATA_DIR / "uploads").glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # another worker sweeps too
+            if path.name not in wanted and path.stat().st_mtime < time.time() - FORGOTTEN:
+                drop(path) if path.is_dir() else path.unlink()
 
 
 def drop(folder):

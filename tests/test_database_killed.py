@@ -17,11 +17,16 @@ from tests.conftest import wide
 from tests.test_crash import ROOT, kill, manage
 
 WORKER = """
-import sys, time; import django; django.setup()
+import os, sys, time; import django; django.setup()
 from datasets import imports, jobs, tasks
 jobs.start("store", **{"import": imports.check([("rows", open(sys.argv[1], "rb"))], "big").pk})
-real = imports.store_batch
-imports.store_batch = lambda *args: (time.sleep(0.3), real(*args))
+real, batches = imports.store_batch, []
+def store_batch(*args):
+    batches.append(args)
+    while len(batches) == 3 and not os.path.exists(sys.argv[2]):
+        time.sleep(0.05)
+    real(*args)
+imports.store_batch = store_batch
 jobs.work()
 """
 
@@ -54,7 +59,7 @@ def asked(server, query):
 
 def until(server, query, wanted):
     """Ask until this is the answer."""
-    for _ in range(200):
+    for _ in range(400):
         if (answer := asked(server, query)) == wanted:
             return
         time.sleep(0.05)
@@ -66,14 +71,15 @@ def test_a_worker_outlives_a_killed_database_and_stores_every_row_once(server, t
     environment = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(tmp_path / "data"), "START_WORKERS": "0"}
     environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
     manage(environment, "migrate", "--verbosity=0")
-    rows, told = tmp_path / "rows.jsonl", tmp_path / "told"
+    rows, told, gate = tmp_path / "rows.jsonl", tmp_path / "told", tmp_path / "gate"
     rows.write_text("".join(json.dumps(row) + "\n" for row in wide(1000)))
     with open(told, "w") as file:
-        command = [sys.executable, "-c", WORKER, rows]
+        command = [sys.executable, "-c", WORKER, rows, gate]
         worker = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=file, start_new_session=True)
     try:
-        until(server, "SELECT 0 < count(*) AND count(*) < 1000 FROM datasets_prompt", (True,))
+        until(server, "SELECT count(*) FROM datasets_prompt", (400,))
         kill_all(server)
+        gate.touch()
         before = sum(psutil.Process(worker.pid).cpu_times()[:2])
         time.sleep(2)
         assert worker.poll() is None, told.read_text()

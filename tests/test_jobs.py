@@ -221,6 +221,25 @@ def test_a_file_that_cannot_be_read_is_said_in_the_language_of_who_asked(client,
     assert "文件" in Job.objects.get().error
 
 
+def test_files_of_a_task_that_never_began_are_swept_up_after_a_day(client, admin, settings):
+    client.force_login(admin)
+    settings.DATA_DIR.joinpath("uploads").mkdir()
+    folders = []
+    for name in ("stopped", "waiting", "young"):
+        files = [SimpleUploadedFile(name, b"x" * (tasks.BYTES_AT_ONCE + 1))]
+        job = tasks.check_upload(files, "big", 1, admin)
+        folders.append(settings.DATA_DIR / "uploads" / job.arguments["folder"])
+        if name != "waiting":
+            jobs.cancel(job)
+        if name != "young":
+            os.utime(folders[-1], (0, 0))
+    left = settings.DATA_DIR / "uploads" / "body-of-a-killed-request"
+    left.touch()
+    os.utime(left, (0, 0))
+    tasks.sweep()
+    assert [path.exists() for path in (*folders, left)] == [False, True, True, False]
+
+
 def stop_in_the_middle(monkeypatch):
     """Ask every task to stop before the second batch is stored."""
     batches = []
@@ -336,8 +355,8 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
     slow = (
         "import time; import django; django.setup()\n"
         "from datasets import imports, jobs, tasks\n"
-        "real = imports.store_batch\n"
-        "imports.store_batch = lambda *args: (time.sleep(0.5), real(*args))\n"
+        "real, batches = imports.store_batch, iter([0, 0, 600])\n"
+        "imports.store_batch = lambda *args: (time.sleep(next(batches)), real(*args))\n"
         "jobs.work()\n"
     )
     worker = subprocess.Popen([sys.executable, "-c", slow], env=environment, cwd=ROOT, start_new_session=True)

@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand
 from django.utils.module_loading import autodiscover_modules
 
 from datasets.jobs import work
+from datasets.tasks import sweep
 
 NICE = 10
 
@@ -18,5 +19,6 @@ class Command(BaseCommand):
 
     def handle(self, until_idle, **options):
         autodiscover_modules("tasks")  # each app's kinds of tasks
+        sweep()
         os.nice(NICE)  # who judges goes first
         self.stdout.write(json.dumps({"done": work(until_idle)}))
