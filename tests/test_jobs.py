@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -176,6 +176,17 @@ def test_a_worker_that_was_only_slow_changes_nothing_any_more(does):
     assert again(other).state == "running"
     perform(other, jobs.Progress(other))
     assert again(other).state == "done"
+
+
+def test_a_worker_that_was_started_for_a_task_ends_where_the_database_stays_away(monkeypatch, caplog):
+    def away():
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(jobs, "PATIENCE", 0)
+    monkeypatch.setattr(jobs, "claim", away)
+    assert work(until_idle=True) == 0
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
+    assert "did not come back" in caplog.text
 
 
 # --- what is done so --------------------------------------------------------------------------------------------------
