@@ -15,6 +15,7 @@ from django.core.management.base import CommandError
 from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import override
+from huggingface_hub import constants
 
 from datasets import hub, jobs, reasons, sealing
 from datasets.bundles import Settings, make_bundle
@@ -182,9 +183,7 @@ FAILURES = {
     "refused": echoes,
     "odd_answer": answers("POST", "create", 200, b"<h1>It works!</h1>"),
     "unreachable": lambda there, settings, monkeypatch: setattr(settings, "HF_ENDPOINT", "http://127.0.0.1:9"),
-    "offline": lambda there, settings, monkeypatch: monkeypatch.setattr(
-        huggingface_hub.constants, "HF_HUB_OFFLINE", True
-    ),
+    "offline": lambda there, settings, monkeypatch: monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True),
     "not_installed": lambda there, settings, monkeypatch: monkeypatch.setattr(hub, "is_installed", lambda: False),
 }
 
