@@ -3,7 +3,8 @@ FROM python:3.11-slim
 ENV PYTHONUNBUFFERED=1 DATA_DIR=/data LOG_FORMAT=json
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-RUN pip install --no-cache-dir -c constraints.txt -e . \
+ARG EXTRAS
+RUN pip install --no-cache-dir -c constraints.txt -e ".${EXTRAS:+[$EXTRAS]}" \
     && useradd --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin chosen \
     && mkdir /data && chown chosen:chosen /data
 COPY manage.py ./

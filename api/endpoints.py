@@ -1,6 +1,7 @@
 """The endpoints under /api/v1/. Each says first which scope it asks for."""
 
 import functools
+import os
 import re
 import uuid
 
@@ -14,9 +15,10 @@ from ninja import NinjaAPI, Status
 from api import problems
 from api.describing import ARCHIVE, BUNDLE, EXPORT, REFUSED, ROWS
 from api.making import make_dataset, settings_of
-from api.receiving import first_refusals, receive
+from api.receiving import body_of, first_refusals, receive
 from api.schemas import (
     After,
+    Background,
     BundleList,
     BundleOut,
     DatasetList,
@@ -30,17 +32,20 @@ from api.schemas import (
     RowsRefused,
     RowsStored,
     Slug,
+    TaskOut,
 )
+from api.tasks import rows_of
 from api.tokens import READS, WRITES, token_required
-from datasets import flags, progress
+from datasets import flags, jobs, progress, reasons
 from datasets.access import anyone
 from datasets.bundles import make_bundle
 from datasets.encoding import CONTENT_TYPES
+from datasets.export_views import as_archive
 from datasets.exports import Export
 from datasets.filters import BundleForm, FilterForm
 from datasets.formats import file_of, writable
-from datasets.models import Dataset, Prompt, Snapshot
-from datasets.snapshots import content
+from datasets.models import Dataset, Job, Prompt, Snapshot
+from datasets.tasks import BYTES_AT_ONCE, bundle_of, is_small
 
 AT_ONCE = 50
 ROOT = "/api/v1/"
@@ -113,6 +118,7 @@ def all_of(dataset):
     auth=WRITES,
     response={
         200: RowsStored,
+        202: TaskOut,
         **REFUSED,
         400: ProblemOut,
         415: ProblemOut,
@@ -122,9 +128,50 @@ def all_of(dataset):
     openapi_extra=ROWS,
     url_name="api-rows",
 )
-def send_rows(request, slug: Slug, format: Format = "auto", skip_bad_rows: bool = False, file: FileName = "rows"):
+def send_rows(
+    request,
+    slug: Slug,
+    format: Format = "auto",
+    skip_bad_rows: bool = False,
+    file: FileName = "rows",
+    background: Background = None,
+):
     """Store the rows of the body. Where one is refused, none is stored, unless `skip_bad_rows`."""
-    return receive(request, get_object_or_404(Dataset, slug=slug), format, skip_bad_rows, file)
+    dataset = get_object_or_404(Dataset, slug=slug)
+    with body_of(request) as body:
+        if goes_on(background, os.fstat(body.fileno()).st_size > BYTES_AT_ONCE):
+            said = {"format": format, "skip_bad_rows": skip_bad_rows, "file": file}
+            return Status(202, task_of(rows_of(body.name, dataset, request.user, **said)))
+        return receive(body, dataset, request.user, format, skip_bad_rows, file)
+
+
+def goes_on(background, is_long):
+    """Whether something is done after the answer: as it is asked for, else by how long it takes."""
+    return is_long if background is None else background
+
+
+@api.get("tasks/{int:number}/", auth=READS, response={200: TaskOut, **REFUSED}, url_name="api-task")
+def show_task(request, number: Number):
+    """How far a task is, and what came of it."""
+    job = get_object_or_404(Job, pk=number)
+    if jobs.is_left_alone(job):
+        jobs.wake()
+    return task_of(job)
+
+
+@api.post("tasks/{int:number}/cancel/", auth=WRITES, response={200: TaskOut, **REFUSED}, url_name="api-task-cancel")
+def cancel_task(request, number: Number):
+    """Stop a task. One at work stops within a second or so, and leaves nothing; one that has ended stays as it is."""
+    job = get_object_or_404(Job, pk=number)
+    jobs.cancel(job)
+    job.refresh_from_db()
+    return task_of(job)
+
+
+def task_of(job):
+    about = {"number": job.pk, "address": f"{ROOT}tasks/{job.pk}/", "seconds_left": job.seconds_left}
+    dataset = job.dataset and job.dataset.slug
+    return {**vars(job), **about, "dataset": dataset, "error": str(reasons.JOB.get(job.error, job.error))}
 
 
 @api.get(
@@ -190,17 +237,20 @@ def list_bundles(request, slug: Slug):
 @api.post(
     "datasets/{slug:slug}/bundles/",
     auth=WRITES,
-    response={201: BundleOut, **REFUSED},
+    response={201: BundleOut, 202: TaskOut, **REFUSED},
     openapi_extra=BUNDLE,
     url_name="api-bundles",
 )
-def new_bundle(request, slug: Slug):
+def new_bundle(request, slug: Slug, background: Background = None):
     """Make a bundle of what the query says, and keep it."""
     dataset, bundle = get_object_or_404(Dataset, slug=slug), BundleForm(request.GET)
     if not bundle.is_valid():
         raise problems.of_forms(bundle)
-    made = make_bundle(dataset, bundle.settings(filters_of(request, dataset)), request.user.username)
-    return Status(201, made)
+    filters = filters_of(request, dataset)
+    if goes_on(background, not is_small(dataset)):
+        said = {name: values for name, values in request.GET.lists() if name != "background"}
+        return Status(202, task_of(bundle_of(dataset, request.user, said, at_once=False)))
+    return Status(201, make_bundle(dataset, bundle.settings(filters), request.user.username))
 
 
 @api.get(
@@ -223,11 +273,7 @@ def show_bundle(request, slug: Slug, number: Number):
 )
 def bundle_archive(request, slug: Slug, number: Number):
     """The archive, byte for byte as it was made."""
-    kept = the_snapshot(slug, number)
-    response = StreamingHttpResponse(content(kept), content_type="application/zip")
-    response["Content-Length"] = kept.size
-    response["Content-Disposition"] = f'attachment; filename="{kept}.zip"'
-    return response
+    return as_archive(the_snapshot(slug, number))
 
 
 def the_snapshot(slug, number):

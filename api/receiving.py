@@ -1,8 +1,8 @@
 """Rows that a script sends: the body to disk, then as the command import_dataset does it."""
 
 import contextlib
-import tempfile
 import time
+import uuid
 
 from django.conf import settings
 from django.http import UnreadablePostError
@@ -18,41 +18,54 @@ from datasets.spool import Spool
 PIECE = 1 << 20
 
 
-def receive(request, dataset, format, skip_bad_rows, name):
-    """Check and store the rows of a request's body; the summary. Raises Problem, and then nothing is stored."""
+def receive(file, dataset, user, format, skip_bad_rows, name):
+    """Check and store the rows of a file; the summary. Raises Problem, and then nothing is stored."""
     started = time.monotonic()
-    with body_of(request) as file:
-        try:
-            run = imports.check([(name, file)], dataset.slug, format)
-        except FileProblem as problem:
-            raise of_file(problem) from None
-    Import.objects.filter(pk=run.pk).update(created_by=request.user)
+    return stored(checked(file, dataset, format, name, user), skip_bad_rows, started)
+
+
+def checked(file, dataset, format, name, user):
+    try:
+        run = imports.check([(name, file)], dataset.slug, format)
+    except FileProblem as problem:
+        raise of_file(problem) from None
+    Import.objects.filter(pk=run.pk).update(created_by=user)
+    return run
+
+
+def stored(run, skip_bad_rows, started, store=imports.store):
     errors = first_refusals(run)
     if run.refused and not skip_bad_rows:
         told = summary(run, time.monotonic() - started)
         imports.drop(run)
         raise Problem(422, _("Rows are refused: nothing is stored."), errors, summary=told)
     try:
-        imports.store(run)
+        store(run)
     except TimeoutError:
         imports.drop(run)
         raise Problem(503, _("Another import into this dataset is being stored. Try again when it is done.")) from None
+    run.refresh_from_db()
     return {**summary(run, time.monotonic() - started), "number": run.pk, "errors": errors}
 
 
 @contextlib.contextmanager
 def body_of(request):
-    """The body as a file on disk, from its beginning. Memory holds a piece of it."""
+    """The body as a file on disk, from its beginning; gone afterwards, unless it was moved away. Memory holds a piece
+    of it."""
     if request.content_type == "multipart/form-data":
         raise Problem(415, _("Send the rows as the body itself, not in a form: curl --data-binary @rows.jsonl"))
-    with tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as file:
-        stream = stream_of(request)
-        while piece := stream.read(PIECE):
-            file.write(piece)
-        if file.tell() < int(request.META.get("CONTENT_LENGTH") or 0):
-            raise UnreadablePostError
-        file.seek(0)
-        yield file
+    path = settings.FILE_UPLOAD_TEMP_DIR / f"body-{uuid.uuid4().hex}"
+    try:
+        with open(path, "w+b") as file:
+            stream = stream_of(request)
+            while piece := stream.read(PIECE):
+                file.write(piece)
+            if file.tell() < int(request.META.get("CONTENT_LENGTH") or 0):
+                raise UnreadablePostError
+            file.seek(0)
+            yield file
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def stream_of(request):

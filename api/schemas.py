@@ -22,6 +22,10 @@ After = Annotated[str, Query(pattern=r"^[-a-zA-Z0-9_]{0,80}$", description="Only
 Format = Annotated[
     Literal[("auto", *formats.readable())], Query(description="The shape of the rows; `auto`: told by the content")
 ]
+Background = Annotated[
+    bool | None,
+    Query(description="`true`: as a task, answered with 202; `false`: wait for it. Unsaid: a task where it takes long"),
+]
 FileName = Annotated[
     str,
     Query(pattern=r"^[^\x00-\x1f\x7f]{1,200}$", description="How the import is listed, and named in later refusals"),
@@ -189,3 +193,23 @@ class BundleOut(BundleLine):
 
 class BundleList(Schema):
     bundles: list[BundleLine] = Field(description="The latest fifty, the latest first")
+
+
+class TaskOut(Schema):
+    """Something that goes on in the background, or did."""
+
+    number: int
+    address: str = Field(description="Ask here how far it is; cancel/ under it stops it")
+    kind: str = Field(description="rows, bundle; and what the pages begin: check, store, push")
+    state: str = Field(description="waiting, running, done, failed or cancelled")
+    dataset: str | None
+    done: int
+    total: int = Field(description="In whatever it counts; 0: not known yet")
+    seconds_left: float | None = Field(description="As fast as so far")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    result: dict[str, Any] = Field(
+        description="What came of it. Of rows: as the answer would have been; of a bundle: `dataset` and its number"
+    )
+    error: str = Field(description="In words, where it failed")

@@ -143,6 +143,10 @@ FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 # The web process starts a worker for a task when there is one; off where workers of their own run.
 START_WORKERS = env.bool("START_WORKERS", default=True)
 
+# Where bundles are pushed to, and as whom where no token is given for one push (the extra `hub`).
+HF_ENDPOINT = env.str("HF_ENDPOINT", default="").rstrip("/")
+HF_TOKEN = env.str("HF_TOKEN", default="").strip()
+
 SESSION_ENGINE = "config.sessions"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
 SESSION_COOKIE_SAMESITE = "Lax"

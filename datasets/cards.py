@@ -99,14 +99,8 @@ def member(name, part, is_split):
 def texts(manifest):
     """{name: bytes} of all that is written about the files."""
     found = {"dataset_info.json": as_json(dataset_info(manifest)), "README.md": card(manifest)}
-    for name, text in (("trl-dpo.yaml", trl_dpo(manifest)), ("trl-kto.yaml", trl_kto(manifest))):
-        found |= {name: text} if text else {}
-    for name, text in (
-        ("llamafactory-dpo.yaml", llamafactory_dpo(manifest)),
-        ("llamafactory-kto.yaml", llamafactory_kto(manifest)),
-    ):
-        found |= {name: text} if text else {}
-    return found
+    settings = {name: write(manifest) for name, write in SETTINGS.items()}
+    return found | {name: text for name, text in settings.items() if text}
 
 
 def as_json(value):
@@ -276,3 +270,12 @@ def llamafactory(manifest, dialect):
         "gradient_accumulation_steps": 8,
         "output_dir": f"{manifest['dataset']}-{dialect}",
     }
+
+
+# Settings for trainers; each writer gives None, or nothing, where the bundle has no such rows.
+SETTINGS = {
+    "trl-dpo.yaml": trl_dpo,
+    "trl-kto.yaml": trl_kto,
+    "llamafactory-dpo.yaml": llamafactory_dpo,
+    "llamafactory-kto.yaml": llamafactory_kto,
+}

@@ -17,12 +17,15 @@ from datasets.encoding import CONTENT_TYPES
 from datasets.exports import Export
 from datasets.filters import BundleForm, FilterForm
 from datasets.formats import file_of, writable
-from datasets.models import Judgment, Prompt, Snapshot
+from datasets.hub import is_installed
+from datasets.hub_forms import PushForm
+from datasets.models import Job, Judgment, Prompt, Snapshot
 from datasets.snapshots import content, difference
 
 PREVIEWED = 3
 COUNTED = 2000  # prompts that are looked at while choosing; the rest is reckoned
 SNAPSHOTS_SHOWN = 50
+PUSHES_SHOWN = 10
 
 
 @dataset_admin_required
@@ -121,8 +124,30 @@ def bundle_make(request, dataset):
 @dataset_admin_required
 @require_safe
 def bundle_page(request, dataset, number):
-    """What a bundle holds, and how it differs from another."""
+    """What a bundle holds, how it differs from another, and where it was pushed to."""
     kept = the_snapshot(dataset, number)
+    return show_bundle(request, kept, PushForm(initial=pushed_last(dataset)))
+
+
+@dataset_admin_required
+@require_POST
+def bundle_push(request, dataset, number):
+    """Push a bundle to the Hub, in the background."""
+    kept, form = the_snapshot(dataset, number), PushForm(request.POST)
+    if not (is_installed() and form.is_valid()):
+        return show_bundle(request, kept, form, status=422)
+    job = tasks.push_of(kept, request.user, **form.cleaned_data)
+    return redirect("task", job.pk)
+
+
+def pushed_last(dataset):
+    """Where the dataset was pushed to last, and whether for all to see: most likely the next goes there too."""
+    last = dataset.jobs.filter(kind="push", state=Job.State.DONE).order_by("-pk").first()
+    return {name: last.arguments[name] for name in ("repo", "public")} if last else {}
+
+
+def show_bundle(request, kept, form, status=200):
+    dataset = kept.dataset
     others = dataset.snapshots.filter(is_whole=True).exclude(pk=kept.pk)
     context = {
         "dataset": dataset,
@@ -130,6 +155,9 @@ def bundle_page(request, dataset, number):
         "others": others.defer("manifest")[:SNAPSHOTS_SHOWN],
         "left_out": [(reasons.LEFT_OUT[reason], n) for reason, n in kept.manifest["left_out"].items()],
         "files": sorted((path, about) for path, about in kept.manifest["files"].items() if "dialect" in about),
+        "form": form,
+        "can_push": is_installed(),
+        "pushes": [(push.result, push.finished_at) for push in pushes_of(kept)],
     }
     if (against := request.GET.get("with", "")).isdecimal() and len(against) < 10:
         old, new = sorted((the_snapshot(dataset, int(against)), kept), key=lambda one: one.number)
@@ -140,14 +168,23 @@ def bundle_page(request, dataset, number):
             (_("Changed: another answer won, or another part"), found.changed, found.examples["changed"]),
             (_("Removed"), found.removed, found.examples["removed"]),
         ]
-    return render(request, "datasets/bundle.html", context)
+    return render(request, "datasets/bundle.html", context, status=status)
+
+
+def pushes_of(kept):
+    done = kept.dataset.jobs.filter(kind="push", state=Job.State.DONE, arguments__bundle=kept.number)
+    return done.order_by("-pk")[:PUSHES_SHOWN]
 
 
 @dataset_admin_required
 @require_safe
 def bundle_file(request, dataset, number):
     """The archive, byte for byte as it was made."""
-    kept = the_snapshot(dataset, number)
+    return as_archive(the_snapshot(dataset, number))
+
+
+def as_archive(kept):
+    """The answer that holds a bundle."""
     response = StreamingHttpResponse(content(kept), content_type="application/zip")
     response["Content-Length"] = kept.size
     response["Content-Disposition"] = f'attachment; filename="{kept}.zip"'

@@ -2,6 +2,7 @@
 
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -36,6 +37,7 @@ def job_page(request, pk):
         "left": job.seconds_left is not None and in_time(job.seconds_left),
         "error": reasons.JOB.get(job.error, job.error),
         "place": outcome(job),
+        "back": asked_at(job),
     }
     return render(request, "datasets/_job.html" if request.htmx else "datasets/job.html", context)
 
@@ -58,7 +60,8 @@ def job_list(request):
 
 def what(job):
     """What a task does, in words: the kind, and to what."""
-    to = ", ".join(job.arguments.get("files", [])) or (str(job.dataset) if job.dataset else job.arguments.get("of", ""))
+    said = job.arguments
+    to = ", ".join(said.get("files", [])) or said.get("of") or (str(job.dataset) if job.dataset else "")
     return f"{reasons.TASKS[job.kind]}: {to}" if to else str(reasons.TASKS[job.kind])
 
 
@@ -86,3 +89,14 @@ def outcome(job):
     if "bundle" in came:
         return reverse("bundle", args=[came["dataset"], came["bundle"]])
     return reverse("dataset", args=[came["dataset"]]) if "dataset" in came else None
+
+
+def asked_at(job):
+    """Where such a task is asked for, to try again: (address, its name)."""
+    if job.kind == "push":
+        return reverse("bundle", args=[job.dataset.slug, job.arguments["bundle"]]), _("Back to the bundle")
+    if job.kind == "bundle":
+        return reverse("exports", args=[job.dataset.slug]), _("Export")
+    if job.dataset:
+        return reverse("dataset", args=[job.dataset.slug]), str(job.dataset)
+    return reverse("upload"), _("Upload")

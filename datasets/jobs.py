@@ -14,7 +14,7 @@ import time
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import Error, close_old_connections, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import get_language, override
@@ -30,6 +30,8 @@ UNTOUCHED = timedelta(seconds=10)
 BEAT = 0.5  # seconds between two looks at the row: to tell progress, and to hear that somebody asked to stop
 MOST_ATTEMPTS = 3
 IDLE = 3  # seconds that a worker which was started for a task waits for the next one
+PATIENCE = 60  # seconds that it waits for a database that has gone away; one that is to work for ever waits for ever
+LONGEST_PAUSE = 15
 KINDS = {}
 GAVE_UP, UNEXPECTED = "gave_up", "unexpected"  # reasons.JOB has them in words
 
@@ -39,7 +41,11 @@ class Cancelled(Exception):
 
 
 class Failed(Exception):
-    """A task that cannot be done; the text says why, to the person who asked for it."""
+    """A task that cannot be done; the text says why, to the person who asked for it. result: the same for a script."""
+
+    def __init__(self, words, **result):
+        super().__init__(words)
+        self.result = result
 
 
 def kind(name):
@@ -52,18 +58,26 @@ def kind(name):
     return register
 
 
-def start(name, by=None, dataset=None, at_once=False, **arguments):
-    """A new task: done before this returns where it takes a moment only (at_once), else as soon as a worker is free."""
-    job = Job(kind=name, created_by=by, dataset=dataset, arguments=arguments, language=get_language() or "")
-    if at_once:
+def start(name, by=None, dataset=None, at_once=False, here=False, secret="", **arguments):
+    """A new task: done before this returns where it takes a moment only (at_once), or where a command waits for it
+    (here); else as soon as a worker is free.
+
+    secret: what is not to be read in the database, sealed (sealing.py); it is erased when the task ends.
+    """
+    about = {"created_by": by, "dataset": dataset, "secret": secret, "arguments": arguments}
+    job = Job(kind=name, language=get_language() or "", **about)
+    if at_once or here:
         now = timezone.now()
-        job.state, job.started_at, job.beat_at, job.attempts = Job.State.RUNNING, now, now + MOMENT, 1
+        job.state, job.started_at, job.attempts = Job.State.RUNNING, now, 1
+        job.beat_at = now + MOMENT if at_once else now
     job.save()
     if at_once:
         perform(job, Progress(job))
-        job.refresh_from_db()
+    elif here:
+        do(job)
     else:
         transaction.on_commit(wake)
+    job.refresh_from_db()
     return job
 
 
@@ -95,28 +109,63 @@ def claim():
         job.attempts += 1
         job.state, job.beat_at, job.started_at = Job.State.RUNNING, now, job.started_at or now
         if job.attempts > MOST_ATTEMPTS:
-            job.state, job.finished_at, job.error = Job.State.FAILED, now, GAVE_UP
+            job.state, job.finished_at, job.error, job.secret = Job.State.FAILED, now, GAVE_UP, ""
         job.save()
     return job
 
 
 def work(until_idle=False):
     """Do one task after the other; for ever, or until none has come for a while. How many."""
-    done, idle_since = 0, time.monotonic()
+    done, idle_since, job = 0, time.monotonic(), None
     while True:
-        close_old_connections()
-        job = claim()
-        if job is None:
-            if until_idle and time.monotonic() - idle_since >= IDLE and not silent():
+        try:
+            close_old_connections()
+            put_back(job)
+            job = claim()
+            if job is not None:
+                done += do(job)
+                job, idle_since = None, time.monotonic()
+            elif until_idle and time.monotonic() - idle_since >= IDLE and not silent():
                 return done
-            time.sleep(0.5)
-            continue
-        if job.state == Job.State.RUNNING:
-            progress = Progress(job)
-            with progress.told():
-                perform(job, progress)
-            done += 1
-        idle_since = time.monotonic()
+            else:
+                time.sleep(0.5)
+        except (InterfaceError, OperationalError) as why:
+            if not comes_back(why, PATIENCE if until_idle else float("inf")):
+                return done
+            idle_since = time.monotonic()
+
+
+def do(job):
+    """Do a task that was claimed; False where it was given up instead."""
+    if job.state != Job.State.RUNNING:
+        return False
+    progress = Progress(job)
+    with progress.told():
+        perform(job, progress)
+    return True
+
+
+def put_back(job):
+    """Let a task wait that we were at when the database went away: whoever is free begins it anew at once."""
+    if job is not None:
+        with writing():
+            mine = Job.objects.filter(pk=job.pk, attempts=job.attempts, state=Job.State.RUNNING)
+            mine.update(state=Job.State.WAITING)
+
+
+def comes_back(why, patience):
+    """Wait for a database that has gone away; whether it came back within so many seconds. Two lines in the log."""
+    log.warning("the database is away; waiting for it: %s", str(why).strip().partition("\n")[0])
+    begun, pause, is_back = time.monotonic(), 1, False
+    while not is_back and time.monotonic() - begun < patience:
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+        connection.close()
+        with contextlib.suppress(Error), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            is_back = True
+    log.warning("the database is back" if is_back else "the database did not come back; the worker ends")
+    return is_back
 
 
 def silent():
@@ -126,7 +175,7 @@ def silent():
 
 
 def perform(job, progress):
-    """Do a task and note what came of it. Only what stops the process itself is not noted."""
+    """Do a task and note what came of it. Not noted is what stops the process, and that the database went away."""
     attempt = job.attempts
     try:
         with override(job.language or None):
@@ -134,8 +183,10 @@ def perform(job, progress):
     except Cancelled:
         finish(job, attempt, state=Job.State.CANCELLED)
     except Failed as why:
-        finish(job, attempt, state=Job.State.FAILED, error=str(why))
-    except Exception:
+        finish(job, attempt, state=Job.State.FAILED, error=str(why), result=why.result)
+    except Exception as why:
+        if isinstance(why, InterfaceError | OperationalError) and not connection.is_usable():
+            raise  # the database is away: the task stays as it is, to be taken up
         log.exception("task %s (%s) failed", job.pk, job.kind)
         finish(job, attempt, state=Job.State.FAILED, error=UNEXPECTED)
     else:
@@ -145,7 +196,7 @@ def perform(job, progress):
 def finish(job, attempt, **values):
     with writing():
         mine = Job.objects.filter(pk=job.pk, attempts=attempt, state=Job.State.RUNNING)
-        mine.update(finished_at=timezone.now(), **values)
+        mine.update(finished_at=timezone.now(), secret="", **values)
 
 
 class Progress:
@@ -176,12 +227,18 @@ class Progress:
     def tell(self):
         try:
             while not self.over.wait(BEAT):
-                with contextlib.suppress(Error), writing():  # a database that is away may come back
-                    mine = Job.objects.filter(pk=self.pk, attempts=self.attempt, cancel=False)
-                    if not mine.update(done=self.done, total=self.total, beat_at=timezone.now()):
-                        self.stopped.set()
+                try:
+                    self.write()
+                except Error:  # a database that is away may come back; this connection to it does not
+                    connection.close()
         finally:
             connection.close()
+
+    def write(self):
+        mine = Job.objects.filter(pk=self.pk, attempts=self.attempt, cancel=False)
+        with writing():
+            if not mine.update(done=self.done, total=self.total, beat_at=timezone.now()):
+                self.stopped.set()
 
 
 def cancel(job):
@@ -189,5 +246,5 @@ def cancel(job):
     now = timezone.now()
     with writing():
         waits = Job.objects.filter(pk=job.pk, state=Job.State.WAITING)
-        if not waits.update(state=Job.State.CANCELLED, finished_at=now):
+        if not waits.update(state=Job.State.CANCELLED, finished_at=now, secret=""):
             Job.objects.filter(pk=job.pk, state=Job.State.RUNNING).update(cancel=True)

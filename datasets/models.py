@@ -638,6 +638,7 @@ class Job(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     dataset = models.ForeignKey(Dataset, models.CASCADE, null=True, related_name="jobs")
     arguments = models.JSONField(default=dict)
+    secret = models.TextField(blank=True, default="", help_text="Sealed, see datasets/sealing.py; gone once it ends")
     language = models.CharField(max_length=10, blank=True, help_text="Of whoever asked, for what went wrong")
     result = models.JSONField(default=dict)
     error = models.TextField(blank=True)
@@ -653,6 +654,11 @@ class Job(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["id"], condition=Q(state__in=["waiting", "running"]), name="open_jobs")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "running"]) | Q(secret=""), name="a_task_that_ended_keeps_no_secret"
+            )
+        ]
 
     def __str__(self):
         return f"{self.pk}: {self.kind}"

@@ -120,6 +120,25 @@ TASKS = {
     "check": _("Checking files"),
     "store": _("Storing rows"),
     "bundle": _("Making a bundle"),
+    "push": _("Pushing to the Hub"),
+    "rows": _("Storing rows of a script"),
+}
+
+HUB = {
+    "bad_name": _("That is no name of a repository; it reads organisation/name."),
+    "conflict": _("Somebody else is changing the repository. Push again."),
+    "forbidden": _("The token may not write there: it lacks the right, or its owner is not of that organisation."),
+    "is_public": _("The repository is public, and this was not to be. Tick “public”, or name another repository."),
+    "no_token": _("There is no token: give one, or set HF_TOKEN where the worker runs."),
+    "not_installed": _("The extra for it is not installed where the worker runs: docs/bundles.md."),
+    "not_there": _("There is no such organisation or repository, or the token may not see it."),
+    "odd_answer": _("What answers at that address does not speak as the Hub does."),
+    "offline": _("HF_HUB_OFFLINE is set where the worker runs: nothing is sent."),
+    "out_of_order": _("The Hub is out of order, or has too much to do. Push again later."),
+    "refused": _("The Hub refuses it."),
+    "token_gone": _("The token cannot be read any more: it is kept for a day, under one SECRET_KEY. Push again."),
+    "token_refused": _("The token was refused: it is wrong, or does not work any more."),
+    "unreachable": _("The Hub cannot be reached."),
 }
 
 DOUBTS = {

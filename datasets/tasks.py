@@ -1,23 +1,26 @@
-"""What is done in the background: checking an upload, storing it, making a bundle."""
+"""What is done in the background: checking an upload, storing it, making a bundle, pushing it to the Hub."""
 
 import contextlib
 import shutil
+import time
 import uuid
+from dataclasses import asdict
 from pathlib import Path
 
 from django.conf import settings
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
-from datasets import imports, jobs, reasons
+from datasets import hub, imports, jobs, reasons, sealing
 from datasets.bundles import make_bundle
 from datasets.files import FileProblem
 from datasets.filters import BundleForm, FilterForm
 from datasets.jobs import Cancelled, Failed, kind
-from datasets.models import Import
+from datasets.models import Import, Job
 
 # What takes a moment only is done at once, and nobody has to look at a bar.
 BYTES_AT_ONCE, ROWS_AT_ONCE, PROMPTS_AT_ONCE = 1 << 20, 2000, 1000
+FORGOTTEN = 24 * 60 * 60
 
 
 def check_upload(files, slug, overlap, user):
@@ -57,6 +60,15 @@ def check(job, progress):
     Import.objects.filter(pk=run.pk).update(created_by=job.created_by_id, overlap=said["overlap"])
     drop(folder)
     return {"import": run.pk}
+
+
+def sweep():
+    """Remove what was uploaded for tasks that never began, and what killed requests left, once it is a day old."""
+    wanted = {job.arguments.get("folder") for job in Job.objects.filter(state__in=Job.OPEN)}
+    for path in (settings.DATA_DIR / "uploads").glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # another worker sweeps too
+            if path.name not in wanted and path.stat().st_mtime < time.time() - FORGOTTEN:
+                drop(path) if path.is_dir() else path.unlink()
 
 
 def drop(folder):
@@ -108,8 +120,14 @@ def store(job, progress):
         raise Failed(reasons.JOB["import_gone"])
     if run.state == Import.State.CHECKED and job.arguments.get("without"):
         imports.leave_out(run, job.arguments["without"])
+    store_or_finish(run, job, progress)
+    return {"dataset": run.slug}
+
+
+def store_or_finish(run, job, progress):
+    """Store what was checked, or what is left of it where a worker that is gone had begun; stopped, nothing stays."""
     try:
-        if job.attempts > 1 and run.state in Import.UNFINISHED:  # a worker that is gone had begun
+        if job.attempts > 1 and run.state in Import.UNFINISHED:
             imports.store_rows(run, progress)
         else:
             imports.store(run, run.overlap, progress)
@@ -118,13 +136,17 @@ def store(job, progress):
             imports.drop(run)
             raise
         imports.store_rows(run)  # all rows are there: what is left takes less than to take them away
-    return {"dataset": run.slug}
 
 
-def bundle_of(dataset, user, said):
-    """The task that makes a bundle; said: the forms' data, {name: [values]}."""
-    small = dataset.prompts.count() <= PROMPTS_AT_ONCE
-    return jobs.start("bundle", user, dataset, small, said=said, made_by=user.username)
+def is_small(dataset):
+    """Whether to make a bundle of it takes a moment only."""
+    return dataset.prompts.count() <= PROMPTS_AT_ONCE
+
+
+def bundle_of(dataset, user, said, at_once=None):
+    """The task that makes a bundle; said: the forms' data, {name: [values]}. Where it is small, at once."""
+    at_once = is_small(dataset) if at_once is None else at_once
+    return jobs.start("bundle", user, dataset, at_once, said=said, made_by=user.username)
 
 
 @kind("bundle")
@@ -135,3 +157,27 @@ def bundle(job, progress):
         raise Failed(filters.errors.as_text() + form.errors.as_text())
     kept = make_bundle(job.dataset, form.settings(filters.filters()), job.arguments["made_by"], progress)
     return {"dataset": job.dataset.slug, "bundle": kept.number}
+
+
+def push_of(kept, user, repo, token="", public=False, here=False):
+    """The task that pushes a bundle to the Hub, with this token or that of the environment."""
+    said = {"bundle": kept.number, "repo": repo, "public": public, "of": f"{kept} → {repo}"}
+    secret = sealing.seal(token) if token else ""
+    return jobs.start("push", user, kept.dataset, here=here, secret=secret, **said)
+
+
+@kind("push")
+def push(job, progress):
+    said = job.arguments
+    kept = job.dataset.snapshots.filter(number=said["bundle"], is_whole=True).get()
+    try:
+        token = sealing.unseal(job.secret) if job.secret else settings.HF_TOKEN
+        if not token:
+            raise hub.CannotPush("no_token")
+        pushed = hub.push(kept, said["repo"], token, said["public"], progress)
+    except sealing.Unreadable:
+        raise Failed(reasons.HUB["token_gone"]) from None
+    except hub.CannotPush as why:
+        detail = f" ({why.detail})" if why.detail else ""
+        raise Failed(f"{reasons.HUB[why.reason]}{detail}", reason=why.reason) from None
+    return {"dataset": job.dataset.slug, "bundle": kept.number, **asdict(pushed)}

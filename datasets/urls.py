@@ -38,5 +38,6 @@ urlpatterns = [
     path("<slug:slug>/export/<slug:name>/", export_views.export_file, name="export"),
     path("<slug:slug>/bundles/", export_views.bundle_make, name="bundles"),
     path("<slug:slug>/bundles/<int:number>/", export_views.bundle_page, name="bundle"),
+    path("<slug:slug>/bundles/<int:number>/push/", export_views.bundle_push, name="bundle-push"),
     path("<slug:slug>/bundles/<int:number>/archive/", export_views.bundle_file, name="bundle-file"),
 ]

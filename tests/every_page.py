@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from annotate import practice
@@ -112,6 +113,22 @@ def mistake_the_question(page):
     page.locator("[name=criteria]").fill("twice\nTwice")
     page.locator("form.asking-form button.main").click()
     expect(page.locator(".errorlist").first).to_be_visible()
+
+
+def push_without_a_name(page):
+    page.locator("[name=repo]").fill("data")
+    page.locator("[name=token]").fill("hf_x")
+    page.locator("form.stack button.main").click()
+    expect(page.locator(".errorlist").first).to_be_visible()
+
+
+def refused_push(dataset):
+    """A push that the Hub refused; another has worked, and is shown on the bundle's page."""
+    said = {"bundle": 2, "repo": "org/data", "public": False, "of": "demo-2 → org/data"}
+    result = {"dataset": "demo", "bundle": 2, "url": "https://huggingface.co/datasets/org/data", "private": True}
+    about = {"kind": "push", "dataset": dataset, "arguments": said}
+    Job.objects.create(**about, state="done", result=result | {"changed": False}, finished_at=timezone.now())
+    return Job.objects.create(**about, state="failed", error="The token was refused.")
 
 
 def asked_in_every_mode(make_dataset, alice, bob):
@@ -254,6 +271,8 @@ def every_page(make_dataset, alice, bob, admin):
         "export": (admin, "/datasets/demo/export/", 200),
         "export preview": (admin, "/datasets/demo/export/?format=dpo&mode=majority", 200),
         "bundle": (admin, "/datasets/demo/bundles/2/?with=1", 200),
+        "push refused": (admin, "/datasets/demo/bundles/1/", 200, push_without_a_name),
+        "push that failed": (admin, f"/datasets/upload/tasks/{refused_push(dataset).pk}/", 200),
         "wrong filter": (admin, "/datasets/demo/export/?format=dpo&min-agreement=7", 200),
         "for admins only": (alice, "/datasets/", 403),
         "not there": (alice, "/nowhere/", 404),

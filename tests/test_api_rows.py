@@ -180,7 +180,7 @@ def test_a_hostile_row_is_refused_alone(script, row, reason):
 
 def test_a_row_without_end_is_refused(script):
     body = ndjson(wide(1)) + b'{"prompt": "' + b"x" * (LONGEST_ROW + 1) + b'"}\n' + ndjson(wide(2))
-    told = send(script, body, "?skip_bad_rows=true").json()
+    told = send(script, body, "?skip_bad_rows=true&background=false").json()
     assert [error["reason"] for error in told["errors"]] == ["row_too_long"]
     assert told["prompts"] == 2
 

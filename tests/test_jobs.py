@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -178,6 +178,17 @@ def test_a_worker_that_was_only_slow_changes_nothing_any_more(does):
     assert again(other).state == "done"
 
 
+def test_a_worker_that_was_started_for_a_task_ends_where_the_database_stays_away(monkeypatch, caplog):
+    def away():
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(jobs, "PATIENCE", 0)
+    monkeypatch.setattr(jobs, "claim", away)
+    assert work(until_idle=True) == 0
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
+    assert "did not come back" in caplog.text
+
+
 # --- what is done so --------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +230,25 @@ def test_a_file_that_cannot_be_read_is_said_in_the_language_of_who_asked(client,
     page = client.get(f"/datasets/upload/tasks/{Job.objects.get().pk}/").content.decode()
     assert "a.bin" in page
     assert "文件" in Job.objects.get().error
+
+
+def test_files_of_a_task_that_never_began_are_swept_up_after_a_day(client, admin, settings):
+    client.force_login(admin)
+    settings.DATA_DIR.joinpath("uploads").mkdir()
+    folders = []
+    for name in ("stopped", "waiting", "young"):
+        files = [SimpleUploadedFile(name, b"x" * (tasks.BYTES_AT_ONCE + 1))]
+        job = tasks.check_upload(files, "big", 1, admin)
+        folders.append(settings.DATA_DIR / "uploads" / job.arguments["folder"])
+        if name != "waiting":
+            jobs.cancel(job)
+        if name != "young":
+            os.utime(folders[-1], (0, 0))
+    left = settings.DATA_DIR / "uploads" / "body-of-a-killed-request"
+    left.touch()
+    os.utime(left, (0, 0))
+    tasks.sweep()
+    assert [path.exists() for path in (*folders, left)] == [False, True, True, False]
 
 
 def stop_in_the_middle(monkeypatch):
@@ -336,8 +366,8 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
     slow = (
         "import time; import django; django.setup()\n"
         "from datasets import imports, jobs, tasks\n"
-        "real = imports.store_batch\n"
-        "imports.store_batch = lambda *args: (time.sleep(0.5), real(*args))\n"
+        "real, batches = imports.store_batch, iter([0, 0, 600])\n"
+        "imports.store_batch = lambda *args: (time.sleep(next(batches)), real(*args))\n"
         "jobs.work()\n"
     )
     worker = subprocess.Popen([sys.executable, "-c", slow], env=environment, cwd=ROOT, start_new_session=True)

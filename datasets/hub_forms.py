@@ -1,0 +1,38 @@
+from django import forms
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+
+
+class PushForm(forms.Form):
+    """Where a bundle is pushed to, as whom, and who may see it there."""
+
+    repo = forms.CharField(
+        label=_("Repository"),
+        max_length=96,
+        validators=[RegexValidator(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*\Z", _("It reads organisation/name."))],
+        help_text=_("organisation/name, or your name there/name; made where there is none."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "organisation/support-replies"}),
+    )
+    token = forms.CharField(
+        label=_("Access token"),
+        required=False,
+        max_length=500,
+        validators=[RegexValidator(r"^[!-~]+\Z", _("A token has no blanks."))],
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+    public = forms.BooleanField(
+        label=_("public: everybody may read it"),
+        required=False,
+        help_text=_("Otherwise the repository is made private, and a public one is not touched."),
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        token = self.fields["token"]
+        token.required = not settings.HF_TOKEN
+        token.help_text = _("With the right to write there. For this push only: it is kept sealed until the push ends.")
+        if settings.HF_TOKEN:
+            token.help_text = _(
+                "Left empty, the server's own (HF_TOKEN). Given, it is kept sealed until the push ends."
+            )

