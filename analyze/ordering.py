@@ -8,8 +8,7 @@ from itertools import islice
 
 import numpy as np
 from django.db import transaction
-from django.db.models import F, Value
-from django.db.models.functions import Mod
+from django.db.models import F
 
 from analyze.maths.asking import information_gain, sureness, uncertainty, worth_asking
 from analyze.maths.predictor import TooFew, train
@@ -99,12 +98,12 @@ def level_of(informativeness):
 def put_in_order(dataset, pks, before, levels):
     """Give comparisons their levels, a few at a time; people begin again at the front. How many moved."""
     moved = np.flatnonzero(before != levels)
-    for level in range(LEVELS):
-        ids = iter(pks[moved[levels[moved] == level]].tolist())
+    steps = (levels - before)[moved]
+    for step in sorted(set(steps.tolist())):
+        ids = iter(pks[moved[steps == step]].tolist())
         while some := list(islice(ids, AT_ONCE)):
             with writing(), transaction.atomic():
-                number = Mod(F("priority"), Value(BELOW)) + level * BELOW
-                Comparison.objects.filter(pk__in=some).update(priority=number)
+                Comparison.objects.filter(pk__in=some).update(priority=F("priority") + step * BELOW)
     if len(moved):
         with writing():
             Membership.objects.filter(dataset=dataset).update(priority=-1, position=-1)
