@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from datasets import imports, jobs, reasons
 from datasets.bundles import make_bundle
+from datasets.columns import Unsure
 from datasets.files import FileProblem
 from datasets.filters import BundleForm, FilterForm
 from datasets.jobs import Cancelled, Failed, kind
@@ -29,34 +30,52 @@ def check_upload(files, slug, overlap, user):
             shutil.move(file.temporary_file_path(), folder / str(number))
         else:
             (folder / str(number)).write_bytes(file.read())
-    named = [file.name for file in files]
-    small = sum(file.size for file in files) <= BYTES_AT_ONCE
-    return jobs.start("check", user, None, small, folder=folder.name, files=named, slug=slug, overlap=overlap)
+    return start_check(user, folder.name, [file.name for file in files], slug, overlap)
+
+
+def check_again(run, user):
+    """The task that checks the kept files of an import, now that somebody has said which column is what."""
+    return start_check(user, run.folder, run.files, run.slug, run.overlap)
+
+
+def start_check(user, folder, files, slug, overlap):
+    paths = [settings.DATA_DIR / "uploads" / folder / str(number) for number in range(len(files))]
+    small = sum(path.stat().st_size for path in paths if path.exists()) <= BYTES_AT_ONCE
+    return jobs.start("check", user, None, small, folder=folder, files=files, slug=slug, overlap=overlap)
 
 
 @kind("check")
 def check(job, progress):
     said = job.arguments
     folder = settings.DATA_DIR / "uploads" / Path(said["folder"]).name
+    run = Import.objects.filter(folder=folder.name).first()
+    if run and run.state != Import.State.UNSURE:  # asked for twice, and done
+        return {"import": run.pk}
+    try:
+        run = check_files(said, folder, progress, run)
+    except FileProblem as problem:
+        imports.drop(run) if run else drop(folder)
+        raise Failed(in_words(problem)) from None
+    except Cancelled:
+        if not run:
+            drop(folder)
+        raise
+    except Unsure:
+        run = imports.wait_for_columns(said["slug"], said["files"], folder.name)
+    Import.objects.filter(pk=run.pk).update(created_by=job.created_by_id, overlap=said["overlap"])
+    if not run.folder:
+        drop(folder)
+    return {"import": run.pk}
+
+
+def check_files(said, folder, progress, run):
     with contextlib.ExitStack() as stack:
         paths = [folder / str(number) for number in range(len(said["files"]))]
         if not all(path.exists() for path in paths):
             raise Failed(reasons.JOB["files_gone"])
-        total = sum(path.stat().st_size for path in paths)
-        watched = Watched(progress, total)
+        watched = Watched(progress, sum(path.stat().st_size for path in paths))
         opened = [watched.of(stack.enter_context(open(path, "rb"))) for path in paths]
-        files = list(zip(said["files"], opened, strict=True))
-        try:
-            run = imports.check(files, said["slug"])
-        except FileProblem as problem:
-            drop(folder)
-            raise Failed(in_words(problem)) from None
-        except Cancelled:
-            drop(folder)
-            raise
-    Import.objects.filter(pk=run.pk).update(created_by=job.created_by_id, overlap=said["overlap"])
-    drop(folder)
-    return {"import": run.pk}
+        return imports.check(list(zip(said["files"], opened, strict=True)), said["slug"], folder=folder, run=run)
 
 
 def drop(folder):
@@ -80,7 +99,9 @@ class Watched:
 class WatchedFile:
     def __init__(self, watched, file):
         self.watched, self.file = watched, file
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
 
     def read(self, size=-1):
         data = self.file.read(size)

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 
 from datasets import formats, imports, reasons
+from datasets.columns import from_words
 from datasets.files import FileProblem
 from datasets.models import RESERVED_SLUGS
 from datasets.spool import Spool, storable
@@ -24,15 +25,22 @@ class Command(BaseCommand):
         parser.add_argument("--format", default="auto", choices=["auto", *formats.readable()])
         parser.add_argument("--skip-bad-rows", action="store_true", help="store the rest when rows are refused")
         parser.add_argument("--refused", metavar="FILE", help="write refused rows there, as JSON Lines")
+        parser.add_argument(
+            "--map",
+            action="append",
+            metavar="WHAT=COLUMN",
+            help="which column is what, as prompt=Question answer_1=A answer_2=B winner=Best; may repeat",
+        )
         parser.add_argument("--overlap", type=int, help="judgments wanted per comparison, for a new dataset")
 
-    def handle(self, slug, files, format, skip_bad_rows, refused, overlap, **options):
+    def handle(self, slug, files, format, skip_bad_rows, refused, overlap, map, **options):
         started = time.monotonic()
         check_usage(slug, files, overlap, refused)
+        roles = said_of_columns(map, format)
         with contextlib.ExitStack() as stack:
             try:
                 named = [(storable(os.path.basename(file)), opened(file, stack)) for file in files]
-                run = imports.check(named, slug, format)
+                run = imports.check(named, slug, format, roles)
             except OSError as error:
                 raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from None
             except FileProblem as problem:
@@ -66,6 +74,16 @@ def check_usage(slug, files, overlap, refused):
         raise CommandError(f"{refused}: {error.strerror}", returncode=2) from None
 
 
+def said_of_columns(words, format):
+    """What --map says of the columns, or None."""
+    if words and format != "auto":
+        raise CommandError("--map and --format exclude each other", returncode=2)
+    try:
+        return from_words(words) if words else None
+    except ValueError as why:
+        raise CommandError(f"--map: {reasons.MAPPING[str(why)]}", returncode=2) from None
+
+
 def opened(file, stack):
     return sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))
 
@@ -74,7 +92,8 @@ def told(problem):
     """One line: the file, the line, what is wrong."""
     place = f"{problem.file}:{problem.line}" if problem.line else problem.file
     detail = f" ({problem.detail})" if problem.detail else ""
-    return f"{place}: {reasons.FILE[problem.code]}{detail}"
+    hint = " --map says which column is what." if problem.code == "unknown_shape" else ""
+    return f"{place}: {reasons.FILE[problem.code]}{detail}{hint}"
 
 
 def summary(run, seconds):
