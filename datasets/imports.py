@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from datasets.alike import look
 from datasets.asking import ask, ask_anew, open_again
 from datasets.checking import check_file
 from datasets.files import FileProblem
@@ -27,12 +28,12 @@ FORGOTTEN = timedelta(days=7)
 LONGEST_WAIT = 600  # seconds for another import into the same dataset
 
 
-def check(files, slug, format="auto", roles=None, folder=None, run=None):
+def check(files, slug, format="auto", roles=None, folder=None, run=None, twice=False):
     """A checked Import (not stored) of [(name, binary stream)]; its rows and refusals are in its spool.
 
     roles: what is said of their columns. folder: where the files are kept while somebody can be asked of them; raises
-    Unsure where that must be. run: the Import that waited for it. Raises FileProblem, with `file` set, for a file that
-    cannot be read at all.
+    Unsure where that must be. run: the Import that waited for it. twice: look for near-duplicates too. Raises
+    FileProblem, with `file` set, for a file that cannot be read at all.
     """
     spool = Spool.create()
     dataset = Dataset.objects.filter(slug=slug).first()
@@ -44,6 +45,8 @@ def check(files, slug, format="auto", roles=None, folder=None, run=None):
             except FileProblem as problem:
                 problem.file = name
                 raise
+        if twice:
+            look(spool, dataset)
         spool.finish()
     except BaseException:
         spool.delete()

@@ -149,6 +149,9 @@ TASKS = {
 DOUBTS = {
     "cut_off": _("answers that seem cut off"),
     "names_model": _("answers that name a model or its maker: people would know whose they are"),
+    "near_answers": _("nearly equal answers to one prompt"),
+    "near_prompts": _("prompts that are nearly the same as another"),
     "repeats_prompt": _("answers that begin with the prompt"),
     "same_answers": _("equal answers to one prompt"),
+    "stored": _("rows that are stored already"),
 }

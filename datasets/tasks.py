@@ -15,7 +15,7 @@ from datasets.columns import Unsure
 from datasets.files import FileProblem
 from datasets.filters import BundleForm, FilterForm
 from datasets.jobs import Cancelled, Failed, kind
-from datasets.models import Import
+from datasets.models import Import, Prompt
 
 # What takes a moment only is done at once, and nobody has to look at a bar.
 BYTES_AT_ONCE, ROWS_AT_ONCE, PROMPTS_AT_ONCE = 1 << 20, 2000, 1000
@@ -41,6 +41,8 @@ def check_again(run, user):
 def start_check(user, folder, files, slug, overlap):
     paths = [settings.DATA_DIR / "uploads" / folder / str(number) for number in range(len(files))]
     small = sum(path.stat().st_size for path in paths if path.exists()) <= BYTES_AT_ONCE
+    unmarked = Prompt.objects.filter(dataset__slug=slug, group="")[: PROMPTS_AT_ONCE + 1]
+    small = small and unmarked.count() <= PROMPTS_AT_ONCE
     return jobs.start("check", user, None, small, folder=folder, files=files, slug=slug, overlap=overlap)
 
 
@@ -75,7 +77,8 @@ def check_files(said, folder, progress, run):
             raise Failed(reasons.JOB["files_gone"])
         watched = Watched(progress, sum(path.stat().st_size for path in paths))
         opened = [watched.of(stack.enter_context(open(path, "rb"))) for path in paths]
-        return imports.check(list(zip(said["files"], opened, strict=True)), said["slug"], folder=folder, run=run)
+        files = list(zip(said["files"], opened, strict=True))
+        return imports.check(files, said["slug"], folder=folder, run=run, twice=True)
 
 
 def drop(folder):

@@ -19,7 +19,7 @@ NAMES = {
     "answers": "responses candidates generations outputs completions answers 回答列表",
     "sources": "models sources generation_models",
     "source": "model source generator modell 模型 来源",
-    "winner": "winner preference preferred better best choice verdict vote overall_preference sieger 胜者 更好 偏好 优选",
+    "winner": "winner preference preferred better best choice verdict vote overall_preference 胜者 更好 偏好 优选",
     "chosen": "chosen chosen_response response_chosen accepted 选中 采纳",
     "rejected": "rejected rejected_response response_rejected 拒绝",
     "annotator": "annotator judge rater user annotator_id 标注员 标注者",
