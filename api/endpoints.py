@@ -24,6 +24,7 @@ from api.schemas import (
     FileName,
     Format,
     ImportOut,
+    LeaveOut,
     NewDataset,
     Number,
     ProblemOut,
@@ -122,9 +123,16 @@ def all_of(dataset):
     openapi_extra=ROWS,
     url_name="api-rows",
 )
-def send_rows(request, slug: Slug, format: Format = "auto", skip_bad_rows: bool = False, file: FileName = "rows"):
+def send_rows(
+    request,
+    slug: Slug,
+    format: Format = "auto",
+    skip_bad_rows: bool = False,
+    file: FileName = "rows",
+    leave_out: LeaveOut = "",
+):
     """Store the rows of the body. Where one is refused, none is stored, unless `skip_bad_rows`."""
-    return receive(request, get_object_or_404(Dataset, slug=slug), format, skip_bad_rows, file)
+    return receive(request, get_object_or_404(Dataset, slug=slug), format, skip_bad_rows, file, leave_out)
 
 
 @api.get(

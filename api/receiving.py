@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from api.problems import REFUSALS_SHOWN, Problem, of_file, of_refusals
 from datasets import imports
+from datasets.doubts import AT_A_SECOND_LOOK, named_doubts
 from datasets.files import FileProblem
 from datasets.management.commands.import_dataset import summary
 from datasets.models import Import
@@ -18,12 +19,12 @@ from datasets.spool import Spool
 PIECE = 1 << 20
 
 
-def receive(request, dataset, format, skip_bad_rows, name):
+def receive(request, dataset, format, skip_bad_rows, name, leave_out):
     """Check and store the rows of a request's body; the summary. Raises Problem, and then nothing is stored."""
-    started = time.monotonic()
+    started, left_out = time.monotonic(), named_doubts([leave_out])
     with body_of(request) as file:
         try:
-            run = imports.check([(name, file)], dataset.slug, format)
+            run = imports.check([(name, file)], dataset.slug, format, twice=bool(AT_A_SECOND_LOOK & set(left_out)))
         except FileProblem as problem:
             raise of_file(problem) from None
     Import.objects.filter(pk=run.pk).update(created_by=request.user)
@@ -32,12 +33,15 @@ def receive(request, dataset, format, skip_bad_rows, name):
         told = summary(run, time.monotonic() - started)
         imports.drop(run)
         raise Problem(422, _("Rows are refused: nothing is stored."), errors, summary=told)
+    doubts = imports.doubt_counts(run)
+    if imports.leave_out(run, left_out):
+        errors = first_refusals(run)
     try:
         imports.store(run)
     except TimeoutError:
         imports.drop(run)
         raise Problem(503, _("Another import into this dataset is being stored. Try again when it is done.")) from None
-    return {**summary(run, time.monotonic() - started), "number": run.pk, "errors": errors}
+    return {**summary(run, time.monotonic() - started), "number": run.pk, "errors": errors, "doubts": doubts}
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from datasets.splits import give_groups
 from datasets.spool import unpacked
 
 AT_ONCE = 200  # rows
-NEARLY = 0.9  # answers so much alike are told apart by nobody
+NEARLY = 0.85  # answers so much alike are told apart by nobody
 ANSWERS = 26  # of one prompt that are compared with each other, at most
 SHARED = 2  # marks of ten that two prompts must share to be looked at: nine in ten do at a similarity of 0.7
 NEWLY_MARKED = 20_000  # prompts of the dataset that get their marks on this occasion, at most

@@ -115,16 +115,26 @@ def store(run, overlap=None, progress=lambda done, total: None):
     return run
 
 
+def doubt_counts(run):
+    """{doubt: how many rows} of a checked import."""
+    spool = Spool(spool_path(run))
+    found = spool.doubt_counts()
+    spool.close()
+    return found
+
+
 def leave_out(run, chosen):
-    """Of a checked import, take the rows with these doubts out; they count as refused."""
+    """Of a checked import, take the rows with these doubts out; they count as refused. How many."""
+    if not chosen:
+        return 0
     spool = Spool(spool_path(run))
     spool.db.execute("BEGIN")
-    for doubt in chosen:
-        spool.leave_out(doubt)
+    taken = sum(spool.leave_out(doubt) for doubt in chosen)
     spool.db.execute("COMMIT")
     run.refused = spool.count("refused")  # counted anew: also right where an earlier attempt ended before this line
     spool.close()
     run.save(update_fields=["refused"])
+    return taken
 
 
 def take_turn(run):

@@ -55,6 +55,7 @@ def test_rows_are_stored_and_counted(script):
         "refused": 0,
         "number": Import.objects.get().pk,
         "errors": [],
+        "doubts": {},
     }
     assert Comparison.objects.filter(held="", wanted=2).count() == 3
     assert left_behind() == []

@@ -10,6 +10,7 @@ from django.core.validators import validate_slug
 
 from datasets import formats, imports, reasons
 from datasets.columns import from_words
+from datasets.doubts import ALL, AT_A_SECOND_LOOK, named_doubts
 from datasets.files import FileProblem
 from datasets.models import RESERVED_SLUGS
 from datasets.spool import Spool, storable
@@ -31,28 +32,38 @@ class Command(BaseCommand):
             metavar="WHAT=COLUMN",
             help="which column is what, as prompt=Question answer_1=A answer_2=B winner=Best; may repeat",
         )
+        parser.add_argument(
+            "--leave-out",
+            action="append",
+            default=[],
+            metavar="DOUBTS",
+            help=f"rows to leave out, with commas or repeated: {', '.join(ALL)}, or all",
+        )
         parser.add_argument("--overlap", type=int, help="judgments wanted per comparison, for a new dataset")
 
-    def handle(self, slug, files, format, skip_bad_rows, refused, overlap, map, **options):
+    def handle(self, slug, files, format, skip_bad_rows, refused, overlap, map, leave_out, **options):
         started = time.monotonic()
         check_usage(slug, files, overlap, refused)
-        roles = said_of_columns(map, format)
+        roles, doubts = said_of_columns(map, format), chosen_doubts(leave_out)
         with contextlib.ExitStack() as stack:
             try:
                 named = [(storable(os.path.basename(file)), opened(file, stack)) for file in files]
-                run = imports.check(named, slug, format, roles)
+                run = imports.check(named, slug, format, roles, twice=bool(AT_A_SECOND_LOOK & set(doubts)))
             except OSError as error:
                 raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from None
             except FileProblem as problem:
                 raise CommandError(told(problem), returncode=2) from None
+        for line in doubts_told(run, doubts):
+            self.stderr.write(line)
         stored = skip_bad_rows or not run.refused
+        left_out = imports.leave_out(run, doubts) if stored else 0
         if stored:
             imports.store(run, overlap)
         report_refused(self.stderr, run, refused)
         self.stdout.write(json.dumps(summary(run, time.monotonic() - started), ensure_ascii=False))
         if not stored:
             imports.drop(run)
-        if run.refused and not skip_bad_rows:
+        if run.refused > left_out and not skip_bad_rows:
             sys.exit(1)
 
 
@@ -82,6 +93,19 @@ def said_of_columns(words, format):
         return from_words(words) if words else None
     except ValueError as why:
         raise CommandError(f"--map: {reasons.MAPPING[str(why)]}", returncode=2) from None
+
+
+def chosen_doubts(words):
+    try:
+        return named_doubts(words)
+    except ValueError as unknown:
+        raise CommandError(f"--leave-out: {unknown}: there are {', '.join(ALL)}, all", returncode=2) from None
+
+
+def doubts_told(run, chosen):
+    """A line for each doubt: how many rows, and whether they are left out."""
+    for doubt, rows in imports.doubt_counts(run).items():
+        yield f"{doubt}: {rows} ({reasons.DOUBTS[doubt]}){', left out' if doubt in chosen else ''}"
 
 
 def opened(file, stack):
