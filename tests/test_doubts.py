@@ -270,7 +270,7 @@ def test_rows_left_out_before_the_process_died_are_counted_when_it_is_taken_up(c
         died.setattr(Import, "save", die)
         with pytest.raises(SystemExit):
             client.post(address, {"decision": "store", "without": ["names_model"]})
-    jobs.Job.objects.update(beat_at=None, state="waiting")
+    jobs.Job.objects.filter(kind="store").update(beat_at=None, state="waiting")
     job = jobs.claim()
     jobs.perform(job, jobs.Progress(job))
     run.refresh_from_db()
