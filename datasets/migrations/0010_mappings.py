@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('datasets', '0008_longest_lease'),
+        ('datasets', '0009_trust'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
