@@ -29,7 +29,7 @@ def columns_page(request, run):
         return redirect("upload")
     form = asked and ColumnsForm(asked, request.POST if decision else None)
     if decision == "read" and form and form.is_valid():
-        remember(form.columns, form.roles, request.user)
+        remember(asked, form.roles, request.user)
         return redirect("task", tasks.check_again(run, request.user).pk)
     roles = roles_to_show(asked, form)
     context = {

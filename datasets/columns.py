@@ -9,7 +9,7 @@ from datasets.identity import sha256
 from datasets.models import Mapping
 from datasets.spool import storable
 
-SHOWN = 3  # rows
+SHOWN, MOST_COLUMNS = 3, 200  # rows, and columns that are asked about
 ASKED = "asked.json"  # beside the files of an upload
 
 
@@ -32,18 +32,18 @@ def remembered(columns):
     return Mapping.objects.filter(key=key_of(columns)).values_list("roles", flat=True).first()
 
 
-def remember(columns, roles, user):
-    """Let every further file with these columns be read so."""
-    values = {"columns": columns, "roles": roles, "changed_by": user}
-    Mapping.objects.update_or_create(key=key_of(columns), defaults=values)
+def remember(asked, roles, user):
+    """Let every further file with the same columns be read so."""
+    values = {"columns": asked["columns"], "roles": roles, "changed_by": user}
+    Mapping.objects.update_or_create(key=asked["key"], defaults=values)
 
 
 def note(folder, name, sample, why, roles=None):
     """Note beside the files of an upload what is asked of one of them, with its first rows."""
     columns = columns_of(sample)
     rows = [item.value for item in sample if isinstance(item.value, dict)][:SHOWN]
-    asked = {"file": name, "columns": columns, "why": why, "rows": rows, "is_table": isinstance(rows[0], Table)}
-    asked["roles"] = roles or guess(columns, why)
+    asked = {"file": name, "key": key_of(columns), "columns": columns[:MOST_COLUMNS], "why": why, "rows": rows}
+    asked |= {"is_table": isinstance(rows[0], Table), "roles": roles or guess(columns[:MOST_COLUMNS], why)}
     (folder / ASKED).write_text(json.dumps(asked), encoding="utf-8")
 
 

@@ -75,7 +75,7 @@ def said(admin, run):
         "winner": "Urteil",
         "counts": "minus_first",
     }
-    columns.remember([*ODD_COLUMNS[0]], roles, admin)
+    columns.remember(columns.noted(imports.files_of(run)), roles, admin)
     tasks.check_again(run, admin)
     return run
 

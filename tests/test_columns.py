@@ -316,6 +316,16 @@ def test_what_was_said_can_be_said_anew(send, client, settings):
 
 
 @pytest.mark.django_db
+def test_of_very_many_columns_the_first_are_asked_about(send, client):
+    rows = [{**row, **{f"more {n}": n for n in range(1500)}} for row in OBJECTS]
+    address = send(as_lines(rows))
+    page = client.get(address)
+    assert len(page.context["columns"]) == 200
+    client.post(address, {**SAID, "decision": "read"})
+    assert Import.objects.get().read_as == [ROLES]
+
+
+@pytest.mark.django_db
 def test_two_files_of_unknown_shape_are_asked_for_one_after_the_other(send, client):
     other = as_lines([{"Aufgabe": "Was?", "Erstes": "a", "Zweites": "b"}])
     address = send(FILES["csv"], other)

@@ -158,6 +158,10 @@ SHAPES = [
          (Vote((1, 3), "tie", "gpt4"), Vote((1, 0), "left", "gpt4", gap=2)))),
     (5, "nectar", {"prompt": "Hi", "answers": [{"answer": "Hello!", "rank": 1}, {"answer": "What.", "rank": 2}]},
      said_of_two(0, gap=1)),
+    (5, "nectar",  # saved as CSV
+     Table(prompt="Hi", answers='[{"answer": "Hello!", "rank": 1}, {"answer": "What.", "rank": 2}]'),
+     said_of_two(0, gap=1)),
+    (19, "wide", Table(prompt="Hi", answers='["Hello!", "What."]'), candidates("Hi", "Hello!", "What.")),
     (12, "alpaca-farm", {**FARM, "preference": 1, "annotator_index": 3}, said_of_two(0)),
     (12, "alpaca-farm", Table(**FARM, preference="2"), said_of_two(1)),
     (12, "alpaca-farm",
