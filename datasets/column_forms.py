@@ -43,7 +43,7 @@ def label_of(role):
     match = mapping.NUMBERED.fullmatch(role)
     if not match:
         return WORDS[role]
-    words = _("Answer %(n)s") if match[1] == "answer" else _("Source of answer %(n)s")
+    words = _("Answer number %(n)s") if match[1] == "answer" else _("Source of answer %(n)s")
     return words % {"n": match[2]}
 
 

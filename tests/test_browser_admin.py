@@ -140,7 +140,7 @@ def test_columns_are_said_on_a_phone_without_javascript(enter, admin):
 def test_columns_are_said_by_keys_alone(enter, admin):
     run = unsure(admin)
     page = enter(admin, f"/datasets/upload/{run.pk}/")
-    for n, words in enumerate(("Prompt", "Answer 1", "Answer 2", "Which")):
+    for n, words in enumerate(("Prompt", "Answer number 1", "Answer number 2", "Which")):
         focus(page, f"[name=column_{n}]")
         page.keyboard.type(words)
     press(page, "Tab")
