@@ -26,6 +26,7 @@ from api.schemas import (
     FileName,
     Format,
     ImportOut,
+    LeaveOut,
     NewDataset,
     Number,
     ProblemOut,
@@ -134,15 +135,16 @@ def send_rows(
     format: Format = "auto",
     skip_bad_rows: bool = False,
     file: FileName = "rows",
+    leave_out: LeaveOut = "",
     background: Background = None,
 ):
     """Store the rows of the body. Where one is refused, none is stored, unless `skip_bad_rows`."""
     dataset = get_object_or_404(Dataset, slug=slug)
     with body_of(request) as body:
         if goes_on(background, os.fstat(body.fileno()).st_size > BYTES_AT_ONCE):
-            said = {"format": format, "skip_bad_rows": skip_bad_rows, "file": file}
+            said = {"format": format, "skip_bad_rows": skip_bad_rows, "file": file, "leave_out": leave_out}
             return Status(202, task_of(rows_of(body.name, dataset, request.user, **said)))
-        return receive(body, dataset, request.user, format, skip_bad_rows, file)
+        return receive(body, dataset, request.user, format, skip_bad_rows, file, leave_out)
 
 
 def goes_on(background, is_long):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from api.problems import REFUSALS_SHOWN, Problem, of_file, of_refusals
 from datasets import imports
+from datasets.doubts import AT_A_SECOND_LOOK, named_doubts
 from datasets.files import FileProblem
 from datasets.management.commands.import_dataset import summary
 from datasets.models import Import
@@ -18,34 +19,38 @@ from datasets.spool import Spool
 PIECE = 1 << 20
 
 
-def receive(file, dataset, user, format, skip_bad_rows, name):
+def receive(file, dataset, user, format, skip_bad_rows, name, leave_out):
     """Check and store the rows of a file; the summary. Raises Problem, and then nothing is stored."""
     started = time.monotonic()
-    return stored(checked(file, dataset, format, name, user), skip_bad_rows, started)
+    return stored(checked(file, dataset, format, name, user, leave_out), skip_bad_rows, started, leave_out)
 
 
-def checked(file, dataset, format, name, user):
+def checked(file, dataset, format, name, user, leave_out):
+    twice = bool(AT_A_SECOND_LOOK & set(named_doubts([leave_out])))
     try:
-        run = imports.check([(name, file)], dataset.slug, format)
+        run = imports.check([(name, file)], dataset.slug, format, twice=twice)
     except FileProblem as problem:
         raise of_file(problem) from None
     Import.objects.filter(pk=run.pk).update(created_by=user)
     return run
 
 
-def stored(run, skip_bad_rows, started, store=imports.store):
+def stored(run, skip_bad_rows, started, leave_out, store=imports.store):
     errors = first_refusals(run)
-    if run.refused and not skip_bad_rows:
+    if imports.wrong_rows(run) and not skip_bad_rows:
         told = summary(run, time.monotonic() - started)
         imports.drop(run)
         raise Problem(422, _("Rows are refused: nothing is stored."), errors, summary=told)
+    doubts = imports.doubt_counts(run)
+    if imports.leave_out(run, named_doubts([leave_out])):
+        errors = first_refusals(run)
     try:
         store(run)
     except TimeoutError:
         imports.drop(run)
         raise Problem(503, _("Another import into this dataset is being stored. Try again when it is done.")) from None
     run.refresh_from_db()
-    return {**summary(run, time.monotonic() - started), "number": run.pk, "errors": errors}
+    return {**summary(run, time.monotonic() - started), "number": run.pk, "errors": errors, "doubts": doubts}
 
 
 @contextlib.contextmanager

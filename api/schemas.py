@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, create_model
 
 from annotate.management.commands.set_dataset import FIELDS
 from annotate.question_forms import CriteriaField, LinesField
-from datasets import formats, reasons
+from datasets import doubts, formats, reasons
 from datasets.forms import PeopleField
 
 SLUG = r"^[-a-zA-Z0-9_]{1,80}$"
@@ -25,6 +25,14 @@ Format = Annotated[
 Background = Annotated[
     bool | None,
     Query(description="`true`: as a task, answered with 202; `false`: wait for it. Unsaid: a task where it takes long"),
+]
+DOUBT = f"({'|'.join([*doubts.ALL, 'all'])})"
+LeaveOut = Annotated[
+    str,
+    Query(
+        pattern=rf"^({DOUBT}(,{DOUBT})*)?$",
+        description="Doubts, with commas between them, whose rows are left out, or `all`",
+    ),
 ]
 FileName = Annotated[
     str,
@@ -173,10 +181,11 @@ class ImportOut(Schema):
 
 
 class RowsStored(Summary):
-    """The summary, the number of the import, and the first hundred refused rows."""
+    """The summary, the number of the import, the first hundred refused rows, and how many rows are doubtful."""
 
     number: int
     errors: list[Error]
+    doubts: dict[str, int] = Field(description="By doubt: rows, left out or not")
 
 
 class BundleLine(Schema):

@@ -33,7 +33,7 @@ def rows(job, progress):
         def store(run):
             store_or_finish(run, job, lambda done, total: progress(total + done, 2 * total))
 
-        return stored(run, said["skip_bad_rows"], started, store)
+        return stored(run, said["skip_bad_rows"], started, said.get("leave_out", ""), store)
     except Problem as problem:
         raise Failed(problem.body["detail"], **problem.body) from None
 
@@ -48,7 +48,8 @@ def check(job, progress):
     watched = Watched(lambda done, total: progress(done, 2 * total), path.stat().st_size)
     try:
         with open(path, "rb") as file:
-            run = checked(watched.of(file), job.dataset, said["format"], said["file"], job.created_by)
+            about = (said["format"], said["file"], job.created_by, said.get("leave_out", ""))
+            run = checked(watched.of(file), job.dataset, *about)
     except (Problem, Cancelled):
         drop(folder)
         raise

@@ -1,11 +1,15 @@
 """One file -> the spool: every row read by its shape, and what contradicts an earlier vote refused."""
 
+import functools
 import itertools
 import json
 from dataclasses import replace
 
 from datasets import formats
+from datasets.columns import Unsure, columns_of, note, remembered
 from datasets.files import FileProblem, items
+from datasets.formats import mapping
+from datasets.formats.guessing import unsure
 from datasets.formats.rows import Refused
 from datasets.identity import fingerprint, identity, sha256, vote_key
 from datasets.models import Judgment, Response
@@ -15,16 +19,60 @@ BATCH = 200
 SAMPLE = 50
 
 
-def check_file(spool, dataset, name, stream, format):
-    """Check one file into the spool; the name of its format."""
+def check_file(spool, dataset, name, stream, format, roles=None, folder=None):
+    """Check one file into the spool; (the name of its format, what was said of its columns or None).
+
+    roles: what is said of its columns. folder: where somebody can be asked of them; then Unsure may be raised.
+    """
     _, found = items(stream)
     sample = list(itertools.islice(found, SAMPLE))
     if not sample:
         raise FileProblem("empty_file")
-    format, rename = recognised(sample, format)
+    format, reader, roles = reader_of(name, sample, format, roles, folder)
     for batch in batches(itertools.chain(sample, found), BATCH):
-        check_batch(spool, dataset, name, [(item, read(item, format, rename)) for item in batch])
-    return format
+        check_batch(spool, dataset, name, [(item, reader(item)) for item in batch])
+    return format, roles
+
+
+def reader_of(name, sample, format, roles, folder):
+    """(name of the format, what reads an Item, what was said of the columns or None)."""
+    columns = columns_of(sample)
+    if roles is None and format == "auto":
+        roles = remembered(columns)
+    if roles is not None:
+        if folder:
+            note(folder, name, sample, "said", roles)
+        return mapping.NAME, mapped(columns, roles), roles
+    try:
+        format, rename = recognised(sample, format)
+        rows = [rename(item.value) for item in sample if isinstance(item.value, dict)]
+        why = unsure(format, rows) if folder else ""
+    except FileProblem as problem:
+        if not folder or problem.code != "unknown_shape" or not columns:
+            raise
+        why = problem.code
+    if why:
+        note(folder, name, sample, why)
+        raise Unsure
+    return format, functools.partial(read, format=format, rename=rename), None
+
+
+def mapped(columns, roles):
+    """What reads an Item by what was said of its columns."""
+    if gone := sorted({column for role, column in roles.items() if role != "counts"} - set(columns)):
+        raise FileProblem("no_such_column", ", ".join(gone)[:300])
+    return functools.partial(read_mapped, roles=roles)
+
+
+def read_mapped(item, roles):
+    """The row, or why it is refused."""
+    if isinstance(item.value, Refused):
+        return item.value
+    try:
+        row = mapping.read(roles, item.value)
+        return replace(row, tags=tuple(tags_in(item.value.get(roles.get("tags")))))
+    except Refused as refused:
+        return refused
 
 
 def recognised(sample, format):

@@ -6,6 +6,9 @@ from functools import lru_cache
 from datasets.formats.rows import CANDIDATES, JUDGED
 
 SAME, NAMES, CUT, REPEATS = "same_answers", "names_model", "cut_off", "repeats_prompt"
+NEAR_PROMPTS, NEAR_ANSWERS, STORED = "near_prompts", "near_answers", "stored"  # see datasets/alike.py
+AT_A_SECOND_LOOK = {NEAR_PROMPTS, NEAR_ANSWERS, STORED}
+ALL = (CUT, NAMES, NEAR_ANSWERS, NEAR_PROMPTS, REPEATS, SAME, STORED)
 # Names of models and of who makes them, as answers give themselves away by ("As ChatGPT, …").
 MAKERS = (
     "openai|chatgpt|gpt-?[345]\\w*|anthropic|claude|gemini|google bard|deepmind|llama[ -]?\\d|meta ai|mistral ai|"
@@ -34,6 +37,14 @@ def doubts(row):
         REPEATS: [n for n, text in enumerate(texts) if repeats(text, row.prompt.instruction)],
     }
     return {doubt: places for doubt, places in found.items() if places}
+
+
+def named_doubts(words):
+    """The doubts that a text with commas names, or all of them for `all`. ValueError names one that there is not."""
+    named = [word.strip() for text in words for word in text.split(",") if word.strip()]
+    if unknown := sorted(set(named) - {*ALL, "all"}):
+        raise ValueError(", ".join(unknown))
+    return list(ALL) if "all" in named else list(dict.fromkeys(named))
 
 
 def names_a_model(response):

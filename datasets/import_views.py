@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 
 from datasets import imports, reasons, tasks
 from datasets.access import admin_required, dataset_admin_required
+from datasets.column_views import columns_page, said_of
 from datasets.forms import UploadForm
 from datasets.models import Dataset, Import
 from datasets.paging import after_of
@@ -67,6 +68,8 @@ def import_list(request, dataset):
 def import_page(request, pk):
     """What an import brings, or brought; while nothing is stored yet, the decision."""
     run = get_object_or_404(Import, pk=pk)
+    if run.state == Import.State.UNSURE:
+        return columns_page(request, run)
     if request.method == "POST":
         return decide(request, run)
     context = {"run": run, "can_undo": run.state == Import.State.DONE, **refusals_page(run, request)}
@@ -84,6 +87,8 @@ def decide(request, run):
         imports.drop(run)
         messages.info(request, _("Nothing was stored."))
         return redirect("upload")
+    if run.state == Import.State.CHECKED and decision == "columns":
+        imports.ask_columns(run)
     if run.state == Import.State.DONE and decision == "undo":
         try:
             undo_import(run)
@@ -99,6 +104,7 @@ def preview(run):
     spool = Spool(imports.spool_path(run))
     kinds = spool.kinds()
     context = {
+        "said": said_of(run),
         "kinds": [(reasons.KINDS[kind], rows) for kind, (rows, _responses) in kinds.items()],
         "prompts": spool.count("prompts"),
         "responses": sum(responses for _rows, responses in kinds.values()),

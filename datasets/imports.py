@@ -2,12 +2,16 @@
 go on, under an Import whose rows are invisible until all are there."""
 
 import contextlib
+import shutil
 import time
 from datetime import timedelta
+from pathlib import Path
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from datasets.alike import look
 from datasets.asking import ask, ask_anew, open_again
 from datasets.checking import check_file
 from datasets.files import FileProblem
@@ -24,10 +28,12 @@ FORGOTTEN = timedelta(days=7)
 LONGEST_WAIT = 600  # seconds for another import into the same dataset
 
 
-def check(files, slug, format="auto"):
+def check(files, slug, format="auto", roles=None, folder=None, run=None, twice=False):
     """A checked Import (not stored) of [(name, binary stream)]; its rows and refusals are in its spool.
 
-    Raises FileProblem, with `file` set, for a file that cannot be read at all.
+    roles: what is said of their columns. folder: where the files are kept while somebody can be asked of them; raises
+    Unsure where that must be. run: the Import that waited for it. twice: look for near-duplicates too. Raises
+    FileProblem, with `file` set, for a file that cannot be read at all.
     """
     spool = Spool.create()
     dataset = Dataset.objects.filter(slug=slug).first()
@@ -35,26 +41,61 @@ def check(files, slug, format="auto"):
     try:
         for name, stream in files:
             try:
-                found.append(check_file(spool, dataset, name, stream, format))
+                found.append(check_file(spool, dataset, name, stream, format, roles, folder))
             except FileProblem as problem:
                 problem.file = name
                 raise
+        if twice:
+            look(spool, dataset)
         spool.finish()
     except BaseException:
         spool.delete()
         raise
-    refused = spool.count("refused")
-    run = Import(
-        slug=slug,
-        files=[name for name, _ in files],
-        format=", ".join(dict.fromkeys(found)),
-        rows=spool.count("rows") + refused,
-        refused=refused,
-    )
-    run.save()
-    spool.close()
-    spool.path.rename(spool_path(run))
+    run = run or Import(slug=slug, files=[name for name, _ in files])
+    run.format = ", ".join(dict.fromkeys(format for format, _ in found))
+    run.read_as = [roles for _, roles in found if roles]
+    run.folder = folder.name if folder and run.read_as else ""
+    return keep(run, spool)
+
+
+def keep(run, spool):
+    """The Import of a spool, saved with it in one act; where it was checked by somebody else meanwhile, theirs."""
+    run.refused, run.state = spool.count("refused"), Import.State.CHECKED
+    run.rows = spool.count("rows") + run.refused
+    with transaction.atomic():
+        if run.pk and not Import.objects.select_for_update().filter(pk=run.pk, state=Import.State.UNSURE).exists():
+            spool.delete()
+            return Import.objects.get(pk=run.pk)
+        run.save()
+        spool.close()
+        spool.path.rename(spool_path(run))
     return run
+
+
+def wait_for_columns(slug, files, folder, **values):
+    """The Import whose files are kept until somebody says which column is what."""
+    values |= {"slug": slug, "files": files, "state": Import.State.UNSURE}
+    run, _ = Import.objects.get_or_create(folder=folder, defaults=values)
+    return run
+
+
+def ask_columns(run):
+    """Let a checked import wait until somebody says anew which column is what; False where it is not there any more."""
+    checked = Import.objects.filter(pk=run.pk, state=Import.State.CHECKED).exclude(folder="")
+    if not checked.update(state=Import.State.UNSURE, format="", rows=0, refused=0, touched_at=timezone.now()):
+        return False
+    spool_path(run).unlink(missing_ok=True)
+    return True
+
+
+def files_of(run):
+    """The folder of an import's files, kept while somebody may yet say what their columns are."""
+    return settings.DATA_DIR / "uploads" / Path(run.folder).name
+
+
+def forget_files(run):
+    if run.folder:
+        shutil.rmtree(files_of(run), ignore_errors=True)
 
 
 def spool_path(run):
@@ -69,19 +110,41 @@ def store(run, overlap=None, progress=lambda done, total: None):
     """
     run.dataset, _ = Dataset.objects.get_or_create(slug=run.slug, defaults={"overlap": overlap or 1})
     if take_turn(run):
+        forget_files(run)
         store_rows(run, progress)
     return run
 
 
+def doubt_counts(run):
+    """{doubt: how many rows} of a checked import."""
+    spool = Spool(spool_path(run))
+    found = spool.doubt_counts()
+    spool.close()
+    return found
+
+
+def wrong_rows(run):
+    """How many rows of an import could not be taken, apart from those that somebody asked to leave out."""
+    if not run.refused or not spool_path(run).exists():
+        return 0
+    spool = Spool(spool_path(run))
+    wrong = spool.db.execute("SELECT count(*) FROM refused WHERE reason <> 'left_out'").fetchone()[0]
+    spool.close()
+    return wrong
+
+
 def leave_out(run, chosen):
-    """Of a checked import, take the rows with these doubts out; they count as refused."""
+    """Of a checked import, take the rows with these doubts out; they count as refused. How many."""
+    if not chosen:
+        return 0
     spool = Spool(spool_path(run))
     spool.db.execute("BEGIN")
     taken = sum(spool.leave_out(doubt) for doubt in chosen)
     spool.db.execute("COMMIT")
+    run.refused = spool.count("refused")  # counted anew: also right where an earlier attempt ended before this line
     spool.close()
-    run.refused += taken
     run.save(update_fields=["refused"])
+    return taken
 
 
 def take_turn(run):
@@ -145,10 +208,10 @@ def ask_for_rows(run, spool, progress):
 
 
 def take_up_unfinished():
-    """Finish imports whose process has died; remove those whose spool is gone, and checked ones that nobody came back
-    to within a week. (finished, removed)"""
+    """Finish imports whose process has died; remove those whose spool is gone, and those that wait for a decision which
+    nobody made within a week. (finished, removed)"""
     finished = removed = 0
-    for run in Import.objects.filter(state=Import.State.CHECKED, touched_at__lt=timezone.now() - FORGOTTEN):
+    for run in Import.objects.filter(state__in=Import.WAITING, touched_at__lt=timezone.now() - FORGOTTEN):
         drop(run)
         removed += 1
     for run in Import.objects.unfinished().filter(touched_at__lt=timezone.now() - STALE):
@@ -183,3 +246,4 @@ def drop(run):
         Prompt.objects.filter(imported=run).delete()
         run.delete()
     path.unlink(missing_ok=True)
+    forget_files(run)

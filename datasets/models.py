@@ -157,6 +157,7 @@ class Import(models.Model):
     """One upload of files. Until it reaches `asking`, what it brought is invisible everywhere."""
 
     class State(models.TextChoices):
+        UNSURE = "unsure", _("not checked: its columns are unknown")
         CHECKED = "checked", _("checked, not stored")
         STORING = "storing", _("being stored")
         ASKING = "asking", _("stored, comparisons being made")
@@ -164,6 +165,7 @@ class Import(models.Model):
         UNDOING = "undoing", _("being undone")
         UNDONE = "undone", _("undone")
 
+    WAITING = (State.UNSURE, State.CHECKED)
     UNFINISHED = (State.STORING, State.ASKING, State.UNDOING)
     VISIBLE = (State.ASKING, State.DONE, State.UNDOING)
 
@@ -175,7 +177,9 @@ class Import(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     touched_at = models.DateTimeField(auto_now=True)
     files = models.JSONField(default=list)
+    folder = models.CharField(max_length=80, blank=True, help_text="Of its files in DATA_DIR/uploads, while it has any")
     format = models.CharField(max_length=100)
+    read_as = models.JSONField(default=list, help_text="[{what: column}] where somebody said which column is what")
     rows = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
     stored_upto = models.PositiveIntegerField(default=0)
@@ -195,6 +199,19 @@ class Import(models.Model):
 
     def __str__(self):
         return ", ".join(self.files)
+
+
+class Mapping(models.Model):
+    """What somebody said of the columns of a file: every file with the same columns is read so."""
+
+    key = models.CharField(max_length=64, unique=True, help_text="Of the names of the columns, whatever their order")
+    columns = models.JSONField()
+    roles = models.JSONField(help_text="{what: column}, see datasets/formats/mapping.py")
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self):
+        return ", ".join(self.columns)
 
 
 class ArrivedQuerySet(models.QuerySet):

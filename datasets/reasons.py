@@ -34,6 +34,7 @@ REFUSED = {
     "system_not_first": _("The system text must come first."),
     "too_deep": _("The row is nested too deeply."),
     "too_few_answers": _("There are fewer than two answers."),
+    "too_many_answers": _("There are more answers in one judgment than anybody reads."),
     "turns_differ": _("There are not as many answers as turns of the user."),
     "two_systems": _("The row has two different system texts."),
     "unknown_role": _("This role is not known; user, assistant and system are."),
@@ -49,6 +50,7 @@ FILE = {
     "cut_off_gzip": _("The .gz file is damaged or cut off."),
     "duplicate_column": _("A column's name stands twice in the header."),
     "empty_file": _("The file is empty."),
+    "no_such_column": _("The file has no such column."),
     "no_rows": _("No row of the file could be read."),
     "not_text": _("This is not a text file."),
     "row_too_long": _("A row is too long."),
@@ -58,6 +60,28 @@ FILE = {
     "unknown_file": _("This is neither JSON Lines, a JSON array, CSV nor TSV."),
     "unknown_shape": _("The fields are none of a known shape; docs/formats.md lists them."),
     "utf16": _("The file is UTF-16; save it as UTF-8."),
+}
+
+MAPPING = {
+    "column_twice": _("One column is said to be two things."),
+    "half_a_pair": _("The better and the worse answer go together: one of the two is missing."),
+    "no_prompt": _("No column is the prompt."),
+    "one_answer": _("Numbered answers are two at least; a single one is named otherwise."),
+    "role_twice": _("Two columns are said to be the same thing."),
+    "two_kinds": _("The answers are said to be of two kinds: several in a row, one in a row, or two already judged."),
+    "unknown_count": _("There is no such way to name the better answer."),
+    "unknown_role": _("There is nothing of this name that a column may be."),
+    "winner_of_nothing": _("Which answer is better can be said of several answers in a row only."),
+}
+
+UNSURE = {
+    "counting": _("It is not sure what the numbers of the better answer count from."),
+    "one_answer": _("It is not sure whether the answers are to be compared or to learn from."),
+    "pointer": _("It is not sure whether “chosen” holds an answer or only names one."),
+    "said": _("Somebody has said before what these columns are. Whatever you say now holds from now on."),
+    "sign": _("It is not sure what the signs of the numbers say."),
+    "unknown_shape": _("The fields are none of a known shape."),
+    "verdict": _("It is not sure which answer the verdicts name."),
 }
 
 LEFT_OUT = {
@@ -144,6 +168,9 @@ HUB = {
 DOUBTS = {
     "cut_off": _("answers that seem cut off"),
     "names_model": _("answers that name a model or its maker: people would know whose they are"),
+    "near_answers": _("nearly equal answers to one prompt"),
+    "near_prompts": _("prompts that are nearly the same as another"),
     "repeats_prompt": _("answers that begin with the prompt"),
     "same_answers": _("equal answers to one prompt"),
+    "stored": _("rows that are stored already"),
 }

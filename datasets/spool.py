@@ -16,6 +16,7 @@ from datasets.formats.rows import Prompt, Refused, Response, Row, Vote
 from datasets.identity import fingerprint
 
 EXAMPLES = 3
+SHOWN = 600  # characters of a text that another is too like
 SCHEMA = """
 CREATE TABLE rows (
     n INTEGER PRIMARY KEY, file TEXT, line INTEGER, kind TEXT, responses INTEGER, fingerprint TEXT, row TEXT
@@ -25,6 +26,8 @@ CREATE TABLE refused (
     n INTEGER PRIMARY KEY, file TEXT, line INTEGER, number INTEGER, field TEXT, reason TEXT, detail TEXT, row TEXT
 );
 CREATE TABLE doubts (doubt TEXT, n INTEGER, place INTEGER, PRIMARY KEY (doubt, n, place)) WITHOUT ROWID;
+CREATE TABLE besides (doubt TEXT, n INTEGER, place INTEGER, text TEXT, PRIMARY KEY (doubt, n, place)) WITHOUT ROWID;
+CREATE TABLE doubted (fingerprint TEXT PRIMARY KEY, n INTEGER, text TEXT) WITHOUT ROWID;
 CREATE TABLE named (key TEXT PRIMARY KEY, verdict TEXT, place TEXT) WITHOUT ROWID;
 CREATE TABLE unnamed (key TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID;
 """
@@ -66,7 +69,7 @@ class Spool:
 
     def forget_rows(self):
         """All is stored: only the refusals are kept, to be looked at."""
-        for table in ("rows", "prompts", "named", "unnamed", "doubts"):
+        for table in ("rows", "prompts", "named", "unnamed", "doubts", "besides", "doubted"):
             self.db.execute(f"DROP TABLE IF EXISTS {table}")
         self.db.execute("VACUUM")
         self.close()
@@ -89,17 +92,42 @@ class Spool:
             (*(storable(value) for value in values), json.dumps(item.raw)),
         )
 
+    def row(self, n):
+        return unpacked(self.db.execute("SELECT row FROM rows WHERE n = ?", (n,)).fetchone()[0])
+
+    def doubt(self, doubt, n, place, beside=""):
+        """Note a doubt about a response of the n-th row (-1: about its prompt), and the text that it is too like."""
+        self.db.execute("INSERT OR IGNORE INTO doubts VALUES (?, ?, ?)", (doubt, n, place))
+        if beside:
+            self.db.execute("INSERT OR IGNORE INTO besides VALUES (?, ?, ?, ?)", (doubt, n, place, beside[:SHOWN]))
+
+    def doubt_prompt(self, mark, n, beside):
+        """Note a prompt that is too like another; n: the first row that has it."""
+        self.db.execute("INSERT OR IGNORE INTO doubted VALUES (?, ?, ?)", (mark, n, beside[:SHOWN]))
+
+    def doubt_rows_of_prompts(self, doubt):
+        """Let every row of the noted prompts be doubted."""
+        self.db.execute("INSERT INTO besides SELECT ?, n, -1, text FROM doubted", (doubt,))
+        rows = "SELECT ?, rows.n, -1 FROM rows CROSS JOIN doubted ON doubted.fingerprint = rows.fingerprint"
+        self.db.execute(f"INSERT OR IGNORE INTO doubts {rows}", (doubt,))
+
     def doubtful(self):
-        """{doubt: (how many rows, [(file, line, the doubtful text) of the first])}; a spool from before has none."""
-        if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'doubts'").fetchone():
+        """{doubt: (how many rows, [(file, line, the doubtful text, what it is too like or None) of the first])}; a
+        spool from before has none."""
+        if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'besides'").fetchone():
             return {}
-        counts = "SELECT doubt, count(DISTINCT n) FROM doubts GROUP BY doubt ORDER BY doubt"
-        return {doubt: (rows, self.examples(doubt)) for doubt, rows in self.db.execute(counts).fetchall()}
+        counts = self.doubt_counts()
+        return {doubt: (rows, self.examples(doubt)) for doubt, rows in counts.items()}
+
+    def doubt_counts(self):
+        """{doubt: how many rows}"""
+        return dict(self.db.execute("SELECT doubt, count(DISTINCT n) FROM doubts GROUP BY doubt ORDER BY doubt"))
 
     def examples(self, doubt):
-        query = "SELECT file, line, row, place FROM doubts JOIN rows USING (n) WHERE doubt = ? ORDER BY n LIMIT ?"
+        tables = "doubts JOIN rows USING (n) LEFT JOIN besides USING (doubt, n, place)"
+        query = f"SELECT file, line, row, place, text FROM {tables} WHERE doubt = ? ORDER BY text IS NULL, n LIMIT ?"
         found = self.db.execute(query, (doubt, EXAMPLES)).fetchall()
-        return [(file, line, unpacked(row).responses[place].text) for file, line, row, place in found]
+        return [(file, line, doubted(unpacked(row), place), beside) for file, line, row, place, beside in found]
 
     def leave_out(self, doubt):
         """Take the rows with this doubt out, into the refused ones. How many."""
@@ -156,6 +184,11 @@ class Spool:
         for values in cursor:
             refusal = dict(zip(names, values, strict=True))
             yield {**refusal, "row": shown(json.loads(refusal["row"]))}
+
+
+def doubted(row, place):
+    """The text of a row that a doubt is about."""
+    return row.prompt.instruction if place < 0 else row.responses[place].text
 
 
 def storable(value):

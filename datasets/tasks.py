@@ -13,10 +13,11 @@ from django.utils.translation import gettext as _
 
 from datasets import hub, imports, jobs, reasons, sealing
 from datasets.bundles import make_bundle
+from datasets.columns import Unsure
 from datasets.files import FileProblem
 from datasets.filters import BundleForm, FilterForm
 from datasets.jobs import Cancelled, Failed, kind
-from datasets.models import Import, Job
+from datasets.models import Import, Job, Prompt
 
 # What takes a moment only is done at once, and nobody has to look at a bar.
 BYTES_AT_ONCE, ROWS_AT_ONCE, PROMPTS_AT_ONCE = 1 << 20, 2000, 1000
@@ -32,39 +33,61 @@ def check_upload(files, slug, overlap, user):
             shutil.move(file.temporary_file_path(), folder / str(number))
         else:
             (folder / str(number)).write_bytes(file.read())
-    named = [file.name for file in files]
-    small = sum(file.size for file in files) <= BYTES_AT_ONCE
-    return jobs.start("check", user, None, small, folder=folder.name, files=named, slug=slug, overlap=overlap)
+    return start_check(user, folder.name, [file.name for file in files], slug, overlap)
+
+
+def check_again(run, user):
+    """The task that checks the kept files of an import, now that somebody has said which column is what."""
+    return start_check(user, run.folder, run.files, run.slug, run.overlap)
+
+
+def start_check(user, folder, files, slug, overlap):
+    paths = [settings.DATA_DIR / "uploads" / folder / str(number) for number in range(len(files))]
+    small = sum(path.stat().st_size for path in paths if path.exists()) <= BYTES_AT_ONCE
+    unmarked = Prompt.objects.filter(dataset__slug=slug, group="")[: PROMPTS_AT_ONCE + 1]
+    small = small and unmarked.count() <= PROMPTS_AT_ONCE
+    return jobs.start("check", user, None, small, folder=folder, files=files, slug=slug, overlap=overlap)
 
 
 @kind("check")
 def check(job, progress):
     said = job.arguments
     folder = settings.DATA_DIR / "uploads" / Path(said["folder"]).name
+    run = Import.objects.filter(folder=folder.name).first()
+    if run and run.state != Import.State.UNSURE:  # asked for twice, and done
+        return {"import": run.pk}
+    try:
+        run = check_files(said, folder, progress, run)
+    except FileProblem as problem:
+        imports.drop(run) if run else drop(folder)
+        raise Failed(in_words(problem)) from None
+    except Cancelled:
+        if not run:
+            drop(folder)
+        raise
+    except Unsure:
+        run = imports.wait_for_columns(said["slug"], said["files"], folder.name)
+    Import.objects.filter(pk=run.pk).update(created_by=job.created_by_id, overlap=said["overlap"])
+    if not run.folder:
+        drop(folder)
+    return {"import": run.pk}
+
+
+def check_files(said, folder, progress, run):
     with contextlib.ExitStack() as stack:
         paths = [folder / str(number) for number in range(len(said["files"]))]
         if not all(path.exists() for path in paths):
             raise Failed(reasons.JOB["files_gone"])
-        total = sum(path.stat().st_size for path in paths)
-        watched = Watched(progress, total)
+        watched = Watched(progress, sum(path.stat().st_size for path in paths))
         opened = [watched.of(stack.enter_context(open(path, "rb"))) for path in paths]
         files = list(zip(said["files"], opened, strict=True))
-        try:
-            run = imports.check(files, said["slug"])
-        except FileProblem as problem:
-            drop(folder)
-            raise Failed(in_words(problem)) from None
-        except Cancelled:
-            drop(folder)
-            raise
-    Import.objects.filter(pk=run.pk).update(created_by=job.created_by_id, overlap=said["overlap"])
-    drop(folder)
-    return {"import": run.pk}
+        return imports.check(files, said["slug"], folder=folder, run=run, twice=True)
 
 
 def sweep():
     """Remove what was uploaded for tasks that never began, and what killed requests left, once it is a day old."""
     wanted = {job.arguments.get("folder") for job in Job.objects.filter(state__in=Job.OPEN)}
+    wanted |= set(Import.objects.exclude(folder="").values_list("folder", flat=True))  # somebody may map their columns
     for path in (settings.DATA_DIR / "uploads").glob("*"):
         with contextlib.suppress(FileNotFoundError):  # another worker sweeps too
             if path.name not in wanted and path.stat().st_mtime < time.time() - FORGOTTEN:
@@ -92,7 +115,9 @@ class Watched:
 class WatchedFile:
     def __init__(self, watched, file):
         self.watched, self.file = watched, file
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
 
     def read(self, size=-1):
         data = self.file.read(size)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from playwright.sync_api import expect
 
@@ -12,7 +13,7 @@ from annotate import practice
 from annotate.forms import Act
 from annotate.judging import record, undo
 from annotate.queue import next_judgment
-from datasets import imports
+from datasets import columns, imports, tasks
 from datasets.bundles import Settings, make_bundle
 from datasets.gold import make_gold
 from datasets.models import Dataset, Import, Job, Judgment
@@ -43,6 +44,46 @@ def checked(
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     with path.open("rb") as file:
         return imports.check([(path.name, file)], slug)
+
+
+ODD_COLUMNS = [
+    {"Aufgabe": "Where to?", "Links": "**Bali**, for its beaches.", "Rechts": "Nowhere.", "Urteil": 1},
+    {"Aufgabe": "去哪里？", "Links": "马尔代夫", "Rechts": "哪里都不去。", "Urteil": -2},
+    {"Aufgabe": "Why? " * 60, "Links": "", "Rechts": "No idea.", "Urteil": 0},
+]
+
+
+def unsure(admin, rows=ODD_COLUMNS):
+    """An upload of which nobody knows what its columns are."""
+    file = SimpleUploadedFile("odd.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    return Import.objects.get(pk=tasks.check_upload([file], "odd", 1, admin).result["import"])
+
+
+def look_at_columns(page):
+    for n, role in enumerate(("prompt", "answer_1", "answer_2", "winner")):
+        page.locator(f"[name=column_{n}]").select_option(role)
+    page.locator("[name=counts]").select_option("minus_first")
+    page.locator("button[value=look]").click()
+    expect(page.locator(".previewed").first).to_be_visible()
+
+
+def said(admin, run):
+    """The same upload once somebody has said what they are."""
+    roles = {
+        "prompt": "Aufgabe",
+        "answer_1": "Links",
+        "answer_2": "Rechts",
+        "winner": "Urteil",
+        "counts": "minus_first",
+    }
+    columns.remember(columns.noted(imports.files_of(run)), roles, admin)
+    tasks.check_again(run, admin)
+    return run
+
+
+def mistake_columns(page):
+    page.locator("button[value=read]").click()
+    expect(page.locator(".errorlist").first).to_be_visible()
 
 
 def many(n):
@@ -249,6 +290,14 @@ def every_page(make_dataset, alice, bob, admin):
         "task that failed": (admin, f"/datasets/upload/tasks/{failed.pk}/", 200),
         "tasks": (admin, "/datasets/upload/tasks/", 200),
         "doubts": (admin, f"/datasets/upload/{checked(bad=DOUBTFUL).pk}/", 200, unfold),
+        "columns": (admin, f"/datasets/upload/{unsure(admin).pk}/", 200, look_at_columns),
+        "columns mistaken": (
+            admin,
+            f"/datasets/upload/{unsure(admin, [{'x': 'a', 'y': 'b'}]).pk}/",
+            200,
+            mistake_columns,
+        ),
+        "columns said": (admin, f"/datasets/upload/{said(admin, unsure(admin)).pk}/", 200),
         "checked": (admin, f"/datasets/upload/{checked(bad=[]).pk}/", 200),
         "import": (admin, f"/datasets/upload/{run}/", 200),
         "follow": (admin, "/datasets/demo/follow/", 200),

@@ -55,9 +55,24 @@ def test_rows_are_stored_and_counted(script):
         "refused": 0,
         "number": Import.objects.get().pk,
         "errors": [],
+        "doubts": {},
     }
     assert Comparison.objects.filter(held="", wanted=2).count() == 3
     assert left_behind() == []
+
+
+def test_doubts_are_counted_and_their_rows_left_out_where_asked(script):
+    odd = [
+        {"prompt": "Who?", "responses": ["As Claude, I know.", "Nobody."]},
+        {"prompt": "When?", "responses": ["1", "1"]},
+    ]
+    told = send(script, [*wide(2), *odd], "?leave_out=names_model,stored").json()
+    assert (told["rows"], told["refused"], told["prompts"]) == (4, 1, 3)
+    assert told["doubts"] == {"names_model": 1, "same_answers": 1}
+    assert [(error["reason"], error["line"]) for error in told["errors"]] == [("left_out", 3)]
+    told = send(script, wide(2), "?leave_out=all").json()
+    assert (told["rows"], told["refused"], told["duplicates"], told["doubts"]) == (2, 2, 0, {"stored": 2})
+    assert send(script, wide(1), "?leave_out=invented").status_code == 422
 
 
 def test_the_same_rows_again_are_duplicates(script):

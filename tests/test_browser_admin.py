@@ -10,9 +10,9 @@ from playwright.sync_api import expect
 
 from datasets import jobs, tasks
 from datasets.models import Dataset, Import, Job, Judgment
-from tests.browsing import button
+from tests.browsing import PHONE, button, focus, press
 from tests.conftest import wide
-from tests.every_page import checked
+from tests.every_page import ODD_COLUMNS, checked, look_at_columns, unsure
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -115,3 +115,38 @@ def test_storing_twice_at_once_stores_once(enter, admin):
     run = Import.objects.get()
     assert (run.state, run.prompts, run.choices, run.duplicates) == ("done", 400, 400, 0)
     assert Judgment.objects.filter(state="saved").count() == 400
+
+
+@pytest.mark.browser_context_args(**PHONE, java_script_enabled=False)
+def test_columns_are_said_on_a_phone_without_javascript(enter, admin):
+    page = enter(admin, "/datasets/upload/")
+    page.get_by_label("Dataset").fill("odd")
+    rows = "".join(json.dumps(row) + "\n" for row in ODD_COLUMNS).encode()
+    page.get_by_label("Files").set_input_files({"name": "odd.jsonl", "mimeType": "text/plain", "buffer": rows})
+    button(page, "Check and store").click()
+    expect(page.get_by_role("heading", name="Which column is what")).to_be_visible()
+    look_at_columns(page)
+    expect(page.get_by_text("Answer 2 is better than answer 1.")).to_be_visible()
+    expect(page.get_by_text("Answer 1 is clearly better than answer 2.")).to_be_visible()
+    expect(page.get_by_text("Row 3 cannot be read so:")).to_be_visible()
+    assert page.locator("html").evaluate("(page) => page.scrollWidth") <= 360
+    button(page, "Read the file so").click()
+    expect(page.get_by_text("Read as somebody said of these columns:")).to_be_visible()
+    button(page, "Store the other rows").click()
+    expect(page.get_by_role("heading", name="odd", exact=True)).to_be_visible()
+    assert Judgment.objects.filter(state="saved").count() == 2
+
+
+def test_columns_are_said_by_keys_alone(enter, admin):
+    run = unsure(admin)
+    page = enter(admin, f"/datasets/upload/{run.pk}/")
+    for n, words in enumerate(("Prompt", "Answer number 1", "Answer number 2", "Which")):
+        focus(page, f"[name=column_{n}]")
+        page.keyboard.type(words)
+    press(page, "Tab")
+    page.keyboard.type("by a sign: below")
+    focus(page, "button[value=read]")
+    press(page, "Enter")
+    expect(page.get_by_text("Read as somebody said of these columns:")).to_be_visible()
+    run.refresh_from_db()
+    assert (run.state, run.read_as[0]["winner"], run.read_as[0]["counts"]) == ("checked", "Urteil", "minus_first")

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from datasets import formats, imports, reasons
+from datasets.alike import NEARLY, NEWLY_MARKED
 from datasets.checking import recognised
 from datasets.exports import Export
 from datasets.files import LONGEST_ROW, items
-from datasets.formats import prompts
+from datasets.formats import mapping, prompts
+from datasets.likeness import ALIKE
 from datasets.models import Choice, Comparison, Dataset, Prompt, Response
 from datasets.tags import LONGEST, MOST
 from tests.test_export import lines_of
@@ -97,6 +99,15 @@ def test_what_the_page_says_of_limits_and_names_is_so():
         assert f"`{name}`" in READ["wide"] or name in ("both bad", "bothbad")
     for role in formats.reading.ROLES:
         assert role in SECTIONS["Files that are read"].split("\n### ")[0]
+
+
+def test_what_may_be_said_of_columns_and_every_doubt_stand_on_the_page():
+    said = SECTIONS["Which column is what"]
+    for name in [*mapping.ROLES, *mapping.COUNTS, "answer_26", "source_26", mapping.NAME]:
+        assert f"`{name}`" in said
+    assert re.findall(r"^\| `(\w+)` \| .+ \|$", SECTIONS["Doubts"], re.MULTILINE) == sorted(reasons.DOUBTS)
+    assert f"{NEWLY_MARKED:,}" in SECTIONS["Doubts"]
+    assert (ALIKE, NEARLY) == (0.7, 0.85)
 
 
 def test_every_example_of_json_is_json():

@@ -5,7 +5,8 @@ import json
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from datasets.doubts import CUT, NAMES, REPEATS, SAME, doubts
+from datasets import imports, jobs, reasons, spool
+from datasets.doubts import ALL, CUT, NAMES, REPEATS, SAME, doubts, named_doubts
 from datasets.formats.rows import CANDIDATES, DEMONSTRATION, Prompt, Response, Row
 from datasets.models import Import
 from datasets.models import Prompt as Kept
@@ -116,3 +117,161 @@ def test_all_may_be_left_out(client, checked):
 @pytest.mark.django_db
 def test_where_nothing_is_odd_nothing_is_said(checked):
     assert "Better looked at" not in checked(wide(3))[1]
+
+
+# --- near-duplicates --------------------------------------------------------------------------------------------------
+
+RIVER = "Explain in plain words how a river finds its way from the mountains to the sea, and why it bends so often."
+SAME_RIVER = RIVER.replace("in plain", "in simple")
+ANSWER = (
+    "Water flows downhill. " * 3 + "It takes the easiest way, wears away the outer bank of each bend and leaves mud "
+)
+ANSWER += "at the inner one, so that a small bend grows into a large one until a flood cuts through its neck. " * 2
+WITH_SAND = ANSWER.replace("mud", "sand")
+
+
+def two(prompt, *texts):
+    return {"prompt": prompt, "responses": list(texts or ("Yes, it does.", "Nobody knows."))}
+
+
+def one(prompt, text, source):
+    return {"prompt": prompt, "response": text, "source": source}
+
+
+@pytest.fixture
+def looked_at(tmp_path):
+    """looked_at(rows, slug): {doubt: [(line, text, what it is too like)]} of a file that is looked at a second time."""
+
+    def look(rows, slug="demo"):
+        path = tmp_path / "rows.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        with path.open("rb") as file:
+            run = imports.check([(path.name, file)], slug, twice=True)
+        looked = spool.Spool(imports.spool_path(run))
+        found = looked.doubtful()
+        looked.close()
+        return {doubt: [tuple(example[1:]) for example in examples] for doubt, (_, examples) in found.items()}
+
+    return look
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([two(RIVER), two("Why?"), two(SAME_RIVER)], {"near_prompts": [(3, SAME_RIVER, RIVER)]}),
+        ([two(RIVER), two(RIVER, "other", "texts")], {}),
+        ([two(RIVER), two(RIVER.replace("river", "glacier").replace("sea", "valley"))], {}),
+        ([two("Why?", ANSWER, WITH_SAND)], {"near_answers": [(1, WITH_SAND, ANSWER)]}),
+        ([two("Why?", ANSWER, " ".join([*ANSWER.split()[::-1], "."]))], {}),
+        ([two("Why?", "Because.", "because!")], {"near_answers": [(1, "because!", "Because.")]}),
+        ([two("Why?", "Because.", "Because.")], {"same_answers": [(1, "Because.", None)]}),
+        (
+            [one("Why?", ANSWER, "a"), one("Who?", "I.", "a"), one("Why?", ANSWER.upper(), "b"), one("Who?", "U", "b")],
+            {"near_answers": [(3, ANSWER.upper(), ANSWER)]},
+        ),
+        (
+            [one(RIVER, "x", "a"), one(SAME_RIVER, "x", "a"), one(SAME_RIVER, "y", "b")],
+            {"near_prompts": [(2, SAME_RIVER, RIVER), (3, SAME_RIVER, None)]},
+        ),
+        ([{"instruction": RIVER, "output": "x"}, {"instruction": SAME_RIVER, "output": "y"}], {}),
+    ],
+)  # fmt: skip
+def test_what_nearly_repeats_another_is_told_with_it(looked_at, rows, expected):
+    assert looked_at(rows) == expected
+
+
+@pytest.mark.django_db
+def test_what_the_dataset_has_is_told(looked_at, make_dataset):
+    vote = {"prompt": "When?", "chosen": "Now.", "rejected": "Later.", "annotator": "eve"}
+    make_dataset([two(RIVER), two("Why?", "Because.", "No idea.")])
+    make_dataset([vote])
+    assert looked_at([two(SAME_RIVER)]) == {"near_prompts": [(1, SAME_RIVER, RIVER)]}
+    assert looked_at([two("Why?", "No idea.", "Because.")]) == {"stored": [(1, "Why?", None)]}
+    assert looked_at([two("Why?", "No idea.", "Ask her.")]) == {}
+    assert looked_at([two(RIVER, "new", "texts")]) == {}, "it is the same prompt, and merges"
+    assert looked_at([vote]) == {"stored": [(1, "When?", None)]}
+    assert looked_at([{**vote, "annotator": "kim"}]) == {}
+    assert looked_at([two(SAME_RIVER)], "another dataset") == {}
+
+
+@pytest.mark.django_db
+def test_each_of_several_like_prompts_is_found_however_many_there_are(looked_at, monkeypatch):
+    monkeypatch.setattr(spool, "EXAMPLES", 1000)
+    words = RIVER.split()
+    rows = [two(" ".join([*words[:n], f"word{n}", *words[n + 1 :]])) for n in range(len(words))]
+    found = looked_at([*wide(300), two(RIVER), *rows])["near_prompts"]
+    assert len(found) >= len(rows) - 1
+    assert all(line > 301 and beside for line, _, beside in found)
+
+
+@pytest.mark.django_db
+def test_an_upload_shows_both_and_leaves_them_out(client, checked):
+    address, page = checked([two(RIVER), two(SAME_RIVER), two("Why?", ANSWER, WITH_SAND)])
+    assert page.count(f'<p class="quiet">beside</p><pre class="preview" tabindex="0">{RIVER}</pre>') == 1
+    assert WITH_SAND in page
+    for doubt in ("near_prompts", "near_answers"):
+        assert str(reasons.DOUBTS[doubt]) in page
+    client.post(address, {"decision": "store", "without": ["near_prompts", "near_answers"]})
+    run = Import.objects.get()
+    assert (run.rows, run.refused, run.prompts) == (3, 2, 1)
+
+
+def test_every_doubt_has_its_words():
+    assert set(ALL) == set(reasons.DOUBTS)
+    assert named_doubts(["cut_off, near_prompts", "cut_off"]) == ["cut_off", "near_prompts"]
+    assert named_doubts(["all"]) == list(ALL)
+    with pytest.raises(ValueError, match="invented"):
+        named_doubts(["invented"])
+
+
+# --- by command, and by whoever takes it up ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "odd.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*wide(3), *ODD]), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.django_db
+def test_a_command_tells_doubts_and_leaves_out_what_it_is_told(run_command, file, tmp_path):
+    bad = tmp_path / "bad.jsonl"
+    options = ("--leave-out=names_model", f"--refused={bad}")
+    status, summary, err = run_command("import_dataset", "demo", file, *options)
+    assert (status, summary["rows"], summary["refused"], summary["prompts"]) == (0, 5, 1, 4)
+    assert "names_model: 1 (" in err
+    assert "same_answers: 1 (equal answers to one prompt)" in err
+    assert [json.loads(line)["reason"] for line in bad.open()] == ["left_out"]
+    assert run_command("import_dataset", "other", file, "--leave-out=all")[1]["refused"] == 2
+    assert run_command("import_dataset", "third", file, "--leave-out=invented")[0] == 2
+
+
+@pytest.mark.django_db
+def test_a_command_that_leaves_rows_out_still_fails_where_others_are_refused(run_command, file):
+    with open(file, "a") as rows:
+        rows.write(json.dumps({"prompt": "", "responses": ["a", "b"]}) + "\n")
+    status, summary, _ = run_command("import_dataset", "demo", file, "--leave-out=all")
+    assert (status, summary["prompts"], summary["refused"]) == (1, 0, 1)
+    status, summary, _ = run_command("import_dataset", "demo", file, "--leave-out=all", "--skip-bad-rows")
+    assert (status, summary["prompts"], summary["refused"]) == (0, 3, 3)
+
+
+@pytest.mark.django_db
+def test_rows_left_out_before_the_process_died_are_counted_when_it_is_taken_up(client, checked, monkeypatch):
+    address, _ = checked([*wide(3), *ODD])
+    run = Import.objects.get()
+
+    def die(*args, **values):
+        raise SystemExit
+
+    with monkeypatch.context() as died:
+        died.setattr(Import, "save", die)
+        with pytest.raises(SystemExit):
+            client.post(address, {"decision": "store", "without": ["names_model"]})
+    jobs.Job.objects.filter(kind="store").update(beat_at=None, state="waiting")
+    job = jobs.claim()
+    jobs.perform(job, jobs.Progress(job))
+    run.refresh_from_db()
+    assert (run.state, run.rows, run.refused, run.prompts, run.duplicates) == ("done", 5, 1, 4, 0)

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasets import splits
+from datasets.likeness import ALIKE, BANDS, marks_of, shingles_of, similarity
 from datasets.models import Likeness, Prompt
-from datasets.splits import ALIKE, PARTS, give_groups, marks_of, part_of, shingles_of, similarity
+from datasets.splits import PARTS, give_groups, part_of
 
 WORDS = [chr(97 + n % 26) * (2 + n // 26) for n in range(80)]
 LONG = "Explain in plain words how a river finds its way from the mountains to the sea, and why it bends so often."
@@ -64,7 +65,7 @@ def test_new_prompts_join_and_never_move_old_ones(make_dataset, monkeypatch):
     assert groups(dataset)[:10] == before
     assert groups(dataset)[10:20] == before
     assert groups(dataset)[20] not in before
-    assert Likeness.objects.count() == 21 * splits.BANDS
+    assert Likeness.objects.count() == 21 * BANDS
 
 
 @pytest.mark.django_db
@@ -93,7 +94,7 @@ def test_marks_find_what_is_alike_and_little_else():
 
 @given(st.text())
 def test_every_text_has_marks(text):
-    assert len(marks_of(shingles_of(Prompt(instruction=text)))) == splits.BANDS
+    assert len(marks_of(shingles_of(Prompt(instruction=text)))) == BANDS
 
 
 def test_parts_are_as_large_as_asked_and_stay():

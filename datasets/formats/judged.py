@@ -5,6 +5,8 @@ import itertools
 from datasets.formats import reading
 from datasets.formats.rows import JUDGED, Refused, Response, Row, Vote
 
+MOST_ANSWERS = 26  # in one judgment: each two of an order are a choice, and 26 leave 325
+
 
 def judged_row(row, prompt, chosen, rejected, field="rejected"):
     """The row that says: of these two answers the first is better."""
@@ -38,10 +40,17 @@ def graded_row(row, prompt, responses, field):
     return pair_row(prompt, responses, verdict, field, annotator, strength=abs(grade) or 1)
 
 
+def few_enough(answers, field=""):
+    """Refuse a judgment of more answers than anybody reads."""
+    if len(answers) > MOST_ANSWERS:
+        raise Refused("too_many_answers", field, f"{len(answers)} > {MOST_ANSWERS}")
+
+
 def ranked(responses, places, annotator=""):
     """The votes of an order: of each two places (`places`: {index of a response: its rank, 1 the best}) the better
     one, the same rank a tie. Two equal texts are never compared; of one that stands twice with the same source the
     better place counts."""
+    few_enough(places)
     steps = {rank: step for step, rank in enumerate(sorted(set(places.values())))}
     in_order = sorted(places, key=lambda index: (places[index], index))
     first = {responses[index]: index for index in reversed(in_order)}

@@ -5,7 +5,7 @@ tie.
 """
 
 from datasets.formats import hh, reading, wide
-from datasets.formats.judged import ranked
+from datasets.formats.judged import few_enough, ranked
 from datasets.formats.rows import JUDGED, Refused, Row
 
 LABEL = "Nectar (answers with ranks)"
@@ -13,8 +13,15 @@ SHAPE = 5
 
 
 def matches(keys, row):
-    given = row.get("answers")
-    return {"prompt", "answers"} <= keys and isinstance(given, list) and any(has_rank(item) for item in given)
+    return {"prompt", "answers"} <= keys and any(has_rank(item) for item in answers_of(row))
+
+
+def answers_of(row):
+    """The list of answers, in a table as JSON; empty where there is none."""
+    try:
+        return reading.listed(row.get("answers"), "answers")
+    except Refused:
+        return []
 
 
 def has_rank(item):
@@ -26,6 +33,7 @@ def read(row):
     responses, places = wide.from_list({"answers": given})
     if len(responses) < 2:
         raise Refused("too_few_answers", "answers")
+    few_enough(responses, "answers")
     for item, place in zip(given, places, strict=True):
         if not has_rank(item):
             raise Refused("missing_field", f"{place}.rank")

@@ -8,7 +8,7 @@ at 0), response column, model column or model name; `tie` and `both_bad` are ver
 
 import re
 
-from datasets.formats import reading
+from datasets.formats import judged, reading
 from datasets.formats.rows import CANDIDATES, JUDGED, Refused, Response, Row, Table, Vote
 
 LABEL = "Wide (a prompt and its answers in a row)"
@@ -62,8 +62,7 @@ def from_columns(row, columns):
     """(responses, column names). After the second answer, trailing nulls and a table's empty cells are no answers."""
     sources = numbered(row, SOURCE_COLUMN)
     given = list(columns)
-    absent = (None, "") if isinstance(row, Table) else (None,)
-    while len(given) > 2 and row[columns[given[-1]]] in absent:
+    while len(given) > 2 and not is_there(row, columns[given[-1]]):
         given.pop()
     responses = tuple(
         Response(
@@ -73,6 +72,11 @@ def from_columns(row, columns):
         for label in given
     )
     return responses, [columns[label] for label in given]
+
+
+def is_there(row, column):
+    """Whether a row has something in this column; an empty cell of a table is nothing."""
+    return row.get(column) not in ((None, "") if isinstance(row, Table) else (None,))
 
 
 def from_list(row):
@@ -124,6 +128,7 @@ def winner(value, field, responses, labels, names, source_columns):
 
 def votes(verdict, field, responses, annotator):
     """The winner over each of the others; a tie or both bad for each pair."""
+    judged.few_enough(responses, field)
     n = len(responses)
     if verdict in ("tie", "both_bad"):
         pairs = [((i, j), verdict) for i in range(n) for j in range(i + 1, n)]

@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 
 from datasets import formats, imports, reasons
+from datasets.columns import from_words
+from datasets.doubts import ALL, AT_A_SECOND_LOOK, named_doubts
 from datasets.files import FileProblem
 from datasets.models import RESERVED_SLUGS
 from datasets.spool import Spool, storable
@@ -24,27 +26,44 @@ class Command(BaseCommand):
         parser.add_argument("--format", default="auto", choices=["auto", *formats.readable()])
         parser.add_argument("--skip-bad-rows", action="store_true", help="store the rest when rows are refused")
         parser.add_argument("--refused", metavar="FILE", help="write refused rows there, as JSON Lines")
+        parser.add_argument(
+            "--map",
+            action="append",
+            metavar="WHAT=COLUMN",
+            help="which column is what, as prompt=Question answer_1=A answer_2=B winner=Best; may repeat",
+        )
+        parser.add_argument(
+            "--leave-out",
+            action="append",
+            default=[],
+            metavar="DOUBTS",
+            help=f"rows to leave out, with commas or repeated: {', '.join(ALL)}, or all",
+        )
         parser.add_argument("--overlap", type=int, help="judgments wanted per comparison, for a new dataset")
 
-    def handle(self, slug, files, format, skip_bad_rows, refused, overlap, **options):
+    def handle(self, slug, files, format, skip_bad_rows, refused, overlap, map, leave_out, **options):
         started = time.monotonic()
         check_usage(slug, files, overlap, refused)
+        roles, doubts = said_of_columns(map, format), chosen_doubts(leave_out)
         with contextlib.ExitStack() as stack:
             try:
                 named = [(storable(os.path.basename(file)), opened(file, stack)) for file in files]
-                run = imports.check(named, slug, format)
+                run = imports.check(named, slug, format, roles, twice=bool(AT_A_SECOND_LOOK & set(doubts)))
             except OSError as error:
                 raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from None
             except FileProblem as problem:
                 raise CommandError(told(problem), returncode=2) from None
+        for line in doubts_told(run, doubts):
+            self.stderr.write(line)
         stored = skip_bad_rows or not run.refused
+        left_out = imports.leave_out(run, doubts) if stored else 0
         if stored:
             imports.store(run, overlap)
         report_refused(self.stderr, run, refused)
         self.stdout.write(json.dumps(summary(run, time.monotonic() - started), ensure_ascii=False))
         if not stored:
             imports.drop(run)
-        if run.refused and not skip_bad_rows:
+        if run.refused > left_out and not skip_bad_rows:
             sys.exit(1)
 
 
@@ -66,6 +85,29 @@ def check_usage(slug, files, overlap, refused):
         raise CommandError(f"{refused}: {error.strerror}", returncode=2) from None
 
 
+def said_of_columns(words, format):
+    """What --map says of the columns, or None."""
+    if words and format != "auto":
+        raise CommandError("--map and --format exclude each other", returncode=2)
+    try:
+        return from_words(words) if words else None
+    except ValueError as why:
+        raise CommandError(f"--map: {reasons.MAPPING[str(why)]}", returncode=2) from None
+
+
+def chosen_doubts(words):
+    try:
+        return named_doubts(words)
+    except ValueError as unknown:
+        raise CommandError(f"--leave-out: {unknown}: there are {', '.join(ALL)}, all", returncode=2) from None
+
+
+def doubts_told(run, chosen):
+    """A line for each doubt: how many rows, and whether they are left out."""
+    for doubt, rows in imports.doubt_counts(run).items():
+        yield f"{doubt}: {rows} ({reasons.DOUBTS[doubt]}){', left out' if doubt in chosen else ''}"
+
+
 def opened(file, stack):
     return sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))
 
@@ -74,7 +116,8 @@ def told(problem):
     """One line: the file, the line, what is wrong."""
     place = f"{problem.file}:{problem.line}" if problem.line else problem.file
     detail = f" ({problem.detail})" if problem.detail else ""
-    return f"{place}: {reasons.FILE[problem.code]}{detail}"
+    hint = " --map says which column is what." if problem.code == "unknown_shape" else ""
+    return f"{place}: {reasons.FILE[problem.code]}{detail}{hint}"
 
 
 def summary(run, seconds):

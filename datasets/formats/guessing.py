@@ -1,0 +1,122 @@
+"""Where the shape of a file is not sure, and what its columns most likely are. A guess: an admin decides."""
+
+import re
+
+from datasets.formats import mapping, wide
+from datasets.formats.rows import Refused
+
+LABEL_OF = r"[_ -]?(?P<label>\d{1,3}|[A-Za-z])"
+ANSWERS = r"response|answer|output|completion|candidate|generation|reply|text|antwort|réponse|respuesta"
+ANSWERS_IN_CHINESE = r"回答|答案|回复|输出|候选"
+ANSWER = re.compile(rf"(?i:{ANSWERS}|{ANSWERS_IN_CHINESE}){LABEL_OF}")
+SOURCE = re.compile(rf"(?i:model|source|generator|modell|模型|来源){LABEL_OF}")
+NAMES = {
+    "prompt": "prompt instruction question query ask task request frage aufgabe pregunta 问题 提示 提示词 指令 题目",
+    "input": "input 输入",
+    "system": "system system_prompt 系统 系统提示",
+    "history": "history 历史",
+    "conversation": "messages conversations conversation dialog dialogue chat 对话",
+    "answers": "responses candidates generations outputs completions answers 回答列表",
+    "sources": "models sources generation_models",
+    "source": "model source generator modell 模型 来源",
+    "winner": "winner preference preferred better best choice verdict vote overall_preference 胜者 更好 偏好 优选",
+    "chosen": "chosen chosen_response response_chosen accepted 选中 采纳",
+    "rejected": "rejected rejected_response response_rejected 拒绝",
+    "annotator": "annotator judge rater user annotator_id 标注员 标注者",
+    "tags": "tags tag labels category 标签",
+}
+ROLE_OF = {name: role for role, names in NAMES.items() for name in names.split()}
+ONE_ANSWER = {*ANSWERS.split("|"), *ANSWERS_IN_CHINESE.split("|")}
+POINTER = re.compile(r"[A-Za-z]|\d{1,2}")
+
+
+def unsure(name, rows):
+    """Why the shape that was recognised may not be meant, a code of reasons.UNSURE; "" where it is sure."""
+    if name == "sft" and (all("output" in row for row in rows) or repeats(rows)):
+        return "one_answer"
+    if name == "dpo-text" and all(points(row, "chosen") and points(row, "rejected") for row in rows):
+        return "pointer"
+    if name == "wide":
+        return unsure_winner(rows)
+    return ""
+
+
+def repeats(rows):
+    """Whether two rows have the same prompt: perhaps they are answers to be compared."""
+    keys = [key for key in ("prompt", "question", "query", "instruction") if key in rows[0]]
+    asked = [str([row.get(key) for key in [*keys, "input"]]) for row in rows]
+    return len(set(asked)) < len(asked)
+
+
+def points(row, key):
+    return bool(POINTER.fullmatch(str(row.get(key, "")).strip()))
+
+
+def unsure_winner(rows):
+    """Whether the column of the verdict may be read in more ways than one, or in none."""
+    said, not_read = set(), 0
+    for row in rows:
+        key = next((key for key in wide.WINNERS if row.get(key) not in (None, "")), None)
+        if key:
+            said.add(str(row[key]).strip())
+            not_read += is_not_read(row)
+    numbers = {text for text in said if re.fullmatch(r"[-+]?\d+(\.\d+)?", text)}
+    if any(text.startswith("-") for text in numbers):
+        return "sign"
+    labels = set(wide.numbered(rows[0], wide.ANSWER_COLUMN))
+    if numbers and not numbers <= labels and ("0" in numbers or numbers == {"1"}):
+        return "counting"
+    return "verdict" if not_read else ""
+
+
+def is_not_read(row):
+    try:
+        wide.read(row)
+    except Refused as refused:
+        return refused.reason == "unknown_winner"
+    return False
+
+
+def guess(columns, why=""):
+    """What these columns most likely are, as mapping.ROLES has it."""
+    answers, sources, roles = {}, {}, {}
+    for column in columns:
+        name = column.strip().lower()
+        if match := ANSWER.fullmatch(name):
+            answers[match["label"]] = column
+        elif match := SOURCE.fullmatch(name):
+            sources[match["label"]] = column
+        elif name in ROLE_OF:
+            roles.setdefault(ROLE_OF[name], column)
+        elif name in ONE_ANSWER:
+            roles.setdefault("one", column)
+    several = len(answers) >= 2
+    for n, label in enumerate(sorted(answers, key=lambda label: (len(label), label))[: mapping.MOST_ANSWERS], 1):
+        if several:
+            roles[f"answer_{n}"] = answers[label]
+            roles |= {f"source_{n}": sources[label]} if label in sources else {}
+    return settled(roles, several, why)
+
+
+def settled(roles, several, why):
+    """The roles without those that contradict others."""
+    one = roles.pop("one", None)
+    if several or "answers" in roles:
+        left_out = [
+            "chosen",
+            "rejected",
+            "conversation",
+            "answer",
+            *(["answers", "sources"] if several else ["source"]),
+        ]
+        if "chosen" in roles and "rejected" not in roles:
+            roles.setdefault("winner", roles["chosen"])
+    elif "chosen" in roles and "rejected" in roles:
+        left_out = ["answers", "winner", "conversation"]
+    else:
+        left_out = ["winner", "chosen", "rejected"]
+        if one and "conversation" not in roles:
+            roles["answer" if "source" in roles or why == "one_answer" else "demonstration"] = one
+    found = {role: column for role, column in roles.items() if role not in left_out}
+    counts = {"sign": "minus_first", "counting": "from_0"}.get(why)
+    return found | ({"counts": counts} if counts and "winner" in found else {})
