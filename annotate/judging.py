@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from annotate.asked import asked_of
 from annotate.models import Membership
-from annotate.pauses import is_paused
 from annotate.questions import FLAG, KEEP, SKIP
 from annotate.queue import another, any_lapsed, change_slots, lease_end, locked_membership, move
 from annotate.queue_sql import save_and_lease
@@ -210,10 +209,7 @@ def keep(judgment, revision):
 
 
 def last_act(user, dataset):
-    """The judgment that undo would reopen: the latest act of this person, at most ten back; None when there is none, or
-    while they are paused."""
-    if is_paused(user, dataset):
-        return None
+    """The judgment that undo would reopen: the latest act of this person, at most ten back; None when there is none."""
     mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose__in=Judgment.WORK)
     if mine.filter(state=Judgment.State.REOPENED).count() >= UNDO_DEPTH:
         return None

@@ -21,8 +21,8 @@ class Filters:
     judgment (EVERY). min_agreement: share of a pair's votes (ties among them) for the winner, 0 to 1, of MAJORITY and
     SOFT. min_votes: how many people must have judged a pair. criterion: "" is in all. ranks: which of the choices that
     a ranking leaves, see `ranks_taken`. tags: prompts that have any of these. flags: UNFLAGGED leaves out what anybody
-    flagged. paused: UNPAUSED leaves out what people said who are paused now. balanced: as many pairs whose chosen answer
-    is the shorter as such where it is the longer.
+    flagged. paused: UNPAUSED leaves out what people said who are paused now. balanced: as many pairs whose chosen
+    answer is the shorter as such where it is the longer.
     """
 
     mode: str = MAJORITY
