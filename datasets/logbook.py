@@ -35,6 +35,7 @@ DATASETS = {
     (None, "made"): gettext_lazy("The dataset was made"),
     (None, "deleted"): gettext_lazy("The dataset was deleted"),
 }
+TOLD = {Kind.MEMBER: MEMBERS, Kind.PERSON: PEOPLE, Kind.DATASET: DATASETS}
 DECISIONS = {
     "put_back": gettext_lazy("put back"),
     "leave_out": gettext_lazy("left out"),
@@ -86,7 +87,7 @@ def sentence(change):
     """What a line of the log says, in the reader's language."""
     was, now, names = change.before, change.after, {"what": change.what}
     if change.kind == Kind.SETTING:
-        return f"{label_of(change.what)}: {valued(change.what, was)} → {valued(change.what, now)}"
+        return became(label_of(change.what), valued(change.what, was), valued(change.what, now))
     if change.kind == Kind.GUIDELINE:
         return _("Guideline: version %(was)s → %(now)s") % {"was": plain(was), "now": plain(now)}
     if change.kind == Kind.JUDGMENT:
@@ -95,8 +96,13 @@ def sentence(change):
         return _("Flagged comparison %(what)s: %(decided)s") % {**names, "decided": DECISIONS.get(now, now)}
     if change.kind == Kind.IMPORT:
         return _("Import %(number)s was undone: %(what)s") % {**names, "number": was}
-    told = {Kind.MEMBER: MEMBERS, Kind.PERSON: PEOPLE, Kind.DATASET: DATASETS}.get(change.kind, {}).get((was, now))
-    return told % names if told else f"{change.what}: {valued('role', was)} → {valued('role', now)}"
+    told = TOLD.get(change.kind)
+    told = told and told.get((was, now))
+    return told % names if told else became(change.what, valued("role", was), valued("role", now))
+
+
+def became(what, was, now):
+    return _("%(what)s: %(was)s → %(now)s") % {"what": what, "was": was, "now": now}
 
 
 def label_of(setting):
@@ -117,6 +123,8 @@ def plain(value):
     """A value as it stands; nothing is a dash."""
     if isinstance(value, list):
         return ", ".join(map(plain, value)) or "–"
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     return "–" if value in (None, "") else str(value)
 
 
