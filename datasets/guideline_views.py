@@ -26,18 +26,14 @@ def guideline_list(request, dataset):
     if not form.is_valid():
         raise BadRequest(form.errors.as_text())
     versions = list(dataset.guidelines.defer("text", "criteria").select_related("made_by")[:VERSIONS_SHOWN])
-    context = {"dataset": dataset, "versions": with_judgments(dataset, versions)}
+    counts = guidelines.judgments_under(dataset)
+    rows = [(version, counts.get(version.number, 0)) for version in versions]
+    context = {"dataset": dataset, "versions": rows, "earlier": counts.get(0, 0)}
     if versions:
         new = form.cleaned_data["new"] or versions[0].number
         old = form.cleaned_data["old"]
         context |= shown(dataset, new - 1 if old is None else old, new)
     return render(request, "datasets/guidelines.html", context)
-
-
-def with_judgments(dataset, versions):
-    """[(version, how many judgments were made under it)]"""
-    counts = guidelines.judgments_under(dataset)
-    return [(version, counts.get(version.number, 0)) for version in versions]
 
 
 def shown(dataset, old, new):

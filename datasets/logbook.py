@@ -88,8 +88,10 @@ def sentence(change):
     was, now, names = change.before, change.after, {"what": change.what}
     if change.kind == Kind.SETTING:
         return became(label_of(change.what), valued(change.what, was), valued(change.what, now))
+    if change.kind == Kind.GUIDELINE and was is None:
+        return _("Guideline: version %(now)s") % {"now": now}
     if change.kind == Kind.GUIDELINE:
-        return _("Guideline: version %(was)s → %(now)s") % {"was": plain(was), "now": plain(now)}
+        return _("Guideline: version %(was)s → %(now)s") % {"was": was, "now": now}
     if change.kind == Kind.JUDGMENT:
         return _("Judgment %(what)s: %(was)s → %(now)s") % {**names, "was": verdict(was), "now": verdict(now)}
     if change.kind == Kind.FLAG:

@@ -65,6 +65,7 @@ def test_a_judgment_keeps_the_number_that_it_was_made_under(make_dataset, alice,
 def test_the_page_shows_two_versions_word_by_word_with_how_many_judged_under_each(pairs, admin, alice):
     boss = signed_in(admin)
     assert "There is no guideline yet." in boss.get("/datasets/demo/guideline/").content.decode()
+    record(next_judgment(alice, pairs), 0, "left")
     for text in ("Choose the *better* answer.", "Choose the shorter answer.", "Choose."):
         boss.post("/datasets/demo/settings/", posted(pairs, guideline=text))
         record(next_judgment(alice, Dataset.objects.get()), 0, "left")
@@ -72,6 +73,7 @@ def test_the_page_shows_two_versions_word_by_word_with_how_many_judged_under_eac
     page = boss.get("/datasets/demo/guideline/?old=1&new=2")
     shown = [(version.number, version.made_by, judgments) for version, judgments in page.context["versions"]]
     assert shown == [(3, admin, 2), (2, admin, 1), (1, admin, 1)]
+    assert "1 judgment was made before there was a version." in page.content.decode()
     assert "Choose the <em><mark>better</mark></em> answer." in page.content.decode()
     assert "Choose the <mark>shorter </mark>answer." in page.content.decode()
     newest = boss.get("/datasets/demo/guideline/").context
