@@ -109,8 +109,8 @@ def in_codes(verdict, said):
 
 
 def log_other(judgment, before, after):
-    """A line of the log where a verdict was replaced by another."""
-    if before != after:
+    """A line of the log where a verdict was replaced by another; to practise once more replaces nothing."""
+    if before != after and judgment.purpose != Judgment.Purpose.PRACTICE:
         log(Kind.JUDGMENT, judgment.pk, before, after, by=judgment.annotator, dataset=judgment.dataset)
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from datasets import saying
 from datasets.encoding import defused
-from datasets.models import Change, Dataset
+from datasets.models import Change, Dataset, Gold
 
 Kind = Change.Kind
 PAGE = 50
@@ -35,7 +35,13 @@ DATASETS = {
     (None, "made"): gettext_lazy("The dataset was made"),
     (None, "deleted"): gettext_lazy("The dataset was deleted"),
 }
-TOLD = {Kind.MEMBER: MEMBERS, Kind.PERSON: PEOPLE, Kind.DATASET: DATASETS}
+GOLD = {
+    **dict.fromkeys([(None, verdict) for verdict, _words in Gold.VERDICTS],
+                    gettext_lazy("Comparison %(what)s: its answer counts as known")),
+    **dict.fromkeys([(verdict, None) for verdict, _words in Gold.VERDICTS],
+                    gettext_lazy("Comparison %(what)s: its answer counts as known no longer")),
+}  # fmt: skip
+TOLD = {Kind.MEMBER: MEMBERS, Kind.PERSON: PEOPLE, Kind.DATASET: DATASETS, Kind.GOLD: GOLD}
 DECISIONS = {
     "put_back": gettext_lazy("put back"),
     "leave_out": gettext_lazy("left out"),
@@ -98,8 +104,7 @@ def sentence(change):
         return _("Flagged comparison %(what)s: %(decided)s") % {**names, "decided": DECISIONS.get(now, now)}
     if change.kind == Kind.IMPORT:
         return _("Import %(number)s was undone: %(what)s") % {**names, "number": was}
-    told = TOLD.get(change.kind)
-    told = told and told.get((was, now))
+    told = next((words for values, words in TOLD.get(change.kind, {}).items() if values == (was, now)), None)
     return told % names if told else became(change.what, valued("role", was), valued("role", now))
 
 

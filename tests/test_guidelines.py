@@ -12,6 +12,7 @@ from datasets.exports import Export
 from datasets.guidelines import changed_since
 from datasets.models import Dataset, Guideline, Judgment
 from tests.conftest import wide
+from tests.test_log import settings_of
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +68,7 @@ def test_the_page_shows_two_versions_word_by_word_with_how_many_judged_under_eac
     assert "There is no guideline yet." in boss.get("/datasets/demo/guideline/").content.decode()
     record(next_judgment(alice, pairs), 0, "left")
     for text in ("Choose the *better* answer.", "Choose the shorter answer.", "Choose."):
-        boss.post("/datasets/demo/settings/", posted(pairs, guideline=text))
+        boss.post("/datasets/demo/settings/", settings_of(pairs, guideline=text))
         record(next_judgment(alice, Dataset.objects.get()), 0, "left")
     record(next_judgment(alice, Dataset.objects.get()), 0, "left")
     page = boss.get("/datasets/demo/guideline/?old=1&new=2")
@@ -81,11 +82,6 @@ def test_the_page_shows_two_versions_word_by_word_with_how_many_judged_under_eac
     assert "old" not in boss.get("/datasets/demo/guideline/?new=1").context
     assert boss.get("/datasets/demo/guideline/?old=1&new=9").status_code == 404
     assert boss.get("/datasets/demo/guideline/?new=x").status_code == 400
-
-
-def posted(dataset, **changed):
-    values = {"state": "open", "pairs": "all", "overlap": "1", "lease_minutes": "30", "name": "", "pairs_limit": ""}
-    return values | {"annotators": ""} | changed
 
 
 def test_the_page_of_a_judgment_names_the_version(pairs, admin, alice, run_command):

@@ -11,7 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
 
-from annotate import people
+from annotate import people, practice
+from annotate.forms import Act
 from annotate.judging import record, undo
 from annotate.models import User
 from annotate.pauses import pause, resume
@@ -20,6 +21,7 @@ from datasets import changes, flags, logbook
 from datasets.changes import Kind, log
 from datasets.deleting import delete_dataset
 from datasets.forms import SettingsForm
+from datasets.gold import make_gold, unmake
 from datasets.models import Change, Comparison, Dataset, Import, Judgment
 from datasets.undoing import undo_import
 from tests.conftest import wide
@@ -287,6 +289,8 @@ SENTENCES = [
     ((Kind.FLAG, "3", "flagged", "leave_out"), "Flagged comparison 3: left out", None),
     ((Kind.IMPORT, "a.jsonl", 4, "undone"), "Import 4 was undone: a.jsonl", None),
     ((Kind.DATASET, "demo", None, "deleted"), "The dataset was deleted", "数据集已删除"),
+    ((Kind.GOLD, "3", None, "choice"), "Comparison 3: its answer counts as known", None),
+    ((Kind.GOLD, "3", "tie", None), "Comparison 3: its answer counts as known no longer", None),
     ((Kind.GOLD, "3", None, {"verdict": "tie"}), '3: – → {"verdict": "tie"}', None),
 ]  # fmt: skip
 
@@ -362,6 +366,21 @@ def test_the_command_prints_json_lines(demo, admin, capsys, run_command):
     assert run_command("log", "--person=admin")[1]["changes"] == 1
     assert run_command("log", "none")[0] == 2
     assert run_command("log", "--kind=none")[0] == 2
+
+
+def test_a_known_answer_made_and_taken_back_is_told_and_practising_again_is_not(demo, admin, alice):
+    gold = make_gold(judged(admin, demo, "left"), for_practice=True, by=admin)
+    Dataset.objects.update(practice=1, practice_pass=100)
+    demo.refresh_from_db()
+    for verdict in ("right", "tie"):  # one of them is wrong for certain
+        tried = practice.before(alice, gold)
+        practice.answer(tried, tried.revision, Act(verdict))
+        practice.begin_again(alice, demo)
+    unmake(gold, admin)
+    assert [line[2:] for line in lines()] == [
+        ("gold", str(gold.comparison_id), None, "choice"),
+        ("gold", str(gold.comparison_id), "choice", None),
+    ]
 
 
 def test_resuming_and_pausing_twice_are_told_once(demo, admin, alice):

@@ -15,6 +15,7 @@ from annotate.queue_sql import judgment_of
 from datasets.bundles import Settings, make_bundle
 from datasets.choosing import EVERY, UNPAUSED, Filters
 from datasets.exports import Export
+from datasets.gold import make_gold
 from datasets.models import Judgment
 from tests.conftest import person, wide
 from tests.test_at_once import in_threads
@@ -90,6 +91,19 @@ def test_the_paused_get_nothing_whatever_they_ask_for_and_are_told_kindly(pairs,
     assert states(alice) == ["saved", "skipped"]
     assert "Judge it again" not in browser.get(f"/annotate/demo/history/{saved.pk}/").content.decode()
     assert "A pause for you" not in signed_in(other).get("/annotate/demo/").content.decode()
+
+
+@pytest.mark.django_db
+def test_the_paused_do_not_practise(pairs, alice, admin):
+    mine = next_judgment(admin, pairs)
+    record(mine, 0, "left")
+    mine.refresh_from_db()
+    make_gold(mine, for_practice=True)
+    type(pairs).objects.update(practice=1)
+    assert signed_in(alice).get("/annotate/demo/practice/").status_code == 200
+    pause(alice, pairs)
+    page = signed_in(alice).get("/annotate/demo/practice/", follow=True)
+    assert "A pause for you" in page.content.decode()
 
 
 @pytest.mark.django_db
