@@ -249,7 +249,7 @@ def every_page(make_dataset, alice, bob, admin):
     undo(reopened, 1)
     record(next_judgment(alice, make_dataset(wide(1), "finished")), 0, "left")
     next_judgment(bob, make_dataset(wide(1), "elsewhere"))
-    for slug, state in (("empty", "open"), ("paused", "paused"), ("closed", "closed"), ("archived", "archived")):
+    for slug, state in (("empty", "open"), ("halted", "paused"), ("closed", "closed"), ("archived", "archived")):
         Dataset.objects.create(slug=slug, state=state)
     Dataset.objects.filter(slug="code").update(guideline="# Look for\n\n1. truth\n2. `code` that runs")
     judged = [
@@ -285,7 +285,7 @@ def every_page(make_dataset, alice, bob, admin):
         "all done": (alice, "/annotate/finished/", 200),
         "in other hands": (alice, "/annotate/elsewhere/", 200),
         "nothing yet": (alice, "/annotate/empty/", 200),
-        "paused": (alice, "/annotate/paused/", 200),
+        "paused": (alice, "/annotate/halted/", 200),
         "closed": (alice, "/annotate/closed/", 200),
         "archived datasets": (admin, "/datasets/?archived", 200),
         "datasets": (admin, "/datasets/", 200),
