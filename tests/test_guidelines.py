@@ -118,7 +118,7 @@ def test_a_guideline_of_before_versions_becomes_the_first_and_tells_nobody(make_
     Dataset.objects.create(slug="nothing", criteria=[{"name": "tone", "guideline": ""}])
     record(next_judgment(alice, dataset), 0, "left")
     for _ in range(2):
-        import_module("datasets.migrations.0012_guideline_versions").first_versions(apps, None)
+        import_module("datasets.migrations.0013_guideline_versions").first_versions(apps, None)
     found = Guideline.objects.order_by("dataset").values_list("dataset__slug", "number", "text", "criteria")
     assert sorted(found) == [
         ("criteria", 1, "", [{"name": "facts", "guideline": "are right"}]),

@@ -19,7 +19,7 @@ def first_versions(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("datasets", "0011_asking")]
+    dependencies = [("datasets", "0012_mappings")]
     operations = [
         migrations.AlterField(
             model_name="change",
