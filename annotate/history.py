@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 
 from annotate.asked import asked_of
 from annotate.labels import verdict_words
+from annotate.pauses import is_paused
 from annotate.questions import STARS
 from annotate.showing import LETTERS, comparison_context
 from datasets.access import annotator_required
@@ -46,7 +47,7 @@ def judged(request, dataset, pk):
     judgment = get_object_or_404(mine, pk=pk)
     context = comparison_context(judgment)
     context |= {"dataset": dataset, "words": in_words(judgment), "details": details(judgment)}
-    context["can_change"] = judgment.state == Judgment.State.SAVED
+    context["can_change"] = judgment.state == Judgment.State.SAVED and not is_paused(request.user, dataset)
     return render(request, "annotate/judged.html", context)
 
 

@@ -6,11 +6,11 @@ from datetime import datetime, time, timedelta
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce, Greatest, Least, TruncDate
 
+from datasets.encoding import defused
 from datasets.models import Judgment
 
 HEADER = ("date", "annotator", "dataset", "judgments", "skips", "hours")
 MOST_SECONDS = 600.0  # for one comparison: whoever took longer was away
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def hours(since, until, zone):
@@ -49,8 +49,3 @@ def csv_lines(rows):
     yield write(HEADER)
     for row in rows:
         yield write([defused(cell) for cell in row])
-
-
-def defused(cell):
-    """The cell; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell

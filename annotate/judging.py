@@ -14,6 +14,7 @@ from annotate.queue import another, any_lapsed, change_slots, lease_end, locked_
 from annotate.queue_sql import save_and_lease
 from annotate.repairing import close_round, improved, open_round, repair, unwrite, written_with
 from datasets import jobs
+from datasets.changes import Kind, log
 from datasets.models import Choice, Comparison, Job, Judgment, Rating
 
 UNDO_DEPTH = 10
@@ -77,7 +78,7 @@ def record(judgment, revision, verdict, said=None, seconds=None, flag=""):
     if verdict in (SKIP, FLAG):
         pass_over(judgment, seconds, flag, said or {})
         return True
-    said = improved(judgment, said or {})
+    said, before = improved(judgment, said or {}), in_codes(judgment.verdict, judgment.said)
     surplus = judgment.surplus
     if judgment.state == Judgment.State.EXPIRED and judgment.purpose == Judgment.Purpose.VOTE:
         slots = Comparison.objects.select_for_update().values_list("open_slots", flat=True)
@@ -96,7 +97,21 @@ def record(judgment, revision, verdict, said=None, seconds=None, flag=""):
         **act_of(judgment, seconds),
     )
     state(judgment, verdict, said)
+    if judgment.state == Judgment.State.REOPENED:
+        log_other(judgment, before, in_codes(verdict, said))
     return True
+
+
+def in_codes(verdict, said):
+    """A verdict as it stands in the log: its code; with the places, the stars and the criteria where there are any."""
+    besides = {kind: said[kind] for kind in ("rank", "stars", "criteria") if said.get(kind)}
+    return {"verdict": verdict, **besides} if besides else verdict
+
+
+def log_other(judgment, before, after):
+    """A line of the log where a verdict was replaced by another; to practise once more replaces nothing."""
+    if before != after and judgment.purpose != Judgment.Purpose.PRACTICE:
+        log(Kind.JUDGMENT, judgment.pk, before, after, by=judgment.annotator, dataset=judgment.dataset)
 
 
 def state(judgment, verdict, said):
@@ -176,6 +191,7 @@ def pass_over(judgment, seconds, flag, said):
         change_slots(judgment, +1)
     if judgment.state == Judgment.State.REOPENED:
         count_judged(judgment, -1)
+        log_other(judgment, in_codes(judgment.verdict, judgment.said), FLAG if flag else SKIP)
     if flag:
         Comparison.objects.filter(pk=judgment.comparison_id, held="").update(held=Comparison.FLAGGED)
     act = act_of(judgment, seconds)
@@ -230,9 +246,11 @@ def superseded(skipped):
 def undo(judgment, revision):
     """Open a judgment for another verdict; the saved one stands until it is replaced. Whether that was possible.
 
-    A skipped comparison comes back to the person if it is still wanted, a flagged one if nobody else flagged it.
+    A skipped comparison comes back to the person if it is still wanted, a flagged one if nobody else flagged it;
+    nothing does while they are paused.
     """
-    locked_membership(judgment.annotator_id, judgment.dataset_id)
+    if locked_membership(judgment.annotator_id, judgment.dataset_id).paused_at:
+        return False
     judgment = Judgment.objects.select_for_update().filter(pk=judgment.pk, revision=revision).first()
     if judgment is None:
         return False

@@ -21,7 +21,9 @@ from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from annotate.models import User
 from annotate.queue import change_slots, locked_membership, move
+from datasets.changes import Kind, log
 from datasets.models import Dataset, Judgment
+from datasets.writing import writing
 
 
 class NameTaken(Exception):
@@ -35,26 +37,31 @@ class LastAdmin(Exception):
 # Coming and going
 
 
-def invite(name, role):
+def invite(name, role, by=None):
     """The new person, who has no password until they choose one by the link of `link_for`."""
     if User.objects.filter(username__iexact=name).exists():
         raise NameTaken
     try:
         with transaction.atomic():
-            return User.objects.create_user(name, role=role)
+            person = User.objects.create_user(name, role=role)
+            log(Kind.PERSON, name, None, role, by=by)
+            return person
     except IntegrityError:
         raise NameTaken from None
 
 
 @transaction.atomic
-def change_role(person, role):
+def change_role(person, role, by=None):
     """Make them an admin, or an annotator. Raises LastAdmin."""
     if role != User.Role.ADMIN:
         keep_an_admin(person)
-    User.objects.filter(pk=person.pk).update(role=role)
+    was = User.objects.select_for_update().values_list("role", flat=True).get(pk=person.pk)
+    if was != role:
+        User.objects.filter(pk=person.pk).update(role=role)
+        log(Kind.PERSON, person.username, was, role, by=by)
 
 
-def deactivate(person):
+def deactivate(person, by=None):
     """Shut them out from their next request on. What they have in hand goes to others at once; what they judged
     stays. Raises LastAdmin.
 
@@ -62,21 +69,24 @@ def deactivate(person):
     """
     with transaction.atomic():
         keep_an_admin(person)
-        User.objects.filter(pk=person.pk).update(is_active=False)
+        if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
+            log(Kind.PERSON, person.username, "active", "inactive", by=by)
     give_back_leases(person)
 
 
-def reactivate(person):
+@transaction.atomic
+def reactivate(person, by=None):
     """Let them in again, with the password that they have."""
-    User.objects.filter(pk=person.pk).update(is_active=True)
+    if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
+        log(Kind.PERSON, person.username, "inactive", "active", by=by)
 
 
-def give_back_leases(person):
+def give_back_leases(person, **where):
     """Give back what the person has in hand, each comparison in a transaction of its own. How many these were."""
-    mine = Judgment.objects.filter(annotator=person.pk, state=Judgment.State.LEASED)
+    mine = Judgment.objects.filter(annotator=person.pk, state=Judgment.State.LEASED, **where)
     returned = 0
     for pk, dataset in mine.order_by("pk").values_list("pk", "dataset"):
-        with transaction.atomic():
+        with writing(), transaction.atomic():
             locked_membership(person.pk, dataset)
             judgment = mine.select_for_update().filter(pk=pk).first()
             if judgment and move(judgment, Judgment.State.EXPIRED):
@@ -118,6 +128,12 @@ def link_for(person):
     return reverse("invite", args=[uid, default_token_generator.make_token(person)])
 
 
+def make_link(person, by=None):
+    """The same, told in the log: whoever has the link can become this person."""
+    log(Kind.PERSON, person.username, None, "link", by=by)
+    return link_for(person)
+
+
 def link_ends():
     """When a link made now stops working."""
     return timezone.now() + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
@@ -149,7 +165,7 @@ def change_password(person, password):
     person.save(update_fields=["password"])
 
 
-def reset_password(person):
+def reset_password(person, by=None):
     """Prepare a new link. Of a deactivated person the old password, and with it each older link, stops working at
     once; of others it works until the new one is chosen, so that nobody at work is shut out."""
     User.objects.filter(pk=person.pk, is_active=False).update(password=make_password(None))

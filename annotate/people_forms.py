@@ -43,13 +43,13 @@ class PersonForm(forms.Form):
         if self.cleaned_data.get("act") == "role" and not self.cleaned_data.get("role"):
             self.add_error("role", self.fields["role"].error_messages["required"])
 
-    def save(self, person):
-        """Do it; the act's name. Raises people.LastAdmin."""
+    def save(self, person, by):
+        """Do it, in this admin's name; the act's name. Raises people.LastAdmin."""
         act = self.cleaned_data["act"]
         if act == "role":
-            people.change_role(person, self.cleaned_data["role"])
+            people.change_role(person, self.cleaned_data["role"], by)
         else:
-            self.ACTS[act](person)
+            self.ACTS[act](person, by)
         return act
 
 

@@ -73,7 +73,7 @@ def invite(request):
     form = InviteForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            person = people.invite(**form.cleaned_data)
+            person = people.invite(**form.cleaned_data, by=request.user)
         except people.NameTaken:
             form.add_error("name", _("Somebody has this name already."))
         else:
@@ -89,7 +89,7 @@ def person_page(request, pk):
     form = PersonForm(request.POST if request.method == "POST" else None, initial={"role": person.role})
     if form.is_valid():
         try:
-            return answer(request, person, form.save(person))
+            return answer(request, person, form.save(person, request.user))
         except people.LastAdmin:
             form.add_error("role", _("This is the last admin who can sign in: somebody has to look after the others."))
     context = {"form": form, "row": people.with_work([person])[0], "is_last_admin": people.is_last_admin(person)}
@@ -111,7 +111,7 @@ def answer(request, person, act):
 def person_link(request, pk):
     """The link that lets this person choose a password, for the admin to pass on. Each look makes a fresh one."""
     person = get_object_or_404(User, pk=pk)
-    link = request.build_absolute_uri(people.link_for(person))
+    link = request.build_absolute_uri(people.make_link(person, request.user))
     return render(request, "people/link.html", {"person": person, "link": link, "ends": people.link_ends()})
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from annotate.asked import asked_of
 from annotate.judging import record
 from annotate.models import Membership
+from annotate.pauses import is_paused
 from annotate.questions import FLAG, SKIP
 from annotate.queue import locked_membership, move
 from datasets.gold import choices_of, is_right
@@ -50,8 +51,9 @@ class Round:
 
 
 def round_of(user, dataset):
-    """The Round that this person is in, or has passed; None where the dataset has no practice."""
-    golds = golds_of(user, dataset) if dataset.practice else []
+    """The Round that this person is in, or has passed; None where the dataset has no practice, or they are
+    paused."""
+    golds = golds_of(user, dataset) if dataset.practice and not is_paused(user, dataset) else []
     if not golds:
         return None
     return Round(golds, answered(user, golds), math.ceil(len(golds) * dataset.practice_pass / 100))

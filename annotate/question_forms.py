@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 from annotate.labels import CHIPS, QUESTIONS
 from annotate.questions import STARS, all_questions, sides_of
 from datasets.asking import ask_anew
+from datasets.changes import save_settings
 from datasets.models import Dataset, Response
 
 AT_ONCE = 4  # answers at once that are proposed to whom had no choice before
@@ -221,9 +222,9 @@ class QuestionForm(forms.ModelForm):
             self.add_error("most_shown", _("This question takes %(fewest)s to %(most)s answers at once.") % range_)
         return most
 
-    def save(self, commit=True):
+    def save(self, by=None):
         """The dataset, saved, with the comparisons that follow from what is asked now."""
-        dataset = super().save(commit)
+        dataset = save_settings(self, by, besides=("fewest_shown",))
         if "ask_repairs" in self.changed_data:
             repairs = Response.objects.filter(prompt__dataset=dataset, source=Response.REPAIR)
             repairs.update(candidate=dataset.ask_repairs)

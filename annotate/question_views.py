@@ -13,7 +13,7 @@ from datasets.access import dataset_admin_required
 def question_page(request, dataset):
     form = QuestionForm(request.POST or None, instance=dataset)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        form.save(by=request.user)
         messages.success(request, _("Saved."))
         return redirect("question", dataset.slug)
     return show(request, form)

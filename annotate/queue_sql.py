@@ -45,7 +45,7 @@ FOUND = NEXT.replace("SELECT c.id", "SELECT c.id, c.priority, c.key, c.prompt_id
 MINE = "annotator_id = %(user)s AND dataset_id = %(dataset)s"
 POSTGRESQL = f"""
     WITH me AS MATERIALIZED (
-      SELECT id, priority, position FROM annotate_membership
+      SELECT id, priority, position, paused_at FROM annotate_membership
       WHERE user_id = %(user)s AND dataset_id = %(dataset)s FOR UPDATE
     ), saved AS (
       UPDATE datasets_judgment SET state = 'saved', verdict = %(verdict)s, said = %(said)s::jsonb,
@@ -66,7 +66,7 @@ POSTGRESQL = f"""
       UPDATE datasets_judgment SET lease_until = %(lease_until)s FROM saved
       WHERE {MINE} AND state = 'leased' AND lease_until < %(renew_before)s AND datasets_judgment.id <> saved.id
     ), hand AS MATERIALIZED (
-      SELECT count(*) <= %(kept_ready)s AS is_free FROM datasets_judgment
+      SELECT count(*) <= %(kept_ready)s AND (SELECT paused_at IS NULL FROM me) AS is_free FROM datasets_judgment
       WHERE {MINE} AND state = 'leased' AND id <> %(judgment)s
     ), found AS MATERIALIZED (
       SELECT c.id, c.priority, c.key, c.prompt_id, c.task
@@ -109,7 +109,10 @@ STATE = """
 RATE = "INSERT INTO datasets_rating (judgment_id, criterion, response_id, stars) VALUES (%s, %s, %s, %s)"
 HAND = f"SELECT lease_until < %(renew_before)s FROM datasets_judgment WHERE {MINE} AND state = 'leased'"
 RENEW = f"UPDATE datasets_judgment SET lease_until = %(lease_until)s WHERE {MINE} AND state = 'leased'"
-STANDING = "SELECT id, priority, position, judged FROM annotate_membership WHERE user_id = %s AND dataset_id = %s"
+STANDING = """
+    SELECT id, priority, position, judged, paused_at IS NULL FROM annotate_membership
+    WHERE user_id = %s AND dataset_id = %s
+"""
 TAKE = "UPDATE datasets_comparison SET open_slots = open_slots - 1 WHERE id = %s"
 MOVE = "UPDATE annotate_membership SET judged = judged + 1, priority = %s, position = %s WHERE id = %s"
 LEASE = """
@@ -218,9 +221,9 @@ def in_one_transaction(parameters, choices, ratings):
         hand = cursor.fetchall()
         if any(ends_soon for (ends_soon,) in hand):
             cursor.execute(RENEW, parameters)
-        is_free = len(hand) <= parameters["kept_ready"]
         cursor.execute(STANDING, [user, dataset])
-        membership, priority, position, judged = cursor.fetchone()
+        membership, priority, position, judged, is_at_work = cursor.fetchone()
+        is_free = is_at_work and len(hand) <= parameters["kept_ready"]
         found = lease = None
         if is_free:
             cursor.execute(FOUND, parameters | {"priority": priority, "position": position})

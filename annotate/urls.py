@@ -1,6 +1,7 @@
 from django.urls import path
 
-from annotate import history, people_views, practice_views, question_views, views
+from annotate import history, pause_views, people_views, practice_views, question_views, views
+from datasets import log_views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -16,9 +17,12 @@ urlpatterns = [
     path("annotate/<slug:slug>/practice/<int:pk>/", practice_views.practised, name="practised"),
     path("datasets/<slug:slug>/question/", question_views.question_page, name="question"),
     path("datasets/<slug:slug>/question/preview/", question_views.question_preview, name="question-preview"),
+    path("datasets/<slug:slug>/people/pause/", pause_views.pause_person, name="pause"),
     path("people/", people_views.people_list, name="people"),
     path("people/new/", people_views.invite, name="person-new"),
     path("people/hours.csv", people_views.hours_file, name="hours"),
+    path("people/log/", log_views.whole_log, name="log-all"),
+    path("people/log.csv", log_views.whole_log_file, name="log-all-file"),
     path("people/<int:pk>/", people_views.person_page, name="person"),
     path("people/<int:pk>/link/", people_views.person_link, name="person-link"),
     path("accounts/invite/<uidb64>/<token>/", people_views.choose_password, name="invite"),

@@ -18,10 +18,12 @@ from annotate.forms import LeasesForm, OfForm, VerdictForm
 from annotate.history import in_words
 from annotate.judging import last_act, save, undo
 from annotate.models import Membership
+from annotate.pauses import is_paused
 from annotate.queue import is_before_practice, next_judgment, release
 from annotate.queue_sql import judgment_of
 from annotate.showing import comparison_context, criteria_of
 from datasets.access import annotator_required, signed_in
+from datasets.guidelines import changed_since
 from datasets.models import Dataset, Judgment
 from datasets.progress import recent_progress
 from datasets.rendering import render as render_text
@@ -129,6 +131,7 @@ def differences(request, dataset, pk):
 @require_safe
 def guideline(request, dataset):
     context = {"dataset": dataset, "guideline": render_text(dataset.guideline), "criteria": criteria_of(dataset)}
+    context["changed"] = changed_since(dataset, request.user)
     return render(request, "annotate/guideline.html", context)
 
 
@@ -215,12 +218,15 @@ def undo_target(request, dataset):
 
 
 def page_context(request, dataset, judgment):
+    paused = is_paused(request.user, dataset)
     return {
         "dataset": dataset,
         "progress": recent_progress(dataset),
         "judged": judged_words(judged_by(request.user, dataset)),
-        "last_act": last_act(request.user, dataset),
+        "paused": paused,
+        "last_act": None if paused else last_act(request.user, dataset),
         "judgment": judgment,
+        "changed": changed_since(dataset, request.user),
         "guideline": render_text(dataset.guideline) if dataset.guideline else "",
         "criteria": criteria_of(dataset),
     }

@@ -89,7 +89,7 @@ def list_datasets(request, after: After = ""):
 )
 def new_dataset(request, body: NewDataset):
     """Make a dataset."""
-    dataset = make_dataset(**body.model_dump(exclude_unset=True))
+    dataset = make_dataset(by=request.user, **body.model_dump(exclude_unset=True))
     return Status(201, all_of(dataset))
 
 

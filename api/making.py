@@ -10,7 +10,7 @@ from api.problems import Problem, error, of_forms
 from datasets.models import RESERVED_SLUGS, Dataset
 
 
-def make_dataset(slug, **settings):
+def make_dataset(slug, by=None, **settings):
     """The new dataset. Raises Problem: 409 where there is one of this name, 422 where a form refuses a setting."""
     if slug in RESERVED_SLUGS:
         words = _("This short name cannot be taken.")
@@ -22,7 +22,7 @@ def make_dataset(slug, **settings):
     try:
         with transaction.atomic():
             for form in forms:
-                form.save()
+                form.save(by=by)
     except IntegrityError:
         raise Problem(409, _("There is a dataset of this name already.")) from None
     return dataset

@@ -10,6 +10,7 @@ from itertools import groupby
 MAJORITY, EVERY, SOFT = "majority", "every", "soft"
 ALL, ADJACENT, BEST_REST, BEST_WORST = "all", "adjacent", "best-rest", "best-worst"
 UNFLAGGED = "without"
+UNPAUSED = "without"
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Filters:
     judgment (EVERY). min_agreement: share of a pair's votes (ties among them) for the winner, 0 to 1, of MAJORITY and
     SOFT. min_votes: how many people must have judged a pair. criterion: "" is in all. ranks: which of the choices that
     a ranking leaves, see `ranks_taken`. tags: prompts that have any of these. flags: UNFLAGGED leaves out what anybody
-    flagged. balanced: as many pairs whose chosen answer is the shorter as such where it is the longer.
+    flagged. paused: UNPAUSED leaves out what people said who are paused now. balanced: as many pairs whose chosen
+    answer is the shorter as such where it is the longer.
     """
 
     mode: str = MAJORITY
@@ -34,13 +36,15 @@ class Filters:
     min_votes: int = 1
     tags: tuple[str, ...] = ()
     flags: str = ""
+    paused: str = ""
     balanced: bool = False
 
 
 @dataclass(frozen=True)
 class Vote:
     """One choice of one judgment by the criterion asked for; `chosen` is None where it states none. gap: how many
-    places apart the two stand in a ranking, None outside of one. verdict: what was said by the criterion."""
+    places apart the two stand in a ranking, None outside of one. verdict: what was said by the criterion.
+    paused: whether whoever said it is."""
 
     judgment: int
     annotator: str
@@ -51,6 +55,7 @@ class Vote:
     rejected: int | None
     strength: int | None
     gap: int | None
+    paused: bool = False
 
     @property
     def choice(self):
@@ -120,6 +125,8 @@ class Chooser:
             reason = "tag"
         elif filters.annotators and vote.annotator not in filters.annotators:
             reason = "annotator"
+        elif filters.paused == UNPAUSED and vote.paused:
+            reason = "paused"
         elif (filters.since and vote.at < filters.since) or (filters.until and vote.at >= filters.until):
             reason = "date"
         elif filters.flags == UNFLAGGED and vote.flagged:

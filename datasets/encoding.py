@@ -6,6 +6,7 @@ import json
 from itertools import chain
 
 ROWS_A_GROUP = 2000
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def jsonl(rows, columns):
@@ -23,6 +24,11 @@ def as_csv(rows, columns):
         yield text.getvalue().encode()
         text.seek(0)
         text.truncate()
+
+
+def defused(cell):
+    """The cell; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def parquet(rows, columns):

@@ -18,6 +18,7 @@ from datasets.encoding import FILES
 from datasets.formats import file_of, rows, writable
 from datasets.formats.rows import LeftOut
 from datasets.models import Judgment, Prompt, Response
+from datasets.pausing import by_paused
 from datasets.tables import judged
 
 PROMPTS_AT_ONCE = 100
@@ -231,14 +232,15 @@ def votes_of(prompts, filters):
         "imported_by",
         "decided_at",
         flagged if filters.flags else Value(False),
+        by_paused() if filters.paused else Value(False),
         "stated__chosen",
         "stated__rejected",
         "stated__strength",
         "stated__rank_gap",
     )
-    for prompt, said, pk, username, name, at, flag, *choice in fields:
+    for prompt, said, pk, username, name, at, flag, paused, *choice in fields:
         verdict = verdict_by(criterion, said) if criterion else said
-        yield prompt, Vote(pk, username or name, at, verdict, flag, *choice)
+        yield prompt, Vote(pk, username or name, at, verdict, flag, *choice, paused)
 
 
 def verdict_by(criterion, said):

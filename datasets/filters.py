@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from datasets.bundles import DIALECTS, SHARES, Settings, bundled
-from datasets.choosing import ADJACENT, ALL, BEST_REST, BEST_WORST, EVERY, MAJORITY, SOFT, UNFLAGGED, Filters
+from datasets.choosing import ADJACENT, ALL, BEST_REST, BEST_WORST, EVERY, MAJORITY, SOFT, UNFLAGGED, UNPAUSED, Filters
 from datasets.models import Choice
 from datasets.tags import tags_in
 
@@ -102,6 +102,11 @@ class FilterForm(forms.Form):
         required=False,
         choices=[("", _("as the admin decided")), (UNFLAGGED, _("leave out whatever was flagged"))],
     )
+    paused = forms.ChoiceField(
+        label=_("Judgments of people who are paused"),
+        required=False,
+        choices=[("", _("as those of others")), (UNPAUSED, _("leave them out"))],
+    )
     length = forms.ChoiceField(
         label=_("Length of the chosen answer"),
         required=False,
@@ -139,6 +144,7 @@ class FilterForm(forms.Form):
             min_votes=said["min_votes"] or 1,
             tags=said["tags"],
             flags=said["flags"],
+            paused=said["paused"],
             balanced=said["length"] == "balanced",
         )
 

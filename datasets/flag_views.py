@@ -68,7 +68,7 @@ def decide(request, dataset):
         raise BadRequest(form.errors.as_text())
     said = form.cleaned_data
     comparison = get_object_or_404(Comparison, dataset=dataset, pk=said["comparison"])
-    if flags.decide(comparison.pk, said["held"], said["decision"]):
+    if flags.decide(comparison.pk, said["held"], said["decision"], request.user):
         messages.success(request, DONE[said["decision"]])
     else:
         messages.info(request, _("This was decided already; nothing has changed."))

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Count, Q
 
+from datasets.changes import Kind, log
 from datasets.looking import described
-from datasets.models import Comparison, Judgment
+from datasets.models import Comparison, Dataset, Judgment
 from datasets.rendering import shown_prompt, shown_responses
 
 FLAGGED, WITHDRAWN = Comparison.FLAGGED, Comparison.WITHDRAWN
@@ -33,7 +34,7 @@ def counts(dataset):
 
 
 @transaction.atomic
-def decide(comparison, seen, decision):
+def decide(comparison, seen, decision, by=None):
     """Put a comparison (its id) back, leave it out, or with all of its prompt that nothing else holds. Whether anything
     changed: nothing does where it is no longer held as it was `seen`, because somebody has decided already."""
     if decision not in DECISIONS[seen]:
@@ -46,6 +47,7 @@ def decide(comparison, seen, decision):
         return False
     changed = [pk for pk, why in held.items() if why in ("", seen)]
     Comparison.objects.filter(pk__in=changed).update(held="" if decision == PUT_BACK else WITHDRAWN)
+    log(Kind.FLAG, comparison, seen, decision, by=by, dataset=Dataset.objects.get(comparisons=comparison))
     return True
 
 

@@ -7,6 +7,7 @@ from datasets import flags, following, looking, marks, saying
 from datasets.access import dataset_admin_required
 from datasets.gold import may_make
 from datasets.models import Judgment
+from datasets.pausing import paused_here
 from datasets.progress import progress, verdicts
 from datasets.rendering import shown_prompt
 from datasets.words import READ_A_SECOND
@@ -94,8 +95,9 @@ def follow_page(request, dataset):
 
 
 def render(request, dataset, name, context, status=200):
-    """A page of those that look at a dataset; all of them say whether anything is flagged."""
-    context |= {"dataset": dataset, "flags": flags.counts(dataset)}
+    """A page of those that look at a dataset; all of them say whether anything is flagged, and who is
+    paused."""
+    context |= {"dataset": dataset, "flags": flags.counts(dataset), "paused": paused_here(dataset)}
     return render_template(request, f"datasets/{name}.html", context, status=status)
 
 

@@ -4,6 +4,7 @@ from django.core.validators import validate_slug
 from django.utils.translation import gettext_lazy as _
 
 from datasets.asking import ask_anew, set_overlap
+from datasets.changes import save_settings
 from datasets.models import RESERVED_SLUGS, Dataset
 
 
@@ -136,9 +137,9 @@ class SettingsForm(forms.ModelForm):
             ),
         }
 
-    def save(self, commit=True):
+    def save(self, by=None):
         """The dataset, saved, with what follows from its settings for the comparisons."""
-        dataset = super().save(commit)
+        dataset = save_settings(self, by)
         if "overlap" in self.changed_data:
             set_overlap(dataset, dataset.overlap)
         if {"pairs", "pairs_limit", "ask_demonstrations"} & set(self.changed_data):

@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.db.models import Count
 
+from datasets.changes import Kind, log
 from datasets.models import Choice, Comparison, Gold, Judgment
 
 TRIED = (Judgment.Purpose.GOLD, Judgment.Purpose.PRACTICE)  # what people say of a comparison whose answer is known
@@ -32,6 +33,7 @@ def make_gold(judgment, reason="", for_practice=False, by=None):
     if judgment.state not in Judgment.STANDING or not verdict:
         raise CannotMake("nothing_said")
     Comparison.objects.filter(pk=comparison.pk).update(held=Comparison.GOLD)
+    log(Kind.GOLD, comparison.pk, None, verdict, by=by, dataset=judgment.dataset)
     return Gold.objects.create(
         comparison=comparison,
         dataset_id=comparison.dataset_id,
@@ -50,9 +52,10 @@ def may_make(judgment):
 
 
 @transaction.atomic
-def unmake(gold):
+def unmake(gold, by=None):
     """The answer counts as known no more; the comparison goes back to the queue. What was judged of it stays."""
     Comparison.objects.filter(pk=gold.comparison_id, held=Comparison.GOLD).update(held="")
+    log(Kind.GOLD, gold.comparison_id, gold.verdict, None, by=by, dataset=gold.dataset)
     gold.delete()
 
 

@@ -45,7 +45,7 @@ def gold_page(request, dataset, pk):
     one = get_object_or_404(Gold.objects.select_related("comparison__prompt"), dataset=dataset, pk=pk)
     form = GoldForm(request.POST or None, instance=one)
     if request.method == "POST" and "remove" in request.POST:
-        gold.unmake(one)
+        gold.unmake(one, request.user)
         messages.success(request, _("No known answer any more: the comparison is back in the queue."))
         return redirect("gold", dataset.slug)
     if request.method == "POST" and form.is_valid():

@@ -91,7 +91,7 @@ def decide(request, run):
         imports.ask_columns(run)
     if run.state == Import.State.DONE and decision == "undo":
         try:
-            undo_import(run)
+            undo_import(run, request.user)
         except CannotUndo as why:
             messages.error(request, reasons.CANNOT_UNDO[why.reason])
         else:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from datasets.alike import look
 from datasets.asking import ask, ask_anew, open_again
+from datasets.changes import Kind, log
 from datasets.checking import check_file
 from datasets.files import FileProblem
 from datasets.formats.rows import DEMONSTRATION
@@ -108,7 +109,10 @@ def store(run, overlap=None, progress=lambda done, total: None):
     Waits while another import into the same dataset is being stored. Asked for twice, it is stored once; both wait.
     progress(done, total) is called between two batches.
     """
-    run.dataset, _ = Dataset.objects.get_or_create(slug=run.slug, defaults={"overlap": overlap or 1})
+    with transaction.atomic():
+        run.dataset, made = Dataset.objects.get_or_create(slug=run.slug, defaults={"overlap": overlap or 1})
+        if made:
+            log(Kind.DATASET, run.slug, after="made", by=run.created_by, dataset=run.dataset)
     if take_turn(run):
         forget_files(run)
         store_rows(run, progress)

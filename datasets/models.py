@@ -572,6 +572,9 @@ class Change(models.Model):
         JUDGMENT = "judgment", _("judgment")
         GOLD = "gold", _("known answer")
         PERSON = "person", _("person")
+        FLAG = "flag", _("flag")
+        IMPORT = "import", _("import")
+        DATASET = "dataset", _("dataset")
 
     at = models.DateTimeField(auto_now_add=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")

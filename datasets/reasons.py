@@ -98,6 +98,7 @@ LEFT_OUT = {
     "needs_system": _("the dialect has no place for a system text"),
     "no_choice": _("judgments that state no choice"),
     "outvoted": _("outvoted by the majority"),
+    "paused": _("by people who are paused"),
     "rank_policy": _("not asked for of an order"),
     "same_answer": _("the two answers differ in blanks only"),
     "split": _("as many for one as for the other"),

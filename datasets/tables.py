@@ -3,9 +3,10 @@
 import json
 from collections import defaultdict
 
-from datasets.choosing import UNFLAGGED
+from datasets.choosing import UNFLAGGED, UNPAUSED
 from datasets.formats import rows
 from datasets.models import Choice, Judgment, Rating, Response
+from datasets.pausing import paused_here
 
 AT_ONCE = 500
 
@@ -13,10 +14,10 @@ AT_ONCE = 500
 def judged(dataset, filters, left_out):
     """rows.Judged of every act of a person that an export can be asked about: verdicts that stand, skips and flags.
 
-    Of the filters those on people, dates, tags and flags count; all criteria are in it. Lists are JSON texts, in the
-    order in which the answers were shown; a better answer that was written with it stands behind them.
+    Of the filters those on people, pauses, dates, tags and flags count; all criteria are in it. Lists are JSON texts,
+    in the order in which the answers were shown; a better answer that was written with it stands behind them.
     """
-    last = 0
+    last, paused = 0, paused_here(dataset) if filters.paused == UNPAUSED else ()
     acts = Judgment.objects.visible().filter(dataset=dataset, purpose=Judgment.Purpose.VOTE)
     acts = acts.filter(state__in=[*Judgment.STANDING, Judgment.State.SKIPPED]).order_by("pk")
     acts = acts.select_related("comparison__prompt", "annotator").defer("comparison__prompt__html")
@@ -28,7 +29,7 @@ def judged(dataset, filters, left_out):
         responses = Response.objects.defer("html").in_bulk({pk for pks in shown.values() for pk in pks})
         flagged = set(flagged_among(some)) if filters.flags == UNFLAGGED else ()
         for act in some:
-            if reason := kept_out(act, filters, flagged):
+            if reason := kept_out(act, filters, flagged, paused):
                 left_out[reason] += 1
             else:
                 yield rows.Judged(
@@ -50,12 +51,14 @@ def flagged_among(acts):
     return flags.values_list("comparison", flat=True)
 
 
-def kept_out(act, filters, flagged):
+def kept_out(act, filters, flagged, paused=()):
     """Why an act is not asked for, or None."""
     if filters.tags and not set(filters.tags) & set(act.comparison.prompt.tags):
         return "tag"
     if filters.annotators and name_of(act) not in filters.annotators:
         return "annotator"
+    if act.annotator_id in paused:
+        return "paused"
     if (filters.since and act.decided_at < filters.since) or (filters.until and act.decided_at >= filters.until):
         return "date"
     return "flagged" if act.comparison_id in flagged else None
@@ -80,6 +83,7 @@ def columns(act, shown, choices, ratings):
         "verdict": act.verdict or ("flag" if act.flag else "skip" if skipped else ""),
         "flag": act.flag,
         "surplus": act.surplus,
+        "guideline": act.guideline,
         "reasons": as_json(said.get("reasons", [])),
         "reason": said.get("reason", ""),
         "note": said.get("note", ""),

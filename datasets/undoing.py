@@ -5,6 +5,7 @@ from itertools import islice
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from datasets.changes import Kind, log
 from datasets.models import Comparison, Import, Judgment, Prompt, Response
 
 AT_ONCE = 200
@@ -20,7 +21,7 @@ class CannotUndo(Exception):
         self.reason = reason
 
 
-def undo_import(run):
+def undo_import(run, by=None):
     """Remove all that an import brought; its row stays as a record. Raises CannotUndo, and then nothing has changed."""
     if run.state not in (Import.State.DONE, Import.State.UNDOING):
         raise CannotUndo("not_stored")
@@ -36,15 +37,17 @@ def undo_import(run):
     except CannotUndo:
         release(run)
         raise
-    finish(run)
+    finish(run, by)
 
 
-def finish(run):
+def finish(run, by=None):
     """Remove what nobody can reach any more; safe to repeat."""
     for ids in prompts_touched(run):
         with transaction.atomic():
             remove(run, ids)
-    Import.objects.filter(pk=run.pk).update(state=Import.State.UNDONE)
+    with transaction.atomic():
+        if Import.objects.filter(pk=run.pk, state=Import.State.UNDOING).update(state=Import.State.UNDONE):
+            log(Kind.IMPORT, run, run.pk, "undone", by=by, dataset=run.dataset)
     run.refresh_from_db()
 
 

@@ -6,8 +6,10 @@ from datasets import (
     flag_views,
     following_views,
     gold_views,
+    guideline_views,
     import_views,
     job_views,
+    log_views,
     views,
 )
 
@@ -33,6 +35,9 @@ urlpatterns = [
     path("<slug:slug>/gold/<int:pk>/", gold_views.gold_page, name="gold-one"),
     path("<slug:slug>/people/", following_views.annotator_list, name="annotators"),
     path("<slug:slug>/people/record/", following_views.record_page, name="record"),
+    path("<slug:slug>/guideline/", guideline_views.guideline_list, name="guidelines"),
+    path("<slug:slug>/log/", log_views.dataset_log, name="log"),
+    path("<slug:slug>/log.csv", log_views.dataset_log_file, name="log-file"),
     path("<slug:slug>/flags/", flag_views.flag_list, name="flags"),
     path("<slug:slug>/export/", export_views.export_page, name="exports"),
     path("<slug:slug>/export/<slug:name>/", export_views.export_file, name="export"),

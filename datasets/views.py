@@ -61,7 +61,7 @@ def dataset_page(request, dataset):
 def dataset_settings(request, dataset):
     form = SettingsForm(request.POST or None, instance=dataset)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        form.save(by=request.user)
         messages.success(request, _("Saved."))
         return redirect("dataset", dataset.slug)
     status = 422 if form.errors else 200
@@ -73,7 +73,7 @@ def dataset_delete(request, dataset):
     """Delete for good, once the name is typed; an export is offered first."""
     form = DeleteForm(dataset, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        delete_dataset(dataset)
+        delete_dataset(dataset, request.user)
         messages.success(request, _("%(name)s was deleted.") % {"name": dataset})
         return redirect("datasets")
     context = {

@@ -12,10 +12,13 @@ from playwright.sync_api import expect
 from annotate import practice
 from annotate.forms import Act
 from annotate.judging import record, undo
+from annotate.pauses import pause
 from annotate.queue import next_judgment
 from datasets import columns, imports, tasks
 from datasets.bundles import Settings, make_bundle
+from datasets.changes import Kind, log
 from datasets.gold import make_gold
+from datasets.guidelines import renew
 from datasets.models import Dataset, Import, Job, Judgment
 from tests.browsing import press, ready, until
 from tests.conftest import wide
@@ -246,7 +249,7 @@ def every_page(make_dataset, alice, bob, admin):
     undo(reopened, 1)
     record(next_judgment(alice, make_dataset(wide(1), "finished")), 0, "left")
     next_judgment(bob, make_dataset(wide(1), "elsewhere"))
-    for slug, state in (("empty", "open"), ("paused", "paused"), ("closed", "closed"), ("archived", "archived")):
+    for slug, state in (("empty", "open"), ("halted", "paused"), ("closed", "closed"), ("archived", "archived")):
         Dataset.objects.create(slug=slug, state=state)
     Dataset.objects.filter(slug="code").update(guideline="# Look for\n\n1. truth\n2. `code` that runs")
     judged = [
@@ -257,6 +260,14 @@ def every_page(make_dataset, alice, bob, admin):
     record(next_judgment(alice, dataset), 0, "tie")
     vote = Judgment.objects.filter(annotator=alice, dataset=dataset).get().pk
     prompt, run = dataset.prompts.earliest("pk").pk, Import.objects.latest("pk").pk
+    pause(alice, make_dataset(wide(1), "resting"), admin)
+    pause(bob, dataset, admin)
+    record(next_judgment(alice, make_dataset(wide(1), "versions", overlap=2)), 0, "left")
+    guided = Dataset.objects.get(slug="versions")
+    for text in ("# Look for\n\n1. truth\n2. `code` that runs", "# Look for\n\n1. truth, above all"):
+        guided.guideline = text
+        guided.save()
+        log(Kind.GUIDELINE, "guideline", *renew(guided, admin), by=admin, dataset=guided)
     for _ in range(2):
         make_bundle(dataset, Settings(), "admin")
     failed = Job.objects.create(kind="check", state="failed", error="unexpected")
@@ -274,7 +285,7 @@ def every_page(make_dataset, alice, bob, admin):
         "all done": (alice, "/annotate/finished/", 200),
         "in other hands": (alice, "/annotate/elsewhere/", 200),
         "nothing yet": (alice, "/annotate/empty/", 200),
-        "paused": (alice, "/annotate/paused/", 200),
+        "paused": (alice, "/annotate/halted/", 200),
         "closed": (alice, "/annotate/closed/", 200),
         "archived datasets": (admin, "/datasets/?archived", 200),
         "datasets": (admin, "/datasets/", 200),
@@ -316,7 +327,14 @@ def every_page(make_dataset, alice, bob, admin):
         "question": (admin, "/datasets/all/question/", 200),
         "question of an order": (admin, "/datasets/rank/question/", 200),
         "question refused": (admin, "/datasets/rank/question/", 200, mistake_the_question),
-        "settings": (admin, "/datasets/demo/settings/", 200),
+        "settings": (admin, "/datasets/versions/settings/", 200),
+        "log": (admin, "/datasets/versions/log/", 200),
+        "log of everything": (admin, "/people/log/", 200),
+        "versions of a guideline": (admin, "/datasets/versions/guideline/", 200),
+        "a changed guideline": (alice, "/annotate/versions/guideline/", 200),
+        "told of a changed guideline": (alice, "/annotate/versions/", 200),
+        "a paused person": (alice, "/annotate/resting/", 200),
+        "record of one": (admin, "/datasets/demo/people/record/?person=account%3Abob", 200),
         "export": (admin, "/datasets/demo/export/", 200),
         "export preview": (admin, "/datasets/demo/export/?format=dpo&mode=majority", 200),
         "bundle": (admin, "/datasets/demo/bundles/2/?with=1", 200),

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datasets.choosing import EVERY, MAJORITY, SOFT, UNFLAGGED, Filters
+from annotate.models import Membership, User
+from datasets.choosing import EVERY, MAJORITY, SOFT, UNFLAGGED, UNPAUSED, Filters
 from datasets.exports import Export
 from datasets.models import Choice, Comparison, Judgment, Response
 from tests.test_export import DIALECTS, LABELS, PREFERENCES, SFT, TABLES, heard, lines_of, reconcile
@@ -18,6 +19,7 @@ from tests.test_export import DIALECTS, LABELS, PREFERENCES, SFT, TABLES, heard,
 pytestmark = pytest.mark.django_db
 
 PEOPLE = ("ann", "bob", "cid", "dan")
+PAUSED = "cid"  # the only one with an account
 TAGS = ("x", "y")
 PAIRS = list(itertools.combinations(range(4), 2))
 VOTES_COUNTED = {"votes_chosen", "votes_total"}
@@ -66,6 +68,7 @@ filters = st.builds(
     min_votes=st.sampled_from([1, 1, 1, 2, 3]),
     tags=st.sampled_from([(), (), (), TAGS[:1], TAGS]),
     flags=st.sampled_from(["", UNFLAGGED]),
+    paused=st.sampled_from(["", "", UNPAUSED]),
     balanced=st.booleans(),
 )
 
@@ -88,6 +91,8 @@ class World:
         self.rows = [row | {"instruction": f"{row['instruction']} {n}"} for n, row in enumerate(rows)]
         self.dataset = make_dataset(self.rows, slug=slug)
         self.prompts = list(self.dataset.prompts.order_by("pk"))
+        self.account, _ = User.objects.get_or_create(username=PAUSED)
+        Membership.objects.create(user=self.account, dataset=self.dataset, paused_at=day(1))
         self.said, self.flagged, self.acts = defaultdict(list), set(), []
         for number, pair in flags:
             if found := self.comparison(number, pair):
@@ -108,7 +113,8 @@ class World:
 
     def judgment(self, comparison, answers, who, verdict, **known):
         order, at = [answer.pk for answer in answers], day(1 + PEOPLE.index(who))
-        known = {"state": Judgment.State.SAVED, "decided_at": at, "imported_by": who, **known}
+        by = {"annotator": self.account} if who == PAUSED else {"imported_by": who}
+        known = {"state": Judgment.State.SAVED, "decided_at": at, **by, **known}
         return Judgment.objects.create(
             comparison=comparison, dataset=self.dataset, order=order, verdict=verdict, **known
         )
@@ -136,11 +142,12 @@ class World:
         self.said[criterion].append(Said(number, frozenset(pair), who, (chosen.text, rejected.text), strength))
 
     def is_asked(self, filters, number, pair, who):
-        """Whether the filters on prompts, people, dates and flags let an act through."""
+        """Whether the filters on prompts, people, pauses, dates and flags let an act through."""
         at, tags = day(1 + PEOPLE.index(who)), self.rows[number].get("tags", [])
         return not (
             (filters.tags and set(tags).isdisjoint(filters.tags))
             or (filters.annotators and who not in filters.annotators)
+            or (filters.paused and who == PAUSED)
             or (filters.since and at < filters.since)
             or (filters.until and at >= filters.until)
             or (filters.flags and (number, tuple(sorted(pair))) in self.flagged)

@@ -443,7 +443,7 @@ def test_the_pages_of_a_list_hold_each_judgment_once(client, admin, thousands, d
     client.force_login(admin)
     address, seen = "/datasets/many/judgments/?person=account%3Aalice", []
     while address:
-        with django_assert_max_num_queries(10):
+        with django_assert_max_num_queries(11):
             page = read(client.get(address))
         seen += hrefs(page)
         more = [link["href"] for link in page.all("a", **{"class": "button"}) if link.text == "More"]

@@ -151,6 +151,13 @@ def paused(dataset, alice, bob):
     return judgment
 
 
+def the_person_is_paused(dataset, alice, bob):
+    """Their lease is not given back yet."""
+    judgment = next_judgment(alice, dataset)
+    Membership.objects.filter(user=alice, dataset=dataset).update(paused_at=timezone.now())
+    return judgment
+
+
 # (what there is, how far the form's revision is off, verdict, whether the short way does it)
 SCENARIOS = [
     (plain, 0, "left", True), (plain, 0, "tie", True), (plain, 0, "both_bad", True), (plain, 0, "skip", False),
@@ -162,7 +169,7 @@ SCENARIOS = [
     (with_leases_half_over, 0, "left", True), (with_leases_half_over, 0, "skip", False),
     (nothing_left, 0, "left", True), (barred_from_the_next, 0, "left", True), (skipped_the_next, 0, "left", True),
     (skipped_a_day_ago, 0, "left", True), (flagged_meanwhile, 0, "left", True), (back_behind, 0, "left", True),
-    (paused, 0, "left", False),
+    (paused, 0, "left", False), (the_person_is_paused, 0, "left", True),
 ]  # fmt: skip
 
 

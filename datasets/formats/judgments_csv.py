@@ -6,8 +6,9 @@ LABEL = "Every judgment (CSV)"
 FILE = "csv"
 WRITES = Judged
 COLUMNS = (
-    "judgment", "comparison", "annotator", "decided_at", "seconds", "verdict", "flag", "surplus", "reasons", "reason",
-    "note", "tags", "system", "turns", "instruction", "input", "responses", "sources", "choices", "ratings", "said",
+    "judgment", "comparison", "annotator", "decided_at", "seconds", "verdict", "flag", "surplus", "guideline",
+    "reasons", "reason", "note", "tags", "system", "turns", "instruction", "input", "responses", "sources", "choices",
+    "ratings", "said",
 )  # fmt: skip
 
 

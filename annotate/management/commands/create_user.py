@@ -3,8 +3,10 @@ import sys
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from annotate.models import User
+from datasets.changes import Kind, log
 
 
 class Command(BaseCommand):
@@ -20,12 +22,17 @@ class Command(BaseCommand):
         if not password:
             raise CommandError("There is no password on stdin.", returncode=2)
         user = User.objects.filter(username=name).first() or User(username=name)
-        created = user.pk is None
+        created, was = user.pk is None, None if user.pk is None else user.role
         user.role = role
         user.set_password(password)
         try:
             user.full_clean()
         except ValidationError as error:
             raise CommandError("; ".join(error.messages), returncode=2) from None
-        user.save()
+        with transaction.atomic():
+            user.save()
+            if was != role:
+                log(Kind.PERSON, name, was, role)
+            if not created:
+                log(Kind.PERSON, name, None, "password")
         self.stdout.write(json.dumps({"user": name, "role": role, "created": created}, ensure_ascii=False))

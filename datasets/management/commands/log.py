@@ -1,0 +1,29 @@
+import json
+
+from django.core.management.base import BaseCommand, CommandError
+
+from datasets.logbook import LogFilter, rows_of
+from datasets.management.commands.export_dataset import in_options
+from datasets.models import Change, Dataset
+
+
+class Command(BaseCommand):
+    help = "Print who changed what, newest first, as JSON Lines: of a dataset (also of one that was deleted), or all."
+
+    def add_arguments(self, parser):
+        parser.add_argument("slug", nargs="?", help="the dataset's short name")
+        parser.add_argument("--kind", help=", ".join(Change.Kind.values))
+        parser.add_argument("--person", metavar="NAME", help="who did it, or whom it concerns")
+
+    def handle(self, slug, kind, person, **options):
+        changes = Change.objects.filter(slug=slug) if slug else Change.objects.all()
+        if slug and not changes.exists() and not Dataset.objects.filter(slug=slug).exists():
+            raise CommandError(f"There is no dataset {slug}, nor was there one.", returncode=2)
+        form = LogFilter({"kind": kind or "", "person": person or ""})
+        if not form.is_valid():
+            raise CommandError(in_options(form), returncode=2)
+        printed = 0
+        for row in rows_of(form.kept(changes)):
+            self.stdout.write(json.dumps(row, ensure_ascii=False))
+            printed += 1
+        self.stdout.write(json.dumps({"dataset": slug, "changes": printed}))

@@ -1,0 +1,129 @@
+"""A guideline has versions: what makes one, which a judgment was made under, what differs, who is told."""
+
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.test import Client
+
+from annotate.judging import record
+from annotate.queue import next_judgment
+from datasets.exports import Export
+from datasets.guidelines import changed_since
+from datasets.models import Dataset, Guideline, Judgment
+from tests.conftest import wide
+from tests.test_log import settings_of
+
+pytestmark = pytest.mark.django_db
+
+
+def signed_in(user):
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def numbers():
+    return list(Guideline.objects.order_by("number").values_list("number", "text"))
+
+
+STEPS = [  # one after the other: (what is set, the newest version after it)
+    ("--overlap=2", 0),
+    ("--criteria=facts\ntone", 0),
+    ("--guideline=Be fair.", 1),
+    ("--guideline=Be fair.", 1),
+    ("--name=Other", 1),
+    ("--criteria=facts: are right\ntone", 2),
+    ("--criteria=facts: are right\nclarity", 2),
+    ("--guideline=", 3),
+    ("--criteria=", 4),
+    ("--guideline=Be fair.\n\nAgain.", 5),
+    ("--guideline=Be fair.\r\n\r\nAgain.", 5),
+]
+
+
+def test_each_change_of_what_is_written_makes_a_version_and_nothing_else_does(pairs, run_command):
+    for setting, number in STEPS:
+        assert run_command("set_dataset", "demo", setting)[0] == 0
+        newest = Guideline.objects.first()
+        assert (Dataset.objects.get().guideline_number, newest.number if newest else 0) == (number, number), setting
+    assert [text for _number, text in numbers()] == ["Be fair.", "Be fair.", "", "", "Be fair.\n\nAgain."]
+
+
+def test_a_judgment_keeps_the_number_that_it_was_made_under(make_dataset, alice, run_command):
+    dataset = make_dataset(wide(4))
+    for text in (None, "One.", "Two."):
+        if text:
+            run_command("set_dataset", "demo", f"--guideline={text}")
+        judgment = next_judgment(alice, Dataset.objects.get())
+        record(judgment, 0, "left")
+    assert list(Judgment.objects.order_by("pk").values_list("guideline", flat=True)) == [0, 1, 2]
+    table = b"".join(Export(dataset, "judgments-csv").lines()).decode().splitlines()
+    column = table[0].replace('"', "").split(",").index("guideline")
+    assert [row.split(",")[column] for row in table[1:]] == ["0", "1", "2"]
+
+
+def test_the_page_shows_two_versions_word_by_word_with_how_many_judged_under_each(pairs, admin, alice):
+    boss = signed_in(admin)
+    assert "There is no guideline yet." in boss.get("/datasets/demo/guideline/").content.decode()
+    record(next_judgment(alice, pairs), 0, "left")
+    for text in ("Choose the *better* answer.", "Choose the shorter answer.", "Choose."):
+        boss.post("/datasets/demo/settings/", settings_of(pairs, guideline=text))
+        record(next_judgment(alice, Dataset.objects.get()), 0, "left")
+    record(next_judgment(alice, Dataset.objects.get()), 0, "left")
+    page = boss.get("/datasets/demo/guideline/?old=1&new=2")
+    shown = [(version.number, version.made_by, judgments) for version, judgments in page.context["versions"]]
+    assert shown == [(3, admin, 2), (2, admin, 1), (1, admin, 1)]
+    assert "1 judgment was made before there was a version." in page.content.decode()
+    assert "Choose the <em><mark>better</mark></em> answer." in page.content.decode()
+    assert "Choose the <mark>shorter </mark>answer." in page.content.decode()
+    newest = boss.get("/datasets/demo/guideline/").context
+    assert (newest["old"].number, newest["new"].number) == (2, 3)
+    assert "old" not in boss.get("/datasets/demo/guideline/?new=1").context
+    assert boss.get("/datasets/demo/guideline/?old=1&new=9").status_code == 404
+    assert boss.get("/datasets/demo/guideline/?new=x").status_code == 400
+
+
+def test_the_page_of_a_judgment_names_the_version(pairs, admin, alice, run_command):
+    record(next_judgment(alice, pairs), 0, "left")
+    run_command("set_dataset", "demo", "--guideline=One.")
+    record(next_judgment(alice, Dataset.objects.get()), 0, "left")
+    pages = [
+        signed_in(admin).get(f"/datasets/demo/judgments/{pk}/").content.decode()
+        for pk in Judgment.objects.order_by("pk").values_list("pk", flat=True)
+    ]
+    link = '<a href="/datasets/demo/guideline/?new=1">version 1</a>'
+    assert [link in page for page in pages] == [False, True]
+
+
+def test_who_judged_before_a_change_is_told_of_it_and_nobody_else(pairs, alice, bob, run_command):
+    def tells(person):
+        pages = [signed_in(person).get(f"/annotate/demo/{page}") for page in ("", "guideline/")]
+        told = ["after you last judged here." in page.content.decode() for page in pages]
+        assert told == ["changed" in page.context and bool(page.context["changed"]) for page in pages]
+        assert told[0] == told[1] == ("(changed on " in pages[0].content.decode())
+        return told[0]
+
+    record(next_judgment(alice, pairs), 0, "left")
+    assert not tells(alice)
+    run_command("set_dataset", "demo", "--guideline=One.")
+    assert (tells(alice), tells(bob)) == (True, False)
+    record(next_judgment(alice, Dataset.objects.get()), 0, "left")
+    assert not tells(alice)
+
+
+def test_a_guideline_of_before_versions_becomes_the_first_and_tells_nobody(make_dataset, alice):
+    dataset = make_dataset(wide(2), guideline="Be\r\nfair.")
+    Dataset.objects.create(slug="criteria", criteria=[{"name": "facts", "guideline": "are right"}, {"name": "tone"}])
+    Dataset.objects.create(slug="nothing", criteria=[{"name": "tone", "guideline": ""}])
+    record(next_judgment(alice, dataset), 0, "left")
+    for _ in range(2):
+        import_module("datasets.migrations.0013_guideline_versions").first_versions(apps, None)
+    found = Guideline.objects.order_by("dataset").values_list("dataset__slug", "number", "text", "criteria")
+    assert sorted(found) == [
+        ("criteria", 1, "", [{"name": "facts", "guideline": "are right"}]),
+        ("demo", 1, "Be\nfair.", []),
+    ]
+    assert dict(Dataset.objects.values_list("slug", "guideline_number")) == {"demo": 1, "criteria": 1, "nothing": 0}
+    assert Judgment.objects.get().guideline == 0
+    assert changed_since(Dataset.objects.get(slug="demo"), alice) is None
