@@ -12,8 +12,8 @@ DRAWS = 200
 
 def information_gain(first, second, strengths):
     """How many bits one judgment of each pair is expected to tell about the order of the sources: the mutual
-    information of its outcome with "which of the two is stronger", summed over all pairs of sources (Lindley 1956, "On a
-    measure of the information provided by an experiment"; for choices Houlsby et al. 2011 and Mikhailiuk et al. 2020,
+    information of its outcome with "which of the two is stronger", summed over all pairs of sources (Lindley 1956, "On
+    a measure of the information provided by an experiment"; for choices Houlsby et al. 2011 and Mikhailiuk et al. 2020,
     "Active sampling for pairwise comparisons"). To the first order in how much one judgment moves each lead.
 
     first, second: codes of sources, places in `strengths.source`. Of pairs in different components: infinitely many.
