@@ -97,6 +97,14 @@ def test_reliability_is_how_often_somebody_is_right():
     assert np.abs(found.reliability - truth).mean() < 0.06
 
 
+def test_votes_of_the_careless_weigh_little():
+    made = crowd(9, [HONEST] * 20 + [CARELESS] * 3, judgments=120)
+    weights = reliability(made.votes).weights([0, 1, 20, 21, 22, 99])
+    assert weights[:2].min() > 0.3
+    assert weights[2:5].max() < 0.1
+    assert weights[5] == 0.5
+
+
 def test_a_name_is_only_a_name():
     made = crowd(3, [HONEST] * 12 + [LEFT])
     swapped = made.votes.only(np.random.default_rng(1).permutation(len(made.votes)))
