@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import judging, next_cost, page
+from bench import analyze, judging, next_cost, page
 from bench.common import measured, say, text, wide_rows
 
 SMALL, LARGE = 10_000, 200_000
@@ -52,7 +52,7 @@ def memory(environment, database, folder):
         say(f"{name}-memory", database, LARGE, peaks[name, LARGE], "MiB", f"{name}-memory at {SMALL} rows", ratio)
 
 
-BENCHES = {"memory": memory, "judging": judging.run, "next": next_cost.run, "page": page.run}
+BENCHES = {"memory": memory, "judging": judging.run, "next": next_cost.run, "page": page.run, "analyze": analyze.run}
 
 
 def databases(folder):

@@ -3,7 +3,7 @@
 import krippendorff
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyze.maths.agreement import (
@@ -59,6 +59,7 @@ def test_where_nobody_judged_the_same_nothing_is_said():
     assert agreement([1, 1], ["a", "b"], [1, 1]).percent == 1
 
 
+@settings(deadline=None)
 @given(VOTES, st.sampled_from([NOMINAL, INTERVAL, ORDINAL]))
 def test_alpha_of_the_bootstrap_is_the_librarys(votes, level):
     once = {(unit, person): value for unit, person, value in votes}
@@ -111,6 +112,7 @@ def test_parts_are_told_apart():
     assert (found["tone"].percent, found["fact"].percent) == (1, 0)
 
 
+@settings(deadline=None)
 @given(VOTES)
 def test_couples_are_those_of_a_plain_loop(votes):
     unit, person = [vote[0] for vote in votes], [vote[1] for vote in votes]

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from django.conf import settings
-from hypothesis import given
+from django.conf import settings as project
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -16,7 +16,7 @@ CHOICES = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd"), s
 
 
 def test_the_primers_table_digit_for_digit():
-    lines = (settings.BASE_DIR / "datasets/demo/travel.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (project.BASE_DIR / "datasets/demo/travel.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     found = counts([row["chosen"] for row in rows], [row["rejected"] for row in rows])
     table = dict(zip(found.item, zip(found.chosen, found.rejected, found.judged, strict=True), strict=True))
@@ -24,6 +24,7 @@ def test_the_primers_table_digit_for_digit():
     assert list(found.item) == ["马尔代夫", "夏威夷", "巴厘岛", "巴哈马"], "the most judged first"
 
 
+@settings(deadline=None)
 @given(CHOICES)
 def test_every_choice_is_counted_once_on_each_side(rows):
     chosen, rejected, strength = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])

@@ -6,19 +6,9 @@ import pytest
 from analyze.maths.noisy import MINIMUM, reliability
 from analyze.maths.people import people
 from analyze.maths.simulate import CARELESS, DRIFTS, HONEST, LEFT, LONGER, crowd
-from analyze.maths.strengths import strengths
 from analyze.maths.votes import Votes
 
 PLANTED = (CARELESS, LEFT, LONGER, DRIFTS)
-
-
-def chances(made):
-    """What the strengths of the sources say of each vote's pair."""
-    votes = made.votes
-    first, second = made.sources[votes.pair].T
-    won = votes.vote >= 0
-    found = strengths(np.where(won, first, second), np.where(won, second, first), np.abs(votes.vote))
-    return found.chance(first, second)
 
 
 def test_rates_by_hand():
@@ -65,7 +55,7 @@ def test_planted_people_come_first_and_honest_ones_are_not_marked():
     marked, top, seeds = 0, 0, 12
     for seed in range(seeds):
         made = crowd(seed, [HONEST] * 40 + list(PLANTED), spread=3.0, gold=0.2)
-        found = people(made.votes, chances(made))
+        found = people(made.votes, made.chance())
         assert found.is_marked[:40].sum() <= 2
         marked += found.is_marked[:40].sum()
         top += len(set(found.order[:4]) & {40, 41, 42, 43})
@@ -82,7 +72,7 @@ def test_careless_people_are_found():
     seeds = 12
     for seed in range(seeds):
         made = crowd(100 + seed, [HONEST] * 40 + [CARELESS] * 10)
-        found = reliability(made.votes, chances(made)).careless_probability > 0.5
+        found = reliability(made.votes, made.chance()).careless_probability > 0.5
         found_right += found[40:].sum()
         found_all += found.sum()
     assert found_right / (10 * seeds) >= 0.85
@@ -105,6 +95,14 @@ def test_reliability_is_how_often_somebody_is_right():
     truth = np.bincount(votes.annotator[votes.vote != 0], right) / np.bincount(votes.annotator[votes.vote != 0])
     assert np.corrcoef(found.reliability, truth)[0, 1] > 0.6
     assert np.abs(found.reliability - truth).mean() < 0.06
+
+
+def test_votes_of_the_careless_weigh_little():
+    made = crowd(9, [HONEST] * 20 + [CARELESS] * 3, judgments=120)
+    weights = reliability(made.votes).weights([0, 1, 20, 21, 22, 99])
+    assert weights[:2].min() > 0.3
+    assert weights[2:5].max() < 0.1
+    assert weights[5] == 0.5
 
 
 def test_a_name_is_only_a_name():

@@ -55,6 +55,14 @@ class Reliability:
     minimum: int = MINIMUM
     marked_at: float = MARKED_AT
 
+    def weights(self, annotator):
+        """What each vote in a column of annotators should weigh, 0 to 1 for the most reliable: log-odds of being right
+        (Nitzan and Paroush 1982, "Optimal decision rules in uncertain dichotomous choice situations"). 0.5 where the
+        annotator is not known."""
+        odds = np.log(np.clip(self.reliability, 0.5, 0.99) / (1 - np.clip(self.reliability, 0.5, 0.99)))
+        weight = dict(zip(self.annotator.tolist(), odds / max(odds.max(initial=0), 1e-9), strict=True))
+        return np.array([weight.get(name, 0.5) for name in np.asarray(annotator).tolist()])
+
 
 @dataclass(frozen=True)
 class _Sheet:

@@ -4,8 +4,7 @@ import numpy as np
 
 from analyze.maths.intervals import LEVEL
 
-DRAWS = 4000
-AT_ONCE = 64
+DRAWS = 2000
 
 
 def rank_intervals(strengths, covariance):

@@ -21,6 +21,26 @@ class Crowd:
     sources: np.ndarray
     strengths: np.ndarray
 
+    def chance(self):
+        """For each vote, what the strengths of the sources, fitted to all votes, say of its pair's first answer."""
+        from analyze.maths.strengths import strengths
+
+        first, second = self.sources[self.votes.pair].T
+        won = self.votes.vote >= 0
+        found = strengths(np.where(won, first, second), np.where(won, second, first), np.abs(self.votes.vote))
+        return found.chance(first, second)
+
+
+def choices(rng, truth, n, tie=None):
+    """Columns of n choices between random pairs of sources of these strengths, by Davidson's model."""
+    first = rng.integers(0, len(truth), n)
+    second = (first + rng.integers(1, len(truth), n)) % len(truth)
+    lead = truth[first] - truth[second]
+    odds = np.stack([np.exp(lead / 2), np.full(n, 0.0 if tie is None else np.exp(tie)), np.exp(-lead / 2)])
+    outcome = (rng.random(n) > np.cumsum(odds / odds.sum(0), axis=0)).sum(0)
+    lost = outcome == 2
+    return np.where(lost, second, first), np.where(lost, first, second), (outcome != 1).astype(int)
+
 
 def crowd(
     seed, behaviour, *, judgments=50, overlap=3, gold=0.1, repeats=0.1, ties=0.15, spread=2.3, sources=4, skill=0.25
@@ -132,3 +152,50 @@ def _sharpened(wanted):
     spreads = np.linspace(0.1, 30, 300)
     found = [(1 / (1 + np.exp(-sizes * spread))).mean() for spread in spreads]
     return spreads[int(np.argmin(np.abs(np.array(found) - wanted)))]
+
+
+def asked(truth, judgments, *, seed=0, at_once=20, choose=None):
+    """(correlation of ranks after each batch, judgments until then) when pairs of sources of these strengths are
+    judged: drawn at random, or by `choose(first, second, strengths, n)`; where that returns none, nothing more is."""
+    from scipy.stats import spearmanr
+
+    from analyze.maths.strengths import strengths
+
+    rng = np.random.default_rng(seed)
+    size = len(truth)
+    pairs = np.array([(a, b) for a in range(size) for b in range(a + 1, size)])
+    chosen, rejected, found = np.zeros(0, int), np.zeros(0, int), None
+    correlations, counts = [], []
+    while len(chosen) < judgments:
+        batch = pairs[rng.integers(0, len(pairs), at_once)]
+        if found is None:  # so that every source is known from the start
+            batch = np.stack([np.arange(size), (np.arange(size) + 1) % size], axis=1)
+        elif choose:
+            place = np.argsort(found.source)
+            picked = choose(place[pairs[:, 0]], place[pairs[:, 1]], found, at_once)
+            if not len(picked):
+                break
+            batch = pairs[picked]
+        first, second = batch.T
+        won = rng.random(len(batch)) < 1 / (1 + np.exp(truth[second] - truth[first]))
+        chosen = np.append(chosen, np.where(won, first, second))
+        rejected = np.append(rejected, np.where(won, second, first))
+        found = strengths(chosen, rejected)
+        correlations.append(spearmanr(truth[found.source], found.strength).statistic)
+        counts.append(len(chosen))
+    return np.array(correlations), np.array(counts)
+
+
+def judgments_needed(choose, *, sources, spread, judgments, seeds, at_once=20):
+    """(judgments at random, judgments chosen) for the same correlation of ranks: that which random asking reaches on
+    average over seeds with three quarters of `judgments`."""
+    counts = np.arange(sources, judgments, at_once)
+    curves = np.zeros((2, len(counts)))
+    for seed in range(seeds):
+        truth = np.random.default_rng(seed).normal(0, spread, sources)
+        for row, how in enumerate((None, choose)):
+            correlations, n = asked(truth, judgments, seed=seed, at_once=at_once, choose=how)
+            curves[row] += np.interp(counts, n, correlations) / seeds
+    wanted = np.interp(0.75 * judgments, counts, curves[0])
+    reached = np.flatnonzero(curves[1] >= wanted)
+    return 0.75 * judgments, float(counts[reached[0]]) if len(reached) else np.inf

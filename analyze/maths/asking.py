@@ -1,0 +1,159 @@
+"""What to ask next, when to stop, and how much is left to ask."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analyze.maths.intervals import LEVEL, Z
+
+ALIKE = 0.15  # log-odds: sources closer than that (a choice of 54 to 46) are as good as equal
+DRAWS = 200
+
+
+def information_gain(first, second, strengths):
+    """How many bits one judgment of each pair is expected to tell about the order of the sources: the mutual
+    information of its outcome with "which of the two is stronger", summed over all pairs of sources (Lindley 1956, "On
+    a measure of the information provided by an experiment"; for choices Houlsby et al. 2011 and Mikhailiuk et al. 2020,
+    "Active sampling for pairwise comparisons"). To the first order in how much one judgment moves each lead.
+
+    first, second: codes of sources, places in `strengths.source`. Of pairs in different components: infinitely many.
+    """
+    from scipy.special import ndtr
+
+    size = len(strengths.source)
+    one, other = np.triu_indices(size, 1)
+    lead, error = leads(one, other, strengths)
+    chance = ndtr(lead / error)
+    bits = np.exp(-((lead / error) ** 2)) / (2 * np.pi) / (2 * np.log(2) * chance * (1 - chance) + 1e-9)
+    weights = np.zeros((size, size))
+    weights[one, other] = weights[other, one] = -bits / error**2
+    weights[np.diag_indices(size)] = -weights.sum(1)
+    moved = strengths.covariance @ weights @ strengths.covariance
+    own = np.diag(moved)
+    lead, error = leads(first, second, strengths)
+    outcome = _variance(lead)
+    gain = outcome / (1 + outcome * error**2) * (own[first] + own[second] - 2 * moved[first, second])
+    return np.where(strengths.component[first] != strengths.component[second], np.inf, gain)
+
+
+def worth_asking(first, second, strengths, level=LEVEL, alike=ALIKE):
+    """Which pairs are still open: neither is it sure which is the stronger, nor that they are as good as equal."""
+    lead, error = leads(first, second, strengths)
+    apart = strengths.component[first] != strengths.component[second]
+    return apart | ~(_is_sure(lead, error, level) | _is_alike(lead, error, level, alike))
+
+
+def next_pairs(first, second, strengths, n):
+    """The places of the n pairs to ask next, a place as often as it is to be asked, none where nothing is open: those
+    that are open, by their information gain, where each one chosen counts as judged for the next."""
+    first, second = np.asarray(first), np.asarray(second)
+    is_open = worth_asking(first, second, strengths)
+    chosen = []
+    while is_open.any() and len(chosen) < n:
+        gain = np.where(is_open, information_gain(first, second, strengths), -1)
+        chosen.append(int(gain.argmax()))
+        if np.isinf(gain[chosen[-1]]):
+            is_open[chosen[-1]] = False
+        strengths = _judged(first[chosen[-1]], second[chosen[-1]], strengths)
+    return np.array(chosen, int)
+
+
+def _judged(first, second, strengths):
+    """The strengths as sure as they are after one more judgment of a pair, whatever it says (Sherman and Morrison
+    1950)."""
+    lead, error = leads([first], [second], strengths)
+    pull = strengths.covariance[:, first] - strengths.covariance[:, second]
+    weight = _variance(lead[0])
+    smaller = strengths.covariance - np.outer(pull, pull) * weight / (1 + weight * error[0] ** 2)
+    return replace(strengths, covariance=smaller)
+
+
+def leads(first, second, strengths):
+    """(lead of the first, its standard error) of pairs."""
+    covariance, own = strengths.covariance, np.diag(strengths.covariance)
+    first, second = np.asarray(first), np.asarray(second)
+    variance = own[first] + own[second] - 2 * covariance[first, second]
+    return strengths.strength[first] - strengths.strength[second], np.sqrt(np.maximum(variance, 1e-12))
+
+
+@dataclass(frozen=True)
+class Sureness:
+    """Of each comparison: the chance that its first answer is the better one, by its votes and by what was expected,
+    and whether that is sure enough to ask nobody else."""
+
+    chance: np.ndarray
+    is_sure: np.ndarray
+    level: float
+
+
+def sureness(for_first, for_second, expected=None, *, weight=2.0, level=LEVEL):
+    """The Sureness of comparisons by their votes (a tie is half a vote for each): the Beta posterior of how many people
+    choose the first, of being more than half. `expected` is the predictor's chance for each, worth `weight` votes."""
+    from scipy.special import betainc
+
+    for_first, for_second = np.asarray(for_first, float), np.asarray(for_second, float)
+    expected = np.full(len(for_first), 0.5) if expected is None else np.asarray(expected, float)
+    a, b = for_first + weight * expected, for_second + weight * (1 - expected)
+    chance = 1 - betainc(a, b, 0.5)
+    return Sureness(chance, np.maximum(chance, 1 - chance) >= level, level)
+
+
+def uncertainty(chance):
+    """Bits that a judgment is expected to tell of each comparison, by a predictor's chance: the most informative first
+    is uncertainty sampling (Lewis and Gale 1994)."""
+    return _entropy(np.asarray(chance, float))
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """About how many more judgments make the order certain, where those are asked that tell the most; half of what may
+    come lies between `low` and `high`. `open_pairs` are the neighbours (codes) that are not told apart yet."""
+
+    judgments: int
+    low: int
+    high: int
+    open_pairs: tuple
+    level: float
+    alike: float
+
+
+def forecast(strengths, level=LEVEL, alike=ALIKE):
+    """The Forecast for the order of the largest component: each pair of neighbours that is open has to be asked until
+    its lead is sure, or sure to be less than `alike`. Leads are drawn from what they may be by now."""
+    inside = np.flatnonzero(strengths.component == 0)
+    above, below = inside[:-1], inside[1:]
+    lead, error = leads(above, below, strengths)
+    is_open = worth_asking(above, below, strengths, level, alike)
+    rng = np.random.default_rng(0)
+    drawn = lead[is_open] + error[is_open] * rng.standard_normal((DRAWS, is_open.sum()))
+    target = np.maximum(np.abs(drawn), alike) - np.where(np.abs(drawn) < alike, np.abs(drawn), 0)
+    target = np.maximum(target, alike / 2) / Z
+    chance = 1 / (1 + np.exp(-drawn))
+    needed = np.maximum(1 / target**2 - 1 / error[is_open] ** 2, 1) / (chance * (1 - chance))
+    low, middle, high = np.quantile(needed.sum(1), [0.25, 0.5, 0.75]) if is_open.any() else (0, 0, 0)
+    pairs = tuple((int(a), int(b)) for a, b in zip(above[is_open], below[is_open], strict=True))
+    return Forecast(*(int(np.ceil(n)) for n in (middle, low, high)), pairs, level, alike)
+
+
+def _is_sure(lead, error, level):
+    from scipy.special import ndtr
+
+    return ndtr(np.abs(lead) / error) >= level
+
+
+def _is_alike(lead, error, level, alike):
+    """The chance that the lead is less than `alike` (Kruschke 2018, "Rejecting or accepting parameter values")."""
+    from scipy.special import ndtr
+
+    return ndtr((alike - lead) / error) - ndtr((-alike - lead) / error) >= level
+
+
+def _variance(lead):
+    """Of an outcome, 1 or 0, at this lead."""
+    chance = 1 / (1 + np.exp(-lead))
+    return chance * (1 - chance)
+
+
+def _entropy(chance):
+    chance = np.clip(chance, 1e-12, 1 - 1e-12)
+    return -(chance * np.log2(chance) + (1 - chance) * np.log2(1 - chance))
