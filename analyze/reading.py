@@ -11,7 +11,7 @@ from django.db.models.functions import Length
 from analyze.maths.strengths import strengths
 from analyze.maths.votes import Votes
 from datasets.looking import Person
-from datasets.models import Choice, Gold, Judgment, Prompt, Response
+from datasets.models import Choice, Gold, Judgment, Prompt, Rating, Response
 
 AT_ONCE = 5000
 SAMPLE = 50_000  # choices whose texts are held in memory
@@ -106,6 +106,13 @@ class Data:
     def prompts_of(self, ids):
         """{id: instruction} of these prompts."""
         return dict(Prompt.objects.filter(pk__in=set(ids)).values_list("pk", "instruction"))
+
+    @cached_property
+    def stars(self):
+        """{(judgment, response): stars in all} of votes that give some."""
+        rows = Rating.objects.filter(judgment__in=Judgment.objects.votes().filter(dataset=self.dataset), criterion="")
+        found = rows.order_by().values_list("judgment", "response", "stars")
+        return {(judgment, response): stars for judgment, response, stars in found.iterator(AT_ONCE)}
 
     @cached_property
     def strengths(self):

@@ -8,7 +8,7 @@ from analyze.reading import Data
 from annotate.judging import record
 from annotate.queue import next_judgment
 from datasets.gold import make_gold
-from datasets.models import Judgment
+from datasets.models import Dataset, Judgment
 from tests.conftest import person, wide
 
 TRAVEL = [
@@ -128,6 +128,36 @@ def test_repeats_and_known_answers_are_no_choices(judged):
     data = Data(judged)
     assert len(data.choices) == Judgment.objects.votes().exclude(verdict="both_bad").count()
     assert data.said.again.sum() == Judgment.objects.filter(purpose="repeat").count()
+
+
+CIRCLE = [("a", "b"), ("b", "c"), ("c", "a")]
+
+
+def test_circles_opposite_votes_and_stars_that_say_otherwise_are_listed(make_dataset, run_command, alice):
+    said = [("eve", *pair) for pair in CIRCLE] + [("dan", "b", "a")]
+    rows = [{"prompt": "Which?", "chosen": won, "rejected": lost, "annotator": name} for name, won, lost in said]
+    dataset = make_dataset(rows)
+    make_dataset([{"prompt": "Who?", "responses": ["long", "short"]}], with_stars=True)
+    Dataset.objects.update(with_stars=True)
+    dataset.refresh_from_db()
+    judgment = next_judgment(alice, dataset)
+    while judgment and judgment.comparison.prompt.instruction != "Who?":
+        record(judgment, 0, "skip")
+        judgment = next_judgment(alice, dataset)
+    record(judgment, 0, "left", {"stars": [2, 5]})
+    found = analyzed(run_command, "demo")["contradictions"]
+    assert found["counts"] == {"within": 1, "across": 0, "opposites": 1, "stars": 1}
+    assert (found["within"][0]["annotator"], sorted(found["within"][0]["answers"])) == ("eve", ["a", "b", "c"])
+    assert len(found["within"][0]["judgments"]) == 3
+    opposite = found["opposites"][0]
+    assert {opposite["one"]: opposite["for_one"], opposite["other"]: opposite["for_other"]} == {"a": 1, "b": 1}
+    starred = found["stars"][0]
+    assert (starred["judgment"], starred["stars_chosen"], starred["stars_rejected"]) == (judgment.pk, 2, 5)
+
+
+def test_the_forecast_names_what_is_still_open(judged, run_command):
+    found = analyzed(run_command, "demo")["asking"]
+    assert (found["open"], found["judgments"], found["undecided"]) == (0, 0, [])
 
 
 def test_all_lists_everything(judged, run_command):
