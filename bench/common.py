@@ -34,6 +34,11 @@ WORDS = [
 ]
 
 
+def asked_rows(n):
+    """How many rows a bench takes: so many, unless ROWS in the environment says otherwise."""
+    return int(os.environ.get("ROWS") or n)
+
+
 def text(rng, n):
     return " ".join(rng.choices(WORDS, k=n))
 
@@ -45,6 +50,16 @@ def wide_rows(path, n):
         for number in range(n):
             row = {"prompt": f"{number} {text(rng, 20)}", "model_1": "a", "model_2": "b"}
             row |= {"response_1": f"1 {text(rng, 80)}", "response_2": f"2 {text(rng, 80)}"}
+            file.write(json.dumps(row) + "\n")
+
+
+def judged_rows(path, n):
+    """n judged pairs by seven people."""
+    rng = random.Random(n)
+    with open(path, "w") as file:
+        for number in range(n):
+            row = {"prompt": f"{number} {text(rng, 20)}", "annotator": f"p{number % 7}"}
+            row |= {"chosen": f"1 {text(rng, 80)}", "rejected": f"2 {text(rng, 80)}"}
             file.write(json.dumps(row) + "\n")
 
 

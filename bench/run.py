@@ -4,29 +4,17 @@ Each measurement is a command in a process of its own, on a database made for it
 """
 
 import argparse
-import json
 import os
-import random
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import analyze, judging, next_cost, page
-from bench.common import measured, say, text, wide_rows
+from bench import analyze, export_cursor, import_copy, judging, meanwhile, next_cost, page
+from bench.common import judged_rows, measured, say, wide_rows
 
 SMALL, LARGE = 10_000, 200_000
-
-
-def judged_rows(path, n):
-    """n judged pairs by seven people."""
-    rng = random.Random(n)
-    with open(path, "w") as file:
-        for number in range(n):
-            row = {"prompt": f"{number} {text(rng, 20)}", "annotator": f"p{number % 7}"}
-            row |= {"chosen": f"1 {text(rng, 80)}", "rejected": f"2 {text(rng, 80)}"}
-            file.write(json.dumps(row) + "\n")
 
 
 def memory(environment, database, folder):
@@ -53,6 +41,7 @@ def memory(environment, database, folder):
 
 
 BENCHES = {"memory": memory, "judging": judging.run, "next": next_cost.run, "page": page.run, "analyze": analyze.run}
+BENCHES |= {"copy": import_copy.run, "export": export_cursor.run, "meanwhile": meanwhile.run}
 
 
 def databases(folder):

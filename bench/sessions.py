@@ -1,5 +1,5 @@
-"""`sessions.py PREFIX N` makes N people who have signed in and prints their session keys as JSON. Run as a command in
-the environment of a bench."""
+"""`sessions.py PREFIX N [ROLE]` makes N people who have signed in and prints their session keys as JSON. Run as a
+command in the environment of a bench."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 
-def main(prefix, n):
+def main(prefix, n, role="annotator"):
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.sessions.backends.db import SessionStore
 
@@ -15,7 +15,7 @@ def main(prefix, n):
 
     keys = []
     for number in range(n):
-        user = User.objects.create(username=f"{prefix}{number}", password="!")
+        user = User.objects.create(username=f"{prefix}{number}", password="!", role=role)
         session = SessionStore()
         session[SESSION_KEY] = str(user.pk)
         session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
@@ -31,4 +31,4 @@ if __name__ == "__main__":
     import django
 
     django.setup()
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

@@ -4,11 +4,12 @@ import hashlib
 from collections import defaultdict
 from itertools import combinations, islice
 
-from django.db import transaction
-from django.db.models import Count, F, IntegerField, OuterRef, Q, Subquery, Value
+from django.db import IntegrityError, transaction
+from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
-from datasets.models import Comparison, Dataset, Judgment, Prompt, Response
+from datasets.inserting import among, insert
+from datasets.models import Comparison, Dataset, Judgment, Prompt, Response, draw_priority
 
 MANY = 6  # above so many answers to a prompt its pairs are always a sample
 
@@ -80,39 +81,49 @@ def ask(dataset, prompts, anew=False):
 
     anew: under changed settings. What the policy no longer wants goes, unless somebody has touched it.
     """
-    there = Comparison.objects.filter(prompt__in=prompts, task=Comparison.Task.JUDGE).order_by("pk")
+    of_prompts = among(Comparison, "prompt", prompts)
+    there = Comparison.objects.filter(of_prompts, task=Comparison.Task.JUDGE).order_by("pk")
     if anew:
         there = there.select_for_update()
-    there = {(c.prompt_id, tuple(c.response_ids)): c for c in there}
+    there = {
+        (prompt, tuple(Comparison.ids_in(key))): (pk, held)
+        for prompt, key, pk, held in there.values_list("prompt", "key", "pk", "held")
+    }
     touched = set(there)
     if anew:
-        judged = Judgment.objects.filter(comparison__in=[c.pk for c in there.values()])
+        judged = Judgment.objects.filter(comparison__in=[pk for pk, _ in there.values()])
         judged = set(judged.values_list("comparison", flat=True))
-        touched = {group for group, comparison in there.items() if comparison.pk in judged or comparison.held}
-    wanted = set()
-    read = dict(Prompt.objects.filter(pk__in=prompts).values_list("pk", "words"))
-    length = {}
+        touched = {group for group, (pk, held) in there.items() if pk in judged or held}
+    asked = defaultdict(set)
+    for prompt, group in touched:
+        asked[prompt].add(group)
+    wanted = {}
+    read = dict(Prompt.objects.filter(among(Prompt, "id", prompts)).values_list("pk", "words"))
     for prompt, responses in candidates(dataset, prompts).items():
-        length |= {pk: words for pk, _, words in responses}
-        ids = {pk for pk, *_ in responses}
-        asked = {group for owner, group in touched if owner == prompt and ids.issuperset(group)}
-        wanted |= {(prompt, group) for group in groups_of([(pk, mark) for pk, mark, _ in responses], dataset, asked)}
-    gone = [comparison.pk for group, comparison in there.items() if group not in wanted | touched]
-    Comparison.objects.filter(pk__in=gone).delete()
-    new = [
-        Comparison(
-            dataset=dataset,
-            prompt_id=prompt,
-            key=Comparison.key_of(group),
-            wanted=dataset.overlap,
-            open_slots=dataset.overlap,
-            words=read[prompt] + sum(length[pk] for pk in group),
-        )
-        for prompt, group in sorted(wanted - set(there))
-    ]
-    Comparison.objects.bulk_create(new, ignore_conflicts=True)
+        length = {pk: words for pk, _, words in responses}
+        stands = {group for group in asked[prompt] if length.keys() >= set(group)}
+        for group in groups_of([(pk, mark) for pk, mark, _ in responses], dataset, stands):
+            wanted[prompt, group] = read[prompt] + sum(length[pk] for pk in group)
+    if gone := [pk for group, (pk, _) in there.items() if group not in wanted and group not in touched]:
+        Comparison.objects.filter(pk__in=gone).delete()
+    new = sorted(wanted.keys() - there.keys())
+    make(dataset, [(prompt, Comparison.key_of(group), wanted[prompt, group]) for prompt, group in new])
     if dataset.ask_repairs:
         bar_writers(prompts)
+
+
+def make(dataset, asked):
+    """Make comparisons of [(prompt id, key, words)]; one that somebody else has made meanwhile stays as it is."""
+    names = ("prompt", "key", "words", "dataset", "wanted", "open_slots", "priority")
+    same = dataset.pk, dataset.overlap, dataset.overlap
+    rows = [(*new, *same, draw_priority()) for new in asked]
+    try:
+        with transaction.atomic():
+            insert(Comparison, names, rows)
+    except IntegrityError:
+        fields = [Comparison._meta.get_field(name).attname for name in names]
+        made = [Comparison(**dict(zip(fields, row, strict=True))) for row in rows]
+        Comparison.objects.bulk_create(made, ignore_conflicts=True)
 
 
 def bar_writers(prompts):
@@ -130,9 +141,9 @@ def candidates(dataset, prompts):
     """{prompt id: [(response id, text hash, words)]} of what the policy may ask."""
     role = Q(candidate=True) | Q(demonstration=True) if dataset.ask_demonstrations else Q(candidate=True)
     found = defaultdict(list)
-    rows = Response.objects.visible().filter(role, prompt__in=prompts).order_by("pk")
-    for prompt, pk, mark, words in rows.values_list("prompt", "pk", "text_hash", "words"):
-        found[prompt].append((pk, mark, words))
+    rows = Response.objects.visible().filter(role, among(Response, "prompt", prompts)).order_by("pk")
+    for prompt, *response in rows.values_list("prompt", "pk", "text_hash", "words"):
+        found[prompt].append(tuple(response))
     return found
 
 
@@ -148,10 +159,9 @@ def open_again(comparisons):
         .values("n")
     )
     count = Coalesce(Subquery(taken, output_field=IntegerField()), Value(0))
-    wanted = F("wanted") - count
-    Comparison.objects.filter(pk__in=ids).update(open_slots=wanted)
     kept = [Comparison.FLAGGED, Comparison.WITHDRAWN, Comparison.GOLD]
-    Comparison.objects.filter(pk__in=ids).exclude(held__in=kept).update(held="")
+    held = Case(When(held__in=kept, then=F("held")), default=Value(""))
+    Comparison.objects.filter(among(Comparison, "id", ids)).update(open_slots=F("wanted") - count, held=held)
 
 
 def ask_anew(dataset):

@@ -117,8 +117,9 @@ def read(item, format, rename):
     if isinstance(item.value, Refused):
         return item.value
     try:
-        row = formats.readable()[format].read(rename(item.value))
-        return replace(row, tags=tuple(tags_in(rename(item.value).get("tags"))))
+        value = rename(item.value)
+        row, tags = formats.all_formats()[format].read(value), tags_in(value.get("tags"))
+        return replace(row, tags=tuple(tags)) if tags else row
     except Refused as refused:
         return refused
 
@@ -137,6 +138,8 @@ def check_batch(spool, dataset, file, found):
 
 def check_votes(spool, row, standing, place):
     """The row with its unnamed votes numbered, or the refusal that names the earlier, other verdict."""
+    if not row.votes:
+        return row
     said = [(vote, vote_key(row, vote), what_it_says(row, vote)) for vote in row.votes]
     for vote, key, verdict in said:
         earlier = vote.annotator and (standing.get(key) or spool.said_before(key))

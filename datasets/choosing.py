@@ -93,7 +93,8 @@ class Chooser:
         for vote in kept:
             of_pairs[frozenset((vote.chosen, vote.rejected))].append(vote)
         for votes in of_pairs.values():
-            self.compare(votes)
+            if len(votes) > 1:
+                self.compare(votes)
         enough = {id(vote) for votes in of_pairs.values() if len(votes) >= self.filters.min_votes for vote in votes}
         self.left_out["few_votes"] += len(kept) - len(enough)
         if self.filters.mode == EVERY:
@@ -137,7 +138,8 @@ class Chooser:
             reason = "rank_policy"
         elif 0 < vote.strength < filters.min_strength:
             reason = "weak"
-        self.left_out.update([reason] if reason else [])
+        if reason:
+            self.left_out[reason] += 1
         return reason is None
 
     def each(self, votes):

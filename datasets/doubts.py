@@ -17,11 +17,13 @@ MAKERS = (
 )
 MAKERS_IN_CHINESE = "通义千问|文心一言|讯飞星火|豆包|混元|智谱|百川|月之暗面|深度求索"
 NAME = re.compile(rf"(?<![\w-])(?:{MAKERS})(?![\w-])|{MAKERS_IN_CHINESE}", re.IGNORECASE)
+# How these names begin: to look for each of them takes a tenth of the time that the pattern takes.
+BEGINNINGS = tuple({re.match(r"[^\[?\\-]+", name)[0] for name in f"{MAKERS}|{MAKERS_IN_CHINESE}".split("|")})
 LONG = 200  # characters; a shorter text ends as it likes
 REPEATED = 30  # characters; a shorter prompt may well stand in its answer
 BEGINS = 100  # how far into the answer a repeated prompt may begin
 SHORT_NAME = 4  # a source of fewer letters, as "A", is in every text
-OPEN_END = re.compile(r"[\w,，、;；:：]\Z")
+OPEN_END = re.compile(r"[\w,，、;；:：]")
 OWN_ENDING = re.compile(r"\s*([-*+>|#]|\d+[.)]|```|\$\$)")  # lists, tables, headings and formulas need no full stop
 
 
@@ -49,14 +51,16 @@ def named_doubts(words):
 
 def names_a_model(response):
     """Whether an answer names a model, a maker of models, or its own source."""
-    return bool(NAME.search(response.text) or (response.source and named(response.source).search(response.text)))
+    text, own = response.text.lower(), response.source.rpartition("/")[2]
+    if len(own) >= SHORT_NAME and own.lower() in text and named(own).search(response.text):
+        return True
+    return any(map(text.__contains__, BEGINNINGS)) and bool(NAME.search(response.text))
 
 
 @lru_cache(maxsize=256)
 def named(source):
-    """A pattern of a source's name; of one that is too short, a pattern that is nowhere."""
-    name = source.rpartition("/")[2]
-    return re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])" if len(name) >= SHORT_NAME else r"(?!)", re.IGNORECASE)
+    """A pattern of a source's name."""
+    return re.compile(rf"(?<![\w-]){re.escape(source)}(?![\w-])", re.IGNORECASE)
 
 
 def is_cut_off(text):
@@ -65,7 +69,7 @@ def is_cut_off(text):
     if whole.count("```") % 2:
         return True
     last = whole.rpartition("\n")[2]
-    return len(whole) >= LONG and bool(OPEN_END.search(whole)) and not OWN_ENDING.match(last) and len(last) > 40
+    return len(whole) >= LONG and bool(OPEN_END.match(whole[-1:])) and not OWN_ENDING.match(last) and len(last) > 40
 
 
 def repeats(text, instruction):

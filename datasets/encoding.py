@@ -7,11 +7,12 @@ from itertools import chain
 
 ROWS_A_GROUP = 2000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def jsonl(rows, columns):
     for row in rows:
-        yield (json.dumps(row, ensure_ascii=False) + "\n").encode()
+        yield (encode(row) + "\n").encode()
 
 
 def as_csv(rows, columns):

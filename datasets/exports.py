@@ -17,11 +17,14 @@ from datasets.choosing import SOFT, Balance, Chooser, Filters, Vote, marks_of
 from datasets.encoding import FILES
 from datasets.formats import file_of, rows, writable
 from datasets.formats.rows import LeftOut
-from datasets.models import Judgment, Prompt, Response
+from datasets.inserting import among
+from datasets.models import Comparison, Judgment, Prompt, Response
 from datasets.pausing import by_paused
 from datasets.tables import judged
 
-PROMPTS_AT_ONCE = 100
+PROMPTS_AT_ONCE = 200
+OF_PROMPTS = ("pk", "fingerprint", "system", "turns", "instruction", "input", "tags", "group")
+OF_RESPONSES = ("prompt", "pk", "text", "source", "demonstration")
 HELD_BACK = 1000
 PLAIN, FULL = 1, 2
 # What Arrow's JSON reader takes for a timestamp when a whole column looks so: FORMATS.md section 2, rule 4.
@@ -30,9 +33,10 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d(:?\d\d(:?\d\d)?)?(Z|[+-]\d\d(:?\d\d
 
 @dataclass(frozen=True)
 class Asked:
-    """One prompt with its responses {id: Response} and the pairs that go in; part: which part of the data it is in."""
+    """One prompt with its responses {id: response} and the pairs that go in; part: which part of the data it is in.
+    prompt, response: rows with OF_PROMPTS, OF_RESPONSES."""
 
-    prompt: Prompt
+    prompt: tuple
     responses: dict
     pairs: list
     part: str = ""
@@ -205,13 +209,15 @@ def texts_of(asked):
 def chosen(dataset, chooser, part_of, most):
     """Asked of every prompt (of the first so many), before the balance."""
     last, left = 0, most
-    prompts = Prompt.objects.visible().filter(dataset=dataset).defer("html").order_by("pk")
+    prompts = Prompt.objects.visible().filter(dataset=dataset).order_by("pk").values_list(*OF_PROMPTS, named=True)
     while some := list(prompts.filter(pk__gt=last)[: PROMPTS_AT_ONCE if left is None else min(PROMPTS_AT_ONCE, left)]):
         last, left = some[-1].pk, None if left is None else left - len(some)
         found, responses = defaultdict(list), defaultdict(dict)
-        for response in Response.objects.visible().filter(prompt__in=some).defer("html").order_by("pk"):
-            responses[response.prompt_id][response.pk] = response
-        for prompt, vote in votes_of(some, chooser.filters):
+        ids = [prompt.pk for prompt in some]
+        rows_of = Response.objects.visible().filter(among(Response, "prompt", ids)).order_by("pk")
+        for response in rows_of.values_list(*OF_RESPONSES, named=True):
+            responses[response.prompt][response.pk] = response
+        for prompt, vote in votes_of(ids, chooser.filters):
             found[prompt].append(vote)
         for prompt in some:
             pairs = chooser.pairs(prompt.tags, found[prompt.pk])
@@ -219,10 +225,10 @@ def chosen(dataset, chooser, part_of, most):
 
 
 def votes_of(prompts, filters):
-    """(prompt id, Vote) by comparison and judgment."""
+    """(prompt id, Vote) of the prompts with these ids, by comparison and judgment."""
     criterion = filters.criterion
     stated = FilteredRelation("choices", condition=Q(choices__criterion=criterion))
-    votes = Judgment.objects.votes().filter(comparison__prompt__in=prompts).annotate(stated=stated)
+    votes = Judgment.objects.votes().filter(among(Comparison, "prompt", prompts)).annotate(stated=stated)
     flagged = Exists(Judgment.objects.filter(comparison=OuterRef("comparison")).exclude(flag=""))
     fields = votes.order_by("comparison", "pk", "stated__pk").values_list(
         "comparison__prompt",
@@ -305,6 +311,6 @@ def first_fit(written, is_fit):
 def is_date_like(value):
     """Whether any text in a row looks like a date."""
     if isinstance(value, str):
-        return bool(DATE.fullmatch(value))
+        return value[:4].isdigit() and bool(DATE.fullmatch(value))
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(is_date_like(part) for part in parts)
+    return any(map(is_date_like, parts))

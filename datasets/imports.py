@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from datasets.alike import look
@@ -16,14 +16,15 @@ from datasets.asking import ask, ask_anew, open_again
 from datasets.changes import Kind, log
 from datasets.checking import check_file
 from datasets.files import FileProblem
-from datasets.formats.rows import DEMONSTRATION
-from datasets.identity import fingerprint
+from datasets.formats.rows import DEMONSTRATION, JUDGED
+from datasets.inserting import among
 from datasets.models import Comparison, Dataset, Import, Judgment, Prompt, Response
 from datasets.spool import Spool, folder
 from datasets.storing import give_roles, store_batch
 from datasets.undoing import CannotUndo, undo_import
+from datasets.writing import writing
 
-BATCH = 200
+BATCH = {"postgresql": 1000, "sqlite": 50}[connection.vendor]  # on SQLite nobody else writes meanwhile
 STALE = timedelta(minutes=2)
 FORGOTTEN = timedelta(days=7)
 LONGEST_WAIT = 600  # seconds for another import into the same dataset
@@ -181,7 +182,7 @@ def store_rows(run, progress=lambda done, total: None):
     spool = Spool(spool_path(run))
     if run.state == Import.State.STORING:
         while batch := spool.rows(run.stored_upto, BATCH):
-            with transaction.atomic():
+            with writing(), transaction.atomic():
                 store_batch(run, spool, batch)
                 run.stored_upto = batch[-1][0]
                 run.save()
@@ -199,16 +200,27 @@ def store_rows(run, progress=lambda done, total: None):
 def ask_for_rows(run, spool, progress):
     """Make the comparisons that the new rows ask for, and open those that came with a verdict."""
     last = 0
-    while batch := spool.rows(last, BATCH):
+    while batch := spool.marks(last, BATCH):
         last = batch[-1][0]
-        fingerprints = {fingerprint(row.prompt) for _, _, _, row in batch}
-        prompts = Prompt.objects.filter(dataset=run.dataset, fingerprint__in=fingerprints)
-        with transaction.atomic():
-            if any(row.kind != DEMONSTRATION for _, _, _, row in batch) or run.dataset.ask_demonstrations:
+        marks, kinds = {mark for _, mark, _ in batch}, {kind for *_, kind in batch}
+        with writing(), transaction.atomic():
+            found = Prompt.objects.filter(among(Prompt, "fingerprint", marks), dataset=run.dataset)
+            prompts = list(found.values_list("pk", flat=True))
+            if kinds != {DEMONSTRATION} or run.dataset.ask_demonstrations:
                 ask(run.dataset, prompts)
-            open_again(Comparison.objects.filter(prompt__in=prompts, judgments__imported=run))
-        Import.objects.filter(pk=run.pk).update(touched_at=timezone.now())
+            if JUDGED in kinds:
+                open_again(judged_by(run, prompts))
+            Import.objects.filter(pk=run.pk).update(touched_at=timezone.now())
         progress(run.rows + last, 2 * run.rows)
+
+
+def judged_by(run, prompts):
+    """The comparisons of these prompts on which an import brought votes. What it brought elsewhere is not looked at:
+    there may be a million."""
+    judgments = Judgment.objects.filter(comparison__in=Comparison.objects.filter(among(Comparison, "prompt", prompts)))
+    found = judgments.values_list("comparison", "imported")
+    mine = {comparison for comparison, imported in found if imported == run.pk}
+    return Comparison.objects.filter(among(Comparison, "id", mine))
 
 
 def take_up_unfinished():

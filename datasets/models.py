@@ -366,9 +366,14 @@ class Comparison(models.Model):
         ids = "-".join(str(pk) for pk in sorted(response_ids))
         return ids if task == Comparison.Task.JUDGE else f"{ids}r"
 
+    @staticmethod
+    def ids_in(key):
+        """The response ids that a key is made of, ascending."""
+        return [int(pk) for pk in key.removesuffix("r").split("-")]
+
     @property
     def response_ids(self):
-        return [int(pk) for pk in self.key.removesuffix("r").split("-")]
+        return self.ids_in(self.key)
 
 
 class JudgmentQuerySet(ArrivedQuerySet):

@@ -17,6 +17,8 @@ from datasets.identity import fingerprint
 
 EXAMPLES = 3
 SHOWN = 600  # characters of a text that another is too like
+LONG_BATCH = 4 << 20  # characters
+encode = json.JSONEncoder(ensure_ascii=False).encode
 SCHEMA = """
 CREATE TABLE rows (
     n INTEGER PRIMARY KEY, file TEXT, line INTEGER, kind TEXT, responses INTEGER, fingerprint TEXT, row TEXT
@@ -57,6 +59,7 @@ class Spool:
 
     def finish(self):
         """All is checked: what the check alone had to remember goes, the rest is on disk."""
+        self.db.execute("INSERT INTO prompts SELECT DISTINCT fingerprint FROM rows ORDER BY fingerprint")
         self.db.execute("COMMIT")
         self.db.execute("PRAGMA synchronous=FULL")
 
@@ -75,14 +78,13 @@ class Spool:
         self.close()
 
     def add(self, file, line, row):
-        mark = fingerprint(row.prompt)
         added = self.db.execute(
             "INSERT INTO rows (file, line, kind, responses, fingerprint, row) VALUES (?, ?, ?, ?, ?, ?)",
-            (file, line, row.kind, len(row.responses), mark, packed(row)),
+            (file, line, row.kind, len(row.responses), fingerprint(row.prompt), packed(row)),
         )
-        self.db.execute("INSERT OR IGNORE INTO prompts VALUES (?)", (mark,))
         found = [(doubt, added.lastrowid, place) for doubt, places in doubts(row).items() for place in places]
-        self.db.executemany("INSERT INTO doubts VALUES (?, ?, ?)", found)
+        if found:
+            self.db.executemany("INSERT INTO doubts VALUES (?, ?, ?)", found)
 
     def refuse(self, file, item, refused):
         """Keep a refusal with the row as it stood in the file."""
@@ -161,10 +163,21 @@ class Spool:
         return {kind: (rows, responses) for kind, rows, responses in found}
 
     def rows(self, after, most):
-        """[(n, file, line, Row)] of the next rows after the n-th."""
-        query = "SELECT n, file, line, row FROM rows WHERE n > ? ORDER BY n LIMIT ?"
-        found = self.db.execute(query, (after, most))
-        return [(n, file, line, unpacked(row)) for n, file, line, row in found]
+        """[(n, file, line, fingerprint of the prompt, Row)] of the next rows after the n-th; fewer where these are
+        long."""
+        query = "SELECT n, file, line, fingerprint, row FROM rows WHERE n > ? ORDER BY n LIMIT ?"
+        found, size = [], 0
+        for *place, row in self.db.execute(query, (after, most)):
+            found.append((*place, unpacked(row)))
+            size += len(row)
+            if size >= LONG_BATCH:
+                break
+        return found
+
+    def marks(self, after, most):
+        """[(n, fingerprint of the prompt, kind)] of the next rows after the n-th."""
+        query = "SELECT n, fingerprint, kind FROM rows WHERE n > ? ORDER BY n LIMIT ?"
+        return self.db.execute(query, (after, most)).fetchall()
 
     def first_prompts(self, most):
         """[(rows.Prompt, [rows.Response])] of the first prompts, with all the answers that the files hold for each."""
@@ -208,15 +221,14 @@ def shown(raw):
 
 def packed(row):
     prompt = row.prompt
-    return json.dumps(
+    return encode(
         [
             [prompt.instruction, prompt.input, prompt.system, prompt.turns],
             [[response.text, response.source] for response in row.responses],
             row.kind,
             [astuple(vote) for vote in row.votes],
             row.tags,
-        ],
-        ensure_ascii=False,
+        ]
     )
 
 

@@ -1,139 +1,150 @@
 """Rows of the spool -> the database, a batch in one transaction, counting row by row what was new."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.utils import timezone
 
 from datasets.files import Item
 from datasets.formats.rows import CANDIDATES, DEMONSTRATION, Refused
-from datasets.identity import fingerprint, sha256
-from datasets.models import Choice, Comparison, Import, Judgment, Prompt, Response, RoleGiven
+from datasets.identity import sha256
+from datasets.inserting import among, fresh_ids, insert
+from datasets.models import Choice, Comparison, Import, Judgment, Prompt, Response, RoleGiven, draw_priority
 from datasets.tags import MOST
 from datasets.words import words, words_of_prompt
+
+ROLE_OF = {CANDIDATES: "candidate", DEMONSTRATION: "demonstration"}
+
+
+@dataclass(slots=True)
+class Stored:
+    """A response of the database, as much of it as storing takes."""
+
+    pk: int
+    words: int
+    roles: set
 
 
 @dataclass
 class Batch:
-    """The rows of one transaction with what the database has of them."""
+    """The rows of one transaction, as the spool has them, with what the database has of them."""
 
     run: Import
-    prompts: dict  # fingerprint -> Prompt
-    responses: dict  # (prompt id, source, text hash) -> Response
-    new: set  # ids of prompts and of responses that this batch brought, as ("prompt", id) or ("response", id)
+    rows: list
+    prompts: dict = field(default_factory=dict)  # fingerprint -> (id, words)
+    known: list = field(default_factory=list)  # ids of the prompts that were there before
+    responses: dict = field(default_factory=dict)  # (prompt id, source, text hash) -> Stored
+    answers: list = field(default_factory=list)  # of each row the Stored of its responses
+    new: set = field(default_factory=set)  # what this batch brought: ("prompt", id), ("response", id), ("role", id)
 
 
 def store_batch(run, spool, rows):
     """Store a batch and count, row by row, what was new."""
-    batch = Batch(run, {}, {}, set())
-    store_prompts(batch, [row for *_, row in rows])
-    store_responses(batch, [row for *_, row in rows])
-    comparisons = store_comparisons(batch, [row for *_, row in rows])
-    voted = votes_on(comparisons.values(), run)
+    batch = Batch(run, rows)
+    store_prompts(batch)
+    store_responses(batch)
+    comparisons, voted = store_comparisons(batch)
     fresh, votes = Counter(), []
-    for _, file, line, row in rows:
-        pks = response_pks(batch, row)
-        mentioned = {("prompt", batch.prompts[fingerprint(row.prompt)].pk)}
-        mentioned |= {(kind, pk) for kind in ("response", "role") for pk in pks}
+    for (_, file, line, mark, row), answers in zip(rows, batch.answers, strict=True):
+        mentioned = {("prompt", batch.prompts[mark][0])}
+        mentioned.update((kind, answer.pk) for kind in ("response", "role") for answer in answers)
         brought = mentioned & batch.new
         batch.new -= brought
         try:
-            new = new_votes(run, row, pks, comparisons, voted, f"{file}:{line}")
+            new = new_votes(row, [answer.pk for answer in answers], comparisons, voted)
         except Refused as refused:  # somebody else's import said otherwise after this one was checked
             spool.refuse(file, Item(line, {}, {"row": str(row)}), refused)
             fresh["refused"] += 1
             continue
-        votes += new
+        votes += [(*vote, f"{file}:{line}") for vote in new]
         fresh["duplicates"] += not (brought or new)
         fresh.update(kind for kind, _ in brought)
-    Judgment.objects.bulk_create(judgment for judgment, _ in votes)
-    choices = [choice for _, made in votes for choice in made]
-    Choice.objects.bulk_create(choices)
     run.prompts += fresh["prompt"]
     run.responses += fresh["response"]
-    run.choices += len(choices)
+    run.choices += store_votes(run, votes)
     run.duplicates += fresh["duplicates"]
     run.refused += fresh["refused"]
 
 
-def store_prompts(batch, rows):
+def store_prompts(batch):
     run = batch.run
     wanted, tags = {}, defaultdict(dict)
-    for row in rows:
-        wanted[fingerprint(row.prompt)] = row.prompt
-        tags[fingerprint(row.prompt)].update(dict.fromkeys(row.tags))
-    known = Prompt.objects.filter(dataset=run.dataset, fingerprint__in=wanted)
-    batch.prompts = {prompt.fingerprint: prompt for prompt in known}
-    made = [
-        Prompt(
-            dataset=run.dataset,
-            fingerprint=mark,
-            system=prompt.system,
-            turns=prompt.turns,
-            instruction=prompt.instruction,
-            input=prompt.input,
-            words=words_of_prompt(prompt),
-            tags=list(tags[mark]),
-            imported=run,
-        )
-        for mark, prompt in wanted.items()
-        if mark not in batch.prompts
-    ]
-    for prompt in known:
-        if more := [tag for tag in tags[prompt.fingerprint] if tag not in prompt.tags]:
+    for *_, mark, row in batch.rows:
+        wanted[mark] = row.prompt
+        tags[mark].update(dict.fromkeys(row.tags))
+    known = Prompt.objects.filter(among(Prompt, "fingerprint", wanted), dataset=run.dataset)
+    batch.prompts = {mark: (pk, read) for mark, pk, read in known.values_list("fingerprint", "pk", "words")}
+    batch.known = [pk for pk, _ in batch.prompts.values()]
+    add_tags({batch.prompts[mark][0]: tags[mark] for mark in batch.prompts if tags[mark]})
+    made = []
+    new = [mark for mark in wanted if mark not in batch.prompts]
+    for mark, pk in zip(new, fresh_ids(Prompt, len(new)), strict=True):
+        prompt, read = wanted[mark], words_of_prompt(wanted[mark])
+        parts = prompt.system, prompt.turns, prompt.instruction, prompt.input
+        made.append((pk, run.dataset_id, mark, *parts, read, list(tags[mark]), run.pk))
+        batch.prompts[mark] = pk, read
+        batch.new.add(("prompt", pk))
+    parts = "system", "turns", "instruction", "input"
+    insert(Prompt, ("id", "dataset", "fingerprint", *parts, "words", "tags", "imported"), made)
+
+
+def add_tags(tags):
+    """Add {prompt id: tags} to prompts that were there before."""
+    for prompt in Prompt.objects.filter(pk__in=tags) if tags else ():
+        if more := [tag for tag in tags[prompt.pk] if tag not in prompt.tags]:
             prompt.tags = [*prompt.tags, *more][:MOST]
             prompt.save(update_fields=["tags"])
-    for prompt in Prompt.objects.bulk_create(made):
-        batch.prompts[prompt.fingerprint] = prompt
-        batch.new.add(("prompt", prompt.pk))
 
 
-def key_of(response):
-    return response.prompt_id, response.source, response.text_hash
-
-
-def response_keys(batch, row):
-    prompt = batch.prompts[fingerprint(row.prompt)].pk
-    return [(prompt, response.source, sha256(response.text)) for response in row.responses]
-
-
-def response_pks(batch, row):
-    return [batch.responses[key].pk for key in response_keys(batch, row)]
-
-
-def store_responses(batch, rows):
+def store_responses(batch):
     """Make the responses that are new; one that is known may get a further role (candidate, demonstration), which it
     has once the import is stored."""
-    known = Response.objects.filter(
-        prompt__in=[prompt.pk for prompt in batch.prompts.values()],
-        text_hash__in={sha256(response.text) for row in rows for response in row.responses},
-    )
-    batch.responses = {key_of(response): response for response in known}
-    for given in batch.run.roles_given.filter(response__in=known).select_related("response"):
-        setattr(batch.responses[key_of(given.response)], given.role, True)
+    hashes = [[sha256(response.text) for response in row.responses] for *_, row in batch.rows]
+    batch.responses = known_responses(batch, {mark for some in hashes for mark in some}) if batch.known else {}
+    new = fresh_ids(Response, sum(map(len, hashes)))[::-1]
     made, given = {}, []
-    for row in rows:
-        for key, response in zip(response_keys(batch, row), row.responses, strict=True):
-            stored = batch.responses.get(key)
-            if stored is None:
-                prompt, source, mark = key
-                stored = Response(
-                    prompt_id=prompt,
-                    source=source,
-                    text_hash=mark,
-                    text=response.text,
-                    words=words(response.text),
-                    imported=batch.run,
-                )
-                batch.responses[key] = made[key] = stored
-            role = {CANDIDATES: "candidate", DEMONSTRATION: "demonstration"}.get(row.kind)
-            if role and not getattr(stored, role):
-                setattr(stored, role, True)
-                if key not in made:
-                    given.append(RoleGiven(imported=batch.run, response=stored, role=role))
-    batch.new |= {("response", r.pk) for r in Response.objects.bulk_create(made.values())}
+    for (*_, mark, row), marks in zip(batch.rows, hashes, strict=True):
+        prompt, role, answers = batch.prompts[mark][0], ROLE_OF.get(row.kind), []
+        for response, text_hash in zip(row.responses, marks, strict=True):
+            key = prompt, response.source, text_hash
+            answer = batch.responses.get(key)
+            if answer is None:
+                answer = batch.responses[key] = Stored(new.pop(), words(response.text), set())
+                made[answer.pk] = response.text, answer, key
+            if role and role not in answer.roles:
+                answer.roles.add(role)
+                if answer.pk not in made:
+                    given.append(RoleGiven(imported=batch.run, response_id=answer.pk, role=role))
+            answers.append(answer)
+        batch.answers.append(answers)
+    insert_responses(batch.run, made.values())
     RoleGiven.objects.bulk_create(given)
-    batch.new |= {("role", role.response.pk) for role in given}
+    batch.new.update(("response", pk) for pk in made)
+    batch.new.update(("role", role.response_id) for role in given)
+
+
+def known_responses(batch, hashes):
+    """{(prompt id, source, text hash): Stored} of prompts that were there before."""
+    known = Response.objects.filter(among(Response, "prompt", batch.known), among(Response, "text_hash", hashes))
+    fields = known.values_list("prompt", "source", "text_hash", "pk", "words", *ROLE_OF.values())
+    found = {
+        tuple(key): Stored(pk, read, {role for role, has in zip(ROLE_OF.values(), roles, strict=True) if has})
+        for *key, pk, read, roles in ((*values[:5], values[5:]) for values in fields)
+    }
+    of_pk = {answer.pk: answer for answer in found.values()}
+    for pk, role in batch.run.roles_given.filter(response__in=of_pk).values_list("response", "role"):
+        of_pk[pk].roles.add(role)
+    return found
+
+
+def insert_responses(run, made):
+    """Insert [(text, Stored, (prompt id, source, text hash))]."""
+    names = ("id", "prompt", "source", "text_hash", "text", "words", "imported", *ROLE_OF.values())
+    rows = [
+        (answer.pk, *key, text, answer.words, run.pk, *(role in answer.roles for role in ROLE_OF.values()))
+        for text, answer, key in made
+    ]
+    insert(Response, names, rows)
 
 
 def give_roles(run):
@@ -143,37 +154,34 @@ def give_roles(run):
         Response.objects.filter(pk__in=given.values("response")).update(**{role: True})
 
 
-def store_comparisons(batch, rows):
-    """{key: Comparison} of the judged rows' pairs; a new one is held until the import is done."""
-    prompts, length = {}, {response.pk: response.words for response in batch.responses.values()}
-    for row in rows:
-        pks = response_pks(batch, row)
+def store_comparisons(batch):
+    """({key: id} of the judged rows' pairs, and what was voted on them before); a new one is held until the import is
+    done."""
+    pairs = {}
+    for (*_, mark, row), answers in zip(batch.rows, batch.answers, strict=True):
+        prompt, read = batch.prompts[mark]
         for vote in row.votes:
-            pair = [pks[index] for index in vote.pair]
-            prompt = batch.prompts[fingerprint(row.prompt)]
-            prompts[Comparison.key_of(pair)] = prompt.pk, prompt.words + sum(length[pk] for pk in pair)
-    found = {comparison.key: comparison for comparison in Comparison.objects.filter(key__in=prompts)}
-    overlap = batch.run.dataset.overlap
-    made = [
-        Comparison(
-            dataset=batch.run.dataset,
-            prompt_id=prompt,
-            key=key,
-            wanted=overlap,
-            open_slots=overlap,
-            words=read,
-            held="importing",
-        )
-        for key, (prompt, read) in prompts.items()
-        if key not in found
-    ]
-    return found | {comparison.key: comparison for comparison in Comparison.objects.bulk_create(made)}
+            pair = [answers[index] for index in vote.pair]
+            key = Comparison.key_of([answer.pk for answer in pair])
+            pairs[key] = prompt, key, read + sum(answer.words for answer in pair)
+    if not pairs:
+        return {}, ({}, Counter())
+    found = dict(Comparison.objects.filter(among(Comparison, "key", pairs)).values_list("key", "pk"))
+    voted = votes_on(found.values(), batch.run) if found else ({}, Counter())
+    new = [key for key in pairs if key not in found]
+    dataset = batch.run.dataset
+    same = dataset.pk, dataset.overlap, dataset.overlap, "importing"
+    ids = fresh_ids(Comparison, len(new))
+    made = [(pk, *pairs[key], *same, draw_priority()) for pk, key in zip(ids, new, strict=True)]
+    names = ("id", "prompt", "key", "words", "dataset", "wanted", "open_slots", "held", "priority")
+    insert(Comparison, names, made)
+    return found | dict(zip(new, ids, strict=True)), voted
 
 
 def votes_on(comparisons, run):
     """The imported votes that stand on these: {(comparison, name): what it says} of names,
     {(comparison, what it says): how many} of nobody in particular, without this import's own."""
-    votes = Judgment.objects.filter(comparison__in=[c.pk for c in comparisons], annotator=None)
+    votes = Judgment.objects.filter(among(Judgment, "comparison", comparisons), annotator=None)
     named, unnamed = {}, Counter()
     for comparison, name, order, verdict, imported in votes.values_list(
         "comparison", "imported_by", "order", "verdict", "imported"
@@ -186,8 +194,8 @@ def votes_on(comparisons, run):
     return named, unnamed
 
 
-def new_votes(run, row, pks, comparisons, voted, place):
-    """[(Judgment, [Choice, …])], not saved yet, of a judged row's votes that do not stand already."""
+def new_votes(row, pks, comparisons, voted):
+    """[(comparison id, the two responses' ids, Vote)] of a judged row's votes that do not stand already."""
     named, unnamed = voted
     found = []
     for vote in row.votes:
@@ -195,39 +203,36 @@ def new_votes(run, row, pks, comparisons, voted, place):
         comparison = comparisons[Comparison.key_of((left, right))]
         said = left if vote.verdict == "left" else vote.verdict
         if vote.annotator:
-            if (comparison.pk, vote.annotator) in named:
-                if named[comparison.pk, vote.annotator] != said:
+            if (comparison, vote.annotator) in named:
+                if named[comparison, vote.annotator] != said:
                     raise Refused("other_verdict", "annotator")
                 continue
-            named[comparison.pk, vote.annotator] = said
-        elif vote.ordinal <= unnamed[comparison.pk, said]:
+            named[comparison, vote.annotator] = said
+        elif vote.ordinal <= unnamed[comparison, said]:
             continue
-        found.append(imported_vote(run, comparison, (left, right), vote, place))
+        found.append((comparison, (left, right), vote))
     return found
 
 
-def imported_vote(run, comparison, order, vote, place):
-    said = {"criteria": {criterion: {"verdict": [verdict]} for criterion, verdict in vote.also}} if vote.also else {}
-    judgment = Judgment(
-        comparison=comparison,
-        dataset=run.dataset,
-        state=Judgment.State.SAVED,
-        order=list(order),
-        verdict=vote.verdict,
-        said=said,
-        decided_at=timezone.now(),
-        imported=run,
-        imported_by=vote.annotator,
-        imported_from=place[-300:],
-    )
-    return judgment, [Choice(judgment=judgment, **choice) for choice in stated(order, vote)]
+def store_votes(run, votes):
+    """Save [(comparison id, the two responses' ids, Vote, place)]; how many choices they state."""
+    same = run.dataset_id, Judgment.State.SAVED, timezone.now(), run.pk
+    judgments, choices = [], []
+    for pk, (comparison, order, vote, place) in zip(fresh_ids(Judgment, len(votes)), votes, strict=True):
+        said = {criterion: {"verdict": [verdict]} for criterion, verdict in vote.also}
+        said = {"criteria": said} if said else {}
+        judgments.append((pk, comparison, order, vote.verdict, said, vote.annotator, place[-300:], *same))
+        choices += [(pk, *choice) for choice in stated(order, vote)]
+    what = ("order", "verdict", "said", "imported_by", "imported_from")
+    insert(Judgment, ("id", "comparison", *what, "dataset", "state", "decided_at", "imported"), judgments)
+    insert(Choice, ("judgment", "chosen", "rejected", "strength", "rank_gap", "criterion"), choices)
+    return len(choices)
 
 
 def stated(order, vote):
-    """What a vote states of its pair, in all and by criteria, as fields of a Choice."""
-    left = {"chosen_id": order[0], "rejected_id": order[1]}
-    right = {"chosen_id": order[1], "rejected_id": order[0]}
+    """What a vote states of its pair, in all and by criteria: (chosen, rejected, strength, rank gap, criterion)."""
+    left, right = tuple(order), tuple(order)[::-1]
     if vote.verdict != "both_bad":
-        yield {**left, "strength": vote.strength if vote.verdict == "left" else 0, "rank_gap": vote.gap}
+        yield *left, vote.strength if vote.verdict == "left" else 0, vote.gap, ""
     for criterion, verdict in vote.also:
-        yield {**(right if verdict == "right" else left), "criterion": criterion}
+        yield *(right if verdict == "right" else left), 1, None, criterion

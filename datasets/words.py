@@ -12,6 +12,8 @@ READ_A_SECOND = 20
 
 def words(text):
     """The number of words; of Chinese and Japanese, as many as take the same time to read."""
+    if text.isascii():
+        return len(text.split())
     spaced, ideographs = UNSPACED.subn(" ", text)
     return len(spaced.split()) + round(ideographs * WORDS_AN_IDEOGRAPH)
 

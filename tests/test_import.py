@@ -578,6 +578,19 @@ def test_the_next_import_takes_up_what_was_left(put, interrupt):
     assert Choice.objects.of_votes().count() == 5 + 2
 
 
+def test_a_batch_of_long_rows_is_a_short_one(put, monkeypatch):
+    """What is held in memory is bounded by the length of the texts too."""
+    monkeypatch.setattr("datasets.spool.LONG_BATCH", 3)
+    sizes, real = [], imports.store_batch
+
+    def store_batch(run, spool, rows):
+        sizes.append(len(rows))
+        real(run, spool, rows)
+
+    monkeypatch.setattr(imports, "store_batch", store_batch)
+    assert put(ROWS)[1]["rows"] == len(sizes) == len(ROWS)
+
+
 # --- real input -----------------------------------------------------------------------------------------------------
 
 

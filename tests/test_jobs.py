@@ -366,7 +366,7 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
     slow = (
         "import time; import django; django.setup()\n"
         "from datasets import imports, jobs, tasks\n"
-        "real, batches = imports.store_batch, iter([0, 0, 600])\n"
+        "real, imports.BATCH, batches = imports.store_batch, 200, iter([0, 0, 600])\n"
         "imports.store_batch = lambda *args: (time.sleep(next(batches)), real(*args))\n"
         "jobs.work()\n"
     )

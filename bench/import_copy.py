@@ -1,0 +1,109 @@
+"""Import of 100,000 wide rows into PostgreSQL, against a bare COPY of the same rows into tables made like the
+product's: the same columns, keys and indexes, as the catalogue has them."""
+
+import hashlib
+import json
+import random
+import time
+
+from bench.common import asked_rows, measured, say, wide_rows
+
+ROWS = asked_rows(100_000)
+TABLES = ("datasets_dataset", "datasets_import", "datasets_prompt", "datasets_response", "datasets_comparison")
+FILLED = TABLES[2:]
+FOREIGN = """SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f'
+    AND conrelid = ANY(%s::regclass[]) AND confrelid = ANY(%s::regclass[])"""
+
+
+def run(environment, database, folder):
+    if database != "postgresql":
+        return
+    path = folder / "copy.jsonl"
+    wide_rows(path, ROWS)
+    seconds, _, summary = measured(environment, "import_dataset", "copy", str(path))
+    assert summary["prompts"] == ROWS
+    say("import", database, ROWS, seconds, "s")
+    for name, rows_of in (("bare-copy", stored), ("bare-script", made)):
+        bare = copied(environment["DATABASE_URL"], rows_of, path)
+        say(name, database, ROWS, bare, "s")
+        say(f"import-against-{name}", database, ROWS, seconds, "s", name, seconds / bare)
+
+
+def copied(url, rows_of, path):
+    """Seconds that a COPY takes into new tables of what rows_of(connection, path) gives: (table, columns, iterable)."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS bare CASCADE")
+        keys = connection.execute(FOREIGN, (list(TABLES), list(TABLES))).fetchall()
+        connection.execute("CREATE SCHEMA bare")
+        for table in TABLES:
+            connection.execute(f"CREATE TABLE bare.{table} (LIKE public.{table} INCLUDING ALL)")
+        for table in TABLES[:2]:
+            connection.execute(f"INSERT INTO bare.{table} SELECT * FROM public.{table}")
+        connection.execute("SET search_path TO bare")
+        for table, key in keys:
+            connection.execute(f"ALTER TABLE {table} ADD {key}")
+        rows = rows_of(connection, path)
+        connection.execute("CHECKPOINT")
+        started = time.monotonic()
+        with connection.transaction(), connection.cursor() as cursor:
+            for table, columns, lines in rows:
+                with cursor.copy(f"COPY {table} {columns} FROM STDIN") as copy:
+                    for line in lines:
+                        copy.write(line) if isinstance(line, bytes) else copy.write_row(line)
+        seconds = time.monotonic() - started
+        for table in FILLED:
+            there, wanted = (
+                connection.execute(f"SELECT count(*) FROM {schema}.{table}").fetchone() for schema in ("bare", "public")
+            )
+            assert there == wanted
+    return seconds
+
+
+def stored(connection, path):
+    """The very rows that the import stored, as PostgreSQL writes them: all is ready before the clock runs."""
+    rows = []
+    for table in FILLED:
+        with connection.cursor().copy(f"COPY public.{table} TO STDOUT") as copy:
+            rows.append((table, "", [bytes(block) for block in copy]))
+    return rows
+
+
+def made(connection, path):
+    """The rows as the shortest script would make them of the file, while the clock runs."""
+    dataset, imported = connection.execute("SELECT dataset_id, id FROM datasets_import WHERE slug = 'copy'").fetchone()
+    none = ("", "[]", "", imported, 0, "[]", "")
+    prompts = '(id, dataset_id, fingerprint, instruction, system, turns, input, imported_id, words, tags, "group")'
+    responses = "(id, prompt_id, text, text_hash, source, candidate, demonstration, imported_id, words)"
+    comparisons = "(id, dataset_id, prompt_id, key, wanted, open_slots, priority, held, task, words)"
+
+    def read():
+        with open(path) as file:
+            yield from enumerate(map(json.loads, file), 1)
+
+    def of_prompts():
+        for n, row in read():
+            mark = sha256(json.dumps(["", [], row["prompt"], ""]))
+            yield n, dataset, mark, row["prompt"], *none
+
+    def of_responses():
+        for n, row in read():
+            for place in (1, 2):
+                text = row[f"response_{place}"]
+                source = row[f"model_{place}"]
+                yield 2 * n - 2 + place, n, text, sha256(text), source, True, False, imported, len(text.split())
+
+    def of_comparisons():
+        for n, _ in read():
+            yield n, dataset, n, f"{2 * n - 1}-{2 * n}", 1, 1, random.getrandbits(62), "", "judge", 0
+
+    return [
+        ("datasets_prompt", prompts, of_prompts()),
+        ("datasets_response", responses, of_responses()),
+        ("datasets_comparison", comparisons, of_comparisons()),
+    ]
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
