@@ -5,11 +5,11 @@ from collections import defaultdict
 from itertools import combinations, islice
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from datasets.inserting import among, insert
-from datasets.models import Comparison, Dataset, Judgment, Prompt, Response, draw_priority
+from datasets.models import Comparison, Dataset, Gold, Judgment, Prompt, Response, draw_priority
 
 MANY = 6  # above so many answers to a prompt its pairs are always a sample
 
@@ -160,7 +160,8 @@ def open_again(comparisons):
     )
     count = Coalesce(Subquery(taken, output_field=IntegerField()), Value(0))
     kept = [Comparison.FLAGGED, Comparison.WITHDRAWN, Comparison.GOLD]
-    held = Case(When(held__in=kept, then=F("held")), default=Value(""))
+    known = Exists(Gold.objects.filter(comparison=OuterRef("pk")))
+    held = Case(When(held__in=kept, then=F("held")), When(known, then=Value(Comparison.GOLD)), default=Value(""))
     Comparison.objects.filter(among(Comparison, "id", ids)).update(open_slots=F("wanted") - count, held=held)
 
 

@@ -10,6 +10,7 @@ from datasets.columns import Unsure, columns_of, note, remembered
 from datasets.files import FileProblem, items
 from datasets.formats import mapping
 from datasets.formats.guessing import unsure
+from datasets.formats.reading import text
 from datasets.formats.rows import Refused
 from datasets.identity import fingerprint, identity, sha256, vote_key
 from datasets.models import Judgment, Response
@@ -17,6 +18,7 @@ from datasets.tags import tags_in
 
 BATCH = 200
 SAMPLE = 50
+IS_GOLD, NOT_GOLD = ("true", "1", "yes"), ("", "false", "0", "no", "none")
 
 
 def check_file(spool, dataset, name, stream, format, roles=None, folder=None):
@@ -118,10 +120,22 @@ def read(item, format, rename):
         return item.value
     try:
         value = rename(item.value)
-        row, tags = formats.all_formats()[format].read(value), tags_in(value.get("tags"))
-        return replace(row, tags=tuple(tags)) if tags else row
+        row, tags, known = formats.all_formats()[format].read(value), tags_in(value.get("tags")), known_in(value)
+        if known is not None and not row.votes:
+            raise Refused("no_known_answer", "gold")
+        return replace(row, tags=tuple(tags), known=known) if tags or known is not None else row
     except Refused as refused:
         return refused
+
+
+def known_in(value):
+    """Why a row's verdict is known to be right, where its field `gold` says that it is; else None."""
+    said = str(value.get("gold", "")).strip().lower()
+    if said in NOT_GOLD:
+        return None
+    if said not in IS_GOLD:
+        raise Refused("off_scale", "gold", said[:80])
+    return text(value.get("gold_reason"), "gold_reason", required=False)
 
 
 def check_batch(spool, dataset, file, found):

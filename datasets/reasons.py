@@ -14,6 +14,7 @@ REFUSED = {
     "lengths_differ": _("There are not as many names of models as answers."),
     "missing_field": _("This field is missing."),
     "name_too_long": _("The name is too long; at most 200 characters are kept."),
+    "no_known_answer": _("The row is marked as gold, but states no verdict that could be the known answer."),
     "no_user_turn": _("The conversation has no turn of the user."),
     "not_a_dialogue": _("This is not a dialogue of “Human:” and “Assistant:”."),
     "not_a_list": _("A list is expected here."),

@@ -228,18 +228,21 @@ def packed(row):
             row.kind,
             [astuple(vote) for vote in row.votes],
             row.tags,
+            row.known,
         ]
     )
 
 
 def unpacked(text):
-    (instruction, given, system, turns), responses, kind, votes, *tags = json.loads(text)  # none before 2026-11-22
+    (instruction, given, system, turns), responses, kind, votes, *rest = json.loads(text)  # less before 2026-11-24
+    tags, known = rest[0] if rest else (), rest[1] if len(rest) > 1 else None
     return Row(
         Prompt(instruction, given, system, tuple((role, words) for role, words in turns)),
         tuple(Response(*response) for response in responses),
         kind,
         tuple(unpacked_vote(*vote) for vote in votes),
-        tuple(tags[0]) if tags else (),
+        tuple(tags),
+        known,
     )
 
 

@@ -9,7 +9,7 @@ from datasets.files import Item
 from datasets.formats.rows import CANDIDATES, DEMONSTRATION, Refused
 from datasets.identity import sha256
 from datasets.inserting import among, fresh_ids, insert
-from datasets.models import Choice, Comparison, Import, Judgment, Prompt, Response, RoleGiven, draw_priority
+from datasets.models import Choice, Comparison, Gold, Import, Judgment, Prompt, Response, RoleGiven, draw_priority
 from datasets.tags import MOST
 from datasets.words import words, words_of_prompt
 
@@ -44,7 +44,7 @@ def store_batch(run, spool, rows):
     store_prompts(batch)
     store_responses(batch)
     comparisons, voted = store_comparisons(batch)
-    fresh, votes = Counter(), []
+    fresh, votes, known = Counter(), [], {}
     for (_, file, line, mark, row), answers in zip(rows, batch.answers, strict=True):
         mentioned = {("prompt", batch.prompts[mark][0])}
         mentioned.update((kind, answer.pk) for kind in ("response", "role") for answer in answers)
@@ -57,11 +57,14 @@ def store_batch(run, spool, rows):
             fresh["refused"] += 1
             continue
         votes += [(*vote, f"{file}:{line}") for vote in new]
+        if row.known is not None:
+            known |= {pk: (vote, order, row.known) for pk, order, vote in said_in(row, answers, comparisons)}
         fresh["duplicates"] += not (brought or new)
         fresh.update(kind for kind, _ in brought)
     run.prompts += fresh["prompt"]
     run.responses += fresh["response"]
     run.choices += store_votes(run, votes)
+    store_known(run, known)
     run.duplicates += fresh["duplicates"]
     run.refused += fresh["refused"]
 
@@ -227,6 +230,32 @@ def store_votes(run, votes):
     insert(Judgment, ("id", "comparison", *what, "dataset", "state", "decided_at", "imported"), judgments)
     insert(Choice, ("judgment", "chosen", "rejected", "strength", "rank_gap", "criterion"), choices)
     return len(choices)
+
+
+def said_in(row, answers, comparisons):
+    """(comparison id, the two responses' ids, Vote) of each of a row's votes, whether it stands already or not."""
+    for vote in row.votes:
+        order = tuple(answers[index].pk for index in vote.pair)
+        yield comparisons[Comparison.key_of(order)], order, vote
+
+
+def store_known(run, known):
+    """Keep {comparison id: (Vote, the two responses' ids, why)} as known answers, where none is known yet."""
+    made = []
+    for comparison, (vote, order, why) in known.items():
+        choice = vote.verdict == "left"
+        made.append(
+            Gold(
+                comparison_id=comparison,
+                dataset=run.dataset,
+                verdict="choice" if choice else vote.verdict,
+                choices=[list(order)] if choice else [],
+                reason=why,
+                made_by=run.created_by,
+                imported=run,
+            )
+        )
+    Gold.objects.bulk_create(made, ignore_conflicts=True)
 
 
 def stated(order, vote):

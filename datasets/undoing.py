@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from datasets.changes import Kind, log
-from datasets.models import Comparison, Import, Judgment, Prompt, Response
+from datasets.models import Comparison, Gold, Import, Judgment, Prompt, Response
 
 AT_ONCE = 200
 UNDOING = "undoing"
@@ -90,12 +90,15 @@ def hold(run, ids):
     others = Judgment.objects.filter(comparison__in=there, annotator=None).exclude(imported=run)
     if others.exists():
         raise CannotUndo("used")
-    Comparison.objects.filter(pk__in=[c.pk for c in there], held="").update(held=UNDOING)
+    waiting = Comparison.objects.filter(pk__in=[c.pk for c in there], held__in=["", Comparison.GOLD])
+    waiting.update(held=UNDOING)
 
 
 def release(run):
     """Give the comparisons back to the queue: the import stays."""
-    Comparison.objects.filter(dataset=run.dataset, held=UNDOING).update(held="")
+    held = Comparison.objects.filter(dataset=run.dataset, held=UNDOING)
+    held.filter(gold__isnull=False).update(held=Comparison.GOLD)
+    held.update(held="")
     Import.objects.filter(pk=run.pk).update(state=Import.State.DONE)
     run.refresh_from_db()
 
@@ -104,6 +107,9 @@ def remove(run, ids):
     """Remove what the import brought to these prompts. A prompt that has got other answers since stays."""
     gone = [c.pk for c in comparisons_of(run, ids)]
     Comparison.objects.filter(pk__in=gone).delete()
+    known = Gold.objects.filter(imported=run, comparison__prompt__in=ids)
+    Comparison.objects.filter(gold__in=known, held__in=[UNDOING, Comparison.GOLD]).update(held="")
+    known.delete()
     for given in run.roles_given.filter(response__prompt__in=ids):
         Response.objects.filter(pk=given.response_id).update(**{given.role: False})
     run.roles_given.filter(response__prompt__in=ids).delete()

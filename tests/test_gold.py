@@ -1,12 +1,15 @@
 """Known answers: made from an admin's judgment, told from wrong ones, explained, taken back."""
 
+import json
+
 import pytest
 from django.urls import reverse
 
 from annotate.judging import record
 from annotate.queue import next_judgment
 from datasets.gold import CannotMake, is_right, known_answer, make_gold
-from datasets.models import Comparison, Gold, Judgment
+from datasets.models import Comparison, Gold, Import, Judgment
+from datasets.undoing import undo_import
 from tests.conftest import wide
 
 
@@ -95,6 +98,53 @@ def test_an_admin_makes_explains_and_removes_one_on_the_pages(client, make_datas
     client.post(made["Location"], {"remove": "1"})
     assert not Gold.objects.exists()
     assert Comparison.objects.get(pk=vote.comparison_id).held == ""
+
+
+KNOWN = {"prompt": "2 + 2?", "chosen": "4", "rejected": "5", "gold": True, "gold_reason": "It *is*."}
+
+
+def test_a_file_brings_known_answers_with_its_judged_rows(make_dataset, alice, run_command, tmp_path):
+    wide_row = {"prompt": "3 + 3?", "response_1": "6", "response_2": "7", "winner": "tie", "gold": "yes"}
+    make_dataset([KNOWN, {"prompt": "1 + 1?", "chosen": "2", "rejected": "3", "gold": ""}])
+    dataset = make_dataset([wide_row])
+    found = {gold.comparison.prompt.instruction: gold for gold in Gold.objects.all()}
+    assert {text: (gold.verdict, gold.reason) for text, gold in found.items()} == {
+        "2 + 2?": ("choice", "It *is*."),
+        "3 + 3?": ("tie", ""),
+    }
+    texts = dict(dataset.prompts.get(instruction="2 + 2?").responses.values_list("pk", "text"))
+    assert [[texts[pk] for pk in choice] for choice in found["2 + 2?"].choices] == [["4", "5"]]
+    assert set(Comparison.objects.filter(gold__isnull=False).values_list("held", flat=True)) == {"gold"}
+    out = tmp_path / "o"
+    _, summary, _ = run_command("export_dataset", "demo", "--format", "dpo", "--output", str(out))
+    assert (summary["rows"], summary["left_out"]) == (2, {"tie": 1})
+    make_dataset([KNOWN])
+    assert Gold.objects.count() == 2
+
+
+def test_an_import_of_known_answers_is_undone_with_them(make_dataset):
+    make_dataset([{"prompt": "2 + 2?", "responses": ["4", "5"]}])
+    make_dataset([KNOWN])
+    assert Comparison.objects.get().held == "gold"
+    undo_import(Import.objects.latest("pk"))
+    assert not Gold.objects.exists()
+    assert not Comparison.objects.exclude(held="").exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"prompt": "Why?", "responses": ["a", "b"], "gold": True}, "no_known_answer"),
+        (KNOWN | {"gold": "perhaps"}, "off_scale"),
+        (KNOWN | {"gold_reason": 7}, "not_text"),
+    ],
+)
+def test_a_row_that_claims_what_it_does_not_say_is_refused(run_command, tmp_path, db, row, reason):
+    path, refused = tmp_path / "rows.jsonl", tmp_path / "refused.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    assert run_command("import_dataset", "demo", str(path), "--refused", str(refused))[0] == 1
+    (line,) = map(json.loads, refused.read_text().splitlines())
+    assert (line["reason"], line["line"]) == (reason, 1)
 
 
 def test_only_an_admins_own_verdict_becomes_one(client, make_dataset, admin, alice):

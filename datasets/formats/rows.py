@@ -63,13 +63,15 @@ CANDIDATES, JUDGED, DEMONSTRATION, PROMPT = "candidates", "judged", "demonstrati
 @dataclass(frozen=True)
 class Row:
     """One row of a file, read. `kind` says what it asks for: candidates are compared by the dataset's policy, a
-    judged row asks for its own pairs, a demonstration and a prompt without answers for nothing."""
+    judged row asks for its own pairs, a demonstration and a prompt without answers for nothing. `known`: where its
+    verdict is known to be right, why; "" without a reason, None where it is one judgment among others."""
 
     prompt: Prompt
     responses: tuple[Response, ...]
     kind: str
     votes: tuple[Vote, ...] = field(default=())
     tags: tuple[str, ...] = ()
+    known: str | None = None
 
 
 @dataclass(frozen=True)
