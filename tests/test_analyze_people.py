@@ -126,7 +126,7 @@ ANY = st.tuples(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(ANY, max_size=40))
 def test_whatever_people_say_chances_are_chances(rows):
     columns = zip(*rows, strict=True) if rows else [[]] * 8
