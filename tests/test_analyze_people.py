@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analyze.maths.noisy import MINIMUM, reliability
 from analyze.maths.people import people
@@ -75,7 +77,7 @@ def test_careless_people_are_found():
         found = reliability(made.votes, made.chance()).careless_probability > 0.5
         found_right += found[40:].sum()
         found_all += found.sum()
-    assert found_right / (10 * seeds) >= 0.85
+    assert found_right / (10 * seeds) >= 0.9
     assert found_right / found_all >= 0.9
 
 
@@ -110,6 +112,34 @@ def test_a_name_is_only_a_name():
     swapped = made.votes.only(np.random.default_rng(1).permutation(len(made.votes)))
     one, other = reliability(made.votes), reliability(swapped)
     assert other.careless_probability == pytest.approx(one.careless_probability, abs=1e-6)
+
+
+ANY = st.tuples(
+    st.integers(0, 3),
+    st.integers(0, 4),
+    st.integers(-1, 1),
+    st.integers(-1, 1),
+    st.integers(-1, 1),
+    st.sampled_from([np.nan, -1, 0, 1]),
+    st.booleans(),
+    st.floats(0, 1e6) | st.just(np.nan),
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(ANY, max_size=40))
+def test_whatever_people_say_chances_are_chances(rows):
+    columns = zip(*rows, strict=True) if rows else [[]] * 8
+    annotator, pair, vote, left, longer, known, again, when = (np.array(column) for column in columns)
+    found = people(Votes(annotator, pair, vote, left, longer, known, again.astype(bool), when))
+    for column in (found.model.reliability, found.model.careless_probability):
+        assert ((column >= 0) & (column <= 1)).all()
+    assert sorted(found.order) == list(range(len(found.annotator)))
+    assert (found.model.evidence >= 0).all()
+    for rates in (found.gold, found.agreement, found.left_share, found.tie_share):
+        known_rates = rates.n > 0
+        assert (rates.low[known_rates] <= rates.value[known_rates]).all()
+        assert (rates.value[known_rates] <= rates.high[known_rates]).all()
 
 
 def test_without_votes_there_is_nobody():

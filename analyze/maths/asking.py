@@ -16,7 +16,8 @@ def information_gain(first, second, strengths):
     a measure of the information provided by an experiment"; for choices Houlsby et al. 2011 and Mikhailiuk et al. 2020,
     "Active sampling for pairwise comparisons"). To the first order in how much one judgment moves each lead.
 
-    first, second: codes of sources, places in `strengths.source`. Of pairs in different components: infinitely many.
+    first, second: codes of sources, places in `strengths.source`. Of a pair in different components: a bit more than of
+    any other, whose order is known to some degree.
     """
     from scipy.special import ndtr
 
@@ -33,7 +34,8 @@ def information_gain(first, second, strengths):
     lead, error = leads(first, second, strengths)
     outcome = _variance(lead)
     gain = outcome / (1 + outcome * error**2) * (own[first] + own[second] - 2 * moved[first, second])
-    return np.where(strengths.component[first] != strengths.component[second], np.inf, gain)
+    apart = strengths.component[first] != strengths.component[second]
+    return np.where(apart, gain[~apart].max(initial=0) + 1, gain)
 
 
 def worth_asking(first, second, strengths, level=LEVEL, alike=ALIKE):
@@ -52,8 +54,8 @@ def next_pairs(first, second, strengths, n):
     while is_open.any() and len(chosen) < n:
         gain = np.where(is_open, information_gain(first, second, strengths), -1)
         chosen.append(int(gain.argmax()))
-        if np.isinf(gain[chosen[-1]]):
-            is_open[chosen[-1]] = False
+        if strengths.component[first[chosen[-1]]] != strengths.component[second[chosen[-1]]]:
+            is_open[chosen[-1]] = False  # how much more it would tell is not known before it is judged
         strengths = _judged(first[chosen[-1]], second[chosen[-1]], strengths)
     return np.array(chosen, int)
 

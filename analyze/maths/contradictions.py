@@ -34,11 +34,10 @@ class Opposites:
 def cycles_within(prompt, annotator, chosen, rejected, strength=None):
     """Cycles in what one person said of one prompt's answers (circular triads: Kendall and Babington Smith 1940), one
     of the shortest for each knot of answers."""
-    prompt, annotator = np.asarray(prompt), np.asarray(annotator)
-    chosen, rejected, strength = columns(chosen, rejected, strength)
+    prompt, annotator = np.asarray(prompt).tolist(), np.asarray(annotator).tolist()
     arrows = defaultdict(dict)
-    for row in np.flatnonzero((strength > 0) & (chosen != rejected)):
-        arrows[prompt[row], annotator[row]].setdefault((chosen[row], rejected[row]), int(row))
+    for row, pair in _decided(chosen, rejected, strength):
+        arrows[prompt[row], annotator[row]].setdefault(pair, row)
     for said in arrows.values():  # an opposite vote is no circle; see `opposites`
         for pair in [pair for pair in said if pair[::-1] in said]:
             del said[pair]
@@ -52,11 +51,10 @@ def cycles_within(prompt, annotator, chosen, rejected, strength=None):
 def cycles_across(prompt, chosen, rejected, strength=None):
     """Cycles of majorities of all people on one prompt's answers (Condorcet's paradox), one of the shortest for each
     knot of answers."""
-    prompt = np.asarray(prompt)
-    chosen, rejected, strength = columns(chosen, rejected, strength)
+    prompt = np.asarray(prompt).tolist()
     votes = defaultdict(lambda: defaultdict(list))
-    for row in np.flatnonzero((strength > 0) & (chosen != rejected)):
-        votes[prompt[row]][chosen[row], rejected[row]].append(int(row))
+    for row, pair in _decided(chosen, rejected, strength):
+        votes[prompt[row]][pair].append(row)
     found = []
     for where, said in votes.items():
         majority = {pair: rows for pair, rows in said.items() if len(rows) > len(said.get(pair[::-1], ()))}
@@ -68,12 +66,10 @@ def cycles_across(prompt, chosen, rejected, strength=None):
 def opposites(annotator, chosen, rejected, strength=None):
     """The Opposites in columns of choices."""
     annotator = np.asarray(annotator)
-    chosen, rejected, strength = columns(chosen, rejected, strength)
     votes = defaultdict(lambda: ([], []))
-    for row in np.flatnonzero((strength > 0) & (chosen != rejected)):
-        turned = bool(chosen[row] > rejected[row])
-        pair = (rejected[row], chosen[row]) if turned else (chosen[row], rejected[row])
-        votes[pair][turned].append(int(row))
+    for row, pair in _decided(chosen, rejected, strength):
+        turned = pair[0] > pair[1]
+        votes[pair[::-1] if turned else pair][turned].append(row)
     split = [(pair, *sides) for pair, sides in votes.items() if all(sides)]
     split.sort(key=lambda line: (-min(len(line[1]), len(line[2])), max(len(line[1]), len(line[2]))))
     return Opposites(
@@ -95,6 +91,13 @@ def against_stars(stars_chosen, stars_rejected, strength=None):
         gap = np.where(np.asarray(strength) > 0, gap, np.maximum(np.abs(gap) - 1, 0))
     order = np.argsort(-gap, kind="stable")
     return order[gap[order] > 0]
+
+
+def _decided(chosen, rejected, strength):
+    """(row, (chosen, rejected)) of the choices that are no tie."""
+    chosen, rejected, strength = columns(chosen, rejected, strength)
+    rows = np.flatnonzero((strength > 0) & (chosen != rejected))
+    return zip(rows.tolist(), zip(chosen[rows].tolist(), rejected[rows].tolist(), strict=True), strict=True)
 
 
 def _steps(answers):

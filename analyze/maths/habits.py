@@ -61,7 +61,7 @@ def tie_odds(sheet):
     return tuple(betaln(tied + a, n - tied + b) - betaln(a, b) for a, b in (plain, MOSTLY_TIES))
 
 
-def drift_spans(sheet, honest):
+def drift_spans(sheet, honest, usual):
     """The log chance of each person's votes if they looked up to some moment and not from there on, over all moments
     that may be: half of the chance on the pauses, where there are any, and on "after the first pause of each day"."""
     decided = sheet.decided
@@ -69,7 +69,7 @@ def drift_spans(sheet, honest):
     votes = np.bincount(sheet.group[decided], minlength=len(honest))
     order = _in_order(sheet)
     last[sheet.group[order]] = np.arange(len(order))  # where in the order each group was judged last
-    weights = np.log(honest_weights())
+    weights = np.log(usual)
     when = sheet.votes.when[order]
     found = np.full(len(sheet.people), -np.inf)
     groups = np.lexsort((last, sheet.group_person))

@@ -33,6 +33,7 @@ ROUNDS = 8
 MINIMUM = 20  # decided votes; of somebody with fewer nothing is said
 MARKED_AT = 20.0  # evidence: at most one honest person in twenty ever reaches it
 PEOPLE_BEFORE = 6.0  # how many people's worth of belief in SHARES a dataset starts with
+SKILLS_BEFORE = 5.0  # and in how skills are spread
 SHARES = {HONEST: 0.85}  # the rest is shared out evenly
 
 
@@ -91,7 +92,8 @@ def reliability(votes, chance=None):
     shapes = np.stack([_bell(0.0, 2.0), _bell(3.0, 1.5)])  # of ordinary and of gold pairs
     shares = {habit: SHARES.get(habit, (1 - SHARES[HONEST]) / (len(HABITS) - 1)) for habit in HABITS}
     people = len(sheet.people)
-    weights = np.tile(honest_weights(), (people, 1)) * shares[HONEST]
+    usual = honest_weights()
+    weights = np.tile(usual, (people, 1)) * shares[HONEST]
     spam = spam_odds(sheet)
     for _ in range(ROUNDS):
         likelihood = _likelihood(sheet, tables, weights, spam)
@@ -99,11 +101,13 @@ def reliability(votes, chance=None):
         posterior = _normal(logs)
         others = _normal(logs[sheet.group_pair] - _by(sheet.group, likelihood, len(sheet.group_pair)))
         honest = _honest_odds(sheet, tables, others)
-        by_habit, by_skill, spam = _habits(sheet, honest, shares)
+        by_habit, by_skill, spam = _habits(sheet, honest, usual, shares)
         shares = _shares(by_habit)
         weights = by_skill * by_habit[:, [0]]
+        usual = weights.sum(0) + SKILLS_BEFORE * honest_weights()
+        usual /= usual.sum()
         shapes = np.stack([_shape(posterior, sheet.is_gold == gold, shapes[gold]) for gold in (0, 1)])
-    return _result(sheet, honest, shares, shapes)
+    return _result(sheet, honest, usual, shares, shapes)
 
 
 def _sheet(votes, chance):
@@ -178,25 +182,25 @@ def _honest_odds(sheet, tables, others):
     return found
 
 
-def _habits(sheet, honest, shares):
+def _habits(sheet, honest, usual, shares):
     """(chance of each habit, of each skill and taste if honest, chance of each decided vote if not honest)"""
-    logs, skills, spam = _evidence(sheet, honest)
+    logs, skills, spam = _evidence(sheet, honest, usual)
     by_habit = _normal(logs + np.log([shares[habit] for habit in HABITS]))
     dishonest = by_habit[:, 1:] / np.maximum(by_habit[:, 1:].sum(1, keepdims=True), 1e-12)
     return by_habit, skills, (dishonest[sheet.person[sheet.decided]] * spam).sum(1)
 
 
-def _evidence(sheet, honest):
+def _evidence(sheet, honest, usual):
     """(log chance of each person's votes by habit, chances of skill and tastes, each decided vote's chance by habit)"""
     size = len(sheet.people)
-    sums = _by(sheet.group_person, honest, size) + np.log(honest_weights())
+    sums = _by(sheet.group_person, honest, size) + np.log(usual)
     plain, mostly = tie_odds(sheet)
     spam = spam_odds(sheet, by_habit=True)
     logs = np.empty((size, len(HABITS)))
     logs[:, 0] = np.logaddexp.reduce(sums, axis=1) + plain
     for place, habit in enumerate(HABITS[1:], 1):
         if habit == "drifts":
-            logs[:, place] = drift_spans(sheet, honest) + plain
+            logs[:, place] = drift_spans(sheet, honest, usual) + plain
         else:
             logs[:, place] = spam_evidence(sheet, habit) + (mostly if habit == "ties" else plain)
     return logs, _normal(sums), spam
@@ -223,8 +227,8 @@ def _bell(middle, width):
     return found / found.sum()
 
 
-def _result(sheet, honest, shares, shapes):
-    logs, skills, _ = _evidence(sheet, honest)
+def _result(sheet, honest, usual, shares, shapes):
+    logs, skills, _ = _evidence(sheet, honest, usual)
     by_habit = _normal(logs + np.log([shares[habit] for habit in HABITS]))
     others = np.log(np.full(len(HABITS) - 1, 1 / (len(HABITS) - 1)))
     with np.errstate(over="ignore"):
