@@ -173,7 +173,7 @@ def counted(counter):
 
 def passed_over(dataset):
     """(skips, flags) of a dataset."""
-    skipped = dataset.judgments.filter(state=Judgment.State.SKIPPED)
+    skipped = dataset.judgments.filter(state=Judgment.State.SKIPPED, purpose=Judgment.Purpose.VOTE)
     flags = skipped.exclude(flag="").count()
     return skipped.count() - flags, flags
 

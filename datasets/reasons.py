@@ -147,6 +147,7 @@ TASKS = {
     "bundle": _("Making a bundle"),
     "push": _("Pushing to the Hub"),
     "rows": _("Storing rows of a script"),
+    "review": _("Seeing what reviewers decide"),
 }
 
 HUB = {
