@@ -10,9 +10,9 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from annotate.judging import UNDO_DEPTH, lock, record, undo
+from annotate.questions import KEEP, SKIP
 from annotate.queue import give_back, lease_end, leased, locked_membership, move
 from annotate.queue_sql import PASSES_OVER, SKIP_HIDES
-from annotate.questions import KEEP, SKIP
 from datasets import flags, reviewing
 from datasets.models import Comparison, Dataset, Judgment
 from datasets.writing import writing
@@ -28,9 +28,7 @@ def waiting_for(user, dataset):
     hand as an annotator, or wrote an answer of; nor what they left open within a day."""
     mine = Judgment.objects.filter(comparison=OuterRef("pk"), annotator=user)
     as_annotator = mine.exclude(purpose__in=Judgment.REVIEWS).exclude(state=State.SKIPPED, flag="")
-    left_open = mine.filter(
-        purpose=Purpose.DECISION, state=State.SKIPPED, decided_at__gt=timezone.now() - SKIP_HIDES
-    )
+    left_open = mine.filter(purpose=Purpose.DECISION, state=State.SKIPPED, decided_at__gt=timezone.now() - SKIP_HIDES)
     barred = Comparison.barred.through.objects.filter(comparison=OuterRef("pk"), user=user)
     by_review = mine.filter(purpose=Purpose.REVIEW)  # who reviewed is barred from voting, and may go on reviewing
     waiting = Comparison.objects.filter(dataset=dataset, review=Comparison.Review.WANTED)

@@ -138,8 +138,8 @@ class SettingsForm(forms.ModelForm):
                 "is enough."
             ),
             "review": _(
-                "A reviewer gives a first impression, then sees the votes, then decides. The votes stay as they are; an "
-                "export chooses between them and the decision. It takes two judgments of a comparison or more."
+                "A reviewer gives a first impression, then sees the votes, then decides. The votes stay as they are; "
+                "an export chooses between them and the decision. It takes two judgments of a comparison or more."
             ),
         }
 

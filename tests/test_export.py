@@ -64,10 +64,10 @@ def lines_of(name, data):
     return [json.loads(line) for line in data.split(b"\n")[:-1]]
 
 
-def reconcile(account, criterion=""):
+def reconcile(account, criterion="", purposes=("vote",)):
     """Every choice by the criterion, every vote that states none and, in SFT files, every demonstration is a row or
-    left out; with labels each counts twice. In a table every act is."""
-    acts = Judgment.objects.visible().filter(dataset__slug=account["dataset"])
+    left out; with labels each counts twice. In a table every act is. purposes: of the judgments that are asked for."""
+    acts = Judgment.objects.visible().filter(dataset__slug=account["dataset"], purpose__in=purposes)
     votes = acts.filter(state__in=Judgment.STANDING)
     choices = Choice.objects.filter(judgment__in=votes, criterion=criterion)
     there = choices.count() + votes.exclude(pk__in=choices.values("judgment")).count()
