@@ -110,7 +110,7 @@ class Chooser:
         return [pair for votes in of_pairs.values() if id(votes[0]) in enough for pair in self.majority(votes)]
 
     def decisions_first(self, votes):
-        """Those of the votes on a pair that count: what reviewers decided of it, in whatever comparison, if anything."""
+        """Those of the votes on a pair that count: what reviewers decided of it, in whatever comparison, else all."""
         deciding = [vote for vote in votes if vote.decides]
         self.left_out["decided"] += len(votes) - len(deciding) if deciding else 0
         return deciding or votes

@@ -84,6 +84,12 @@ def split(make_dataset, alice, bob):
     return dataset
 
 
+def one_more_flags(dataset, user):
+    """Somebody else comes to the comparison of the split, and flags it."""
+    Comparison.objects.filter(dataset=dataset).update(open_slots=1)
+    vote(user, dataset, "flag", {"note": "GPT"}, "leak")
+
+
 def standing(dataset):
     return list(Comparison.objects.filter(dataset=dataset).order_by("pk").values_list("review", flat=True))
 
@@ -213,9 +219,7 @@ def test_a_review_in_hand_is_not_the_annotators_next(make_dataset, split, rita):
     [(flags.PUT_BACK, "", "wanted", "decision"), (flags.LEAVE_OUT, "withdrawn", "", None)],
 )
 def test_what_is_flagged_is_put_back_or_left_out(split, rita, charlie, what, held, review, then):
-    Dataset.objects.update(overlap=3)
-    Comparison.objects.update(open_slots=1)
-    vote(charlie, split, "flag", {"note": "GPT"}, "leak")
+    one_more_flags(split, charlie)
     assert standing(split) == ["wanted"]
     mine = deciding(rita, split)
     assert not decision(mine), "no verdict while it is flagged"
