@@ -25,8 +25,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ACCOUNT, IMPORTED, NOBODY = "account", "imported", "nobody"
 SKIPPED, REOPENED = Judgment.State.SKIPPED, Judgment.State.REOPENED
 
-# Judged in less time than it takes to read; whoever corrects a verdict has read it before. Imported: nobody knows.
+# Judged in less time than it takes to read; whoever corrects a verdict, or decides, has read it before. Imported:
+# nobody knows.
 TOO_FAST = Q(
+    ~Q(purpose=Judgment.Purpose.DECISION),
     state__in=Judgment.STANDING,
     annotator__isnull=False,
     revision__lte=1,

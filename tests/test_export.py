@@ -136,6 +136,8 @@ FILTERED = [
     (["--tags", "x"], [], {"tag": 8}),
     (["--flags", "without"], [AB, BC], {"both_bad": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
     (["--length", "balanced"], [AB, BC], {"both_bad": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
+    (["--decisions", "first"], [AB, BC], {"both_bad": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
+    (["--decisions", "only"], [], {"undecided": 8}),
     (["--min-strength", "1"], [AB, BC], {"both_bad": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
     (["--min-strength", "2"], [BC], {"both_bad": 1, "tie": 1, "weak": 5}),
     (["--min-strength", "3", "--mode", "every", "--annotator", "bob"], [], {"annotator": 6, "weak": 2}),

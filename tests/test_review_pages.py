@@ -9,6 +9,7 @@ from annotate.queue import next_judgment
 from annotate.reviewing import next_review
 from datasets.models import Comparison, Dataset, Judgment
 from tests.conftest import wide
+from tests.test_access import without_tokens
 from tests.test_queue import lapse
 from tests.test_reviewing import deciding, decision, one_more_flags, rita, rob, split  # noqa: F401
 
@@ -36,7 +37,7 @@ def post(client, verdict, **said):
 
 
 def test_first_the_comparison_as_annotators_see_it_blind(reviewer, split):  # noqa: F811
-    page = shown(reviewer)
+    page = without_tokens(shown(reviewer))
     assert page.count("<form data-comparison") == 1
     assert f'action="{PATH}"' in page
     for tell_tale in ("alice", "bob", "it is right", "Person 1", "m0", "m1", "put_back"):

@@ -16,6 +16,7 @@ from annotate.queue import next_judgment
 from annotate.queue_sql import judgment_of
 from datasets import flags, reviewing, tasks
 from datasets.forms import SettingsForm
+from datasets.gold import make_gold, unmake
 from datasets.models import Choice, Comparison, Dataset, Job, Judgment
 from datasets.reviewing import TIE, is_undecided
 from tests.conftest import person, wide
@@ -241,6 +242,14 @@ def test_what_an_admin_decides_of_a_flag_ends_the_review(make_dataset, rita, ali
     assert reviews.next_review(rita, dataset) is None
     assert impression(mine), "it is kept"
     assert reviews.next_review(rita, dataset) is None
+
+
+def test_what_becomes_a_known_answer_waits_no_more(split, rita, admin):
+    judgment = Judgment.objects.earliest("pk")
+    made = make_gold(judgment)
+    assert (standing(split), reviews.next_review(rita, split)) == ([""], None)
+    unmake(made)
+    assert standing(split) == ["wanted"]
 
 
 def test_without_an_impression_one_decides_all_the_same(split, rita):

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('datasets', '0009_trust'),
+        ('datasets', '0013_guideline_versions'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
