@@ -39,7 +39,7 @@ def save(judgment, revision, act, asked, leasing=False):
     in_hand = judgment.state == Judgment.State.LEASED and judgment.revision == revision
     if leasing and is_open and in_hand and is_plain(dataset, act, asked) and not any_lapsed(dataset):
         choices = asked.choices(judgment.order, act.verdict, act.said)
-        shortly = save_and_review if reviewing.is_on(dataset) and dataset.overlap > 1 else save_and_lease
+        shortly = save_and_review if reviewing.is_on(dataset) else save_and_lease
         saved = shortly(judgment, act, choices, asked.ratings(judgment.order, act.said))
         if saved:
             steer(dataset, saved.judged)
