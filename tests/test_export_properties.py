@@ -62,11 +62,12 @@ decisions = st.lists(
         st.sampled_from([0, 0, 1]),
         st.sampled_from([(0, 1)] * 4 + PAIRS),
         st.just(REVIEWER),
-        stated,
+        st.sampled_from(["left", "right", "tie", "both_bad"]),
         st.integers(1, 3),
         st.none() | stated,
         st.booleans(),
     ),
+    min_size=1,
     max_size=3,
     unique_by=lambda act: act[:2],
 )
@@ -85,7 +86,7 @@ filters = st.builds(
     flags=st.sampled_from(["", UNFLAGGED]),
     paused=st.sampled_from(["", "", UNPAUSED]),
     balanced=st.booleans(),
-    decisions=st.sampled_from([VOTES, FIRST, ONLY]),
+    decisions=st.sampled_from([FIRST, FIRST, ONLY, VOTES]),
 )
 
 

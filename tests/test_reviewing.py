@@ -173,6 +173,14 @@ def test_between_impression_and_decision_nobody_else_gets_it(split, rita, rob):
     assert [d.annotator for d in Judgment.objects.decisions()] == [rob]
 
 
+def test_a_late_decision_waits_for_nobody_and_takes_nothing_from_who_has_it_now(split, rita, rob):
+    mine = deciding(rita, split)
+    lapse(mine)
+    theirs = deciding(rob, split)
+    assert not decision(mine)
+    assert decision(theirs)
+
+
 def test_the_database_itself_keeps_a_second_reviewer_and_a_second_decision_out(split, rita, rob):
     mine = deciding(rita, split)
     same = {"comparison": mine.comparison, "dataset": split, "annotator": rob, "order": mine.order}
@@ -202,8 +210,9 @@ def test_a_decision_can_be_undone_and_stands_until_then(split, rita, rob):
     assert reviews.next_review(rob, split)
 
 
-def test_who_saw_the_votes_never_votes(make_dataset, split, rita):
-    decision(deciding(rita, split), "skip")
+def test_who_saw_the_votes_never_votes(split, rita):
+    impression(reviews.next_review(rita, split), "skip")
+    decision(reviews.next_review(rita, split), "skip")
     Judgment.objects.filter(annotator=rita).update(decided_at="2001-01-01T00:00Z")
     Comparison.objects.update(open_slots=1, wanted=3)
     assert next_judgment(rita, split) is None
