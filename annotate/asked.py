@@ -2,11 +2,11 @@
 criterion), and what the answers to them state."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 from annotate.questions import FLAG, KEEP, SKIP, STARS, VERDICT, Field, question_for, sides_of, stars
-from datasets.models import Comparison
+from datasets.models import Comparison, Judgment
 
 REPAIR = "repair"
 NEW = "new"
@@ -101,6 +101,19 @@ def asked_of(dataset, n, task=Comparison.Task.JUDGE):
         groups += [Group(f"{mark}_{field.name}", criterion["name"], field) for field in fields]
     repairs = (*sides, NEW) if dataset.allow_repair else ()
     return Asked(question, sides, (*question.verdicts(dataset), *always), tuple(groups), repairs)
+
+
+def asked_about(judgment):
+    """What is asked of whoever has this judgment: the same of all, but that a reviewer may always pass, flags nothing
+    and writes nothing; and of what is flagged decides no more than whether it goes on."""
+    comparison = judgment.comparison
+    asked = asked_of(judgment.dataset, len(judgment.order), comparison.task)
+    if judgment.purpose not in Judgment.REVIEWS:
+        return asked
+    if judgment.purpose == Judgment.Purpose.DECISION and comparison.held == Comparison.FLAGGED:
+        return replace(asked, verdicts=(SKIP,), groups=(), repairs=())
+    verdicts = [verdict for verdict in asked.verdicts if verdict not in (SKIP, FLAG)]
+    return replace(asked, verdicts=(*verdicts, SKIP), repairs=())
 
 
 def mark_of(criterion):

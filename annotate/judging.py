@@ -13,9 +13,10 @@ from annotate.questions import FLAG, KEEP, SKIP
 from annotate.queue import another, any_lapsed, change_slots, lease_end, locked_membership, move
 from annotate.queue_sql import save_and_lease
 from annotate.repairing import close_round, improved, open_round, repair, unwrite, written_with
-from datasets import jobs
+from datasets import jobs, reviewing
 from datasets.changes import Kind, log
 from datasets.models import Choice, Comparison, Job, Judgment, Rating
+from datasets.writing import writing
 
 UNDO_DEPTH = 10
 ANALYSIS, STEERED_EVERY = "analysis", 20  # the task of analyze/tasks.py, after so many verdicts of one person
@@ -38,7 +39,8 @@ def save(judgment, revision, act, asked, leasing=False):
     in_hand = judgment.state == Judgment.State.LEASED and judgment.revision == revision
     if leasing and is_open and in_hand and is_plain(dataset, act, asked) and not any_lapsed(dataset):
         choices = asked.choices(judgment.order, act.verdict, act.said)
-        saved = save_and_lease(judgment, act, choices, asked.ratings(judgment.order, act.said))
+        shortly = save_and_review if reviewing.is_on(dataset) else save_and_lease
+        saved = shortly(judgment, act, choices, asked.ratings(judgment.order, act.said))
         if saved:
             steer(dataset, saved.judged)
             may_have_more = saved.is_free or dataset.mixes
@@ -54,6 +56,33 @@ def steer(dataset, judged):
         return
     if not Job.objects.filter(kind=ANALYSIS, dataset=dataset, state__in=Job.OPEN).exists():
         jobs.start(ANALYSIS, None, dataset)
+
+
+def save_and_review(judgment, act, choices, ratings):
+    """As save_and_lease, where a vote may bring its comparison before a reviewer. What it touches is locked first, in
+    the order of all acts: whoever then holds a comparison passes over locked ones, and waits for no other."""
+    with writing(), transaction.atomic():
+        lock(judgment)
+        saved = save_and_lease(judgment, act, choices, ratings)
+        if saved:
+            reviewing.recount(judgment.dataset, [judgment.comparison_id])
+        else:  # what the database refused has ended the transaction
+            transaction.set_rollback(True)
+    return saved
+
+
+def lock(judgment):
+    """Lock the person's membership, the judgment and its comparison, in this order. (judgment, comparison) as they are
+    now."""
+    locked_membership(judgment.annotator_id, judgment.dataset_id)
+    found = Judgment.objects.select_for_update(of=("self",)).select_related("dataset").get(pk=judgment.pk)
+    return found, Comparison.objects.select_for_update().get(pk=judgment.comparison_id)
+
+
+def review_anew(judgment):
+    """See whether the comparison of a vote, a flag or a decision goes to a reviewer now."""
+    if reviewing.is_on(judgment.dataset):
+        reviewing.recount(judgment.dataset, [judgment.comparison_id])
 
 
 def is_plain(dataset, act, asked):
@@ -77,6 +106,7 @@ def record(judgment, revision, verdict, said=None, seconds=None, flag=""):
         return False
     if verdict in (SKIP, FLAG):
         pass_over(judgment, seconds, flag, said or {})
+        review_anew(judgment)
         return True
     said, before = improved(judgment, said or {}), in_codes(judgment.verdict, judgment.said)
     surplus = judgment.surplus
@@ -99,6 +129,7 @@ def record(judgment, revision, verdict, said=None, seconds=None, flag=""):
     state(judgment, verdict, said)
     if judgment.state == Judgment.State.REOPENED:
         log_other(judgment, before, in_codes(verdict, said))
+    review_anew(judgment)
     return True
 
 
@@ -266,4 +297,6 @@ def undo(judgment, revision):
     change_slots(judgment, -1)
     now = timezone.now()
     lease = {"leased_at": now, "lease_until": lease_end(judgment.dataset), "flag": "", "said": {}}
-    return bool(move(judgment, Judgment.State.LEASED, revision=F("revision") + 1, **lease))
+    move(judgment, Judgment.State.LEASED, revision=F("revision") + 1, **lease)
+    review_anew(judgment)
+    return True

@@ -83,6 +83,7 @@ def another(user, dataset):
     hold is theirs for the whole time again once half of it is over."""
     before_them = [Judgment.State.LEASED, Judgment.State.REOPENED]
     mine = Judgment.objects.filter(annotator=user, dataset=dataset, state__in=before_them)
+    mine = mine.filter(purpose__in=Judgment.WORK)
     have, half = [], timezone.now() + timedelta(minutes=dataset.lease_minutes) / 2
     for judgment in mine.only("state", "lease_until"):
         have.append(judgment.pk)

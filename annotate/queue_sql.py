@@ -42,7 +42,8 @@ FOUND = NEXT.replace("SELECT c.id", "SELECT c.id, c.priority, c.key, c.prompt_id
 
 # PostgreSQL: one statement. Its parts see the database as it was when it began: where that has changed since (two
 # requests of one person at once), a constraint refuses the whole, and the long way is taken.
-MINE = "annotator_id = %(user)s AND dataset_id = %(dataset)s"
+WORK = ", ".join(f"'{purpose}'" for purpose in Judgment.WORK)
+MINE = f"annotator_id = %(user)s AND dataset_id = %(dataset)s AND purpose IN ({WORK})"
 POSTGRESQL = f"""
     WITH me AS MATERIALIZED (
       SELECT id, priority, position, paused_at FROM annotate_membership

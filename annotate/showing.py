@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotate.asked import asked_of
+from annotate.asked import asked_about
 from annotate.labels import BUTTONS, LETTERS, PLACES, chips_of, question_words, short_verdict, verdict_words
 from annotate.labels import FLAGS as FLAG_LABELS
 from annotate.questions import RANK, STARS, VERDICT, best_worst, pair, rank, scale
@@ -54,7 +54,7 @@ def comparison_context(judgment, form=None, differing=False, asked=None):
     """What _comparison.html takes. form: a VerdictForm of it that was refused, to be shown as it was filled in. asked:
     an Asked other than what the dataset's settings give."""
     comparison, dataset = judgment.comparison, judgment.dataset
-    asked = asked or asked_of(dataset, len(judgment.order), comparison.task)
+    asked = asked or asked_about(judgment)
     reopened = judgment.state == Judgment.State.REOPENED
     said = said_in(form, asked) if form else judgment.said if reopened else {}
     groups = [choosing(asked, group, form, asked.scatter(said)) for group in asked.groups]

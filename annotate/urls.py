@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotate import history, pause_views, people_views, practice_views, question_views, views
+from annotate import history, pause_views, people_views, practice_views, question_views, review_views, views
 from datasets import log_views
 
 urlpatterns = [
@@ -15,6 +15,9 @@ urlpatterns = [
     path("annotate/<slug:slug>/history/<int:pk>/", history.judged, name="judged"),
     path("annotate/<slug:slug>/practice/", practice_views.practise, name="practice"),
     path("annotate/<slug:slug>/practice/<int:pk>/", practice_views.practised, name="practised"),
+    path("annotate/<slug:slug>/review/", review_views.review, name="review"),
+    path("annotate/<slug:slug>/review/undo/", review_views.undo_review, name="review-undo"),
+    path("annotate/<slug:slug>/review/flagged/", review_views.review_flagged, name="review-flagged"),
     path("datasets/<slug:slug>/question/", question_views.question_page, name="question"),
     path("datasets/<slug:slug>/question/preview/", question_views.question_preview, name="question-preview"),
     path("datasets/<slug:slug>/people/pause/", pause_views.pause_person, name="pause"),

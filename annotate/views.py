@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from annotate import reviewing
 from annotate.asked import asked_of
 from annotate.forms import LeasesForm, OfForm, VerdictForm
 from annotate.history import in_words
@@ -27,6 +28,7 @@ from datasets.guidelines import changed_since
 from datasets.models import Dataset, Judgment
 from datasets.progress import recent_progress
 from datasets.rendering import render as render_text
+from datasets.reviewing import is_on
 
 DATASETS_A_PAGE = 20
 
@@ -40,7 +42,10 @@ def home(request):
     datasets = Dataset.objects.current().open_to(request.user).filter(slug__gt=last_seen)
     page = list(datasets.order_by("slug")[:DATASETS_A_PAGE])
     context = {
-        "datasets": [(dataset, recent_progress(dataset), judged_by(request.user, dataset)) for dataset in page],
+        "datasets": [
+            (dataset, recent_progress(dataset), judged_by(request.user, dataset), to_review(request.user, dataset))
+            for dataset in page
+        ],
         "next": page[-1].slug if len(page) == DATASETS_A_PAGE else None,
     }
     return render(request, "annotate/home.html", context)
@@ -102,7 +107,7 @@ def undo_last(request, dataset):
         return redirect("annotate", dataset.slug)
     form, told, reopened = OfForm(request.POST), "", None
     if form.is_valid():
-        judgment = the_one(request, dataset, form.cleaned_data["judgment"])
+        judgment = work_of(request, dataset, form)
         was = judgment.state
         if undo(judgment, form.cleaned_data["revision"]):
             reopened = the_one(request, dataset, judgment.pk)
@@ -147,15 +152,28 @@ def the_one(request, dataset, pk):
     return judgment
 
 
+def work_of(request, dataset, form):
+    """The judgment of an OfForm; 404 where it is not their own, or does not come from the queue."""
+    judgment = the_one(request, dataset, form.cleaned_data["judgment"])
+    if judgment.purpose in Judgment.REVIEWS:
+        raise Http404
+    return judgment
+
+
 def posted_judgment(request, dataset):
     """The judgment of the form; None where the form does not say. 404 where it is not the person's own."""
     form = OfForm(request.POST)
-    return the_one(request, dataset, form.cleaned_data["judgment"]) if form.is_valid() else None
+    return work_of(request, dataset, form) if form.is_valid() else None
 
 
 def judged_by(user, dataset):
     """How many verdicts of this person stand."""
     return Membership.objects.filter(user=user, dataset=dataset).values_list("judged", flat=True).first() or 0
+
+
+def to_review(user, dataset):
+    """How many comparisons wait for this reviewer, in words; None for others, and where nothing goes to reviewers."""
+    return reviewing.waiting_words(user, dataset) if user.may_review and is_on(dataset) else None
 
 
 def judged_words(n):

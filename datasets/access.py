@@ -51,6 +51,20 @@ def annotator_required(view):
     return login_required(guarded)
 
 
+def reviewer_required(view):
+    """Reviewers and admins to whom the dataset of the URL is open; the view gets the dataset. An annotator gets 403."""
+
+    @wraps(view)
+    def guarded(request, dataset, *args, **kwargs):
+        if not request.user.may_review:
+            raise PermissionDenied
+        return view(request, dataset, *args, **kwargs)
+
+    guarded = annotator_required(guarded)
+    guarded.access = reviewer_required
+    return guarded
+
+
 def dataset_admin_required(view):
     """Admins only; the view gets the dataset of the URL."""
 

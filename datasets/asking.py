@@ -148,7 +148,7 @@ def candidates(dataset, prompts):
 
 
 def open_again(comparisons):
-    """Release comparisons that came with verdicts, and count anew how many judgments each still wants."""
+    """Release comparisons that came with verdicts, and count anew how many judgments each still wants. Their ids."""
     ids = list(comparisons.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
     taken = (
         Judgment.objects.filter(comparison=OuterRef("pk"), purpose=Judgment.Purpose.VOTE)
@@ -163,6 +163,7 @@ def open_again(comparisons):
     known = Exists(Gold.objects.filter(comparison=OuterRef("pk")))
     held = Case(When(held__in=kept, then=F("held")), When(known, then=Value(Comparison.GOLD)), default=Value(""))
     Comparison.objects.filter(among(Comparison, "id", ids)).update(open_slots=F("wanted") - count, held=held)
+    return ids
 
 
 def ask_anew(dataset):

@@ -11,6 +11,7 @@ MAJORITY, EVERY, SOFT = "majority", "every", "soft"
 ALL, ADJACENT, BEST_REST, BEST_WORST = "all", "adjacent", "best-rest", "best-worst"
 UNFLAGGED = "without"
 UNPAUSED = "without"
+VOTES, FIRST, ONLY = "votes", "first", "only"
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Filters:
     SOFT. min_votes: how many people must have judged a pair. criterion: "" is in all. ranks: which of the choices that
     a ranking leaves, see `ranks_taken`. tags: prompts that have any of these. flags: UNFLAGGED leaves out what anybody
     flagged. paused: UNPAUSED leaves out what people said who are paused now. balanced: as many pairs whose chosen
-    answer is the shorter as such where it is the longer.
+    answer is the shorter as such where it is the longer. decisions: of reviewers; VOTES knows nothing of them, FIRST
+    takes them in place of the votes where there are some, ONLY takes nothing else.
     """
 
     mode: str = MAJORITY
@@ -38,13 +40,14 @@ class Filters:
     flags: str = ""
     paused: str = ""
     balanced: bool = False
+    decisions: str = VOTES
 
 
 @dataclass(frozen=True)
 class Vote:
     """One choice of one judgment by the criterion asked for; `chosen` is None where it states none. gap: how many
-    places apart the two stand in a ranking, None outside of one. verdict: what was said by the criterion.
-    paused: whether whoever said it is."""
+    places apart the two stand in a ranking, None outside of one. verdict: what was said by the criterion. decides: it
+    is a reviewer's decision on its comparison. paused: whether whoever said it is."""
 
     judgment: int
     annotator: str
@@ -55,6 +58,8 @@ class Vote:
     rejected: int | None
     strength: int | None
     gap: int | None
+    comparison: int = 0
+    decides: bool = False
     paused: bool = False
 
     @property
@@ -84,22 +89,35 @@ class Chooser:
 
     def pairs(self, tags, votes):
         """[Pair] of one prompt: its tags, and its votes by comparison and judgment."""
-        kept = []
+        votes, kept = list(votes), []
+        decided = {vote.comparison for vote in votes if vote.decides and not self.not_asked(vote, tags)}
         for _, stated in groupby(votes, key=lambda vote: vote.judgment):
             stated = list(stated)
             taken = ranks_taken([vote.choice for vote in stated], self.filters.ranks)
-            kept += [vote for vote in stated if self.kept(vote, taken, tags)]
+            kept += [vote for vote in stated if self.kept(vote, taken, tags, decided)]
         of_pairs = defaultdict(list)  # in whatever comparisons people saw a pair, in the order of its first vote
         for vote in kept:
             of_pairs[frozenset((vote.chosen, vote.rejected))].append(vote)
+        of_pairs = {pair: self.decisions_first(votes) for pair, votes in of_pairs.items()}
+        kept = [vote for votes in of_pairs.values() for vote in votes]
         for votes in of_pairs.values():
             if len(votes) > 1:
                 self.compare(votes)
-        enough = {id(vote) for votes in of_pairs.values() if len(votes) >= self.filters.min_votes for vote in votes}
+        enough = {id(vote) for votes in of_pairs.values() if self.is_enough(votes) for vote in votes}
         self.left_out["few_votes"] += len(kept) - len(enough)
         if self.filters.mode == EVERY:
             return list(self.each([vote for vote in kept if id(vote) in enough]))
         return [pair for votes in of_pairs.values() if id(votes[0]) in enough for pair in self.majority(votes)]
+
+    def decisions_first(self, votes):
+        """Those of the votes on a pair that count: what reviewers decided of it, in whatever comparison, else all."""
+        deciding = [vote for vote in votes if vote.decides]
+        self.left_out["decided"] += len(votes) - len(deciding) if deciding else 0
+        return deciding or votes
+
+    def is_enough(self, votes):
+        """Whether as many people judged a pair as are asked for; a decision is enough."""
+        return len(votes) >= self.filters.min_votes or votes[0].decides
 
     def compare(self, votes):
         said = Counter(vote.chosen for vote in votes if vote.strength)
@@ -118,29 +136,42 @@ class Chooser:
         differ = min(0.5, self.unlike / (self.alike + self.unlike))
         return (1 - (1 - 2 * differ) ** 0.5) / 2
 
-    def kept(self, vote, taken, tags):
-        """Whether the filters let this vote through. taken: the choices of its judgment that `ranks` lets through."""
+    def not_asked(self, vote, tags):
+        """Why the filters on prompts, people, dates and flags keep a vote out, or None."""
         filters = self.filters
-        reason = None
         if filters.tags and not set(filters.tags) & set(tags):
-            reason = "tag"
-        elif filters.annotators and vote.annotator not in filters.annotators:
-            reason = "annotator"
-        elif filters.paused == UNPAUSED and vote.paused:
-            reason = "paused"
-        elif (filters.since and vote.at < filters.since) or (filters.until and vote.at >= filters.until):
-            reason = "date"
-        elif filters.flags == UNFLAGGED and vote.flagged:
-            reason = "flagged"
-        elif vote.chosen is None:
-            reason = "both_bad" if vote.verdict == "both_bad" else "no_choice"
-        elif vote.choice not in taken:
-            reason = "rank_policy"
-        elif 0 < vote.strength < filters.min_strength:
-            reason = "weak"
+            return "tag"
+        if filters.annotators and vote.annotator not in filters.annotators:
+            return "annotator"
+        if filters.paused == UNPAUSED and vote.paused:
+            return "paused"
+        if (filters.since and vote.at < filters.since) or (filters.until and vote.at >= filters.until):
+            return "date"
+        return "flagged" if filters.flags == UNFLAGGED and vote.flagged else None
+
+    def kept(self, vote, taken, tags, decided):
+        """Whether the filters let this vote through. taken: the choices of its judgment that `ranks` lets through;
+        decided: the comparisons on which a decision stands that is asked for."""
+        reason = self.not_asked(vote, tags) or self.not_wanted(vote, decided) or self.not_stated(vote, taken)
         if reason:
             self.left_out[reason] += 1
         return reason is None
+
+    def not_wanted(self, vote, decided):
+        """Why a vote gives way to decisions, or None."""
+        if vote.decides:
+            return None
+        if vote.comparison in decided:
+            return "decided"
+        return "undecided" if self.filters.decisions == ONLY else None
+
+    def not_stated(self, vote, taken):
+        """Why what a vote says is not asked for, or None."""
+        if vote.chosen is None:
+            return "both_bad" if vote.verdict == "both_bad" else "no_choice"
+        if vote.choice not in taken:
+            return "rank_policy"
+        return "weak" if 0 < vote.strength < self.filters.min_strength else None
 
     def each(self, votes):
         for vote in votes:

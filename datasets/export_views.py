@@ -20,6 +20,7 @@ from datasets.formats import file_of, writable
 from datasets.hub import is_installed
 from datasets.hub_forms import PushForm
 from datasets.models import Job, Judgment, Prompt, Snapshot
+from datasets.reviewing import is_on
 from datasets.snapshots import content, difference
 
 PREVIEWED = 3
@@ -41,7 +42,7 @@ def export_page(request, dataset):
         "bundle": bundle,
         "formats": {name: module.LABEL for name, module in writable().items()},
         "name": name,
-        "hidden": [] if len(list(form.fields["criterion"].choices)) > 1 else ["criterion"],
+        "hidden": hidden_in(form, dataset),
         "names": annotators_of(dataset),
         "snapshots": dataset.snapshots.filter(is_whole=True).defer("manifest")[:SNAPSHOTS_SHOWN],
         "query": urlencode(chosen),
@@ -50,6 +51,13 @@ def export_page(request, dataset):
     if data and name in writable() and form.is_valid():
         context |= looked_at(dataset, name, form.filters(), None if "exact" in request.GET else COUNTED)
     return render(request, "datasets/_account.html" if request.htmx else "datasets/export.html", context)
+
+
+def hidden_in(form, dataset):
+    """The filters that would change nothing here."""
+    hidden = [] if len(list(form.fields["criterion"].choices)) > 1 else ["criterion"]
+    reviewed = is_on(dataset) or Judgment.objects.decisions().filter(comparison__dataset=dataset).exists()
+    return hidden if reviewed else [*hidden, "decisions"]
 
 
 def filled_in(query):

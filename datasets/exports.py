@@ -11,9 +11,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from django.db.models import Exists, FilteredRelation, OuterRef, Q, Value
+from django.db.models import Case, Exists, FilteredRelation, OuterRef, Q, Value, When
 
-from datasets.choosing import SOFT, Balance, Chooser, Filters, Vote, marks_of
+from datasets.choosing import SOFT, VOTES, Balance, Chooser, Filters, Vote, marks_of
 from datasets.encoding import FILES
 from datasets.formats import file_of, rows, writable
 from datasets.formats.rows import LeftOut
@@ -173,7 +173,7 @@ def counted(counter):
 
 def passed_over(dataset):
     """(skips, flags) of a dataset."""
-    skipped = dataset.judgments.filter(state=Judgment.State.SKIPPED)
+    skipped = dataset.judgments.filter(state=Judgment.State.SKIPPED, purpose=Judgment.Purpose.VOTE)
     flags = skipped.exclude(flag="").count()
     return skipped.count() - flags, flags
 
@@ -228,7 +228,10 @@ def votes_of(prompts, filters):
     """(prompt id, Vote) of the prompts with these ids, by comparison and judgment."""
     criterion = filters.criterion
     stated = FilteredRelation("choices", condition=Q(choices__criterion=criterion))
-    votes = Judgment.objects.votes().filter(among(Comparison, "prompt", prompts)).annotate(stated=stated)
+    votes = Judgment.objects.votes()
+    if filters.decisions != VOTES:
+        votes = votes | Judgment.objects.decisions()
+    votes = votes.filter(among(Comparison, "prompt", prompts)).annotate(stated=stated)
     flagged = Exists(Judgment.objects.filter(comparison=OuterRef("comparison")).exclude(flag=""))
     fields = votes.order_by("comparison", "pk", "stated__pk").values_list(
         "comparison__prompt",
@@ -243,6 +246,8 @@ def votes_of(prompts, filters):
         "stated__rejected",
         "stated__strength",
         "stated__rank_gap",
+        "comparison",
+        Case(When(purpose=Judgment.Purpose.DECISION, then=True), default=False),
     )
     for prompt, said, pk, username, name, at, flag, paused, *choice in fields:
         verdict = verdict_by(criterion, said) if criterion else said

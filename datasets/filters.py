@@ -9,7 +9,21 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from datasets.bundles import DIALECTS, SHARES, Settings, bundled
-from datasets.choosing import ADJACENT, ALL, BEST_REST, BEST_WORST, EVERY, MAJORITY, SOFT, UNFLAGGED, UNPAUSED, Filters
+from datasets.choosing import (
+    ADJACENT,
+    ALL,
+    BEST_REST,
+    BEST_WORST,
+    EVERY,
+    FIRST,
+    MAJORITY,
+    ONLY,
+    SOFT,
+    UNFLAGGED,
+    UNPAUSED,
+    VOTES,
+    Filters,
+)
 from datasets.models import Choice
 from datasets.tags import tags_in
 
@@ -107,6 +121,15 @@ class FilterForm(forms.Form):
         required=False,
         choices=[("", _("as those of others")), (UNPAUSED, _("leave them out"))],
     )
+    decisions = forms.ChoiceField(
+        label=_("Reviewers' decisions"),
+        required=False,
+        choices=[
+            (VOTES, _("not taken: the votes only")),
+            (FIRST, _("in place of the votes, where there is one")),
+            (ONLY, _("only what a reviewer decided")),
+        ],
+    )
     length = forms.ChoiceField(
         label=_("Length of the chosen answer"),
         required=False,
@@ -146,6 +169,7 @@ class FilterForm(forms.Form):
             flags=said["flags"],
             paused=said["paused"],
             balanced=said["length"] == "balanced",
+            decisions=said["decisions"] or VOTES,
         )
 
     def add_prefix(self, field_name):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Count, Q
 
+from datasets import reviewing
 from datasets.changes import Kind, log
 from datasets.looking import described
 from datasets.models import Comparison, Dataset, Judgment
@@ -47,7 +48,10 @@ def decide(comparison, seen, decision, by=None):
         return False
     changed = [pk for pk, why in held.items() if why in ("", seen)]
     Comparison.objects.filter(pk__in=changed).update(held="" if decision == PUT_BACK else WITHDRAWN)
-    log(Kind.FLAG, comparison, seen, decision, by=by, dataset=Dataset.objects.get(comparisons=comparison))
+    dataset = Dataset.objects.get(comparisons=comparison)
+    log(Kind.FLAG, comparison, seen, decision, by=by, dataset=dataset)
+    if reviewing.is_on(dataset):
+        reviewing.recount(dataset, changed)
     return True
 
 

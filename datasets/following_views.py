@@ -35,7 +35,7 @@ def judgment_page(request, dataset, pk):
     there = looking.with_speed(Judgment.objects.visible().filter(dataset=dataset).select_related("annotator"))
     judgment = get_object_or_404(there.select_related("comparison__prompt"), pk=pk)
     others = there.filter(comparison=judgment.comparison_id).exclude(pk=pk).order_by("decided_at", "pk")[:OTHERS_SHOWN]
-    answers = marks.answers_of(judgment)
+    answers, others = marks.answers_of(judgment), looking.described(list(others), judgment.order)
     context = {
         "judgment": looking.described([judgment])[0],
         "strength": saying.strength(judgment.verdict),
@@ -44,7 +44,8 @@ def judgment_page(request, dataset, pk):
         "prompt": shown_prompt(judgment.comparison.prompt).html,
         "answers": answers[: len(judgment.order)],
         "written": answers[len(judgment.order) :],
-        "others": marks.letters_of(looking.described(list(others), judgment.order), judgment.order),
+        "others": marks.letters_of(others, judgment.order),
+        "decision": next((one for one in others if one.decides), None),
         "can_be_gold": may_make(judgment),
     }
     return render(request, dataset, "judgment", context)

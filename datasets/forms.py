@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from datasets.asking import ask_anew, set_overlap
 from datasets.changes import save_settings
 from datasets.models import RESERVED_SLUGS, Dataset
+from datasets.tasks import see_what_to_review
 
 
 class FilesInput(forms.ClearableFileInput):
@@ -102,6 +103,7 @@ class SettingsForm(forms.ModelForm):
             "practice_pass",
             "order",
             "stop_when_sure",
+            "review",
         ]
         widgets = {
             "guideline": forms.Textarea(attrs={"rows": 8}),
@@ -135,6 +137,10 @@ class SettingsForm(forms.ModelForm):
                 "So many of a hundred must be right to go on; else the round is taken once more. 0: going through it "
                 "is enough."
             ),
+            "review": _(
+                "A reviewer gives a first impression, then sees the votes, then decides. The votes stay as they are; "
+                "an export chooses between them and the decision. It takes two judgments of a comparison or more."
+            ),
         }
 
     def save(self, by=None):
@@ -144,6 +150,8 @@ class SettingsForm(forms.ModelForm):
             set_overlap(dataset, dataset.overlap)
         if {"pairs", "pairs_limit", "ask_demonstrations"} & set(self.changed_data):
             ask_anew(dataset)
+        if {"review", "overlap"} & set(self.changed_data):
+            see_what_to_review(dataset)
         return dataset
 
 

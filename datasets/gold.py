@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.db.models import Count
 
+from datasets import reviewing
 from datasets.changes import Kind, log
 from datasets.models import Choice, Comparison, Gold, Judgment
 
@@ -34,6 +35,7 @@ def make_gold(judgment, reason="", for_practice=False, by=None):
         raise CannotMake("nothing_said")
     Comparison.objects.filter(pk=comparison.pk).update(held=Comparison.GOLD)
     log(Kind.GOLD, comparison.pk, None, verdict, by=by, dataset=judgment.dataset)
+    review_anew(comparison)
     return Gold.objects.create(
         comparison=comparison,
         dataset_id=comparison.dataset_id,
@@ -56,7 +58,14 @@ def unmake(gold, by=None):
     """The answer counts as known no more; the comparison goes back to the queue. What was judged of it stays."""
     Comparison.objects.filter(pk=gold.comparison_id, held=Comparison.GOLD).update(held="")
     log(Kind.GOLD, gold.comparison_id, gold.verdict, None, by=by, dataset=gold.dataset)
+    review_anew(gold.comparison)
     gold.delete()
+
+
+def review_anew(comparison):
+    """What is known is not for a reviewer to decide; what was known may be."""
+    if reviewing.is_on(comparison.dataset):
+        reviewing.recount(comparison.dataset, [comparison.pk])
 
 
 def known_answer(verdict, choices):

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from datasets import reviewing
 from datasets.alike import look
 from datasets.asking import ask, ask_anew, open_again
 from datasets.changes import Kind, log
@@ -176,7 +177,7 @@ def store_rows(run, progress=lambda done, total: None):
     """From wherever it stopped to the end. Once all rows are stored the spool only tells which prompts are new."""
     if not spool_path(run).exists():
         ask_anew(run.dataset)
-        open_again(Comparison.objects.filter(judgments__imported=run))
+        open_with_votes(run, Comparison.objects.filter(judgments__imported=run))
         Import.objects.filter(pk=run.pk).update(state=Import.State.DONE)
         return
     spool = Spool(spool_path(run))
@@ -209,7 +210,7 @@ def ask_for_rows(run, spool, progress):
             if kinds != {DEMONSTRATION} or run.dataset.ask_demonstrations:
                 ask(run.dataset, prompts)
             if JUDGED in kinds:
-                open_again(judged_by(run, prompts))
+                open_with_votes(run, judged_by(run, prompts))
             Import.objects.filter(pk=run.pk).update(touched_at=timezone.now())
         progress(run.rows + last, 2 * run.rows)
 
@@ -221,6 +222,14 @@ def judged_by(run, prompts):
     found = judgments.values_list("comparison", "imported")
     mine = {comparison for comparison, imported in found if imported == run.pk}
     return Comparison.objects.filter(among(Comparison, "id", mine))
+
+
+def open_with_votes(run, comparisons):
+    """Open those that an import brought a verdict on; what these leave undecided goes to a reviewer."""
+    opened = open_again(comparisons)
+    run.dataset.refresh_from_db(fields=["review"])
+    if reviewing.is_on(run.dataset):
+        reviewing.recount(run.dataset, opened)
 
 
 def take_up_unfinished():

@@ -25,8 +25,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ACCOUNT, IMPORTED, NOBODY = "account", "imported", "nobody"
 SKIPPED, REOPENED = Judgment.State.SKIPPED, Judgment.State.REOPENED
 
-# Judged in less time than it takes to read; whoever corrects a verdict has read it before. Imported: nobody knows.
+# Judged in less time than it takes to read; whoever corrects a verdict, or decides, has read it before. Imported:
+# nobody knows.
 TOO_FAST = Q(
+    ~Q(purpose=Judgment.Purpose.DECISION),
     state__in=Judgment.STANDING,
     annotator__isnull=False,
     revision__lte=1,
@@ -235,7 +237,8 @@ def read_key(key):
 
 def described(judgments, order=None):
     """The judgments, each with what the pages say of it: person, words, detail (an order, stars, why it was flagged),
-    note, late, reopened, side, taken. order: of the answers on the page; else each as that person saw them."""
+    note, late, reopened, side, taken, whether it decides. order: of the answers on the page; else each as that person
+    saw them."""
     for judgment in judgments:
         account, letters = judgment.annotator, letters_in(order or judgment.order)
         judgment.person = Person.of(account and account.pk, account and account.username, judgment.imported_by)
@@ -243,6 +246,7 @@ def described(judgments, order=None):
         judgment.detail = detail_of(judgment, letters)
         judgment.note = judgment.said.get("note", "")
         judgment.reopened = judgment.state == REOPENED
+        judgment.decides = judgment.purpose == Judgment.Purpose.DECISION and judgment.state in Judgment.STANDING
         judgment.side = side_of(judgment)
         judgment.taken = duration(None if judgment.state == SKIPPED else judgment.seconds)
     return judgments

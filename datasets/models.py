@@ -381,6 +381,10 @@ class JudgmentQuerySet(ArrivedQuerySet):
         """Saved verdicts that count for overlap and exports; a reopened one stands until it is replaced."""
         return self.visible().filter(purpose=Judgment.Purpose.VOTE, state__in=Judgment.STANDING)
 
+    def decisions(self):
+        """What reviewers decided, as it stands."""
+        return self.filter(purpose=Judgment.Purpose.DECISION, state__in=Judgment.STANDING)
+
     def blocking(self, user, hidden_since):
         """This person's acts that keep a comparison from being given to them (skips only since `hidden_since`)."""
         in_hand_or_saved = Q(state__in=[Judgment.State.LEASED, *Judgment.STANDING])
@@ -410,6 +414,7 @@ class Judgment(models.Model):
         DECISION = "decision", _("reviewer's decision")
 
     WORK = (Purpose.VOTE, Purpose.GOLD, Purpose.REPEAT)  # what comes from the queue, and looks alike
+    REVIEWS = (Purpose.REVIEW, Purpose.DECISION)  # what reviewers do
 
     # From each state, where an act may lead: the only table of moves.
     MOVES = {
@@ -455,6 +460,16 @@ class Judgment(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["comparison", "imported_by"], condition=~Q(imported_by=""), name="one_vote_an_imported_name"
+            ),
+            models.UniqueConstraint(
+                fields=["comparison"],
+                condition=Q(purpose__in=["review", "decision"], state="leased"),
+                name="one_reviewer_at_a_time",
+            ),
+            models.UniqueConstraint(
+                fields=["comparison"],
+                condition=Q(purpose="decision", state__in=["saved", "reopened"]),
+                name="one_decision",
             ),
         ]
         indexes = [

@@ -61,7 +61,7 @@ def verdicts(dataset):
     counts = Counter()
     for verdict, n in saved.values("verdict").annotate(n=Count("pk")).values_list("verdict", "n"):
         counts["choice" if verdict.startswith(("left", "right")) else verdict] += n
-    skipped = Judgment.objects.filter(dataset=dataset, state=Judgment.State.SKIPPED)
+    skipped = Judgment.objects.filter(dataset=dataset, purpose=Judgment.Purpose.VOTE, state=Judgment.State.SKIPPED)
     passed = skipped.aggregate(skip=Count("pk", filter=Q(flag="")), flag=Count("pk", filter=~Q(flag="")))
     found = {kind: counts[kind] for kind in (*ALWAYS_COUNTED, *IF_THERE) if kind in ALWAYS_COUNTED or counts[kind]}
     return found | {kind: n for kind, n in passed.items() if n or kind == "skip"}

@@ -93,6 +93,8 @@ LEFT_OUT = {
     "annotator": _("by people who were not asked for"),
     "both_bad": _("both answers bad"),
     "date": _("outside the dates"),
+    "decided": _("votes that a reviewer's decision stands in place of"),
+    "undecided": _("votes on what no reviewer decided"),
     "low_agreement": _("too little agreement"),
     "merged": _("merged into a row that stands"),
     "needs_history": _("the dialect has no place for earlier turns"),
@@ -148,6 +150,7 @@ TASKS = {
     "bundle": _("Making a bundle"),
     "push": _("Pushing to the Hub"),
     "rows": _("Storing rows of a script"),
+    "review": _("Seeing what reviewers decide"),
 }
 
 HUB = {

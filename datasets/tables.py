@@ -3,9 +3,9 @@
 import json
 from collections import defaultdict
 
-from datasets.choosing import UNFLAGGED, UNPAUSED
+from datasets.choosing import ONLY, UNFLAGGED, UNPAUSED, VOTES
 from datasets.formats import rows
-from datasets.models import Choice, Judgment, Rating, Response
+from datasets.models import Choice, Comparison, Judgment, Rating, Response
 from datasets.pausing import paused_here
 
 AT_ONCE = 500
@@ -14,11 +14,14 @@ AT_ONCE = 500
 def judged(dataset, filters, left_out):
     """rows.Judged of every act of a person that an export can be asked about: verdicts that stand, skips and flags.
 
-    Of the filters those on people, pauses, dates, tags and flags count; all criteria are in it. Lists are JSON texts,
-    in the order in which the answers were shown; a better answer that was written with it stands behind them.
+    Of the filters those on people, pauses, dates, tags, flags and decisions count; all criteria are in it. With FIRST
+    the decisions stand among the votes, and `purpose` tells them; with ONLY they stand alone. Lists are JSON texts, in
+    the order in which the answers were shown; a better answer that was written with it stands behind them.
     """
     last, paused = 0, paused_here(dataset) if filters.paused == UNPAUSED else ()
-    acts = Judgment.objects.visible().filter(dataset=dataset, purpose=Judgment.Purpose.VOTE)
+    purposes = [Judgment.Purpose.VOTE] + [Judgment.Purpose.DECISION] * (filters.decisions != VOTES)
+    acts = Judgment.objects.visible().filter(dataset=dataset, purpose__in=purposes)
+    acts = acts.exclude(purpose=Judgment.Purpose.DECISION, state=Judgment.State.SKIPPED)
     acts = acts.filter(state__in=[*Judgment.STANDING, Judgment.State.SKIPPED]).order_by("pk")
     acts = acts.select_related("comparison__prompt", "annotator").defer("comparison__prompt__html")
     while some := list(acts.filter(pk__gt=last)[:AT_ONCE]):
@@ -61,7 +64,11 @@ def kept_out(act, filters, flagged, paused=()):
         return "paused"
     if (filters.since and act.decided_at < filters.since) or (filters.until and act.decided_at >= filters.until):
         return "date"
-    return "flagged" if act.comparison_id in flagged else None
+    if act.comparison_id in flagged:
+        return "flagged"
+    if filters.decisions == ONLY and act.purpose == Judgment.Purpose.VOTE:
+        return "decided" if act.comparison.review == Comparison.Review.DECIDED else "undecided"
+    return None
 
 
 def name_of(act):
@@ -102,6 +109,7 @@ def columns(act, shown, choices, ratings):
         ),
         "ratings": as_json([[one.criterion, place[one.response_id], one.stars] for one in ratings]),
         "said": as_json(said),
+        "purpose": act.purpose,
     }
 
 

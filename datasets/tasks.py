@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
-from datasets import hub, imports, jobs, reasons, sealing
+from datasets import hub, imports, jobs, reasons, reviewing, sealing
 from datasets.bundles import make_bundle
 from datasets.columns import Unsure
 from datasets.files import FileProblem
@@ -20,7 +20,7 @@ from datasets.jobs import Cancelled, Failed, kind
 from datasets.models import Import, Job, Prompt
 
 # What takes a moment only is done at once, and nobody has to look at a bar.
-BYTES_AT_ONCE, ROWS_AT_ONCE, PROMPTS_AT_ONCE = 1 << 20, 2000, 1000
+BYTES_AT_ONCE, ROWS_AT_ONCE, PROMPTS_AT_ONCE, COMPARISONS_AT_ONCE = 1 << 20, 2000, 1000, 2000
 FORGOTTEN = 24 * 60 * 60
 
 
@@ -206,3 +206,17 @@ def push(job, progress):
         detail = f" ({why.detail})" if why.detail else ""
         raise Failed(f"{reasons.HUB[why.reason]}{detail}", reason=why.reason) from None
     return {"dataset": job.dataset.slug, "bundle": kept.number, **asdict(pushed)}
+
+
+def see_what_to_review(dataset):
+    """Bring what waits for a reviewer in line with changed settings: at once, or as a task where there is much."""
+    if dataset.comparisons.count() <= COMPARISONS_AT_ONCE:
+        reviewing.recount_all(dataset)
+    else:
+        jobs.start("review", None, dataset)
+
+
+@kind("review")
+def review(job, progress):
+    reviewing.recount_all(job.dataset, progress)
+    return {"dataset": job.dataset.slug}

@@ -8,6 +8,8 @@ const ready_ones = []; // {form, lease}: comparisons that wait to be shown
 const answered = new Set(); // keys of what was judged here: an answer on its way may bring one of them again
 const past = []; // {key, form}: what was judged here, to be taken back while it has not left
 let shown = work.querySelector("form[data-comparison]");
+const plain = "plain" in work.dataset; // one page after the other: nothing is kept ready, nothing waits to be sent
+let leaving = false;
 let dry = false; // the server had nothing more when it was last asked
 let filling = null;
 
@@ -134,9 +136,18 @@ const undo = document.getElementById("undo");
 work.addEventListener("submit", (event) => {
   const form = event.target.closest("form[data-comparison]");
   if (!form || form !== shown) return;
+  if (plain) return leave(form, event);
   event.preventDefault();
   if (event.submitter && event.submitter.name === "verdict") judge(form, event.submitter);
 });
+
+// The form goes as it is, with the time at work.
+function leave(form, event) {
+  if (leaving || !complete(form, event.submitter)) return event.preventDefault();
+  tick();
+  form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "seconds", value: (clock.active / 1000).toFixed(2) }));
+  leaving = true;
+}
 
 function judge(form, button) {
   if (undoing) return;
@@ -196,6 +207,7 @@ document.addEventListener("click", (event) => {
 // One after the other; until the last is done, a verdict would be on another comparison than the one asked for.
 let undoing = 0, undone = Promise.resolve();
 undo.addEventListener("submit", (event) => {
+  if (plain) return;
   event.preventDefault();
   undoing += 1;
   undone = undone.then(undoLast).catch(console.error).finally(() => { undoing -= 1; });
@@ -494,7 +506,7 @@ addEventListener("pageshow", (event) => { if (event.persisted) location.reload()
 // What is typed and not sent is not left by mistake.
 addEventListener("beforeunload", (event) => {
   const texts = shown ? [...shown.querySelectorAll("textarea, input[type=text]")] : [];
-  if (texts.some((text) => text.value !== text.defaultValue)) event.preventDefault();
+  if (!leaving && texts.some((text) => text.value !== text.defaultValue)) event.preventDefault();
 });
 
 // What was kept ready and never shown goes back at once, instead of when its lease runs out.

@@ -12,8 +12,10 @@ from playwright.sync_api import expect
 from annotate import practice
 from annotate.forms import Act
 from annotate.judging import record, undo
+from annotate.models import User
 from annotate.pauses import pause
 from annotate.queue import next_judgment
+from annotate.reviewing import decide, give_impression, next_review
 from datasets import columns, imports, tasks
 from datasets.bundles import Settings, make_bundle
 from datasets.changes import Kind, log
@@ -21,7 +23,7 @@ from datasets.gold import make_gold
 from datasets.guidelines import renew
 from datasets.models import Dataset, Import, Job, Judgment
 from tests.browsing import press, ready, until
-from tests.conftest import wide
+from tests.conftest import person, wide
 
 DEMO = [json.loads(line) for line in (settings.BASE_DIR / "datasets/demo/models.jsonl").open(encoding="utf-8")]
 CRITERIA = [{"name": "facts", "guideline": "are *right*"}, {"name": "tone", "guideline": ""}]
@@ -238,6 +240,31 @@ def known_and_practised(make_dataset, admin, alice, bob):
     }
 
 
+def reviews(make_dataset, alice, bob, admin):
+    """What a reviewer meets, on a dataset where everything is asked."""
+    rita = person("rita", User.Role.REVIEWER)
+    said = {"stars": [5, 1], "criteria": {"facts": {"verdict": ["left"]}, "tone": {"verdict": ["tie"]}}}
+    for slug in ("unseen", "undecided", "gone-wrong", "decided"):
+        dataset = make_dataset(many(2)[:1], slug, overlap=2, review="differ", **EVERYTHING)
+        people = (alice, bob) if slug != "gone-wrong" else (bob,)
+        for user, verdict in zip(people, ("left", "tie"), strict=False):
+            record(next_judgment(user, dataset), 0, verdict, said | {"reasons": ["clearer"], "reason": "so it is"})
+        if slug == "gone-wrong":
+            record(next_judgment(alice, dataset), 0, "flag", {"note": "It says “as GPT”."}, flag="leak")
+        if slug != "unseen":
+            give_impression(next_review(rita, dataset), 0, Act("left", said))
+    decision = next_review(rita, dataset)
+    decide(decision, 0, Act("left", said))
+    return {
+        "home of a reviewer": (rita, "/", 200),
+        "review": (rita, "/annotate/unseen/review/", 200),
+        "decide": (rita, "/annotate/undecided/review/", 200),
+        "decide what is flagged": (rita, "/annotate/gone-wrong/review/", 200),
+        "nothing to review": (rita, "/annotate/decided/review/", 200),
+        "decided": (admin, f"/datasets/decided/judgments/{decision.pk}/", 200),
+    }
+
+
 @pytest.fixture
 def every_page(make_dataset, alice, bob, admin):
     """{name: (who, path, status, what is done there)} of pages in every state."""
@@ -272,6 +299,7 @@ def every_page(make_dataset, alice, bob, admin):
         make_bundle(dataset, Settings(), "admin")
     failed = Job.objects.create(kind="check", state="failed", error="unexpected")
     modes = asked_in_every_mode(make_dataset, alice, bob) | known_and_practised(make_dataset, admin, alice, bob)
+    modes |= reviews(make_dataset, alice, bob, admin)
     return modes | {
         "sign in": (None, "/accounts/login/", 200),
         "home": (alice, "/", 200),

@@ -30,6 +30,9 @@ TABLE = {
     "judged": (access.annotator_required, (LOGIN, 404, 404, 404), (LOGIN, 404, 405, 405)),
     "practice": (access.annotator_required, (LOGIN, 404, 302, 302), (LOGIN, 404, 404, 404)),
     "practised": (access.annotator_required, (LOGIN, 404, 404, 404), (LOGIN, 404, 405, 405)),
+    "review": (access.reviewer_required, (LOGIN, 404, 403, 200), (LOGIN, 404, 403, 400)),
+    "review-undo": (access.reviewer_required, (LOGIN, 404, 403, 302), (LOGIN, 404, 403, 400)),
+    "review-flagged": (access.reviewer_required, (LOGIN, 404, 403, 405), (LOGIN, 404, 403, 400)),
     "datasets": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "upload": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "rendered": (access.admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 200)),
@@ -209,6 +212,13 @@ def test_a_dataset_that_names_nobody_is_open_to_every_annotator(world, make_data
     page = world["charlie"].get("/").content.decode()
     assert "/annotate/open/" in page
     assert "/annotate/demo/" not in page
+
+
+def test_a_reviewer_may_review_and_judge_what_is_open_to_them_and_no_more(world, alice, charlie):
+    User.objects.filter(pk__in=[alice.pk, charlie.pk]).update(role=User.Role.REVIEWER)
+    paths = ("/annotate/demo/", "/annotate/demo/review/", "/datasets/", "/people/")
+    assert [world["alice"].get(path).status_code for path in paths] == [200, 200, 403, 403]
+    assert world["charlie"].get("/annotate/demo/review/").status_code == 404
 
 
 def test_who_loses_access_is_out_at_the_next_request(world, alice):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.choosing import EVERY, MAJORITY, SOFT, Balance, Chooser, Filters, Pair, Vote, marks_of
+from datasets.choosing import EVERY, FIRST, MAJORITY, ONLY, SOFT, Balance, Chooser, Filters, Pair, Vote, marks_of
 
 A, B, C = 1, 2, 3
 THIRD = pytest.approx(1 / 3)
@@ -37,6 +37,8 @@ def came_to(said, tagged=(), **filters):
 
 TWO_TO_ONE = votes((A, B), (B, A), (A, B))
 WITH_A_TIE = votes((A, B), (A, B), (A, B, 0), (B, A))
+DECIDED = [*votes((A, B), (A, B)), vote(B, A, number=2, decides=True)]
+DECIDED_ELSEWHERE = [*votes((A, B), (A, B)), vote(B, A, number=2, comparison=7, decides=True)]
 
 # (votes, filters, the pairs, what is left out)
 CAME_TO = [
@@ -52,6 +54,14 @@ CAME_TO = [
     (WITH_A_TIE, {"min_agreement": 1.0, "mode": EVERY},
      [Pair(A, B, 1, 1.0, (1, 1)), Pair(A, B, 1, 1.0, (1, 1)), Pair(B, A, 1, 1.0, (1, 1))], {"tie": 1}),
     (votes((A, B), (B, A)), {}, [], {"split": 2}),
+    (DECIDED, {"decisions": FIRST}, [Pair(B, A, 1, 1.0, (1, 1))], {"decided": 2}),
+    (DECIDED, {"decisions": FIRST, "min_votes": 2}, [Pair(B, A, 1, 1.0, (1, 1))], {"decided": 2}),
+    (DECIDED, {"decisions": FIRST, "mode": EVERY}, [Pair(B, A, 1, 1.0, (1, 1))], {"decided": 2}),
+    (DECIDED, {"decisions": FIRST, "annotators": ("ann", "bob")}, [Pair(A, B, 2, 1.0, (2, 2))], {"annotator": 1}),
+    (DECIDED[:2], {"decisions": FIRST}, [Pair(A, B, 2, 1.0, (2, 2))], {}),
+    (DECIDED[:2], {"decisions": ONLY}, [], {"undecided": 2}),
+    (DECIDED, {"decisions": ONLY}, [Pair(B, A, 1, 1.0, (1, 1))], {"decided": 2}),
+    (DECIDED_ELSEWHERE, {"decisions": FIRST}, [Pair(B, A, 1, 1.0, (1, 1))], {"decided": 2}),
     (votes((A, B, 0), (B, A, 0)), {}, [], {"tie": 2}),
     (votes((A, B), (B, C), (C, A)), {},
      [Pair(A, B, 1, 1.0, (1, 1)), Pair(B, C, 1, 1.0, (1, 1)), Pair(C, A, 1, 1.0, (1, 1))], {}),

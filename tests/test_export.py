@@ -64,10 +64,10 @@ def lines_of(name, data):
     return [json.loads(line) for line in data.split(b"\n")[:-1]]
 
 
-def reconcile(account, criterion=""):
+def reconcile(account, criterion="", purposes=("vote",)):
     """Every choice by the criterion, every vote that states none and, in SFT files, every demonstration is a row or
-    left out; with labels each counts twice. In a table every act is."""
-    acts = Judgment.objects.visible().filter(dataset__slug=account["dataset"])
+    left out; with labels each counts twice. In a table every act is. purposes: of the judgments that are asked for."""
+    acts = Judgment.objects.visible().filter(dataset__slug=account["dataset"], purpose__in=purposes)
     votes = acts.filter(state__in=Judgment.STANDING)
     choices = Choice.objects.filter(judgment__in=votes, criterion=criterion)
     there = choices.count() + votes.exclude(pk__in=choices.values("judgment")).count()
@@ -136,6 +136,8 @@ FILTERED = [
     (["--tags", "x"], [], {"tag": 8}),
     (["--flags", "without"], [AB, BC], {"both_bad": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
     (["--length", "balanced"], [AB, BC], {"both_bad": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
+    (["--decisions", "first"], [AB, BC], {"both_bad": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
+    (["--decisions", "only"], [], {"undecided": 8}),
     (["--min-strength", "1"], [AB, BC], {"both_bad": 1, "merged": 1, "outvoted": 1, "split": 2, "tie": 1}),
     (["--min-strength", "2"], [BC], {"both_bad": 1, "tie": 1, "weak": 5}),
     (["--min-strength", "3", "--mode", "every", "--annotator", "bob"], [], {"annotator": 6, "weak": 2}),

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from annotate.models import Membership, User
-from datasets.choosing import EVERY, MAJORITY, SOFT, UNFLAGGED, UNPAUSED, Filters
+from datasets.choosing import EVERY, FIRST, MAJORITY, ONLY, SOFT, UNFLAGGED, UNPAUSED, VOTES, Filters
 from datasets.exports import Export
 from datasets.models import Choice, Comparison, Judgment, Response
 from tests.test_export import DIALECTS, LABELS, PREFERENCES, SFT, TABLES, heard, lines_of, reconcile
@@ -20,6 +20,8 @@ pytestmark = pytest.mark.django_db
 
 PEOPLE = ("ann", "bob", "cid", "dan")
 PAUSED = "cid"  # the only one with an account
+REVIEWER = "rev"
+DAYS = (*PEOPLE, REVIEWER)
 TAGS = ("x", "y")
 PAIRS = list(itertools.combinations(range(4), 2))
 VOTES_COUNTED = {"votes_chosen", "votes_total"}
@@ -55,12 +57,26 @@ acts = st.lists(
     max_size=14,
     unique_by=lambda act: act[:3],
 )
+decisions = st.lists(
+    st.tuples(
+        st.sampled_from([0, 0, 1]),
+        st.sampled_from([(0, 1)] * 4 + PAIRS),
+        st.just(REVIEWER),
+        st.sampled_from(["left", "right", "tie", "both_bad"]),
+        st.integers(1, 3),
+        st.none() | stated,
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda act: act[:2],
+)
 flags = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(PAIRS)), max_size=1)
 filters = st.builds(
     Filters,
     mode=st.sampled_from([MAJORITY, EVERY, SOFT]),
     min_agreement=st.sampled_from([0.0, 0.0, 0.0, 0.5, 0.6, 1.0]),
-    annotators=st.sampled_from([(), (), (), PEOPLE[:3], PEOPLE[1:2]]),
+    annotators=st.sampled_from([(), (), (), PEOPLE[:3], (*PEOPLE[1:2], REVIEWER)]),
     since=st.sampled_from([None, None, None, day(2)]),
     until=st.sampled_from([None, None, None, day(4)]),
     min_strength=st.sampled_from([1, 1, 1, 2, 3]),
@@ -70,6 +86,7 @@ filters = st.builds(
     flags=st.sampled_from(["", UNFLAGGED]),
     paused=st.sampled_from(["", "", UNPAUSED]),
     balanced=st.booleans(),
+    decisions=st.sampled_from([FIRST, FIRST, ONLY, VOTES]),
 )
 
 
@@ -87,18 +104,20 @@ class Said:
 class World:
     """A dataset of these prompts, with these acts stored, and what the test knows of them."""
 
-    def __init__(self, make_dataset, slug, rows, acts, flags):
+    def __init__(self, make_dataset, slug, rows, acts, flags, decisions):
         self.rows = [row | {"instruction": f"{row['instruction']} {n}"} for n, row in enumerate(rows)]
         self.dataset = make_dataset(self.rows, slug=slug)
         self.prompts = list(self.dataset.prompts.order_by("pk"))
         self.account, _ = User.objects.get_or_create(username=PAUSED)
         Membership.objects.create(user=self.account, dataset=self.dataset, paused_at=day(1))
-        self.said, self.flagged, self.acts = defaultdict(list), set(), []
+        self.said, self.flagged, self.acts, self.decided = defaultdict(list), set(), [], []
         for number, pair in flags:
             if found := self.comparison(number, pair):
                 self.flagged.add((number, pair))
                 self.judgment(*found, "dan", "", state=Judgment.State.SKIPPED, flag="leak")
         for act in acts:
+            self.act(*act)
+        for act in decisions:
             self.act(*act)
 
     def comparison(self, number, pair):
@@ -112,7 +131,7 @@ class World:
         return made, answers
 
     def judgment(self, comparison, answers, who, verdict, **known):
-        order, at = [answer.pk for answer in answers], day(1 + PEOPLE.index(who))
+        order, at = [answer.pk for answer in answers], day(1 + DAYS.index(who))
         by = {"annotator": self.account} if who == PAUSED else {"imported_by": who}
         known = {"state": Judgment.State.SAVED, "decided_at": at, **by, **known}
         return Judgment.objects.create(
@@ -125,8 +144,12 @@ class World:
             return
         comparison, answers = found[0], found[1] if first_left else found[1][::-1]
         said = {"criteria": {"style": {"verdict": [style]}}} if style else {}
-        judgment = self.judgment(comparison, answers, who, verdict, said=said)
-        self.acts.append((number, pair, who))
+        decides = who == REVIEWER
+        if decides:
+            Comparison.objects.filter(pk=comparison.pk).update(review=Comparison.Review.DECIDED)
+        purpose = Judgment.Purpose.DECISION if decides else Judgment.Purpose.VOTE
+        judgment = self.judgment(comparison, answers, who, verdict, said=said, purpose=purpose)
+        (self.decided if decides else self.acts).append((number, pair, who))
         for criterion, verdict_by in (("", verdict), ("style", style)):
             self.choice(judgment, answers, criterion, verdict_by, strength, (number, pair, who))
 
@@ -143,7 +166,7 @@ class World:
 
     def is_asked(self, filters, number, pair, who):
         """Whether the filters on prompts, people, pauses, dates and flags let an act through."""
-        at, tags = day(1 + PEOPLE.index(who)), self.rows[number].get("tags", [])
+        at, tags = day(1 + DAYS.index(who)), self.rows[number].get("tags", [])
         return not (
             (filters.tags and set(tags).isdisjoint(filters.tags))
             or (filters.annotators and who not in filters.annotators)
@@ -156,12 +179,18 @@ class World:
     def pairs(self, filters):
         """[(prompt, chosen, rejected, times, strength, votes)] that should go out, before any balance."""
         of_pairs, found = defaultdict(list), []
+        decided = {(n, frozenset(pair)) for n, pair, who in self.decided if self.is_asked(filters, n, pair, who)}
         for one in self.said[filters.criterion]:
+            if one.who == REVIEWER and filters.decisions == VOTES:
+                continue
+            gives_way = filters.decisions == ONLY or (one.prompt, one.pair) in decided
+            if one.who != REVIEWER and filters.decisions != VOTES and gives_way:
+                continue
             strong = one.strength == 0 or one.strength >= filters.min_strength
             if strong and self.is_asked(filters, one.prompt, one.pair, one.who):
                 of_pairs[one.prompt, one.pair].append(one)
         for (number, _), votes in of_pairs.items():
-            if len(votes) < filters.min_votes:
+            if len(votes) < filters.min_votes and votes[0].who != REVIEWER:
                 continue
             decided = [one for one in votes if one.strength]
             if filters.mode == EVERY:
@@ -188,21 +217,26 @@ several = {"max_examples": 50, "deadline": None, "suppress_health_check": [Healt
 
 
 @settings(**several)
-@given(rows=st.lists(prompts, min_size=1, max_size=3), acts=acts, flags=flags, filters=filters)
-def test_a_file_holds_what_most_people_chose_and_accounts_for_the_rest(make_dataset, rows, acts, flags, filters):
-    world = World(make_dataset, f"random-{next(numbers)}", rows, acts, flags)
+@given(rows=st.lists(prompts, min_size=1, max_size=3), acts=acts, flags=flags, filters=filters, decisions=decisions)
+def test_a_file_holds_what_most_people_chose_and_accounts_for_the_rest(
+    make_dataset, rows, acts, flags, filters, decisions
+):
+    world = World(make_dataset, f"random-{next(numbers)}", rows, acts, flags, decisions)
+    purposes = ("vote",) if filters.decisions == VOTES else ("vote", "decision")
     pairs = world.pairs(filters)
     for name in DIALECTS:
         export = Export(world.dataset, name, filters)
         lines = lines_of(name, b"".join(export.lines()))
         account = export.account()
         assert account["rows"] == len(lines)
-        reconcile(account, filters.criterion)
+        reconcile(account, filters.criterion, purposes)
         assert len({tuple(line) for line in lines}) <= 1
         if name in TABLES:
-            of_all = [act for act in world.acts if world.is_asked(filters, *act)]
+            acts_asked = [] if filters.decisions == ONLY else world.acts
+            acts_asked = acts_asked + (world.decided if filters.decisions != VOTES else [])
+            of_all = [act for act in acts_asked if world.is_asked(filters, *act)]
             flagged = [act for act in world.flagged if world.is_asked(filters, *act, "dan")]
-            assert len(lines) == len(of_all) + len(flagged)
+            assert len(lines) == len(of_all) + len(flagged) * (filters.decisions != ONLY)
             continue
         soft = filters.mode == SOFT and name in PREFERENCES
         assert {VOTES_COUNTED & set(line) == VOTES_COUNTED for line in lines} <= {soft}

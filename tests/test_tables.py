@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+from django.utils import timezone
 from pyarrow import parquet
 
 from annotate.judging import record, undo
@@ -13,6 +14,7 @@ from datasets.choosing import Filters
 from datasets.exports import Export
 from datasets.formats import writable
 from datasets.models import Judgment
+from datasets.reviewing import recount_all
 from tests.conftest import person, wide
 from tests.test_export import TABLES, lines_of, said
 
@@ -164,3 +166,21 @@ def test_parquet_keeps_numbers_that_come_after_thousands_without(monkeypatch):
     data = b"".join(encoding.parquet(iter(rows), ()))
     assert parquet.read_table(io.BytesIO(data)).to_pylist() == rows
     assert parquet.ParquetFile(io.BytesIO(data)).num_row_groups == 2
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_decisions_stand_among_the_votes_where_they_are_asked_for(make_dataset, alice, bob, name):
+    dataset = make_dataset(wide(2), overlap=1, review="split")
+    decided = next_judgment(alice, dataset)
+    record(decided, 0, "left")
+    record(next_judgment(alice, dataset), 0, "tie")
+    made = {"comparison": decided.comparison, "dataset": dataset, "order": decided.order, "decided_at": timezone.now()}
+    Judgment.objects.create(**made, annotator=bob, purpose="decision", state="saved", verdict="right")
+    recount_all(dataset)
+    for decisions, purposes, left_out in [
+        ("votes", ["vote", "vote"], {}),
+        ("first", ["vote", "vote", "decision"], {}),
+        ("only", ["decision"], {"decided": 1, "undecided": 1}),
+    ]:
+        rows, account = table(name, dataset, decisions=decisions)
+        assert ([row["purpose"] for row in rows], account["left_out"]) == (purposes, left_out)

@@ -8,7 +8,7 @@ WRITES = Judged
 COLUMNS = (
     "judgment", "comparison", "annotator", "decided_at", "seconds", "verdict", "flag", "surplus", "guideline",
     "reasons", "reason", "note", "tags", "system", "turns", "instruction", "input", "responses", "sources", "choices",
-    "ratings", "said",
+    "ratings", "said", "purpose",
 )  # fmt: skip
 
 

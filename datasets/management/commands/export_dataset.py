@@ -34,6 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--tags", metavar="TAG,…", help="only prompts with one of these tags")
         parser.add_argument("--flags", help="without: leave out whatever anybody flagged")
         parser.add_argument("--paused", help="without: leave out what people said who are paused now")
+        parser.add_argument("--decisions", help="votes (the default), first (a reviewer's, in place of votes) or only")
         parser.add_argument("--length", help="balanced: as often the shorter answer chosen as the longer one")
         parser.add_argument("--criterion", metavar="NAME", help="what was chosen by this criterion, instead of in all")
         parser.add_argument("--ranks", help="of an order: all (the default), adjacent, best-rest or best-worst")
