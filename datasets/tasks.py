@@ -167,7 +167,7 @@ def store_or_finish(run, job, progress):
 
 
 def resting(progress):
-    """Progress that on SQLite, where everybody waits for whoever writes, rests after each batch for as long as the batch
+    """Progress that on SQLite, where everybody waits for who writes, rests after each batch for as long as the batch
     took: half of the time is the annotators'."""
     if connection.vendor != "sqlite":
         return progress

@@ -1,5 +1,7 @@
 """The report of a dataset: what `analyze --json` prints, by CONTRACT.md."""
 
+import json
+
 import pytest
 
 from analyze.languages import language_of
@@ -189,3 +191,17 @@ def test_an_unknown_dataset_ends_with_2(db, run_command):
 )
 def test_a_language_is_told_by_its_letters(text, language):
     assert language_of(text) == language
+
+
+def test_the_best_of_several_answers_is_what_people_would_choose(judged, run_command, tmp_path):
+    out = tmp_path / "best.jsonl"
+    status, summary, _ = run_command("best_of", "demo", "--output", str(out))
+    assert (status, summary) == (0, {"dataset": "demo", "rows": 40})
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert {line["of"] for line in found} == {2}
+    assert sum(line["source"] == "m0" for line in found) >= 36
+    assert all(0.5 <= line["chance"] <= 1 for line in found)
+
+
+def test_where_there_is_too_little_to_learn_from_the_best_is_not_told(travel, run_command):
+    assert run_command("best_of", "travel")[0] == 2
