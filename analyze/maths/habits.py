@@ -9,6 +9,7 @@ SKILLS = np.array([0.5, 0.72, 1.0, 1.4, 2.0])
 TASTES = np.array([-0.5, 0.0, 0.5])
 PULLS = (0.82, 0.95)  # how often somebody clicks what they always click
 BREAK, NIGHT = 1800.0, 6 * 3600.0  # seconds without a vote: a pause, and what divides days
+AT_PAUSES = 3.0  # how much likelier people stop looking at a pause, or at the first of each day, than at any moment
 TURNS = 40  # moments looked at, at most, from which on somebody may have stopped looking
 MOSTLY_TIES, TIES_SPREAD = (8.0, 1.0), 3.0
 
@@ -63,7 +64,7 @@ def tie_odds(sheet):
 
 def drift_spans(sheet, honest, usual):
     """The log chance of each person's votes if they looked up to some moment and not from there on, over all moments
-    that may be: half of the chance on the pauses, where there are any, and on "after the first pause of each day"."""
+    that may be, most of the chance on pauses and on "after the first pause of each day", where there are any."""
     decided = sheet.decided
     last = np.zeros(len(honest), int)
     votes = np.bincount(sheet.group[decided], minlength=len(honest))
@@ -102,11 +103,11 @@ def _moments(when, n):
     gaps = [gap for gap in gaps if n * 0.1 <= gap <= n * 0.9]
     if len(gaps):
         places = np.append(places, gaps[:TURNS])
-        chances = np.append(chances, np.full(len(gaps[:TURNS]), 1 / len(gaps[:TURNS])))
+        chances = np.append(chances, np.full(len(gaps[:TURNS]), AT_PAUSES / len(gaps[:TURNS])))
         daily = _after_first_pause(when)
         if daily.any() and not daily.all():
             parts.append(daily)
-            chances = np.append(chances, 1.0)
+            chances = np.append(chances, AT_PAUSES)
     return places, parts, chances / chances.sum()
 
 
