@@ -63,6 +63,16 @@ def test_who_has_more_and_won():
     assert found.balance.won["length"] == pytest.approx(0.5)
 
 
+def test_a_balanced_selection_takes_the_lists_of_the_longer_with_it():
+    """Three longer ones won, of which two have a list, and one shorter one: two choices stay."""
+    chosen, rejected = ["- a\n- bcd", "- e\n- fgh", "much longer", "no"], ["x", "y", "z", "longer"]
+    found = bias(traits(chosen), traits(rejected), [1, 2, 3, 4])
+    assert (found.balance.kept, found.balance.left_out) == (2, 2)
+    assert found.longer_won.value == 0.75
+    assert found.balance.won["length"] == pytest.approx(0.5)
+    assert found.lists_won.value == found.balance.won["lists"] == 1
+
+
 def test_ties_are_counted_aside():
     found = bias(traits(["aa", "a"]), traits(["b", "bb"]), [1, 2], strength=[1, 0])
     assert (found.choices, found.ties, found.longer_won.value) == (1, 1, 1)
