@@ -14,12 +14,17 @@ from datasets.models import Job, Judgment, Response
 KIND = "analysis"
 
 
-def numbers_of(dataset, most=1000, progress=lambda done, total: None):
-    """All that the parts say of a dataset, as JSON holds it. most: how many lines lists have at most, None for all."""
+def numbers_of(dataset, most=1000, progress=lambda done, total: None, weighted=False):
+    """All that the parts say of a dataset, as JSON holds it. most: how many lines lists have at most, None for all.
+    weighted: tell sources apart by choices that weigh as much as whose they are is reliable."""
     from analyze.reading import Data
     from analyze.reports import all_parts, plain
 
-    data, found, parts = Data(dataset, most), {}, all_parts()
+    data, found, parts = Data(dataset, most), {"weighted": weighted}, all_parts()
+    if weighted:
+        from analyze.reports.annotators import weights_of
+
+        data.weights = weights_of(data)
     for n, (_name, part) in enumerate(parts.items()):
         progress(n, len(parts))
         found |= plain(part.numbers(data))

@@ -48,10 +48,10 @@ class Answer(NamedTuple):
 
 class Data:
     """The columns of one dataset, each read when it is first asked for. most: how many lines lists have at most, None
-    for all."""
+    for all. weights: what each choice weighs where sources are told apart, None for all alike."""
 
     def __init__(self, dataset, most=1000):
-        self.dataset, self.most = dataset, most
+        self.dataset, self.most, self.weights = dataset, most, None
         self.people = []  # [looking.Person]
         self._places = {}
 
@@ -120,7 +120,7 @@ class Data:
         sources = self.source_of(self.choices.chosen), self.source_of(self.choices.rejected)
         if not (sources[0] != sources[1]).any():
             return None
-        return strengths(*sources, self.choices.strength, clusters=self.choices.prompt)
+        return strengths(*sources, self.choices.strength, weights=self.weights, clusters=self.choices.prompt)
 
     @cached_property
     def sample(self):

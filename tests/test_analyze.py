@@ -162,6 +162,12 @@ def test_the_forecast_names_what_is_still_open(judged, run_command):
     assert (found["open"], found["judgments"], found["undecided"]) == (0, 0, [])
 
 
+def test_weighted_by_whose_they_are_the_coins_choices_count_for_less(judged, run_command):
+    plain, weighted = (analyzed(run_command, "demo", *options) for options in ((), ("--weighted",)))
+    assert (plain["weighted"], weighted["weighted"]) == (False, True)
+    assert weighted["strengths"][0]["strength"] > plain["strengths"][0]["strength"]
+
+
 def test_all_lists_everything(judged, run_command):
     assert len(analyzed(run_command, "demo", "--all")["counts"]) == 80
 

@@ -22,6 +22,14 @@ def numbers(data):
     return {"annotators": [line_of(data, found, n) for n in found.order.tolist()]}
 
 
+def weights_of(data):
+    """What each choice weighs by the reliability of whose it is."""
+    votes = data.said
+    if not len(votes):
+        return None
+    return people(votes, expected(data, votes)).model.weights(data.choices.person)
+
+
 def expected(data, votes):
     """For each vote the chance that the first answer is chosen, by what all people's choices say of the two sources and
     of length: without it, whoever rightly prefers what is mostly longer would look like somebody who clicks the longer

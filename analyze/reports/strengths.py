@@ -19,10 +19,10 @@ def numbers(data):
     if data.strengths is None:
         why = _("No two answers of different sources were compared.") if len(choices) else _("Nothing was judged yet.")
         return {"strengths": None, "strengths_reason": str(why), "style": None, "matrix": None, "parts": None}
-    said = (*sources, choices.strength)
+    said, same = (*sources, choices.strength), {"clusters": choices.prompt, "weights": data.weights}
     found = data.strengths
     lengths = length_control(data.length_of(choices.chosen), data.length_of(choices.rejected))
-    controlled = strengths(*said, clusters=choices.prompt, controls={"length": lengths, "left": choices.left / 2})
+    controlled = strengths(*said, **same, controls={"length": lengths, "left": choices.left / 2})
     matrix = win_matrix(*said)
     return {
         "strengths": lines_of(found),

@@ -17,11 +17,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("slug", help="the dataset's short name")
         parser.add_argument("--json", action="store_true", help="the object alone, without a summary to read before it")
+        parser.add_argument("--weighted", action="store_true", help="weigh choices by whose they are: how reliable")
         parser.add_argument("--all", action="store_true", help=f"every answer and judgment, not the first {MOST}")
 
     def handle(self, slug, **options):
         started, dataset = time.monotonic(), found_dataset(slug)
-        numbers = numbers_of(dataset, None if options["all"] else MOST)
+        numbers = numbers_of(dataset, None if options["all"] else MOST, weighted=options["weighted"])
         made = {"dataset": slug, "made_at": timezone.now().isoformat(timespec="milliseconds")}
         if not options["json"]:
             self.stdout.write("\n".join(in_words(numbers)))
