@@ -54,6 +54,17 @@ def may_make(judgment):
 
 
 @transaction.atomic
+def explain(gold, reason, for_practice, by=None):
+    """Say why the answer is what it is, and whether people practise with it."""
+    stands = Gold.objects.select_for_update().get(pk=gold.pk)
+    if (stands.reason, stands.for_practice) == (reason, for_practice):
+        return
+    use = ["mixed in", "practice"]
+    log(Kind.GOLD, stands.comparison_id, use[stands.for_practice], use[for_practice], by=by, dataset=stands.dataset)
+    Gold.objects.filter(pk=gold.pk).update(reason=reason, for_practice=for_practice)
+
+
+@transaction.atomic
 def unmake(gold, by=None):
     """The answer counts as known no more; the comparison goes back to the queue. What was judged of it stays."""
     Comparison.objects.filter(pk=gold.comparison_id, held=Comparison.GOLD).update(held="")

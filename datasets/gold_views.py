@@ -49,7 +49,7 @@ def gold_page(request, dataset, pk):
         messages.success(request, _("No known answer any more: the comparison is back in the queue."))
         return redirect("gold", dataset.slug)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        gold.explain(one, **form.cleaned_data, by=request.user)
         messages.success(request, _("Saved."))
         return redirect("gold", dataset.slug)
     ids = one.comparison.response_ids

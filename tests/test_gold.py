@@ -8,7 +8,7 @@ from django.urls import reverse
 from annotate.judging import record
 from annotate.queue import next_judgment
 from datasets.gold import CannotMake, is_right, known_answer, make_gold
-from datasets.models import Comparison, Gold, Import, Judgment
+from datasets.models import Change, Comparison, Gold, Import, Judgment
 from datasets.undoing import undo_import
 from tests.conftest import wide
 
@@ -92,6 +92,11 @@ def test_an_admin_makes_explains_and_removes_one_on_the_pages(client, make_datas
     client.post(made["Location"], {"reason": "Because *it is*.", "for_practice": "on"})
     one.refresh_from_db()
     assert (one.reason, one.for_practice, one.made_by) == ("Because *it is*.", True, admin)
+    changes = Change.objects.filter(kind="gold").order_by("pk")
+    assert list(changes.values_list("before", "after", "by_name")) == [
+        (None, "choice", "admin"),
+        ("mixed in", "practice", "admin"),
+    ]
     page = client.get("/datasets/demo/gold/").content.decode()
     assert "0 of 0" in page
     assert "in practice" in page
