@@ -77,6 +77,9 @@ class PeopleField(forms.CharField):
         return people
 
 
+SWITCHED_ON = ("gold_share", "repeat_share", "practice", "practice_pass", "order", "review")
+
+
 class SettingsForm(forms.ModelForm):
     annotators = PeopleField(
         label=_("Who may judge"),
@@ -142,6 +145,17 @@ class SettingsForm(forms.ModelForm):
                 "an export chooses between them and the decision. It takes two judgments of a comparison or more."
             ),
         }
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for name in SWITCHED_ON:
+            self.fields[name].required = False
+
+    def clean(self):
+        """What is switched on beside the rest stays as it is where a form says nothing of it."""
+        said = super().clean()
+        left = {name: getattr(self.instance, name) for name in SWITCHED_ON if said.get(name) in (None, "")}
+        return said | {name: value for name, value in left.items() if name not in self.errors}
 
     def save(self, by=None):
         """The dataset, saved, with what follows from its settings for the comparisons."""

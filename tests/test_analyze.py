@@ -169,7 +169,9 @@ def test_weighted_by_whose_they_are_the_coins_choices_count_for_less(judged, run
 
 
 def test_all_lists_everything(judged, run_command):
-    assert len(analyzed(run_command, "demo", "--all")["counts"]) == 80
+    choices = Data(judged).choices
+    answers = {*choices.chosen.tolist(), *choices.rejected.tolist()}
+    assert len(analyzed(run_command, "demo", "--all")["counts"]) == len(answers) > 70
 
 
 def test_a_report_is_old_once_there_is_more_to_say(judged, alice):

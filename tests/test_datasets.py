@@ -232,7 +232,6 @@ def test_imports_are_listed_with_who_when_file_and_counts(owner, admin):
         ("cut.jsonl.gz", gzip.compress(GOOD)[:-20], "The .gz file is damaged or cut off."),
         ("bomb.jsonl.gz", gzip.compress(b'{"prompt": "' + b"a" * (70 << 20) + b'"}'), "The .gz file swells"),
         ("prose.txt", b"It was a dark and stormy night", "This is neither JSON Lines, a JSON array, CSV nor TSV."),
-        ("other.csv", b"colour,size\nred,4\n", "The fields are none of a known shape"),
         ("quote.csv", b'prompt,response_1,response_2\n"a,b,c\n', "The table cannot be read"),
     ],
 )

@@ -492,7 +492,7 @@ def test_a_gz_that_swells_as_no_text_does_is_refused(monkeypatch):
 
 
 def test_every_reason_to_refuse_a_file_is_in_the_table():
-    elsewhere = {"row_too_long", "swells", "too_packed", "unknown_shape", "no_rows"}
+    elsewhere = {"row_too_long", "swells", "too_packed", "unknown_shape", "no_rows", "no_such_column"}
     assert {code for _, code, _ in PROBLEMS.values()} | elsewhere == set(reasons.FILE)
 
 

@@ -625,7 +625,7 @@ REFUSALS = [
     ("ends_with_user", "messages", "kto-messages", {"messages": HI, "label": True}),
 ]  # fmt: skip
 BY_FILES = {"not_an_object", "ragged_row", "row_too_long", "second_header", "too_deep"}  # see test_files.py
-BY_IMPORTS = {"left_out", "other_verdict"}  # see test_import.py
+BY_IMPORTS = {"left_out", "no_known_answer", "other_verdict"}  # see test_import.py
 
 
 @pytest.mark.parametrize(("reason", "field", "name", "row"), REFUSALS)
