@@ -68,7 +68,7 @@ def part_page(request, dataset, name):
         "numbers": numbers,
         "said": numbers.get(name),
         "usual": telling.usual(numbers.get("agreement")),
-        "tables": tables_of(name, part, numbers) if numbers else {},
+        "tables": [table for table, rows in tables_of(name, part, numbers).items() if rows] if numbers else [],
         "lines_shown": LINES_SHOWN,
         "person_rates": PERSON_RATES,
     }

@@ -50,6 +50,10 @@ NAMES = {
     "calibration": _("What was said, and what came"),
     "curve": _("What more choices would bring"),
     "suspicious": _("Strange judgments"),
+    "opposites": _("Opposite votes on one pair"),
+    "within": _("Circles of one person"),
+    "across": _("Circles across people"),
+    "stars": _("Stars that say otherwise"),
 }
 
 # Of somebody whose votes speak for it: see analyze/maths/habits.py.
@@ -99,21 +103,9 @@ BANDS = {
 
 # In which order names stand on a page and in a file: a database gives back an object's names in one of its own.
 ORDER = (
-    *(
-        "part",
-        "annotator",
-        "kind",
-        "prompt",
-        "source",
-        "other",
-        "response",
-        "one",
-        "name",
-        "of",
-        "judgment",
-        "judgments",
-    ),
-    *("chosen", "rejected", "tied", "strength", "low", "high", "said", "value", "interval", *NAMES),
+    *("part", "annotator", "kind", "prompt", "source", "other", "response", "one", "name", "of"),
+    *("judgment", "judgments", "chosen", "rejected", "tied", "strength", "low", "high", "said", "value", "interval"),
+    *NAMES,
 )
 PLACES = {name: place for place, name in enumerate(dict.fromkeys(ORDER))}
 

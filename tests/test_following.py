@@ -467,7 +467,7 @@ def test_a_judgment_that_comes_meanwhile_moves_no_page(client, admin, thousands)
     [
         ("judgments/", 10),
         ("judgments/?person=imported:用户1&verdict=choice&side=left", 10),
-        ("people/", 24),
+        ("people/", 28),
         ("people/record/", 10),
         ("people/record/?person=account:alice", 14),
         ("follow/", 20),
