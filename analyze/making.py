@@ -12,6 +12,8 @@ from datasets import jobs
 from datasets.models import Job, Judgment, Response
 
 KIND = "analysis"
+JUDGMENTS_AT_ONCE, RESPONSES_AT_ONCE = 300, 3000  # so few take a moment only, and nobody waits for a worker
+LONGEST = 500  # characters of a text that a kept report holds
 
 
 def numbers_of(dataset, most=1000, progress=lambda done, total: None, weighted=False):
@@ -32,15 +34,24 @@ def numbers_of(dataset, most=1000, progress=lambda done, total: None, weighted=F
 
 
 def make_report(dataset, progress=lambda done, total: None):
-    """The Report of a dataset, computed anew and kept. Reasons stand in it in English."""
+    """The Report of a dataset, computed anew and kept: reasons in English, long texts cut."""
     started, state = time.monotonic(), state_of(dataset)
     with override("en"):
-        numbers = numbers_of(dataset, progress=progress)
+        numbers = shortened(numbers_of(dataset, progress=progress))
     made = {"made_at": timezone.now(), "seconds": time.monotonic() - started}
     report, _made = Report.objects.update_or_create(
         dataset=dataset, defaults={"computed_from": state, "numbers": numbers, **made}
     )
     return report
+
+
+def shortened(value):
+    """The value with every text in it cut to LONGEST: what is kept of a report does not grow with what was judged."""
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
+    if isinstance(value, dict):
+        return {key: shortened(one) for key, one in value.items()}
+    return [shortened(one) for one in value] if isinstance(value, list) else value
 
 
 def is_old(report):
@@ -51,7 +62,14 @@ def is_old(report):
 def ask_for(dataset, user):
     """The open task that computes a dataset's report anew; a new one where there is none."""
     waiting = Job.objects.filter(kind=KIND, dataset=dataset, state__in=Job.OPEN).order_by("pk").first()
-    return waiting or jobs.start(KIND, user, dataset)
+    return waiting or jobs.start(KIND, user, dataset, at_once=is_small(dataset))
+
+
+def is_small(dataset):
+    """Whether its report takes a moment only."""
+    judgments = dataset.judgments.filter(state__in=Judgment.STANDING)[: JUDGMENTS_AT_ONCE + 1].count()
+    responses = Response.objects.filter(prompt__dataset=dataset)[: RESPONSES_AT_ONCE + 1].count()
+    return judgments <= JUDGMENTS_AT_ONCE and responses <= RESPONSES_AT_ONCE and not dataset.is_steered
 
 
 def state_of(dataset):

@@ -53,6 +53,7 @@ class Data:
     def __init__(self, dataset, most=1000):
         self.dataset, self.most, self.weights = dataset, most, None
         self.people = []  # [looking.Person]
+        self.found = {}  # what one part of a report found and another needs too
         self._places = {}
 
     def place_of(self, account, username, imported_by):

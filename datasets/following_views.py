@@ -10,9 +10,7 @@ from datasets.models import Judgment
 from datasets.pausing import paused_here
 from datasets.progress import progress, verdicts
 from datasets.rendering import shown_prompt
-from datasets.words import READ_A_SECOND
 
-PEOPLE_A_PAGE = 50
 RECORD_A_PAGE = 25
 OTHERS_SHOWN = 200
 
@@ -49,16 +47,6 @@ def judgment_page(request, dataset, pk):
         "can_be_gold": may_make(judgment),
     }
     return render(request, dataset, "judgment", context)
-
-
-@dataset_admin_required
-@require_safe
-def annotator_list(request, dataset):
-    after = person_in(request, "after")
-    people = looking.people_of(dataset, after, PEOPLE_A_PAGE + 1)
-    more = people[PEOPLE_A_PAGE - 1].token if len(people) > PEOPLE_A_PAGE else None
-    context = {"people": following.numbers_of(dataset, people[:PEOPLE_A_PAGE]), "read_a_second": READ_A_SECOND}
-    return render(request, dataset, "annotators", context | links(request, "after", more))
 
 
 @dataset_admin_required

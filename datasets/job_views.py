@@ -88,6 +88,8 @@ def outcome(job):
         return reverse("import", args=[came["import"]])
     if "bundle" in came:
         return reverse("bundle", args=[came["dataset"], came["bundle"]])
+    if "report" in came:
+        return reverse("report", args=[came["report"]])
     return reverse("dataset", args=[came["dataset"]]) if "dataset" in came else None
 
 

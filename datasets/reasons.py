@@ -148,6 +148,7 @@ TASKS = {
     "check": _("Checking files"),
     "store": _("Storing rows"),
     "bundle": _("Making a bundle"),
+    "analysis": _("Computing the report"),
     "push": _("Pushing to the Hub"),
     "rows": _("Storing rows of a script"),
     "review": _("Seeing what reviewers decide"),

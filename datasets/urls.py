@@ -33,7 +33,6 @@ urlpatterns = [
     path("<slug:slug>/judgments/<int:pk>/gold/", gold_views.gold_make, name="gold-make"),
     path("<slug:slug>/gold/", gold_views.gold_list, name="gold"),
     path("<slug:slug>/gold/<int:pk>/", gold_views.gold_page, name="gold-one"),
-    path("<slug:slug>/people/", following_views.annotator_list, name="annotators"),
     path("<slug:slug>/people/record/", following_views.record_page, name="record"),
     path("<slug:slug>/guideline/", guideline_views.guideline_list, name="guidelines"),
     path("<slug:slug>/log/", log_views.dataset_log, name="log"),

@@ -9,6 +9,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from analyze.making import make_report
+from analyze.maths.simulate import HONEST, LEFT
+from analyze.reports import all_parts
 from annotate import practice
 from annotate.forms import Act
 from annotate.judging import record, undo
@@ -24,6 +27,7 @@ from datasets.guidelines import renew
 from datasets.models import Dataset, Import, Job, Judgment
 from tests.browsing import press, ready, until
 from tests.conftest import person, wide
+from tests.crowds import judged_by
 
 DEMO = [json.loads(line) for line in (settings.BASE_DIR / "datasets/demo/models.jsonl").open(encoding="utf-8")]
 CRITERIA = [{"name": "facts", "guideline": "are *right*"}, {"name": "tone", "guideline": ""}]
@@ -265,6 +269,24 @@ def reviews(make_dataset, alice, bob, admin):
     }
 
 
+def reported(make_dataset, admin, alice):
+    """Reports with all that they may say, with next to nothing, and one that is still being computed."""
+    crowd = judged_by(make_dataset, [HONEST, HONEST, HONEST, LEFT], judgments=30, gold=0.35, repeats=0.35)
+    make_report(crowd)
+    Job.objects.create(kind="analysis", dataset=make_dataset(wide(1), "computing"))
+    of_people = Judgment.objects.filter(dataset=crowd, annotator__username="crowd-3").first().annotator
+    return {
+        "report": (admin, "/datasets/crowd/report/", 200, unfold),
+        **{f"report: {name}": (admin, f"/datasets/crowd/report/{name}/", 200, unfold) for name in all_parts()},
+        "report: few judgments": (admin, "/datasets/demo/report/", 200),
+        "report: no strengths": (admin, "/datasets/empty/report/strengths/", 200),
+        "report being computed": (admin, "/datasets/computing/report/", 200),
+        "people who need a look": (admin, "/datasets/crowd/people/", 200),
+        "how you judge": (of_people, "/annotate/crowd/me/", 200),
+        "how you judge: nothing yet": (alice, "/annotate/demo/me/", 200),
+    }
+
+
 @pytest.fixture
 def every_page(make_dataset, alice, bob, admin):
     """{name: (who, path, status, what is done there)} of pages in every state."""
@@ -299,6 +321,7 @@ def every_page(make_dataset, alice, bob, admin):
         make_bundle(dataset, Settings(), "admin")
     failed = Job.objects.create(kind="check", state="failed", error="unexpected")
     modes = asked_in_every_mode(make_dataset, alice, bob) | known_and_practised(make_dataset, admin, alice, bob)
+    modes |= reported(make_dataset, admin, alice)
     modes |= reviews(make_dataset, alice, bob, admin)
     return modes | {
         "sign in": (None, "/accounts/login/", 200),

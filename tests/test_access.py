@@ -28,6 +28,7 @@ TABLE = {
     "differences": (access.annotator_required, (LOGIN, 404, 404, 404), (LOGIN, 404, 405, 405)),
     "history": (access.annotator_required, (LOGIN, 404, 200, 200), (LOGIN, 404, 405, 405)),
     "judged": (access.annotator_required, (LOGIN, 404, 404, 404), (LOGIN, 404, 405, 405)),
+    "me": (access.annotator_required, (LOGIN, 404, 200, 200), (LOGIN, 404, 405, 405)),
     "practice": (access.annotator_required, (LOGIN, 404, 302, 302), (LOGIN, 404, 404, 404)),
     "practised": (access.annotator_required, (LOGIN, 404, 404, 404), (LOGIN, 404, 405, 405)),
     "review": (access.reviewer_required, (LOGIN, 404, 403, 200), (LOGIN, 404, 403, 400)),
@@ -55,6 +56,9 @@ TABLE = {
     "gold-one": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
     "gold-make": (access.dataset_admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 404)),
     "annotators": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "report": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "report-part": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "report-file": (access.dataset_admin_required, (LOGIN, 403, 403, 404), (LOGIN, 403, 403, 405)),
     "record": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "guidelines": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "log": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
@@ -112,6 +116,7 @@ ROWS = {  # what pk is in a URL of this name
     "person-link": User,
     "token-revoke": Token,
 }
+NAMES = {"report-part": {"name": "counts"}, "report-file": {"name": "counts", "table": "counts"}}
 PEOPLE = ("stranger", "charlie", "alice", "admin")
 
 
@@ -142,6 +147,7 @@ def url(name):
     """A URL of this name that leads to something."""
     keys = next(pattern for pattern in patterns(get_resolver()) if pattern.name == name).pattern.converters
     found = {"slug": "demo", "name": "dpo", "uidb64": "nobody", "token": "none", "number": 1}
+    found |= NAMES.get(name, {})
     found["pk"] = ROWS[name].objects.earliest("pk").pk if name in ROWS else None
     return reverse(name, kwargs={key: found[key] for key in keys})
 

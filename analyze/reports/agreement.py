@@ -22,6 +22,7 @@ def numbers(data):
         "alpha": found.alpha,
         "alpha_interval": found.alpha_interval,
         "judged_twice": found.units,
+        "n": found.units,
         "alpha_strength": by_strength.alpha,
         "alpha_strength_interval": by_strength.alpha_interval,
         "people": people_of(data, pair, person, opinion),

@@ -31,3 +31,9 @@ def numbers(data):
             "alike": said.alike,
         }
     }
+
+
+def tables(numbers):
+    said = numbers["asking"]
+    line = {name: said[name] for name in ("open", "sure", "judgments")}
+    return {"asking": [line | {"interval": said["half_between"]}]}

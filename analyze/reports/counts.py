@@ -51,3 +51,7 @@ def lines_of(data, found):
 
 def columns_of(found):
     return [column.tolist() for column in (found.item, found.chosen, found.rejected, found.tied)]
+
+
+def tables(numbers):
+    return {"counts": numbers["counts"], "sources": numbers["sources"]}

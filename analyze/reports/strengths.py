@@ -45,6 +45,30 @@ def numbers(data):
     }
 
 
+def tables(numbers):
+    style, parts = numbers["style"] or {}, numbers["parts"] or {}
+    return {
+        "strengths": numbers["strengths"] or [],
+        "controlled": style.get("strengths", []),
+        "effects": style.get("effects", []),
+        "matrix": cells_of(numbers["matrix"]),
+        "parts": [{"part": part, **line} for part, lines in sorted(parts.items()) for line in lines],
+    }
+
+
+def cells_of(matrix):
+    """A line for each two sources that were compared, from the side of either."""
+    if not matrix:
+        return []
+    places = list(enumerate(matrix["sources"]))
+    return [
+        {"source": one, "other": other, **{name: matrix[name][n][k] for name in ("wins", "ties", "share")}}
+        for n, one in places
+        for k, other in places
+        if n != k and matrix["share"][n][k] is not None
+    ]
+
+
 def lines_of(found):
     """A line for each source, the strongest first."""
     return [

@@ -1,0 +1,75 @@
+"""The admin's page of people: how each judges, by the report; who needs a look comes first."""
+
+from django.contrib.auth import get_user_model
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from analyze.kept import numbers_in
+from analyze.views import shown, stands
+from datasets import following, looking
+from datasets.access import dataset_admin_required
+from datasets.following_views import links, person_in
+from datasets.words import READ_A_SECOND
+
+PEOPLE_A_PAGE = 50
+WEEK = 7
+
+
+@dataset_admin_required
+@never_cache
+@require_safe
+def annotator_list(request, dataset):
+    after = person_in(request, "after")
+    found = stands(request, dataset)
+    if found is None:
+        return HttpResponse(status=204)
+    lines = lines_of(found.report)
+    people = people_after(dataset, lines, after)
+    more = people[PEOPLE_A_PAGE - 1].token if len(people) > PEOPLE_A_PAGE else None
+    context = {
+        "here": "annotators",
+        "people": [
+            (numbers, lines.get(numbers.person)) for numbers in following.numbers_of(dataset, people[:PEOPLE_A_PAGE])
+        ],
+        "read_a_second": READ_A_SECOND,
+    }
+    context |= last_week(dataset) | links(request, "after", more)
+    return shown(request, dataset, "datasets/annotators.html", found, context)
+
+
+def lines_of(report):
+    """{Person: what a report says of them}, whoever needs a look first."""
+    lines = numbers_in(report, "annotators")["annotators"] or []
+    names = [line["annotator"] for line in lines if line["kind"] == looking.ACCOUNT]
+    accounts = dict(get_user_model().objects.filter(username__in=names).values_list("username", "pk"))
+    people = [
+        looking.Person(line["kind"], line["annotator"], accounts.get(line["annotator"]))
+        if line["kind"] == looking.ACCOUNT
+        else looking.Person(line["kind"], line["annotator"])
+        for line in lines
+    ]
+    there = zip(people, lines, strict=True)
+    return {person: line for person, line in there if person.pk or person.kind == looking.IMPORTED}
+
+
+def people_after(dataset, lines, after):
+    """The people of a page and one more, after this person: those whom the report knows as it orders them, then the
+    others by name."""
+    known = list(lines)
+    place = known.index(after) + 1 if after in lines else 0 if after is None else len(known)
+    found = known[place : place + PEOPLE_A_PAGE + 1]
+    if len(found) <= PEOPLE_A_PAGE:
+        others = looking.people_of(dataset, None if after in lines else after, looking.NAMES_OFFERED)
+        found += [person for person in others if person not in lines]
+    return found[: PEOPLE_A_PAGE + 1]
+
+
+def last_week(dataset):
+    """{"week": {account id: judgments of each of the last seven days}, "most_of_a_person": the most on one day}"""
+    days = following.days(dataset)
+    if not days.dates or days.dates[-1] != timezone.localdate():
+        return {"week": {}, "most_of_a_person": 0}
+    week = {account: per_day[-WEEK:] for account, per_day in days.people.items() if any(per_day[-WEEK:])}
+    return {"week": week, "most_of_a_person": max((n for per_day in week.values() for n in per_day), default=0)}

@@ -1,0 +1,32 @@
+"""The judgments that a model which learnt from all others finds strange: to look at, not to leave out."""
+
+import numpy as np
+from django.utils.translation import gettext_lazy as _
+
+from analyze.reports.predictor import FEW, prediction_of, texts_in
+
+LABEL = _("Strange judgments")
+PLACE = 7
+
+
+def numbers(data):
+    found = prediction_of(data)
+    if found is None:
+        return {"suspicious": [], "suspicious_reason": str(FEW)}
+    return {"suspicious": lines_of(data, found.probability)}
+
+
+def lines_of(data, probability):
+    """The judgments whose choice the model, which never saw their prompt, held for unlikely: the unlikeliest first."""
+    rows, (chosen, rejected) = data.sample, texts_in(data)
+    unlikely = np.flatnonzero(probability < 0.5)
+    order = unlikely[np.argsort(probability[unlikely], kind="stable")][: data.most]
+    return [
+        {
+            "judgment": data.choices.judgment[rows[n]],
+            "chosen": chosen[n],
+            "rejected": rejected[n],
+            "probability": probability[n],
+        }
+        for n in order.tolist()
+    ]

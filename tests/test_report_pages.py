@@ -1,0 +1,368 @@
+"""The pages of the report: the numbers of `analyze --json`, how old they are, and what people see of themselves."""
+
+import csv
+import io
+import json
+
+import pytest
+from django.utils import translation
+
+from analyze import advice, charts, telling, words
+from analyze.kept import kept, standing
+from analyze.making import LONGEST, make_report, numbers_of, shortened
+from analyze.maths.agreement import ALPHA_BANDS, PERCENT_BANDS
+from analyze.maths.habits import HABITS
+from analyze.maths.simulate import HONEST, LEFT
+from analyze.models import Report
+from analyze.reports import all_parts
+from analyze.tables import flat, tables_of
+from analyze.templatetags.report import signed, signeds
+from annotate.queue import next_judgment
+from datasets import jobs
+from datasets.models import Judgment
+from tests.crowds import judged_by
+from tests.test_annotate import read
+from tests.test_following import comparisons, say, text_of, travel  # noqa: F401
+
+PARTS = ("counts", "strengths", "agreement", "annotators", "bias", "predictor", "suspicious")
+SOME = [HONEST, HONEST, HONEST, LEFT]
+
+
+@pytest.fixture
+def crowd(make_dataset):
+    """Four people's 160 judgments, of whom the last clicks the left one."""
+    return judged_by(make_dataset, SOME, judgments=40, gold=0.25, repeats=0.25)
+
+
+@pytest.fixture
+def look(client, admin):
+    """look(path): what an admin sees under the dataset's report."""
+    client.force_login(admin)
+    return lambda path="", slug="crowd", **headers: client.get(f"/datasets/{slug}/{path}", headers=headers)
+
+
+def shown(response):
+    assert response.status_code == 200
+    return text_of(read(response).the("main"))
+
+
+def cells_of(response):
+    return list(csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode())))
+
+
+# The numbers
+
+
+def test_the_pages_and_files_say_what_the_command_says(look, crowd, run_command):
+    _status, said, _err = run_command("analyze", "crowd", "--json")
+    for name, part in all_parts().items():
+        page = look(f"report/{name}/")
+        assert page.status_code == 200
+        for table, rows in tables_of(name, part, said).items():
+            cells = cells_of(look(f"report/{name}/{table}.csv"))
+            wanted = [{key: "" if cell is None else str(cell) for key, cell in flat(row).items()} for row in rows]
+            assert [{key: row[key] for key in want} for row, want in zip(cells, wanted, strict=True)] == wanted
+            assert not rows or f'href="/datasets/crowd/report/{name}/{table}.csv"' in page.content.decode()
+    strengths, people = shown(look("report/strengths/")), shown(look("people/"))
+    for line in said["strengths"]:
+        assert f"{line['source']} {signed(line['strength'])} {signeds(line['interval'])}" in strengths
+    for line in said["annotators"]:
+        low, high = line["agreement"]["interval"]
+        rate = (
+            f"{100 * line['agreement']['value']:.0f} % {100 * low:.0f}–{100 * high:.0f} %, n {line['agreement']['n']}"
+        )
+        assert rate in people
+    glance = shown(look("report/"))
+    assert f"{100 * said['agreement']['percent']:.0f} %" in glance
+    assert f"n {said['agreement']['judged_twice']}" in glance
+    assert "Computed" in glance
+    assert f"from {Judgment.objects.count()} judgments" in glance
+
+
+def test_who_needs_a_look_comes_first_and_the_others_have_no_mark(look, crowd):
+    rows = [text_of(row) for row in read(look("people/")).the("tbody").all("tr")]
+    assert rows[0].startswith("crowd-3 chooses the left answer whatever it says")
+    assert not any("whatever it says" in row for row in rows[1:])
+    assert [row.split()[0] for row in rows[1:]] != []
+    assert "crowd-3 chooses the left answer" in shown(look("report/"))
+    assert len(list(read(look("people/")).all("svg", **{"class": "spark"}))) == 4
+
+
+def test_the_primers_choices_have_their_counts_and_what_is_not_known_says_why(look, travel):  # noqa: F811
+    counts = shown(look("report/counts/", "travel"))
+    for row in ("马尔代夫 – 2 2 0", "夏威夷 – 1 2 0", "巴厘岛 – 2 0 0", "巴哈马 – 0 1 0"):
+        assert row in counts
+    glance = shown(look("report/", "travel"))
+    assert "No two answers of different sources were compared." in glance
+    assert "There are too few choices" in glance
+    assert "Too few judgments to tell it from what is usual" in glance
+    assert "Nobody needs a look." in glance
+    with translation.override("zh-hans"):  # the page leaves it as it is found
+        chinese = shown(look("report/strengths/", "travel", accept_language="zh-hans"))
+        assert translation.gettext("No two answers of different sources were compared.") in chinese
+    assert "No two" not in chinese
+
+
+def test_where_nothing_was_judged_every_page_says_so(look, pairs):
+    for path in ("report/", "people/", *(f"report/{name}/" for name in all_parts())):
+        assert look(path, "demo").status_code == 200
+    assert "Nobody has judged here yet." in shown(look("people/", "demo"))
+    assert look("report/predictor/curve.csv", "demo").status_code == 404
+    assert look("report/none/", "demo").status_code == 404
+
+
+def test_no_cell_of_a_file_is_a_formula(look, make_dataset, alice):
+    rows = [{"prompt": "Why?", "responses": [{"model": "=1+1", "text": "a"}, {"model": "+b", "text": "@c"}]}]
+    say(alice, comparisons(make_dataset(rows, "crowd"))[0], "first")
+    look("report/")
+    assert {row["source"] for row in cells_of(look("report/strengths/strengths.csv"))} == {"'=1+1", "'+b"}
+
+
+def test_every_part_has_a_page_and_every_chart_a_name_and_a_table(look, crowd):
+    assert set(PARTS) <= set(all_parts())
+    for path in ("report/", *(f"report/{name}/" for name in all_parts())):
+        page = read(look(path))
+        drawn = list(page.all("svg", **{"class": "plot"}))
+        assert all(svg["aria-label"] and svg["role"] == "img" for svg in drawn)
+        assert len(list(page.all("table"))) >= len(drawn)
+
+
+def test_a_page_takes_a_bounded_number_of_queries(look, crowd, django_assert_max_num_queries):
+    look("report/")
+    for path, most in (("report/", 16), ("report/annotators/", 12), ("people/", 24)):
+        with django_assert_max_num_queries(most):
+            assert look(path).status_code == 200
+
+
+# How old it is
+
+
+def test_a_large_report_is_computed_in_the_background_and_the_old_numbers_stay_meanwhile(
+    look, pairs, alice, bob, monkeypatch
+):
+    monkeypatch.setattr("analyze.making.JUDGMENTS_AT_ONCE", 0)
+    say(alice, comparisons(pairs)[0], "first")
+    first = look("report/", "demo")
+    assert "being computed for the first time" in shown(first)
+    task = jobs.Job.objects.get(kind="analysis")
+    assert {a["href"] for a in read(first).all("a")} >= {f"/datasets/upload/tasks/{task.pk}/"}
+    assert look("report/", "demo", hx_request="true").status_code == 204
+    look("people/", "demo")
+    assert jobs.Job.objects.count() == 1
+
+    done(task)
+    waited = look("report/", "demo", hx_request="true")
+    assert b"<html" not in waited.content
+    assert "from 1 judgment" in text_of(read(waited))
+    assert "hx-get" not in waited.content.decode()
+    assert look("", "upload/tasks/" + str(task.pk)).headers["Location"] == "/datasets/demo/report/"
+
+    say(bob, comparisons(pairs)[0], "first")
+    polled = look("report/", "demo", hx_request="true")
+    assert "1 is newer" in text_of(read(polled))
+    assert jobs.Job.objects.count() == 1, "a page that waits asks for nothing"
+    page = look("report/", "demo")
+    assert "from 1 judgment. 1 is newer. It is being computed anew" in shown(page)
+    assert 'hx-get="/datasets/demo/report/"' in page.content.decode()
+    done(jobs.Job.objects.latest("pk"))
+    assert "from 2 judgments." in shown(look("report/", "demo"))
+    assert jobs.Job.objects.count() == 2
+
+
+def done(task):
+    claimed = jobs.claim()
+    assert claimed == task
+    jobs.perform(claimed, jobs.Progress(claimed))
+
+
+def test_a_report_that_cannot_be_computed_says_so_beside_the_old_numbers(look, pairs, alice, monkeypatch):
+    say(alice, comparisons(pairs)[0], "first")
+    assert "from 1 judgment" in shown(look("report/", "demo"))
+    say(alice, comparisons(pairs)[1], "first")
+    monkeypatch.setitem(jobs.KINDS, "analysis", lambda job, progress: 1 / 0)
+    page = shown(look("report/", "demo"))
+    assert "from 1 judgment. 1 is newer." in page
+    assert "The report could not be computed." in page
+
+
+def test_what_is_not_older_than_the_judgments_is_not_computed_again(pairs, admin, alice):
+    say(alice, comparisons(pairs)[0], "first")
+    made = [standing(pairs, admin).report.made_at for _ in range(2)]
+    assert made[0] == made[1]
+    next_judgment(alice, pairs)
+    assert standing(pairs).report.made_at == made[0], "what is in hand says nothing"
+
+
+def test_a_kept_report_does_not_grow_with_the_length_of_texts(make_dataset, alice):
+    rows = [{"prompt": "p" * 9000, "responses": [{"model": "a", "text": "x" * 9000}, {"model": "b", "text": "y"}]}]
+    dataset = make_dataset(rows)
+    say(alice, comparisons(dataset)[0], "first")
+    assert len(json.dumps(make_report(dataset).numbers)) < 4 * LONGEST + 6000
+    assert max(len(line["response"]) for line in numbers_of(dataset)["counts"]) == 9000
+    assert shortened(["x" * LONGEST, {"a": "y" * (LONGEST + 1)}]) == ["x" * LONGEST, {"a": "y" * LONGEST + "…"}]
+
+
+# What annotators see of themselves
+
+
+def rate(value, n, low=None, high=None):
+    return {"value": value if n else None, "interval": [low or value - 0.1, high or value + 0.1], "n": n}
+
+
+def line(name="alice", kind="account", n=40, **values):
+    names = ("agreement", "gold", "self_consistency", "left_share", "longer_share", "seconds_per_100_words")
+    return {"annotator": name, "kind": kind} | {key: rate(values.get(key, 0.5), n) for key in names}
+
+
+OTHERS = [line(f"other-{n}", longer_share=0.7) for n in range(3)]
+TOLD = [
+    ([line(n=9)], []),
+    ([line("bob")], []),
+    ([line(kind="imported")], []),
+    ([line(agreement=0.75)], ["You agree with the others on 75 of 100. Usual is 69 to 79."]),
+    ([line(agreement=0.75), *OTHERS[:2]], ["You agree with the others on 75 of 100. Usual is 69 to 79."]),
+    ([line(agreement=0.75), *OTHERS], ["You agree with the others on 75 of 100. Usual is 69 to 79. The others: 50."]),
+    ([line(gold=0.81), *OTHERS], ["Where the answer is known you were right on about 80 of 100."]),
+    ([line(gold=0.83), *OTHERS], ["Where the answer is known you were right on about 85 of 100."]),
+    ([line(longer_share=0.9), *OTHERS], ["You chose the longer answer on 90 of 100. The others: 70."]),
+    ([line(longer_share=0.9), *OTHERS[:2]], ["You chose the longer answer on 90 of 100."]),
+]
+
+
+@pytest.mark.parametrize(("lines", "wanted"), TOLD)
+def test_people_are_told_of_themselves_and_of_others_their_average_only(lines, wanted):
+    found = advice.advice(lines, "alice", (0.69, 0.79))
+    assert bool(found) == bool(wanted)
+    assert set(wanted) <= {one.words for one in found}
+
+
+@pytest.mark.parametrize(
+    ("own", "helped"),
+    [
+        ({"agreement": 0.4}, {"Agreement"}),
+        ({"agreement": 0.65}, set()),
+        ({"left_share": 0.9}, {"Sides"}),
+        ({"left_share": 0.6}, set()),
+        ({"longer_share": 0.95}, {"Length"}),
+    ],
+)
+def test_help_is_given_where_it_is_sure_that_something_is_unusual(own, helped):
+    mine = line(**{"agreement": 0.72, "longer_share": 0.7} | own)
+    others = [line(f"other-{n}", agreement=0.7, longer_share=0.7) for n in range(3)]
+    found = advice.advice([mine, *others], "alice", (0.69, 0.79))
+    assert {one.heading for one in found if one.help} == helped
+
+
+def test_ones_own_page_says_nothing_that_is_newer_than_the_report(client, crowd):
+    make_report(crowd)
+    mine = Judgment.objects.filter(annotator__username="crowd-3")
+    client.force_login(mine.first().annotator)
+    before = shown(client.get("/annotate/crowd/me/"))
+    assert "You chose the left answer on" in before
+    assert not {"careless", "mark", "crowd-0", "crowd-1"} & set(before.split())
+    mine.filter(purpose="gold").update(purpose="vote")
+    assert shown(client.get("/annotate/crowd/me/")) == before
+    assert Report.objects.count() == 1
+    assert "/annotate/crowd/me/" in client.get("/annotate/crowd/history/").content.decode()
+
+
+@pytest.mark.parametrize("value", [0.5, 0.73, 0.95])
+@pytest.mark.parametrize("n", [10, 15, 30])
+def test_one_known_answer_more_hardly_shows(value, n):
+    """Told in steps of five: right or wrong, the number that somebody reads moves by a step at most."""
+    hits = round(value * n)
+    now = int(advice.rounded(hits / n))
+    for then in (hits / (n + 1), (hits + 1) / (n + 1)):
+        assert abs(int(advice.rounded(then)) - now) <= 5 + 5 * (n < 15)
+
+
+def test_without_a_report_ones_own_page_says_how_much_was_judged(client, pairs, alice):
+    say(alice, comparisons(pairs)[0], "first")
+    client.force_login(alice)
+    assert "You have judged 1 comparison here." in shown(client.get("/annotate/demo/me/"))
+    assert kept(pairs) is None
+
+
+# In words
+
+
+def agreeing(percent, low, high, n=50):
+    bands = [{"low": band.low, "high": band.high} for band in PERCENT_BANDS]
+    return {"percent": percent, "percent_interval": [low, high], "judged_twice": n, "bands": bands}
+
+
+@pytest.mark.parametrize(
+    ("said", "words_of_it"),
+    [
+        (agreeing(0.5, 0.4, 0.6), "Less than"),
+        (agreeing(0.75, 0.7, 0.8), "As people usually"),
+        (agreeing(0.6, 0.5, 0.7), "As people usually"),
+        (agreeing(0.9, 0.85, 0.95), "More than"),
+        (agreeing(0.7, 0.5, 0.9), "Too few"),
+        (agreeing(0.0, 0.0, 0.0, n=1), "Too few"),
+    ],
+)
+def test_agreement_is_told_beside_what_is_usual(said, words_of_it):
+    assert telling.of_agreement(said).startswith(words_of_it)
+    assert "69 to 79" in telling.of_agreement(said)
+
+
+def sources(*groups, is_whole=True):
+    lines = [{"source": f"m{n}", "group": group} for n, group in enumerate(groups)]
+    return {"strengths": lines, "is_whole": is_whole}
+
+
+@pytest.mark.parametrize(
+    ("said", "words_of_it"),
+    [
+        (sources(1, 2, 3), "m0 leads, told apart from all others."),
+        (sources(1, 1, 2), "The first 2 are not told apart."),
+        (sources(1, 1, 1), "No source is told apart"),
+        (sources(1, 1, is_whole=False), "Not all sources were compared"),
+        ({"strengths": None, "strengths_reason": "Nothing was judged yet."}, "Nothing was judged yet."),
+    ],
+)
+def test_the_order_of_the_sources_is_told_as_far_as_it_is_known(said, words_of_it):
+    assert telling.of_sources(said).startswith(words_of_it)
+
+
+def test_whatever_a_report_may_say_has_words_in_both_languages():
+    assert {band.of for band in (*PERCENT_BANDS, *ALPHA_BANDS)} == set(words.BANDS)
+    assert set(HABITS[1:]) == set(words.HABITS)
+    with translation.override("zh-hans"):
+        assert all(words.told(english) != english for english in words.BANDS)
+    assert words.told(None) == words.told("") == ""
+
+
+# Charts
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.2, 1.4), (0.0, 0.03), (-40, 250), (-0.001, 0.001)])
+def test_a_scale_has_a_few_round_numbers_on_it(low, high):
+    scale = charts.scale_of([{"value": low}, {"value": high}], "value", is_share=False)
+    ticks = scale.ticks()
+    assert 0 < len(ticks) <= 6
+    assert all(scale.low <= tick <= scale.high for tick in ticks)
+
+
+def test_a_chart_draws_what_has_a_value_and_marks_what_is_not_told_apart():
+    rows = [
+        {"source": "a", "strength": 1.0, "interval": [0.5, 1.5], "group": 1, "component": 0},
+        {"source": "b", "strength": 0.0, "interval": [None, None], "group": 2, "component": 0},
+        {"source": "c", "strength": -0.5, "interval": [-1, 0], "group": 2, "component": 0},
+        {"source": "d", "strength": None, "interval": None, "group": 3, "component": 0},
+    ]
+    chart = charts.whiskers(rows, "source", "strength", is_share=False)
+    assert [mark["name"] for mark in chart["marks"]] == ["a", "b", "c"]
+    assert [mark["low"] is None for mark in chart["marks"]] == [False, True, False]
+    places = [float(mark["at"].rstrip("%")) for mark in chart["marks"]]
+    assert places == sorted(places, reverse=True)
+    (group,) = chart["groups"]
+    assert chart["marks"][0]["y"] < group["y"] < chart["marks"][1]["y"] < group["y"] + group["height"]
+    assert charts.whiskers([], "source", "strength", is_share=False)["marks"] == []
+
+
+def test_a_name_is_cut_where_a_chart_has_no_more_room():
+    assert charts.short("model-a") == "model-a"
+    assert len(charts.short("m" * 100)) == charts.SHORT + 1
+    assert len(charts.short("模" * 100)) == charts.SHORT // 2 + 1
