@@ -6,6 +6,7 @@ import json
 
 import pytest
 from django.utils import translation
+from playwright.sync_api import expect
 
 from analyze import advice, charts, telling, words
 from analyze.kept import kept, standing
@@ -173,6 +174,21 @@ def done(task):
     claimed = jobs.claim()
     assert claimed == task
     jobs.perform(claimed, jobs.Progress(claimed))
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_the_open_page_takes_up_the_new_numbers_by_itself(enter, admin, pairs, alice, monkeypatch, troubles):
+    monkeypatch.setattr("analyze.making.JUDGMENTS_AT_ONCE", 0)
+    say(alice, comparisons(pairs)[0], "first")
+    page = enter(admin, "/datasets/demo/report/")
+    expect(page.locator("main")).to_contain_text("being computed for the first time")
+    done(jobs.Job.objects.get(kind="analysis"))
+    expect(page.locator("main")).to_contain_text("from 1 judgment.", timeout=10_000)
+    expect(page.locator("main h1")).to_have_count(1)
+    expect(page.get_by_role("link", name="Agreement").first).to_be_visible()
+    assert not troubles
+    assert jobs.Job.objects.count() == 1
 
 
 def test_a_report_that_cannot_be_computed_says_so_beside_the_old_numbers(look, pairs, alice, monkeypatch):
