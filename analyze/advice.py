@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from analyze.telling import in_hundred, leaning
+from analyze.telling import in_hundred, joined, leaning
 from datasets.looking import ACCOUNT
 
 FEWEST = 10  # judgments; of fewer nothing is said
@@ -71,7 +71,7 @@ def of_agreement(own, others, usual):
         words.append(_("The others: %(n)s.") % {"n": in_hundred(theirs)})
     is_low = rate["interval"][1] < min([end for end in (theirs, usual and usual[0]) if end is not None], default=0)
     help_words = _("It may help to read the guideline again, and to look at what makes the two answers differ.")
-    return Advice(_("Agreement"), " ".join(words), help_words if is_low else "")
+    return Advice(_("Agreement"), joined(*words), help_words if is_low else "")
 
 
 def of_gold(own):
@@ -109,7 +109,7 @@ def of_length(own, others):
         return Advice(_("Length"), words)
     low, high = rate["interval"]
     is_apart = not low <= theirs <= high
-    words += " " + _("The others: %(n)s.") % {"n": in_hundred(theirs)}
+    words = joined(words, _("The others: %(n)s.") % {"n": in_hundred(theirs)})
     help_words = _("Length alone makes no answer better or worse: weigh what it says.")
     return Advice(_("Length"), words, help_words if is_apart else "")
 
@@ -120,5 +120,5 @@ def of_pace(own, others):
         return None
     words = _("You take about %(n)s seconds for 100 words.") % {"n": f"{rate['value']:.0f}"}
     if theirs is not None:
-        words += " " + _("The others: %(n)s.") % {"n": f"{theirs:.0f}"}
+        words = joined(words, _("The others: %(n)s.") % {"n": f"{theirs:.0f}"})
     return Advice(_("Pace"), words)

@@ -12,6 +12,14 @@ HALF = 0.5
 TOLD_OF_FORM = 3
 
 
+def joined(*sentences):
+    """Sentences one after the other, as the language sets them."""
+    said = ""
+    for sentence in sentences:
+        said = _("%(said)s %(more)s") % {"said": said, "more": sentence} if said else sentence
+    return said
+
+
 def in_hundred(value):
     """A share as so many of a hundred."""
     return f"{100 * value:.0f}"
@@ -82,7 +90,7 @@ def of_bias(bias):
     if left:
         value = bias["left_won"]["value"] if left > 0 else 1 - bias["left_won"]["value"]
         side = _("The left answer wins %(n)s of 100.") if left > 0 else _("The right answer wins %(n)s of 100.")
-        said.append(side % {"n": in_hundred(value)} + " " + _("Sides are drawn anew each time, so no model sees it."))
+        said.append(joined(side % {"n": in_hundred(value)}, _("Sides are drawn anew each time, so no model sees it.")))
     return said
 
 

@@ -69,9 +69,7 @@ def test_the_pages_and_files_say_what_the_command_says(look, crowd, run_command)
         assert f"{line['source']} {signed(line['strength'])} {signeds(line['interval'])}" in strengths
     for line in said["annotators"]:
         low, high = line["agreement"]["interval"]
-        rate = (
-            f"{100 * line['agreement']['value']:.0f} % {100 * low:.0f}–{100 * high:.0f} %, n {line['agreement']['n']}"
-        )
+        rate = f"{100 * line['agreement']['value']:.0f} % {100 * low:.0f}–{100 * high:.0f} % n {line['agreement']['n']}"
         assert rate in people
     glance = shown(look("report/"))
     assert f"{100 * said['agreement']['percent']:.0f} %" in glance
