@@ -1,5 +1,8 @@
 """What reports hold as names and as English texts, in words that a person reads, in their language."""
 
+from datetime import datetime
+
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -132,7 +135,10 @@ def part_named(name):
 
 
 def habit_of(line):
-    """How a marked person seems to judge, in words."""
+    """How a marked person seems to judge, in words, and since when where that is known."""
+    if line.get("since"):
+        moment = timezone.localtime(datetime.fromisoformat(line["since"]))
+        return gettext("has judged as if at random since about %(moment)s") % {"moment": f"{moment:%Y-%m-%d %H:%M}"}
     return str(HABITS.get((line["reasons"] or [""])[0], HABITS["careless"]))
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 from django.utils import translation
 from playwright.sync_api import expect
@@ -13,9 +14,12 @@ from analyze.kept import kept, standing
 from analyze.making import LONGEST, make_report, numbers_of, shortened
 from analyze.maths.agreement import ALPHA_BANDS, PERCENT_BANDS
 from analyze.maths.habits import HABITS
-from analyze.maths.simulate import HONEST, LEFT
+from analyze.maths.people import people
+from analyze.maths.simulate import DRIFTS, HONEST, LEFT, LUNCH, PACE
+from analyze.maths.simulate import crowd as simulated
 from analyze.models import Report
 from analyze.reports import all_parts
+from analyze.reports.annotators import moment_of
 from analyze.tables import flat, tables_of
 from analyze.templatetags.report import signed, signeds
 from annotate.queue import next_judgment
@@ -346,6 +350,17 @@ def test_whatever_a_report_may_say_has_words_in_both_languages():
     with translation.override("zh-hans"):
         assert all(words.told(english) != english for english in words.BANDS)
     assert words.told(None) == words.told("") == ""
+
+
+def test_who_stopped_looking_is_told_since_when():
+    made = simulated(4, [HONEST] * 8 + [DRIFTS], judgments=200, spread=3.0)
+    found = people(made.votes)
+    own = np.sort(made.votes.when[made.votes.annotator == 8])
+    lunch = own[len(own) // 2]
+    assert abs(found.since[8] - lunch) <= LUNCH + 20 * PACE
+    line = {"reasons": ["drifts", "gold"], "since": moment_of(lunch)}
+    assert words.habit_of(line).startswith("has judged as if at random since about 1970-01-01 ")
+    assert words.habit_of(line | {"since": None}) == str(words.HABITS["drifts"])
 
 
 # Charts

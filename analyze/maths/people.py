@@ -34,6 +34,7 @@ class People:
     tie_share: Rate
     seconds_per_100_words: Rate  # the median
     drift: Difference  # of gold and agreement together, from the first half of one's votes to the second
+    since: np.ndarray  # when, if once, these are likeliest to have become a coin's; NaN where no times tell
     model: Reliability
     order: np.ndarray
     reasons: tuple  # for each, () or why there is a mark: its habit, then the rates that stand apart
@@ -70,6 +71,7 @@ def people(votes, chance=None):
         **rates,
         seconds_per_100_words=_pace(votes, person, size),
         drift=_halves(votes, person, once & (is_gold | with_others), well, size),
+        since=_turns(votes, person, once & (is_gold | with_others), well, size),
         model=model,
         order=np.lexsort((model.reliability, -model.evidence)),
         reasons=tuple(_reasons(n, model, rates) if model.is_marked[n] else () for n in range(size)),
@@ -122,6 +124,24 @@ def _pace(votes, person, size):
     value[some] = (sorted_pace[(start + (n - 1) // 2)[some]] + sorted_pace[(start + n // 2)[some]]) / 2
     low[some], high[some] = sorted_pace[(start + below)[some]], sorted_pace[(start + above)[some]]
     return Rate(value, low, high, n)
+
+
+def _turns(votes, person, rows, well, size):
+    """The moment of the vote from which on each person's are a coin's, where there is one such moment: the likeliest
+    (Hinkley 1970, "Inference about the change-point in a sequence of random variables")."""
+    found = np.full(size, np.nan)
+    places = np.flatnonzero(rows & np.isfinite(votes.when))
+    places = places[np.lexsort((votes.when[places], person[places]))]
+    bounds = np.searchsorted(person[places], np.arange(size + 1))
+    for who in range(size):
+        own = places[bounds[who] : bounds[who + 1]]
+        if len(own) < 4 or votes.when[own[0]] == votes.when[own[-1]]:
+            continue
+        n = np.arange(1, len(own))
+        share = np.clip(np.cumsum(well[own])[:-1] / n, 0.01, 0.99)
+        before = n * (share * np.log(share) + (1 - share) * np.log(1 - share))
+        found[who] = votes.when[own[1 + int((before + (len(own) - n) * np.log(0.5)).argmax())]]
+    return found
 
 
 def _halves(votes, person, rows, well, size):

@@ -1,5 +1,7 @@
 """How each person judges: rates with intervals, and who needs a look."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 from django.utils.translation import gettext_lazy as _
 
@@ -70,4 +72,10 @@ def line_of(data, found, n):
         "evidence": found.model.evidence[n],
         "is_marked": bool(found.is_marked[n]),
         "reasons": list(found.reasons[n]),
+        "since": moment_of(found.since[n]) if found.reasons[n][:1] == ("drifts",) else None,
     }
+
+
+def moment_of(seconds):
+    """A moment as ISO text; None where it is not known."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if np.isfinite(seconds) else None
