@@ -5,6 +5,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.db import connection
 from django.utils.translation import gettext, override, trans_real
 from playwright.sync_api import expect
 
@@ -41,7 +42,10 @@ def walk(every_page, enter, context, troubles):  # noqa: F811
 
 @pytest.mark.parametrize("half", [0, 1])
 @pytest.mark.parametrize("width", [360, 1440])
-def test_axe_finds_nothing_on_any_page_light_or_dark(walk, width, half):
+def test_axe_finds_nothing_on_any_page_light_or_dark(request, width, half):
+    if connection.vendor == "postgresql":
+        pytest.skip("looked at on SQLite's turn; here each page is opened by the walk in Chinese")
+    walk = request.getfixturevalue("walk")
     found = {}
     for name, page in walk(width, slice(half, None, 2)):
         if name == "code":
