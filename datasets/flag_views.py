@@ -5,8 +5,8 @@ from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods, require_POST
 
 from datasets import flags
 from datasets.access import dataset_admin_required
@@ -15,6 +15,7 @@ from datasets.paging import after_of
 
 FLAGGED_A_PAGE = 10
 LEFT_OUT_A_PAGE = 25
+MOST = 1000  # judgments set aside at once
 DONE = {
     flags.PUT_BACK: gettext_lazy("Put back: people are asked it again."),
     flags.LEAVE_OUT: gettext_lazy("Left out: nobody is asked it any more."),
@@ -54,6 +55,17 @@ def flag_list(request, dataset):
         "more_left_out": more_left_out,
     }
     return render(request, "datasets/flags.html", context)
+
+
+@dataset_admin_required
+@require_POST
+def set_aside(request, dataset):
+    """Set the comparisons of some judgments aside until somebody decides."""
+    ids = [int(pk) for pk in request.POST.getlist("judgment")[:MOST] if pk.isdecimal() and len(pk) < 19]
+    n = flags.set_aside(dataset, ids, request.user)
+    said = ngettext("%(n)s comparison waits for a decision now.", "%(n)s comparisons wait for a decision now.", n)
+    messages.success(request, said % {"n": n})
+    return redirect("flags", dataset.slug)
 
 
 def page_of(dataset, held, after, size):

@@ -55,6 +55,24 @@ def decide(comparison, seen, decision, by=None):
     return True
 
 
+@transaction.atomic
+def set_aside(dataset, judgments, by=None):
+    """Hold the comparisons of these judgments (ids), which contradict each other, until somebody decides, as if they
+    were flagged. How many."""
+    found = Comparison.objects.filter(dataset=dataset, held="", pk__in=comparisons_of(dataset, judgments))
+    ids = list(found.select_for_update().order_by("pk").values_list("pk", flat=True))
+    Comparison.objects.filter(pk__in=ids).update(held=FLAGGED)
+    for pk in ids:
+        log(Kind.FLAG, pk, "", FLAGGED, by=by, dataset=dataset)
+    if reviewing.is_on(dataset):
+        reviewing.recount(dataset, ids)
+    return len(ids)
+
+
+def comparisons_of(dataset, judgments):
+    return Judgment.objects.filter(dataset=dataset, pk__in=judgments).values("comparison")
+
+
 def listed(dataset, held, after, limit):
     """At most so many comparisons that are held so, after this id: each with `flags`, the judgments that flagged it."""
     found = Comparison.objects.filter(dataset=dataset, held=held, pk__gt=after)

@@ -38,6 +38,7 @@ urlpatterns = [
     path("<slug:slug>/log/", log_views.dataset_log, name="log"),
     path("<slug:slug>/log.csv", log_views.dataset_log_file, name="log-file"),
     path("<slug:slug>/flags/", flag_views.flag_list, name="flags"),
+    path("<slug:slug>/flags/set-aside/", flag_views.set_aside, name="set-aside"),
     path("<slug:slug>/export/", export_views.export_page, name="exports"),
     path("<slug:slug>/export/<slug:name>/", export_views.export_file, name="export"),
     path("<slug:slug>/bundles/", export_views.bundle_make, name="bundles"),

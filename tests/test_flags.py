@@ -11,7 +11,7 @@ from annotate.judging import record, undo
 from annotate.queue import next_judgment
 from datasets import flags
 from datasets.flags import LEAVE_OUT, LEAVE_OUT_PROMPT, PUT_BACK, Counts, decide
-from datasets.models import Comparison, Judgment
+from datasets.models import Change, Comparison, Judgment
 from tests.conftest import wide
 from tests.test_annotate import read
 
@@ -266,3 +266,18 @@ def test_a_flag_is_no_skip(client, admin, alice, dataset):
     assert len(list(read(client.get("/datasets/demo/judgments/?verdict=skip")).the("tbody").all("tr"))) == 1
     follow = " ".join(read(client.get("/datasets/demo/follow/")).the("main").text.split())
     assert "Skip150 % Flagged150 %" in follow
+
+
+@pytest.mark.parametrize("review", ["off", "split"])
+def test_what_contradicts_itself_is_set_aside_for_a_decision(client, admin, alice, bob, make_dataset, review):
+    dataset = make_dataset(wide(2), "split", overlap=2, review=review)
+    first = next_judgment(alice, dataset)
+    record(first, 0, "left")
+    client.force_login(admin)
+    answer = client.post("/datasets/split/flags/set-aside/", {"judgment": [first.pk, "x", 10**30]}, follow=True)
+    assert "1 comparison waits for a decision now." in answer.content.decode()
+    comparison = Comparison.objects.get(pk=first.comparison_id)
+    assert (comparison.held, comparison.review) == ("flagged", "wanted" if review == "split" else "")
+    assert Change.objects.get(kind="flag").by == admin
+    assert next_judgment(bob, dataset).comparison_id != comparison.pk
+    assert Judgment.objects.votes().count() == 1, "what was judged stays"
