@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(config, items):
     """On PostgreSQL's turn, what touches no database has run already, on SQLite's."""
     if os.environ.get("TEST_DB") != "pg":
         return
-    of_database = {"db", "transactional_db", "live_server", "client", "django_db_blocker"}
+    of_database = {"db", "transactional_db", "live_server"}
     kept = [item for item in items if item.get_closest_marker("django_db") or of_database & set(item.fixturenames)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept

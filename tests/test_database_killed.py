@@ -21,7 +21,7 @@ WORKER = """
 import os, sys, time; import django; django.setup()
 from datasets import imports, jobs, tasks
 jobs.start("store", **{"import": imports.check([("rows", open(sys.argv[1], "rb"))], "big").pk})
-real, batches = imports.store_batch, []
+real, imports.BATCH, batches = imports.store_batch, 200, []
 def store_batch(*args):
     batches.append(args)
     while len(batches) == 3 and not os.path.exists(sys.argv[2]):
