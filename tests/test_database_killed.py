@@ -17,6 +17,8 @@ from django.db import connection
 from tests.conftest import wide
 from tests.test_crash import ROOT, kill, manage
 
+pytestmark = pytest.mark.django_db  # it runs on PostgreSQL's turn
+
 WORKER = """
 import os, sys, time; import django; django.setup()
 from datasets import imports, jobs, tasks
