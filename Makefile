@@ -83,7 +83,8 @@ endef
 
 # A real browser for the tests: Debian's Chromium where there is apt-get and root, else Playwright's own.
 browser: .venv/installed-dev
-	@if [ -n "$$CHROMIUM" ] || command -v chromium > /dev/null; then :; \
-	elif command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk; \
+	@if [ -n "$$CHROMIUM" ] || command -v chromium-headless-shell > /dev/null; then :; \
+	elif command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends chromium-headless-shell fonts-noto-cjk; then :; \
+	elif command -v chromium > /dev/null; then :; \
 	else $(PY) -m playwright install chromium; fi

@@ -33,7 +33,7 @@ def run(environment, database, folder):
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     session = json.loads(made.stdout)[0]
     with serving(environment) as port, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium-headless-shell"), args=QUIET)
         page = browser.new_page()
         page.context.add_cookies([{"name": "sessionid", "value": session, "url": f"http://127.0.0.1:{port}"}])
         page.goto(f"http://127.0.0.1:{port}/annotate/page/")

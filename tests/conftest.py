@@ -13,7 +13,8 @@ from datasets import imports, rendering
 from datasets.models import Dataset
 from tests.browsing import at_work, browser_context_args, context, elsewhere, enter, hand, troubles, until_served  # noqa: F401
 
-BROWSER = next((path for path in (os.environ.get("CHROMIUM"), shutil.which("chromium")) if path), None)
+BROWSERS = ("chromium-headless-shell", "chromium")  # the former is the same without a window, and twice as fast
+BROWSER = os.environ.get("CHROMIUM") or next((path for path in map(shutil.which, BROWSERS) if path), None)
 
 
 def pytest_configure(config):

@@ -226,6 +226,7 @@ def free_port():
         return found.getsockname()[1]
 
 
+@pytest.mark.django_db  # the commands take the database of TEST_DB
 def test_the_containers_own_commands_serve_outside_one_and_stop_when_told(tmp_path):
     """Its CMD, HEALTHCHECK and environment; JSON logs alone on stderr. On PostgreSQL with TEST_DB=pg."""
     port = free_port()
