@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from django.core.management import call_command
+from django.utils import translation
 
 from annotate.models import User
 from config.translations import compile_all
@@ -33,7 +34,8 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def _quick_and_alone(settings, tmp_path, monkeypatch):
-    """Passwords hash fast; each test has a data folder of its own; nothing is remembered."""
+    """Passwords hash fast; each test has a data folder of its own; nothing is remembered, no language either."""
+    translation.deactivate()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.DATA_DIR = tmp_path
     monkeypatch.setattr(rendering, "KEPT_AT_ONCE", 1)
