@@ -69,8 +69,11 @@ def reconcile(account, criterion="", purposes=("vote",)):
     left out; with labels each counts twice. In a table every act is. purposes: of the judgments that are asked for."""
     acts = Judgment.objects.visible().filter(dataset__slug=account["dataset"], purpose__in=purposes)
     votes = acts.filter(state__in=Judgment.STANDING)
-    choices = Choice.objects.filter(judgment__in=votes, criterion=criterion)
-    there = choices.count() + votes.exclude(pk__in=choices.values("judgment")).count()
+    stated = list(
+        votes.values_list("pk", flat=True)
+    )  # ids, not a query in a query: PostgreSQL may plan that for minutes
+    choices = list(Choice.objects.filter(judgment__in=stated, criterion=criterion).values_list("judgment", flat=True))
+    there = len(choices) + len(set(stated) - set(choices))
     if account["format"] in SFT:
         there += Response.objects.filter(prompt__dataset__slug=account["dataset"], demonstration=True).count()
     if account["format"] in LABELS:
