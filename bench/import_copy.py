@@ -76,7 +76,7 @@ def made(connection, path):
     none = ("", "[]", "", imported, 0, "[]", "")
     prompts = '(id, dataset_id, fingerprint, instruction, system, turns, input, imported_id, words, tags, "group")'
     responses = "(id, prompt_id, text, text_hash, source, candidate, demonstration, imported_id, words)"
-    comparisons = "(id, dataset_id, prompt_id, key, wanted, open_slots, priority, held, task, words)"
+    comparisons = "(id, dataset_id, prompt_id, key, wanted, open_slots, priority, held, task, words, review)"
 
     def read():
         with open(path) as file:
@@ -96,7 +96,7 @@ def made(connection, path):
 
     def of_comparisons():
         for n, _ in read():
-            yield n, dataset, n, f"{2 * n - 1}-{2 * n}", 1, 1, random.getrandbits(62), "", "judge", 0
+            yield n, dataset, n, f"{2 * n - 1}-{2 * n}", 1, 1, random.getrandbits(62), "", "judge", 0, ""
 
     return [
         ("datasets_prompt", prompts, of_prompts()),

@@ -19,13 +19,14 @@ from datasets.checking import check_file
 from datasets.files import FileProblem
 from datasets.formats.rows import DEMONSTRATION, JUDGED
 from datasets.inserting import among
-from datasets.models import Comparison, Dataset, Import, Judgment, Prompt, Response
+from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
 from datasets.spool import Spool, folder
 from datasets.storing import give_roles, store_batch
 from datasets.undoing import CannotUndo, undo_import
 from datasets.writing import writing
 
 BATCH = {"postgresql": 1000, "sqlite": 50}[connection.vendor]  # on SQLite nobody else writes meanwhile
+MANY = 2000  # rows
 STALE = timedelta(minutes=2)
 FORGOTTEN = timedelta(days=7)
 LONGEST_WAIT = 600  # seconds for another import into the same dataset
@@ -195,7 +196,17 @@ def store_rows(run, progress=lambda done, total: None):
     ask_for_rows(run, spool, progress)
     run.state = Import.State.DONE
     run.save()
+    tell_planner(run)
     spool.forget_rows() if run.refused else spool.delete()
+
+
+def tell_planner(run):
+    """PostgreSQL plans by what it last knew of the tables; after many rows, and until it looks by itself, it would read
+    them whole for each part of an export."""
+    if connection.vendor == "postgresql" and run.rows >= MANY:
+        tables = ", ".join(model._meta.db_table for model in (Prompt, Response, Comparison, Judgment, Choice))
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {tables}")
 
 
 def ask_for_rows(run, spool, progress):
