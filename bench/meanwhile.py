@@ -34,9 +34,9 @@ def run(environment, database, folder):
         idle = judged(people, IDLE)
         command = [sys.executable, str(ROOT / "bench/meanwhile.py"), str(folder / "large.jsonl")]
         busy = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        checked = json.loads(busy.stdout.readline())
+        checked = told(busy)
         while_stored = judged(people, 7200, busy)
-        stored = json.loads(busy.stdout.readline())
+        stored = told(busy)
         idle = sorted([*idle, *judged(people, IDLE)])
     say("import-while-judged", database, rows, rows / (checked["seconds"] + stored["seconds"]), "rows/s")
     say("idle-acts", database, PEOPLE, len(idle), "judgments")
@@ -45,6 +45,11 @@ def run(environment, database, folder):
         before, then = at(idle, share), at(while_stored, share)
         say(f"submit-and-next-{name}-idle", database, PEOPLE, before, "ms")
         say(f"submit-and-next-{name}", database, rows, then, "ms", f"submit-and-next-{name}-idle", then / before)
+
+
+def told(process):
+    """What the upload says next; the worker that it started speaks on the same line."""
+    return next(said for line in process.stdout if "seconds" in (said := json.loads(line)))
 
 
 def judged(people, seconds, process=None):
