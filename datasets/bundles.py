@@ -240,7 +240,7 @@ def plain(value):
 
 def refusal(name, reason, row):
     """A line of left-out.jsonl: a row that a dialect's rules do not take."""
-    line = {"dialect": name, "reason": reason, **asdict(row)}
+    line = {"dialect": name, "reason": reason, **row._asdict(), "prompt": row.prompt._asdict()}
     return json.dumps(line, ensure_ascii=False) + "\n"
 
 

@@ -3,7 +3,6 @@
 import functools
 import itertools
 import json
-from dataclasses import replace
 
 from datasets import formats
 from datasets.columns import Unsure, columns_of, note, remembered
@@ -72,7 +71,7 @@ def read_mapped(item, roles):
         return item.value
     try:
         row = mapping.read(roles, item.value)
-        return replace(row, tags=tuple(tags_in(item.value.get(roles.get("tags")))))
+        return row._replace(tags=tuple(tags_in(item.value.get(roles.get("tags")))))
     except Refused as refused:
         return refused
 
@@ -123,7 +122,7 @@ def read(item, format, rename):
         row, tags, known = formats.all_formats()[format].read(value), tags_in(value.get("tags")), known_in(value)
         if known is not None and not row.votes:
             raise Refused("no_known_answer", "gold")
-        return replace(row, tags=tuple(tags), known=known) if tags or known is not None else row
+        return row._replace(tags=tuple(tags), known=known) if tags or known is not None else row
     except Refused as refused:
         return refused
 
@@ -141,19 +140,19 @@ def known_in(value):
 def check_batch(spool, dataset, file, found):
     """Put rows into the spool; refuse a vote that contradicts an earlier one of the same person."""
     standing = standing_votes(dataset, [row for _, row in found if not isinstance(row, Refused)]) if dataset else {}
+    taken = []
     for item, row in found:
-        if not isinstance(row, Refused):
+        if not isinstance(row, Refused) and row.votes:
             row = check_votes(spool, row, standing, f"{file}:{item.line}")
         if isinstance(row, Refused):
             spool.refuse(file, item, row)
         else:
-            spool.add(file, item.line, row)
+            taken.append((item.line, row))
+    spool.add(file, taken)
 
 
 def check_votes(spool, row, standing, place):
-    """The row with its unnamed votes numbered, or the refusal that names the earlier, other verdict."""
-    if not row.votes:
-        return row
+    """A row with votes, those of nobody in particular numbered, or the refusal that names the earlier, other one."""
     said = [(vote, vote_key(row, vote), what_it_says(row, vote)) for vote in row.votes]
     for vote, key, verdict in said:
         earlier = vote.annotator and (standing.get(key) or spool.said_before(key))
@@ -165,8 +164,8 @@ def check_votes(spool, row, standing, place):
             spool.remember(key, verdict, place)
             votes.append(vote)
         else:
-            votes.append(replace(vote, ordinal=spool.times(f"{key} {verdict}")))
-    return replace(row, votes=tuple(votes))
+            votes.append(vote._replace(ordinal=spool.times(f"{key} {verdict}")))
+    return row._replace(votes=tuple(votes))
 
 
 def what_it_says(row, vote):

@@ -6,7 +6,6 @@ It also holds what the check must remember of every row (who said what of which 
 import json
 import sqlite3
 import uuid
-from dataclasses import astuple
 
 from django.conf import settings
 
@@ -77,14 +76,15 @@ class Spool:
         self.db.execute("VACUUM")
         self.close()
 
-    def add(self, file, line, row):
-        added = self.db.execute(
-            "INSERT INTO rows (file, line, kind, responses, fingerprint, row) VALUES (?, ?, ?, ?, ?, ?)",
-            (file, line, row.kind, len(row.responses), fingerprint(row.prompt), packed(row)),
-        )
-        found = [(doubt, added.lastrowid, place) for doubt, places in doubts(row).items() for place in places]
-        if found:
-            self.db.executemany("INSERT INTO doubts VALUES (?, ?, ?)", found)
+    def add(self, file, rows):
+        """Keep rows of a file, given as (line, Row), and note what is odd about them."""
+        (last,) = self.db.execute("SELECT coalesce(max(n), 0) FROM rows").fetchone()
+        kept, found = [], []
+        for n, (line, row) in enumerate(rows, last + 1):
+            kept.append((n, file, line, row.kind, len(row.responses), fingerprint(row.prompt), encode(row)))
+            found += [(doubt, n, place) for doubt, places in doubts(row).items() for place in places]
+        self.db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
+        self.db.executemany("INSERT INTO doubts VALUES (?, ?, ?)", found)
 
     def refuse(self, file, item, refused):
         """Keep a refusal with the row as it stood in the file."""
@@ -219,30 +219,15 @@ def shown(raw):
     return raw
 
 
-def packed(row):
-    prompt = row.prompt
-    return encode(
-        [
-            [prompt.instruction, prompt.input, prompt.system, prompt.turns],
-            [[response.text, response.source] for response in row.responses],
-            row.kind,
-            [astuple(vote) for vote in row.votes],
-            row.tags,
-            row.known,
-        ]
-    )
-
-
 def unpacked(text):
     (instruction, given, system, turns), responses, kind, votes, *rest = json.loads(text)  # less before 2026-11-24
-    tags, known = rest[0] if rest else (), rest[1] if len(rest) > 1 else None
     return Row(
-        Prompt(instruction, given, system, tuple((role, words) for role, words in turns)),
-        tuple(Response(*response) for response in responses),
+        Prompt(instruction, given, system, tuple(map(tuple, turns))),
+        tuple([Response(*response) for response in responses]),
         kind,
-        tuple(unpacked_vote(*vote) for vote in votes),
-        tuple(tags),
-        known,
+        tuple([unpacked_vote(*vote) for vote in votes]),
+        tuple(rest[0]) if rest else (),
+        rest[1] if len(rest) > 1 else None,
     )
 
 

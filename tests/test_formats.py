@@ -3,7 +3,6 @@
 import io
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ from datasets.formats.rows import (
 )
 from datasets.models import Comparison, Dataset, Judgment
 from datasets.models import Response as Stored
-from datasets.spool import packed, unpacked
+from datasets.spool import encode, unpacked
 
 HALF = "\ud83d"  # half of a surrogate pair
 
@@ -83,7 +82,7 @@ def said_of_two(verdict, *sources, **more):
 
 def only_kept(prompt, text, source=""):
     """The row of an answer that asks for nothing."""
-    return replace(shown(prompt, text, source), kind=JUDGED)
+    return shown(prompt, text, source)._replace(kind=JUDGED)
 
 
 HI = [user("Hi")]
@@ -748,7 +747,7 @@ filled = kept.filter(str.strip)
 turns = st.lists(st.tuples(filled, filled), max_size=2).map(
     lambda pairs: tuple(turn for asked, said in pairs for turn in (("user", asked), ("assistant", said)))
 )
-prompts = st.builds(Prompt, instruction=filled, system=st.just("") | kept, turns=turns)
+prompts = st.builds(Prompt, instruction=filled, input=st.just(""), system=st.just("") | kept, turns=turns)
 
 
 def through_a_file(name, row):
@@ -833,6 +832,6 @@ def test_a_bad_answer_is_nothing_to_learn_from_and_asks_for_nothing():
 
 def test_a_vote_comes_back_from_the_spool_as_it_was():
     for _, name, row, said in SHAPES:
-        assert unpacked(packed(said)) == said, (name, row)
+        assert unpacked(encode(said)) == said, (name, row)
     old = '[["Hi", "", "", []], [["a", ""], ["b", ""]], "judged", [[[1, 0], "left", "ann", 2]]]'
     assert unpacked(old).votes == (Vote((1, 0), "left", "ann", 2),)

@@ -1,6 +1,9 @@
-"""What formats speak: plain rows of prompt, responses and what was said of them. No request, no database."""
+"""What formats speak: plain rows of prompt, responses and what was said of them. No request, no database.
 
-from dataclasses import dataclass, field
+Named tuples: a row of a large file is made three times over, and a data class takes three times as long.
+"""
+
+from typing import NamedTuple
 
 
 class Refused(ValueError):
@@ -23,8 +26,7 @@ class Table(dict):
     """A row of CSV or TSV, where an empty cell may mean that there is nothing."""
 
 
-@dataclass(frozen=True)
-class Prompt:
+class Prompt(NamedTuple):
     """A prompt in its parts. `turns`: the earlier ones, (role, text) with role `user` or `assistant`."""
 
     instruction: str
@@ -33,14 +35,12 @@ class Prompt:
     turns: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     text: str
     source: str = ""
 
 
-@dataclass(frozen=True)
-class Vote:
+class Vote(NamedTuple):
     """A verdict that a file states of two of a row's responses (`pair`: their indices).
 
     verdict: `left` (the pair's first is better), `tie` or `both_bad`. ordinal: among equal votes of nobody in
@@ -60,8 +60,7 @@ class Vote:
 CANDIDATES, JUDGED, DEMONSTRATION, PROMPT = "candidates", "judged", "demonstration", "prompt"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One row of a file, read. `kind` says what it asks for: candidates are compared by the dataset's policy, a
     judged row asks for its own pairs, a demonstration and a prompt without answers for nothing. `known`: where its
     verdict is known to be right, why; "" without a reason, None where it is one judgment among others."""
@@ -69,21 +68,19 @@ class Row:
     prompt: Prompt
     responses: tuple[Response, ...]
     kind: str
-    votes: tuple[Vote, ...] = field(default=())
+    votes: tuple[Vote, ...] = ()
     tags: tuple[str, ...] = ()
     known: str | None = None
 
 
-@dataclass(frozen=True)
-class Demonstration:
+class Demonstration(NamedTuple):
     """One row to write for SFT: a prompt and the answer to learn."""
 
     prompt: Prompt
     answer: str
 
 
-@dataclass(frozen=True)
-class Preference:
+class Preference(NamedTuple):
     """One row to write for preference training: a prompt, the better answer and the worse one.
 
     strength: by how much the one is better, 0 to 3: the mean of the votes, those for the other below zero.
@@ -95,8 +92,7 @@ class Preference:
     strength: float = 1.0
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """One row to write for KTO: a prompt, one answer, and whether it is wanted."""
 
     prompt: Prompt
@@ -104,8 +100,7 @@ class Label:
     wanted: bool
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """One judgment, whole, to write for a table: {column: text or number}."""
 
     columns: dict

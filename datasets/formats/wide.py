@@ -7,6 +7,7 @@ at 0), response column, model column or model name; `tie` and `both_bad` are ver
 """
 
 import re
+from functools import lru_cache
 
 from datasets.formats import judged, reading
 from datasets.formats.rows import CANDIDATES, JUDGED, Refused, Response, Row, Table, Vote
@@ -24,7 +25,12 @@ BOTH_BAD = ("both_bad", "both bad", "bothbad", "tie (bothbad)", "neither", "none
 
 
 def numbered(keys, pattern):
-    """{label: column} of the numbered or lettered columns, in their order."""
+    """{label: column} of the numbered or lettered columns, in their order; to read only."""
+    return numbered_among(tuple(keys), pattern)
+
+
+@lru_cache(maxsize=8)  # the rows of a file have the same columns
+def numbered_among(keys, pattern):
     found = {match[match.lastgroup].lower(): key for key in keys if (match := pattern.fullmatch(key))}
     return dict(sorted(found.items(), key=lambda item: (len(item[0]), item[0])))
 
@@ -64,14 +70,14 @@ def from_columns(row, columns):
     given = list(columns)
     while len(given) > 2 and not is_there(row, columns[given[-1]]):
         given.pop()
-    responses = tuple(
+    responses = [
         Response(
             reading.answer(row[columns[label]], columns[label]),
             reading.name(row.get(sources.get(label)), sources.get(label, "source")),
         )
         for label in given
-    )
-    return responses, [columns[label] for label in given]
+    ]
+    return tuple(responses), [columns[label] for label in given]
 
 
 def is_there(row, column):
