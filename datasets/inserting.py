@@ -22,7 +22,8 @@ def fresh_ids(model, n):
     table = model._meta.db_table
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [table, n])
+            sequence = "(SELECT pg_get_serial_sequence(%s, 'id')::regclass AS name OFFSET 0) AS sequence"
+            cursor.execute(f"SELECT nextval(name) FROM {sequence}, generate_series(1, %s)", [table, n])
             return [pk for (pk,) in cursor.fetchall()]
         cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])  # only one process at a time writes
         last = (cursor.fetchone() or (0,))[0]

@@ -3,6 +3,7 @@
 It also holds what the check must remember of every row (who said what of which pair), so that memory stays flat.
 """
 
+import itertools
 import json
 import sqlite3
 import uuid
@@ -40,6 +41,11 @@ def folder():
     return path
 
 
+def asks_path(path):
+    """Where it is noted what the rows of a spool ask for, while they are stored."""
+    return path.with_name(f"{path.name}-asks")
+
+
 class Spool:
     """An upload's rows and refusals, in the order in which they were read."""
 
@@ -68,6 +74,7 @@ class Spool:
     def delete(self):
         self.close()
         self.path.unlink(missing_ok=True)
+        asks_path(self.path).unlink(missing_ok=True)
 
     def forget_rows(self):
         """All is stored: only the refusals are kept, to be looked at."""
@@ -75,6 +82,7 @@ class Spool:
             self.db.execute(f"DROP TABLE IF EXISTS {table}")
         self.db.execute("VACUUM")
         self.close()
+        asks_path(self.path).unlink(missing_ok=True)
 
     def add(self, file, rows):
         """Keep rows of a file, given as (line, Row), and note what is odd about them."""
@@ -162,9 +170,14 @@ class Spool:
         found = self.db.execute("SELECT kind, count(*), sum(responses) FROM rows GROUP BY kind")
         return {kind: (rows, responses) for kind, rows, responses in found}
 
-    def rows(self, after, most):
-        """[(n, file, line, fingerprint of the prompt, Row)] of the next rows after the n-th; fewer where these are
-        long."""
+    def batches(self, after, most):
+        """[(n, file, line, fingerprint of the prompt, Row)] after [(…)] of the rows after the n-th, so many at once;
+        fewer where these are long."""
+        while found := self.some_rows(after, most):
+            yield found
+            after = found[-1][0]
+
+    def some_rows(self, after, most):
         query = "SELECT n, file, line, fingerprint, row FROM rows WHERE n > ? ORDER BY n LIMIT ?"
         found, size = [], 0
         for *place, row in self.db.execute(query, (after, most)):
@@ -173,6 +186,32 @@ class Spool:
             if size >= LONG_BATCH:
                 break
         return found
+
+    def begin_asks(self):
+        """What the rows ask for is noted from here on, see `storing.asked_by`; not for longer than this is open."""
+        asks_path(self.path).unlink(missing_ok=True)
+        self.db.execute("ATTACH ? AS aside", (str(asks_path(self.path)),))
+        self.db.execute("PRAGMA aside.journal_mode=OFF")
+        self.db.execute("PRAGMA aside.synchronous=OFF")
+        columns = "prompt INTEGER, n INTEGER, judged INTEGER, asked TEXT, PRIMARY KEY (prompt, n)"
+        self.db.execute(f"CREATE TABLE aside.asks ({columns}) WITHOUT ROWID")
+
+    def ask(self, asks):
+        rows = [(*place, asked and encode(asked)) for *place, asked in asks]
+        self.db.execute("BEGIN")
+        self.db.executemany("INSERT INTO asks VALUES (?, ?, ?, ?)", rows)
+        self.db.execute("COMMIT")
+
+    def repeats_no_prompt(self):
+        """Whether each row has a prompt of its own."""
+        return self.count("rows") == self.count("prompts")
+
+    def asks(self):
+        """(prompt id, whether a row of it is judged, [what each of its rows asks]), prompt by prompt."""
+        found = self.db.execute("SELECT prompt, judged, asked FROM asks ORDER BY prompt")
+        for prompt, rows in itertools.groupby(found, key=lambda row: row[0]):
+            rows = list(rows)
+            yield prompt, any(row[1] for row in rows), [row[2] and json.loads(row[2]) for row in rows]
 
     def marks(self, after, most):
         """[(n, fingerprint of the prompt, kind)] of the next rows after the n-th."""

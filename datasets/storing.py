@@ -1,12 +1,14 @@
-"""Rows of the spool -> the database, a batch in one transaction, counting row by row what was new."""
+"""Rows of the spool -> the database, a batch in one transaction, counting row by row what was new. What they ask for
+is noted in the spool: comparisons are made once all is stored."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.utils import timezone
 
 from datasets.files import Item
-from datasets.formats.rows import CANDIDATES, DEMONSTRATION, Refused
+from datasets.formats.rows import CANDIDATES, DEMONSTRATION, JUDGED, PROMPT, Refused, Row
 from datasets.identity import sha256
 from datasets.inserting import among, fresh_ids, insert
 from datasets.models import Choice, Comparison, Gold, Import, Judgment, Prompt, Response, RoleGiven, draw_priority
@@ -16,36 +18,60 @@ from datasets.words import words, words_of_prompt
 ROLE_OF = {CANDIDATES: "candidate", DEMONSTRATION: "demonstration"}
 
 
+class Ready(NamedTuple):
+    """A row of the spool with what can be said of it before the database is asked. mark: the fingerprint of its prompt;
+    read: the words of it; texts: (hash, words) of each response."""
+
+    n: int
+    file: str
+    line: int
+    mark: str
+    row: Row
+    read: int
+    texts: list
+
+
+def made_ready(rows):
+    """[Ready] of rows of the spool."""
+    return [
+        Ready(*place, row, words_of_prompt(row.prompt), [(sha256(one.text), words(one.text)) for one in row.responses])
+        for *place, row in rows
+    ]
+
+
 @dataclass(slots=True)
 class Stored:
     """A response of the database, as much of it as storing takes."""
 
     pk: int
+    mark: str  # the hash of its text
     words: int
     roles: set
 
 
 @dataclass
 class Batch:
-    """The rows of one transaction, as the spool has them, with what the database has of them."""
+    """The rows of one transaction, made ready, with what the database has of them."""
 
     run: Import
     rows: list
+    only_new: bool
     prompts: dict = field(default_factory=dict)  # fingerprint -> (id, words)
-    known: list = field(default_factory=list)  # ids of the prompts that were there before
+    known: list = field(default_factory=list)  # ids of the prompts that were there before this batch
+    others: set = field(default_factory=set)  # ids of those that another import brought
     responses: dict = field(default_factory=dict)  # (prompt id, source, text hash) -> Stored
     answers: list = field(default_factory=list)  # of each row the Stored of its responses
     new: set = field(default_factory=set)  # what this batch brought: ("prompt", id), ("response", id), ("role", id)
 
 
-def store_batch(run, spool, rows):
-    """Store a batch and count, row by row, what was new."""
-    batch = Batch(run, rows)
+def store_batch(run, spool, rows, only_new=False):
+    """Store a batch and count, row by row, what was new. only_new: no prompt of it is there."""
+    batch = Batch(run, rows, only_new)
     store_prompts(batch)
     store_responses(batch)
     comparisons, voted = store_comparisons(batch)
-    fresh, votes, known = Counter(), [], {}
-    for (_, file, line, mark, row), answers in zip(rows, batch.answers, strict=True):
+    fresh, votes, known, asks = Counter(), [], {}, []
+    for (n, file, line, mark, row, *_), answers in zip(rows, batch.answers, strict=True):
         mentioned = {("prompt", batch.prompts[mark][0])}
         mentioned.update((kind, answer.pk) for kind in ("response", "role") for answer in answers)
         brought = mentioned & batch.new
@@ -61,6 +87,9 @@ def store_batch(run, spool, rows):
             known |= {pk: (vote, order, row.known) for pk, order, vote in said_in(row, answers, comparisons)}
         fresh["duplicates"] += not (brought or new)
         fresh.update(kind for kind, _ in brought)
+        if row.kind != PROMPT and (row.kind != DEMONSTRATION or run.dataset.ask_demonstrations):
+            asks.append(asked_by(n, row, *batch.prompts[mark], answers, batch.others))
+    spool.ask(asks)
     run.prompts += fresh["prompt"]
     run.responses += fresh["response"]
     run.choices += store_votes(run, votes)
@@ -69,26 +98,43 @@ def store_batch(run, spool, rows):
     run.refused += fresh["refused"]
 
 
+def asked_by(n, row, prompt, read, answers, others):
+    """What the n-th row asks for: (prompt id, n, whether it is judged, (the prompt's words, its responses as [(id, text
+    hash, words)]) or None where that has to be looked up)."""
+    responses = None
+    if row.kind == CANDIDATES and prompt not in others:
+        responses = [(answer.pk, answer.mark, answer.words) for answer in answers]
+    return prompt, n, row.kind == JUDGED, responses and (read, responses)
+
+
 def store_prompts(batch):
     run = batch.run
     wanted, tags = {}, defaultdict(dict)
-    for *_, mark, row in batch.rows:
-        wanted[mark] = row.prompt
-        tags[mark].update(dict.fromkeys(row.tags))
-    known = Prompt.objects.filter(among(Prompt, "fingerprint", wanted), dataset=run.dataset)
-    batch.prompts = {mark: (pk, read) for mark, pk, read in known.values_list("fingerprint", "pk", "words")}
-    batch.known = [pk for pk, _ in batch.prompts.values()]
+    for ready in batch.rows:
+        wanted[ready.mark] = ready.row.prompt, ready.read
+        tags[ready.mark].update(dict.fromkeys(ready.row.tags))
+    for mark, pk, read, imported in () if batch.only_new else known_prompts(run.dataset, wanted):
+        batch.prompts[mark] = pk, read
+        batch.known.append(pk)
+        if imported != run.pk:
+            batch.others.add(pk)
     add_tags({batch.prompts[mark][0]: tags[mark] for mark in batch.prompts if tags[mark]})
     made = []
     new = [mark for mark in wanted if mark not in batch.prompts]
     for mark, pk in zip(new, fresh_ids(Prompt, len(new)), strict=True):
-        prompt, read = wanted[mark], words_of_prompt(wanted[mark])
+        prompt, read = wanted[mark]
         parts = prompt.system, prompt.turns, prompt.instruction, prompt.input
         made.append((pk, run.dataset_id, mark, *parts, read, list(tags[mark]), run.pk))
         batch.prompts[mark] = pk, read
         batch.new.add(("prompt", pk))
     parts = "system", "turns", "instruction", "input"
     insert(Prompt, ("id", "dataset", "fingerprint", *parts, "words", "tags", "imported"), made)
+
+
+def known_prompts(dataset, marks):
+    """(fingerprint, id, words, id of the import that brought it) of those that a dataset has."""
+    known = Prompt.objects.filter(among(Prompt, "fingerprint", marks), dataset=dataset)
+    return known.values_list("fingerprint", "pk", "words", "imported")
 
 
 def add_tags(tags):
@@ -102,17 +148,17 @@ def add_tags(tags):
 def store_responses(batch):
     """Make the responses that are new; one that is known may get a further role (candidate, demonstration), which it
     has once the import is stored."""
-    hashes = [[sha256(response.text) for response in row.responses] for *_, row in batch.rows]
-    batch.responses = known_responses(batch, {mark for some in hashes for mark in some}) if batch.known else {}
-    new = fresh_ids(Response, sum(map(len, hashes)))[::-1]
+    hashes = [text_hash for ready in batch.rows for text_hash, _ in ready.texts]
+    batch.responses = known_responses(batch, set(hashes)) if batch.known else {}
+    new = fresh_ids(Response, len(hashes))[::-1]
     made, given = {}, []
-    for (*_, mark, row), marks in zip(batch.rows, hashes, strict=True):
+    for *_, mark, row, _, texts in batch.rows:
         prompt, role, answers = batch.prompts[mark][0], ROLE_OF.get(row.kind), []
-        for response, text_hash in zip(row.responses, marks, strict=True):
+        for response, (text_hash, read) in zip(row.responses, texts, strict=True):
             key = prompt, response.source, text_hash
             answer = batch.responses.get(key)
             if answer is None:
-                answer = batch.responses[key] = Stored(new.pop(), words(response.text), set())
+                answer = batch.responses[key] = Stored(new.pop(), text_hash, read, set())
                 made[answer.pk] = response.text, answer, key
             if role and role not in answer.roles:
                 answer.roles.add(role)
@@ -131,7 +177,7 @@ def known_responses(batch, hashes):
     known = Response.objects.filter(among(Response, "prompt", batch.known), among(Response, "text_hash", hashes))
     fields = known.values_list("prompt", "source", "text_hash", "pk", "words", *ROLE_OF.values())
     found = {
-        tuple(key): Stored(pk, read, {role for role, has in zip(ROLE_OF.values(), roles, strict=True) if has})
+        tuple(key): Stored(pk, key[2], read, {role for role, has in zip(ROLE_OF.values(), roles, strict=True) if has})
         for *key, pk, read, roles in ((*values[:5], values[5:]) for values in fields)
     }
     of_pk = {answer.pk: answer for answer in found.values()}
@@ -161,7 +207,7 @@ def store_comparisons(batch):
     """({key: id} of the judged rows' pairs, and what was voted on them before); a new one is held until the import is
     done."""
     pairs = {}
-    for (*_, mark, row), answers in zip(batch.rows, batch.answers, strict=True):
+    for (*_, mark, row, _, _), answers in zip(batch.rows, batch.answers, strict=True):
         prompt, read = batch.prompts[mark]
         for vote in row.votes:
             pair = [answers[index] for index in vote.pair]

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 
 @contextlib.contextmanager
@@ -16,4 +16,16 @@ def writing():
         return
     with open(settings.DATA_DIR / ".writing", "a") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def one_of_many():
+    """A transaction that others follow. On PostgreSQL it does not wait for the disk: should the machine fail, the last
+    of them are gone as if they had never begun, and so is the note of how far it came. The first commit after them that
+    does wait brings all of them to the disk."""
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL synchronous_commit TO off")
         yield

@@ -22,6 +22,7 @@ from datasets.exports import Export
 from datasets.formats.rows import Table
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
 from datasets.progress import progress, sources, verdicts
+from tests.conftest import wide
 from tests.test_formats import SHAPES
 from tests.test_queue import counters_hold
 
@@ -570,6 +571,26 @@ def test_an_import_interrupted_while_asking_is_stored_and_its_comparisons_are_ma
     assert counters_hold(Dataset.objects.get())
 
 
+@pytest.mark.parametrize(
+    "rows", [wide(7, 3), [long(f"{n}", text, "x") for text in "abc" for n in range(7)]], ids=["in a row", "row by row"]
+)
+def test_new_prompts_are_asked_the_same_whether_noted_or_looked_up(put, interrupt, rows, monkeypatch):
+    interrupt("make", 2, rows)
+    assert Comparison.objects.count() == 2 * 3, "a batch"
+    later()
+    assert imports.take_up_unfinished() == (1, 0)
+    monkeypatch.setattr(imports, "looked_up", None)
+    put(rows, slug="straight")
+    assert counters_hold(Dataset.objects.get(slug="demo"))
+    texts = dict(Response.objects.values_list("pk", "text"))
+    demo, straight = (
+        sorted((sorted(texts[pk] for pk in one.response_ids), one.words, one.open_slots, one.held) for one in found)
+        for found in (Comparison.objects.filter(dataset__slug=slug) for slug in ("demo", "straight"))
+    )
+    assert demo == straight
+    assert len(demo) == 7 * 3
+
+
 def test_the_next_import_takes_up_what_was_left(put, interrupt):
     interrupt("store_batch", 2, ROWS)
     later()
@@ -583,9 +604,9 @@ def test_a_batch_of_long_rows_is_a_short_one(put, monkeypatch):
     monkeypatch.setattr("datasets.spool.LONG_BATCH", 3)
     sizes, real = [], imports.store_batch
 
-    def store_batch(run, spool, rows):
+    def store_batch(run, spool, rows, *more):
         sizes.append(len(rows))
-        real(run, spool, rows)
+        real(run, spool, rows, *more)
 
     monkeypatch.setattr(imports, "store_batch", store_batch)
     assert put(ROWS)[1]["rows"] == len(sizes) == len(ROWS)

@@ -19,7 +19,6 @@ from django.utils import timezone
 from datasets import jobs, tasks
 from datasets.jobs import Cancelled, Failed, claim, perform, start, work
 from datasets.models import Dataset, Import, Job, Prompt
-from datasets.spool import Spool
 from tests.conftest import wide
 from tests.test_crash import ROOT, manage, place  # noqa: F401
 
@@ -252,18 +251,18 @@ def test_files_of_a_task_that_never_began_are_swept_up_after_a_day(client, admin
 
 
 def stop_in_the_middle(monkeypatch):
-    """Ask every task to stop before the second batch is stored."""
+    """Ask every task to stop while the second batch is stored."""
     batches = []
-    real = Spool.rows
+    real = tasks.imports.store_batch
 
-    def rows(*args):
+    def store_batch(*args):
         batches.append(args)
+        real(*args)
         if len(batches) == 2:
             Job.objects.update(cancel=True)
             time.sleep(0.5)
-        return real(*args)
 
-    monkeypatch.setattr(Spool, "rows", rows)
+    monkeypatch.setattr(tasks.imports, "store_batch", store_batch)
 
 
 @pytest.mark.usefixtures("large")
