@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
+from typing import NamedTuple
 
 MAJORITY, EVERY, SOFT = "majority", "every", "soft"
 ALL, ADJACENT, BEST_REST, BEST_WORST = "all", "adjacent", "best-rest", "best-worst"
@@ -43,23 +44,23 @@ class Filters:
     decisions: str = VOTES
 
 
-@dataclass(frozen=True)
-class Vote:
-    """One choice of one judgment by the criterion asked for; `chosen` is None where it states none. gap: how many
-    places apart the two stand in a ranking, None outside of one. verdict: what was said by the criterion. decides: it
-    is a reviewer's decision on its comparison. paused: whether whoever said it is."""
+class Vote(NamedTuple):
+    """One choice of one judgment by the criterion asked for; `chosen` is None where it states none. verdict: what was
+    said by the criterion. gap: how many places apart the two stand in a ranking, None outside of one. decides: it is a
+    reviewer's decision on its comparison. Known where a filter asks for it: who said it, when, whether the comparison
+    was flagged, whether whoever said it is paused."""
 
     judgment: int
-    annotator: str
-    at: datetime
     verdict: str
-    flagged: bool
     chosen: int | None
     rejected: int | None
     strength: int | None
     gap: int | None
     comparison: int = 0
     decides: bool = False
+    annotator: str = ""
+    at: datetime | None = None
+    flagged: bool = False
     paused: bool = False
 
     @property
@@ -67,8 +68,7 @@ class Vote:
         return self.chosen, self.rejected, self.strength, self.gap
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """What goes out of the votes on two answers (ids). times: for how many choices it stands; strength: the mean of
     all votes, those for the other below zero, at least 0; votes: (for the winner, in all)."""
 
@@ -89,7 +89,20 @@ class Chooser:
 
     def pairs(self, tags, votes):
         """[Pair] of one prompt: its tags, and its votes by comparison and judgment."""
-        votes, kept = list(votes), []
+        votes = list(votes)
+        return self.of_one(tags, *votes) if len(votes) == 1 else self.of_several(tags, votes)
+
+    def of_one(self, tags, vote):
+        """What `of_several` gives for a single vote, the most frequent case, at a fifth of the time."""
+        if not self.kept(vote, ranks_taken([vote.choice], self.filters.ranks), tags, ()):
+            return []
+        if not self.is_enough([vote]):
+            self.left_out["few_votes"] += 1
+            return []
+        return list(self.each([vote]))
+
+    def of_several(self, tags, votes):
+        kept = []
         decided = {vote.comparison for vote in votes if vote.decides and not self.not_asked(vote, tags)}
         for _, stated in groupby(votes, key=lambda vote: vote.judgment):
             stated = list(stated)

@@ -6,12 +6,15 @@ with one answer a row and a label, each choice is two labels, and counts as two.
 """
 
 import hashlib
+import json
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
+from typing import NamedTuple
 
-from django.db.models import Case, Exists, FilteredRelation, OuterRef, Q, Value, When
+from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, TextField
+from django.db.models.functions import Cast, Coalesce
 
 from datasets.choosing import SOFT, VOTES, Balance, Chooser, Filters, Vote, marks_of
 from datasets.encoding import FILES
@@ -22,8 +25,8 @@ from datasets.models import Comparison, Judgment, Prompt, Response
 from datasets.pausing import by_paused
 from datasets.tables import judged
 
-PROMPTS_AT_ONCE = 200
-OF_PROMPTS = ("pk", "fingerprint", "system", "turns", "instruction", "input", "tags", "group")
+PROMPTS_AT_ONCE = 500
+OF_PROMPTS = ("pk", "fingerprint", "system", "turns_json", "instruction", "input", "tags_json", "group")
 OF_RESPONSES = ("prompt", "pk", "text", "source", "demonstration")
 HELD_BACK = 1000
 PLAIN, FULL = 1, 2
@@ -31,8 +34,7 @@ PLAIN, FULL = 1, 2
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d(:?\d\d(:?\d\d)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """One prompt with its responses {id: response} and the pairs that go in; part: which part of the data it is in.
     prompt, response: rows with OF_PROMPTS, OF_RESPONSES."""
 
@@ -43,7 +45,7 @@ class Asked:
 
     @property
     def row(self):
-        turns = tuple(tuple(turn) for turn in self.prompt.turns)
+        turns = tuple(map(tuple, listed(self.prompt.turns_json)))
         return rows.Prompt(self.prompt.instruction, self.prompt.input, self.prompt.system, turns)
 
 
@@ -73,7 +75,7 @@ class Writer:
                     self.refused(reason.reason, row)
                 continue
             self.left_out["merged"] += max(0, times - 1)
-            self.warnings["looks_like_a_date"] += is_date_like(written)
+            self.warnings["looks_like_a_date"] += may_look_like_a_date(row) and is_date_like(written)
             if self.mode == SOFT and votes:
                 written |= {"votes_chosen": votes[0], "votes_total": votes[1]}
             yield written
@@ -193,7 +195,7 @@ def prompts_asked(dataset, chooser, part_of=lambda prompt: "", most=None):
                 pairs.append(pair)
             else:
                 chooser.left_out["balance"] += pair.times
-        yield replace(asked, pairs=pairs)
+        yield asked._replace(pairs=pairs)
 
 
 def marks(found):
@@ -209,49 +211,64 @@ def texts_of(asked):
 def chosen(dataset, chooser, part_of, most):
     """Asked of every prompt (of the first so many), before the balance."""
     last, left = 0, most
-    prompts = Prompt.objects.visible().filter(dataset=dataset).order_by("pk").values_list(*OF_PROMPTS, named=True)
+    lists = {f"{name}_json": Cast(name, TextField()) for name in ("turns", "tags")}  # most are empty
+    prompts = Prompt.objects.visible_in(dataset).filter(dataset=dataset).annotate(**lists).order_by("pk")
+    prompts = prompts.values_list(*OF_PROMPTS, named=True)
+    all_responses = Response.objects.visible_in(dataset).order_by("pk").values_list(*OF_RESPONSES, named=True)
     while some := list(prompts.filter(pk__gt=last)[: PROMPTS_AT_ONCE if left is None else min(PROMPTS_AT_ONCE, left)]):
         last, left = some[-1].pk, None if left is None else left - len(some)
         found, responses = defaultdict(list), defaultdict(dict)
         ids = [prompt.pk for prompt in some]
-        rows_of = Response.objects.visible().filter(among(Response, "prompt", ids)).order_by("pk")
-        for response in rows_of.values_list(*OF_RESPONSES, named=True):
+        for response in all_responses.filter(among(Response, "prompt", ids)):
             responses[response.prompt][response.pk] = response
         for prompt, vote in votes_of(ids, chooser.filters):
             found[prompt].append(vote)
         for prompt in some:
-            pairs = chooser.pairs(prompt.tags, found[prompt.pk])
+            pairs = chooser.pairs(listed(prompt.tags_json), found[prompt.pk])
             yield Asked(prompt, responses[prompt.pk], pairs, part_of(prompt))
+
+
+def listed(text):
+    return json.loads(text) if text != "[]" else []
 
 
 def votes_of(prompts, filters):
     """(prompt id, Vote) of the prompts with these ids, by comparison and judgment."""
-    criterion = filters.criterion
+    criterion, asked_for = filters.criterion, known_of(filters)
     stated = FilteredRelation("choices", condition=Q(choices__criterion=criterion))
     votes = Judgment.objects.votes()
     if filters.decisions != VOTES:
         votes = votes | Judgment.objects.decisions()
     votes = votes.filter(among(Comparison, "prompt", prompts)).annotate(stated=stated)
-    flagged = Exists(Judgment.objects.filter(comparison=OuterRef("comparison")).exclude(flag=""))
     fields = votes.order_by("comparison", "pk", "stated__pk").values_list(
         "comparison__prompt",
-        "said" if criterion else "verdict",
+        "purpose",
         "pk",
-        "annotator__username",
-        "imported_by",
-        "decided_at",
-        flagged if filters.flags else Value(False),
-        by_paused() if filters.paused else Value(False),
+        "said" if criterion else "verdict",
         "stated__chosen",
         "stated__rejected",
         "stated__strength",
         "stated__rank_gap",
         "comparison",
-        Case(When(purpose=Judgment.Purpose.DECISION, then=True), default=False),
+        *asked_for.values(),
     )
-    for prompt, said, pk, username, name, at, flag, paused, *choice in fields:
-        verdict = verdict_by(criterion, said) if criterion else said
-        yield prompt, Vote(pk, username or name, at, verdict, flag, *choice, paused)
+    for prompt, purpose, pk, verdict, chosen, rejected, strength, gap, comparison, *rest in fields:
+        verdict = verdict_by(criterion, verdict) if criterion else verdict
+        decides = purpose == Judgment.Purpose.DECISION
+        known = dict(zip(asked_for, rest, strict=True)) if rest else {}
+        yield prompt, Vote(pk, verdict, chosen, rejected, strength, gap, comparison, decides, **known)
+
+
+def known_of(filters):
+    """{what of a Vote the filters look at: where it stands}"""
+    flagged = Exists(Judgment.objects.filter(comparison=OuterRef("comparison")).exclude(flag=""))
+    known = {
+        "annotator": (filters.annotators, Coalesce("annotator__username", "imported_by")),
+        "at": (filters.since or filters.until, F("decided_at")),
+        "flagged": (filters.flags, flagged),
+        "paused": (filters.paused, by_paused()),
+    }
+    return {name: where for name, (is_asked, where) in known.items() if is_asked}
 
 
 def verdict_by(criterion, said):
@@ -311,6 +328,14 @@ def first_fit(written, is_fit):
             return
         held.append(row)
     yield from held
+
+
+def may_look_like_a_date(row):
+    """Whether any text of a row (Preference, Demonstration or Label) may begin as a date does, so that what is written
+    of it has to be looked at."""
+    prompt, *said = row
+    texts = [prompt.instruction, prompt.input, prompt.system, *(text for _, text in prompt.turns), *said[:2]]
+    return any(isinstance(text, str) and (text[4:5] == "-" or text[:1].isspace()) for text in texts)
 
 
 def is_date_like(value):

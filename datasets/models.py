@@ -220,6 +220,12 @@ class ArrivedQuerySet(models.QuerySet):
     def visible(self):
         return self.filter(Q(imported=None) | Q(imported__state__in=Import.VISIBLE))
 
+    def visible_in(self, dataset):
+        """As `visible`, of one dataset and as it is now. Where all of it is read part by part, PostgreSQL should not
+        join: it expects that little is left, and sorts all the rest for each part."""
+        imports = Import.objects.filter(dataset=dataset, state__in=Import.VISIBLE).values_list("pk", flat=True)
+        return self.filter(Q(imported=None) | Q(imported__in=list(imports)))
+
 
 class Prompt(models.Model):
     """What the answers answer. The four parts stay apart, so that each dialect comes back as it went in."""

@@ -20,7 +20,7 @@ def judged(dataset, filters, left_out):
     """
     last, paused = 0, paused_here(dataset) if filters.paused == UNPAUSED else ()
     purposes = [Judgment.Purpose.VOTE] + [Judgment.Purpose.DECISION] * (filters.decisions != VOTES)
-    acts = Judgment.objects.visible().filter(dataset=dataset, purpose__in=purposes)
+    acts = Judgment.objects.visible_in(dataset).filter(dataset=dataset, purpose__in=purposes)
     acts = acts.exclude(purpose=Judgment.Purpose.DECISION, state=Judgment.State.SKIPPED)
     acts = acts.filter(state__in=[*Judgment.STANDING, Judgment.State.SKIPPED]).order_by("pk")
     acts = acts.select_related("comparison__prompt", "annotator").defer("comparison__prompt__html")

@@ -7,7 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.choosing import EVERY, FIRST, MAJORITY, ONLY, SOFT, Balance, Chooser, Filters, Pair, Vote, marks_of
+from datasets.choosing import (
+    ADJACENT,
+    ALL,
+    BEST_REST,
+    BEST_WORST,
+    EVERY,
+    FIRST,
+    MAJORITY,
+    ONLY,
+    SOFT,
+    Balance,
+    Chooser,
+    Filters,
+    Pair,
+    Vote,
+    marks_of,
+)
 
 A, B, C = 1, 2, 3
 THIRD = pytest.approx(1 / 3)
@@ -123,6 +139,46 @@ def test_what_anybody_flagged_goes_in_unless_it_is_asked_not_to():
     said = [vote(A, B), vote(A, B, number=1, flagged=True)]
     assert came_to(said)[0][0].votes == (2, 2)
     assert came_to(said, flags="without") == ([Pair(A, B, 1, 1.0, (1, 1))], {"flagged": 1})
+
+
+FILTERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "mode": st.sampled_from([MAJORITY, SOFT, EVERY]),
+        "min_agreement": st.sampled_from([0.0, 0.5, 1.0]),
+        "annotators": st.sampled_from([("ann",), ("bob",)]),
+        "since": st.just(datetime(2026, 3, 2, tzinfo=UTC)),
+        "until": st.just(datetime(2026, 3, 1, tzinfo=UTC)),
+        "min_strength": st.integers(1, 3),
+        "ranks": st.sampled_from([ALL, ADJACENT, BEST_REST, BEST_WORST]),
+        "min_votes": st.integers(1, 2),
+        "tags": st.just(("x",)),
+        "flags": st.just("without"),
+        "paused": st.just("without"),
+        "decisions": st.sampled_from([FIRST, ONLY]),
+    },
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "strength": st.integers(0, 3),
+            "gap": st.none() | st.integers(1, 2),
+            "flagged": st.booleans(),
+            "paused": st.booleans(),
+            "decides": st.booleans(),
+            "verdict": st.sampled_from(["left", "tie", "both_bad", "rate"]),
+        }
+    ),
+    st.booleans(),
+    FILTERS,
+)
+def test_a_single_vote_comes_to_what_it_would_come_to_among_others(said, states_a_choice, filters):
+    one = vote(A, B, **said) if states_a_choice else vote(None, None, **{**said, "strength": None})
+    quick, whole = Chooser(Filters(**filters)), Chooser(Filters(**filters))
+    assert quick.of_one([], one) == whole.of_several([], [one])
+    assert +quick.left_out == +whole.left_out
 
 
 # --- how often votes are wrong ---------------------------------------------------------------------------------------
