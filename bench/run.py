@@ -12,13 +12,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import analyze, export_cursor, import_copy, judging, meanwhile, next_cost, page
-from bench.common import judged_rows, measured, say, wide_rows
+from bench.common import asked_rows, judged_rows, measured, say, wide_rows
 
-SMALL, LARGE = 10_000, 200_000
+SMALL, LARGE = 10_000, asked_rows(200_000)
 
 
 def memory(environment, database, folder):
-    """Import and export: peak memory at 200,000 rows against 10,000, and rows a second."""
+    """Import and export: peak memory at LARGE rows against SMALL, and rows a second."""
     peaks = {}
     for n in (SMALL, LARGE):
         for kind, rows in (("wide", wide_rows), ("judged", judged_rows)):

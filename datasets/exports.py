@@ -214,7 +214,7 @@ def chosen(dataset, chooser, part_of, most):
     lists = {f"{name}_json": Cast(name, TextField()) for name in ("turns", "tags")}  # most are empty
     prompts = Prompt.objects.visible_in(dataset).filter(dataset=dataset).annotate(**lists).order_by("pk")
     prompts = prompts.values_list(*OF_PROMPTS, named=True)
-    all_responses = Response.objects.visible_in(dataset).order_by("pk").values_list(*OF_RESPONSES, named=True)
+    all_responses = Response.objects.visible().order_by("pk").values_list(*OF_RESPONSES, named=True)
     while some := list(prompts.filter(pk__gt=last)[: PROMPTS_AT_ONCE if left is None else min(PROMPTS_AT_ONCE, left)]):
         last, left = some[-1].pk, None if left is None else left - len(some)
         found, responses = defaultdict(list), defaultdict(dict)
