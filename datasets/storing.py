@@ -72,6 +72,8 @@ def store_batch(run, spool, rows, only_new=False):
     comparisons, voted = store_comparisons(batch)
     fresh, votes, known, asks = Counter(), [], {}, []
     for (n, file, line, mark, row, *_), answers in zip(rows, batch.answers, strict=True):
+        if row.kind != PROMPT and (row.kind != DEMONSTRATION or run.dataset.ask_demonstrations):
+            asks.append(asked_by(n, row, *batch.prompts[mark], answers, batch.others))
         mentioned = {("prompt", batch.prompts[mark][0])}
         mentioned.update((kind, answer.pk) for kind in ("response", "role") for answer in answers)
         brought = mentioned & batch.new
@@ -87,8 +89,6 @@ def store_batch(run, spool, rows, only_new=False):
             known |= {pk: (vote, order, row.known) for pk, order, vote in said_in(row, answers, comparisons)}
         fresh["duplicates"] += not (brought or new)
         fresh.update(kind for kind, _ in brought)
-        if row.kind != PROMPT and (row.kind != DEMONSTRATION or run.dataset.ask_demonstrations):
-            asks.append(asked_by(n, row, *batch.prompts[mark], answers, batch.others))
     spool.ask(asks)
     run.prompts += fresh["prompt"]
     run.responses += fresh["response"]
