@@ -112,13 +112,6 @@ def ask(dataset, prompts, anew=False):
         bar_writers(prompts)
 
 
-def asked_of_new(policy, prompt, read, responses):
-    """[(prompt id, key, words)] of the comparisons that a policy wants for a prompt of which none stands yet. read: its
-    words; responses: all that it has, {id: (text hash, words)}."""
-    groups = groups_of([(pk, mark) for pk, (mark, _) in responses.items()], policy)
-    return [(prompt, Comparison.key_of(group), read + sum(responses[pk][1] for pk in group)) for group in groups]
-
-
 def make(dataset, asked):
     """Make comparisons of [(prompt id, key, words)]; one that somebody else has made meanwhile stays as it is."""
     names = ("prompt", "key", "words", "dataset", "wanted", "open_slots", "priority")

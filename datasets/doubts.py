@@ -47,7 +47,7 @@ def doubts(row):
         if repeats(response.text, asked):
             found[REPEATS].append(n)
         before.add(text)
-    return found
+    return dict(found)
 
 
 def named_doubts(words):

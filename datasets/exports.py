@@ -335,7 +335,7 @@ def may_look_like_a_date(row):
     of it has to be looked at."""
     prompt, *said = row
     texts = [prompt.instruction, prompt.input, prompt.system, *(text for _, text in prompt.turns), *said[:2]]
-    return any(isinstance(text, str) and (text[4:5] == "-" or text[:1].isspace()) for text in texts)
+    return any(isinstance(text, str) and text[4:5] == "-" for text in texts)
 
 
 def is_date_like(value):

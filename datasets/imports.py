@@ -2,10 +2,8 @@
 go on, under an Import whose rows are invisible until all are there."""
 
 import contextlib
-import itertools
 import shutil
 import time
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,11 +14,11 @@ from django.utils import timezone
 from datasets import reviewing
 from datasets.ahead import ahead
 from datasets.alike import look
-from datasets.asking import ask, ask_anew, asked_of_new, make, open_again
+from datasets.asking import ask, ask_anew, open_again
 from datasets.changes import Kind, log
 from datasets.checking import check_file
 from datasets.files import FileProblem
-from datasets.formats.rows import JUDGED
+from datasets.formats.rows import DEMONSTRATION, JUDGED
 from datasets.inserting import among
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
 from datasets.spool import Spool, folder
@@ -188,10 +186,9 @@ def store_rows(run, progress=lambda done, total: None):
     from_the_start = run.state == Import.State.STORING and not run.stored_upto
     if run.state == Import.State.STORING:
         spool.begin_asks()
-        only_new = spool.repeats_no_prompt() and not Prompt.objects.filter(dataset=run.dataset).exists()
         for batch in ahead(map(made_ready, spool.batches(run.stored_upto, BATCH))):
             with writing(), one_of_many():
-                store_batch(run, spool, batch, only_new)
+                store_batch(run, spool, batch)
                 run.stored_upto = batch[-1].n
                 run.save()
             progress(run.stored_upto, 2 * run.rows)
@@ -199,7 +196,7 @@ def store_rows(run, progress=lambda done, total: None):
             give_roles(run)
             run.state = Import.State.ASKING
             run.save()
-    ask_for_rows(run, ahead(noted(run, spool)) if from_the_start else looked_up(run, spool), progress)
+    ask_for_rows(run, noted(spool) if from_the_start else looked_up(run, spool), progress)
     run.state = Import.State.DONE
     run.save()
     tell_planner(run)
@@ -215,57 +212,37 @@ def tell_planner(run):
             cursor.execute(f"ANALYZE {tables}")
 
 
-def ask_for_rows(run, asked, progress):
-    """Make the comparisons that the new rows ask for, and open those that came with a verdict. asked: Asked after
-    Asked."""
-    for some in asked:
+def ask_for_rows(run, prompts, progress):
+    """Make the comparisons that the new rows ask for, and open those that came with a verdict. prompts: (how many rows
+    so far, [prompt id], those of them with judged rows), some at a time."""
+    for done, asked, judged in prompts:
         with writing(), one_of_many():
-            if some.prompts:
-                ask(run.dataset, some.prompts)
-            if some.new:
-                make(run.dataset, some.new)
-            if some.judged:
-                open_with_votes(run, judged_by(run, some.judged))
-            Import.objects.filter(pk=run.pk).update(touched_at=timezone.now())
-        progress(run.rows + some.done, 2 * run.rows)
-
-
-@dataclass
-class Asked:
-    """Of some rows: the prompts (ids) of which is looked up what they ask for; comparisons that new prompts ask for, as
-    `make` takes them; the prompts (ids) that came with verdicts. done: how many rows or prompts so far."""
-
-    done: int
-    prompts: list
-    new: list
-    judged: list
-
-
-def noted(run, spool):
-    """Asked after Asked, as storing has noted it."""
-    found = enumerate(spool.asks(), 1)
-    while some := list(itertools.islice(found, BATCH)):
-        asked = Asked(some[-1][0], [], [], [])
-        for _, (prompt, judged, of_rows) in some:
+            if asked:
+                ask(run.dataset, asked)
             if judged:
-                asked.judged.append(prompt)
-            if None in of_rows:
-                asked.prompts.append(prompt)
-            else:
-                responses = {pk: (mark, words) for _, answers in of_rows for pk, mark, words in answers}
-                asked.new += asked_of_new(run.dataset, prompt, of_rows[0][0], responses)
-        yield asked
+                open_with_votes(run, judged_by(run, judged))
+            Import.objects.filter(pk=run.pk).update(touched_at=timezone.now())
+        progress(run.rows + done, 2 * run.rows)
+
+
+def noted(spool):
+    """The prompts as storing has noted them."""
+    last = done = 0
+    while some := spool.asks(last, BATCH):
+        last, done = some[-1][0], done + sum(rows for _, rows, _ in some)
+        yield done, [prompt for prompt, *_ in some], [prompt for prompt, _, judged in some if judged]
 
 
 def looked_up(run, spool):
-    """The same of an import that was interrupted: all is looked up."""
+    """The same of an import that was interrupted."""
     last = 0
     while batch := spool.marks(last, BATCH):
         last = batch[-1][0]
         marks, kinds = {mark for _, mark, _ in batch}, {kind for *_, kind in batch}
         found = Prompt.objects.filter(among(Prompt, "fingerprint", marks), dataset=run.dataset)
         prompts = list(found.values_list("pk", flat=True))
-        yield Asked(last, prompts, [], prompts if JUDGED in kinds else [])
+        asks = kinds != {DEMONSTRATION} or run.dataset.ask_demonstrations
+        yield last, prompts if asks else [], prompts if JUDGED in kinds else []
 
 
 def judged_by(run, prompts):

@@ -10,6 +10,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from datasets.inserting import among
+
 RESERVED_SLUGS = ("upload", "new")
 
 
@@ -224,7 +226,7 @@ class ArrivedQuerySet(models.QuerySet):
         """As `visible`, of one dataset and as it is now. Where all of it is read part by part, PostgreSQL should not
         join: it expects that little is left, and sorts all the rest for each part."""
         imports = Import.objects.filter(dataset=dataset, state__in=Import.VISIBLE).values_list("pk", flat=True)
-        return self.filter(Q(imported=None) | Q(imported__in=list(imports)))
+        return self.filter(Q(imported=None) | Q(among(self.model, "imported", imports)))
 
 
 class Prompt(models.Model):

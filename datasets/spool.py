@@ -3,7 +3,6 @@
 It also holds what the check must remember of every row (who said what of which pair), so that memory stays flat.
 """
 
-import itertools
 import json
 import sqlite3
 import uuid
@@ -41,11 +40,6 @@ def folder():
     return path
 
 
-def asks_path(path):
-    """Where it is noted what the rows of a spool ask for, while they are stored."""
-    return path.with_name(f"{path.name}-asks")
-
-
 class Spool:
     """An upload's rows and refusals, in the order in which they were read."""
 
@@ -74,7 +68,6 @@ class Spool:
     def delete(self):
         self.close()
         self.path.unlink(missing_ok=True)
-        asks_path(self.path).unlink(missing_ok=True)
 
     def forget_rows(self):
         """All is stored: only the refusals are kept, to be looked at."""
@@ -82,7 +75,6 @@ class Spool:
             self.db.execute(f"DROP TABLE IF EXISTS {table}")
         self.db.execute("VACUUM")
         self.close()
-        asks_path(self.path).unlink(missing_ok=True)
 
     def add(self, file, rows):
         """Keep rows of a file, given as (line, Row), and note what is odd about them."""
@@ -188,30 +180,25 @@ class Spool:
         return found
 
     def begin_asks(self):
-        """What the rows ask for is noted from here on, see `storing.asked_by`; not for longer than this is open."""
-        asks_path(self.path).unlink(missing_ok=True)
-        self.db.execute("ATTACH ? AS aside", (str(asks_path(self.path)),))
+        """Note from here on which prompts (ids) the rows ask something for; not for longer than this is open."""
+        path = self.path.with_name(f"{self.path.name}-asks")
+        path.unlink(missing_ok=True)
+        self.db.execute("ATTACH ? AS aside", (str(path),))
         self.db.execute("PRAGMA aside.journal_mode=OFF")
         self.db.execute("PRAGMA aside.synchronous=OFF")
-        columns = "prompt INTEGER, n INTEGER, judged INTEGER, asked TEXT, PRIMARY KEY (prompt, n)"
-        self.db.execute(f"CREATE TABLE aside.asks ({columns}) WITHOUT ROWID")
+        self.db.execute("CREATE TABLE aside.asks (prompt INTEGER PRIMARY KEY, rows INTEGER, judged INTEGER)")
+        path.unlink()  # whatever becomes of this process, nothing of it stays
 
     def ask(self, asks):
-        rows = [(*place, asked and encode(asked)) for *place, asked in asks]
+        """Note [(prompt id, whether the row is judged)]."""
+        again = "rows = rows + 1, judged = judged OR excluded.judged"
         self.db.execute("BEGIN")
-        self.db.executemany("INSERT INTO asks VALUES (?, ?, ?, ?)", rows)
+        self.db.executemany(f"INSERT INTO asks VALUES (?, 1, ?) ON CONFLICT (prompt) DO UPDATE SET {again}", asks)
         self.db.execute("COMMIT")
 
-    def repeats_no_prompt(self):
-        """Whether each row has a prompt of its own."""
-        return self.count("rows") == self.count("prompts")
-
-    def asks(self):
-        """(prompt id, whether a row of it is judged, [what each of its rows asks]), prompt by prompt."""
-        found = self.db.execute("SELECT prompt, judged, asked FROM asks ORDER BY prompt")
-        for prompt, rows in itertools.groupby(found, key=lambda row: row[0]):
-            rows = list(rows)
-            yield prompt, any(row[1] for row in rows), [row[2] and json.loads(row[2]) for row in rows]
+    def asks(self, after, most):
+        """[(prompt id, how many rows it has, whether one of them is judged)] of the next prompts after this one."""
+        return self.db.execute("SELECT * FROM asks WHERE prompt > ? ORDER BY prompt LIMIT ?", (after, most)).fetchall()
 
     def marks(self, after, most):
         """[(n, fingerprint of the prompt, kind)] of the next rows after the n-th."""

@@ -1,5 +1,5 @@
-"""Rows of the spool -> the database, a batch in one transaction, counting row by row what was new. What they ask for
-is noted in the spool: comparisons are made once all is stored."""
+"""Rows of the spool -> the database, a batch in one transaction, counting row by row what was new. Whose comparisons
+are to be made once all is stored is noted in the spool."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -44,7 +44,6 @@ class Stored:
     """A response of the database, as much of it as storing takes."""
 
     pk: int
-    mark: str  # the hash of its text
     words: int
     roles: set
 
@@ -55,25 +54,23 @@ class Batch:
 
     run: Import
     rows: list
-    only_new: bool
     prompts: dict = field(default_factory=dict)  # fingerprint -> (id, words)
     known: list = field(default_factory=list)  # ids of the prompts that were there before this batch
-    others: set = field(default_factory=set)  # ids of those that another import brought
     responses: dict = field(default_factory=dict)  # (prompt id, source, text hash) -> Stored
     answers: list = field(default_factory=list)  # of each row the Stored of its responses
     new: set = field(default_factory=set)  # what this batch brought: ("prompt", id), ("response", id), ("role", id)
 
 
-def store_batch(run, spool, rows, only_new=False):
-    """Store a batch and count, row by row, what was new. only_new: no prompt of it is there."""
-    batch = Batch(run, rows, only_new)
+def store_batch(run, spool, rows):
+    """Store a batch and count, row by row, what was new."""
+    batch = Batch(run, rows)
     store_prompts(batch)
     store_responses(batch)
     comparisons, voted = store_comparisons(batch)
     fresh, votes, known, asks = Counter(), [], {}, []
-    for (n, file, line, mark, row, *_), answers in zip(rows, batch.answers, strict=True):
+    for (_, file, line, mark, row, *_), answers in zip(rows, batch.answers, strict=True):
         if row.kind != PROMPT and (row.kind != DEMONSTRATION or run.dataset.ask_demonstrations):
-            asks.append(asked_by(n, row, *batch.prompts[mark], answers, batch.others))
+            asks.append((batch.prompts[mark][0], row.kind == JUDGED))
         mentioned = {("prompt", batch.prompts[mark][0])}
         mentioned.update((kind, answer.pk) for kind in ("response", "role") for answer in answers)
         brought = mentioned & batch.new
@@ -98,26 +95,15 @@ def store_batch(run, spool, rows, only_new=False):
     run.refused += fresh["refused"]
 
 
-def asked_by(n, row, prompt, read, answers, others):
-    """What the n-th row asks for: (prompt id, n, whether it is judged, (the prompt's words, its responses as [(id, text
-    hash, words)]) or None where that has to be looked up)."""
-    responses = None
-    if row.kind == CANDIDATES and prompt not in others:
-        responses = [(answer.pk, answer.mark, answer.words) for answer in answers]
-    return prompt, n, row.kind == JUDGED, responses and (read, responses)
-
-
 def store_prompts(batch):
     run = batch.run
     wanted, tags = {}, defaultdict(dict)
     for ready in batch.rows:
         wanted[ready.mark] = ready.row.prompt, ready.read
         tags[ready.mark].update(dict.fromkeys(ready.row.tags))
-    for mark, pk, read, imported in () if batch.only_new else known_prompts(run.dataset, wanted):
-        batch.prompts[mark] = pk, read
-        batch.known.append(pk)
-        if imported != run.pk:
-            batch.others.add(pk)
+    known = Prompt.objects.filter(among(Prompt, "fingerprint", wanted), dataset=run.dataset)
+    batch.prompts = {mark: (pk, read) for mark, pk, read in known.values_list("fingerprint", "pk", "words")}
+    batch.known = [pk for pk, _ in batch.prompts.values()]
     add_tags({batch.prompts[mark][0]: tags[mark] for mark in batch.prompts if tags[mark]})
     made = []
     new = [mark for mark in wanted if mark not in batch.prompts]
@@ -129,12 +115,6 @@ def store_prompts(batch):
         batch.new.add(("prompt", pk))
     parts = "system", "turns", "instruction", "input"
     insert(Prompt, ("id", "dataset", "fingerprint", *parts, "words", "tags", "imported"), made)
-
-
-def known_prompts(dataset, marks):
-    """(fingerprint, id, words, id of the import that brought it) of those that a dataset has."""
-    known = Prompt.objects.filter(among(Prompt, "fingerprint", marks), dataset=dataset)
-    return known.values_list("fingerprint", "pk", "words", "imported")
 
 
 def add_tags(tags):
@@ -158,7 +138,7 @@ def store_responses(batch):
             key = prompt, response.source, text_hash
             answer = batch.responses.get(key)
             if answer is None:
-                answer = batch.responses[key] = Stored(new.pop(), text_hash, read, set())
+                answer = batch.responses[key] = Stored(new.pop(), read, set())
                 made[answer.pk] = response.text, answer, key
             if role and role not in answer.roles:
                 answer.roles.add(role)
@@ -177,7 +157,7 @@ def known_responses(batch, hashes):
     known = Response.objects.filter(among(Response, "prompt", batch.known), among(Response, "text_hash", hashes))
     fields = known.values_list("prompt", "source", "text_hash", "pk", "words", *ROLE_OF.values())
     found = {
-        tuple(key): Stored(pk, key[2], read, {role for role, has in zip(ROLE_OF.values(), roles, strict=True) if has})
+        tuple(key): Stored(pk, read, {role for role, has in zip(ROLE_OF.values(), roles, strict=True) if has})
         for *key, pk, read, roles in ((*values[:5], values[5:]) for values in fields)
     }
     of_pk = {answer.pk: answer for answer in found.values()}

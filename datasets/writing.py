@@ -21,9 +21,9 @@ def writing():
 
 @contextlib.contextmanager
 def one_of_many():
-    """A transaction that others follow. On PostgreSQL it does not wait for the disk: should the machine fail, the last
-    of them are gone as if they had never begun, and so is the note of how far it came. The first commit after them that
-    does wait brings all of them to the disk."""
+    """A transaction that others follow. On PostgreSQL it does not wait for the disk: should the server fail, the last
+    are gone as if they had never begun, and so is the note of how far it came. The first commit after them that does
+    wait brings all of them to the disk."""
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:

@@ -16,9 +16,11 @@ from django.utils import timezone
 
 from annotate.judging import record
 from annotate.queue import next_judgment
-from datasets import asking, imports, reasons
+from datasets import asking, imports, reasons, spool
 from datasets.choosing import EVERY, Filters
+from datasets.editing import Answer, save_prompt
 from datasets.exports import Export
+from datasets.formats import rows
 from datasets.formats.rows import Table
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
 from datasets.progress import progress, sources, verdicts
@@ -575,7 +577,7 @@ def test_an_import_interrupted_while_asking_is_stored_and_its_comparisons_are_ma
     "rows", [wide(7, 3), [long(f"{n}", text, "x") for text in "abc" for n in range(7)]], ids=["in a row", "row by row"]
 )
 def test_new_prompts_are_asked_the_same_whether_noted_or_looked_up(put, interrupt, rows, monkeypatch):
-    interrupt("make", 2, rows)
+    interrupt("ask", 2, rows)
     assert Comparison.objects.count() == 2 * 3, "a batch"
     later()
     assert imports.take_up_unfinished() == (1, 0)
@@ -589,6 +591,78 @@ def test_new_prompts_are_asked_the_same_whether_noted_or_looked_up(put, interrup
     )
     assert demo == straight
     assert len(demo) == 7 * 3
+
+
+@pytest.fixture
+def meanwhile(make_checked, monkeypatch):
+    """meanwhile(rows, done, act): an import in batches of five rows; after so many steps somebody else acts."""
+
+    def import_with(rows, done, act):
+        monkeypatch.setattr(imports, "BATCH", 5)
+        run = make_checked(rows)
+        imports.store(run, progress=lambda so_far, total: act() if so_far == done else None)
+        return run
+
+    return import_with
+
+
+@pytest.fixture
+def make_checked(db):
+    def check(rows):
+        data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        return imports.check([("rows", io.BytesIO(data))], "demo")
+
+    return check
+
+
+def test_a_prompt_that_somebody_writes_meanwhile_is_known(meanwhile):
+    run = meanwhile(wide(30), 10, lambda: save_prompt(Dataset.objects.get(), rows.Prompt("Prompt 20?"), []))
+    assert (run.state, run.prompts, Prompt.objects.count()) == ("done", 29, 30)
+    assert Comparison.objects.count() == 30
+
+
+def test_an_answer_that_is_taken_away_before_its_turn_is_in_no_comparison(meanwhile):
+    def take_one_away():
+        prompt = Prompt.objects.get(instruction="Prompt 20?")
+        save_prompt(
+            prompt.dataset, rows.Prompt("Prompt 20?"), [Answer("", pk=prompt.responses.earliest("pk").pk)], prompt
+        )
+
+    meanwhile(wide(30, 3), 35, take_one_away)
+    there = set(Response.objects.values_list("pk", flat=True))
+    assert len(there) == 89
+    assert all(set(comparison.response_ids) <= there for comparison in Comparison.objects.all())
+
+
+def test_the_limit_of_pairs_holds_where_settings_change_before_their_turn(meanwhile):
+    Dataset.objects.create(slug="demo", pairs_limit=2)
+
+    def change():
+        Dataset.objects.update(pairs="first")
+        asking.ask_anew(Dataset.objects.get())
+
+    meanwhile(wide(30, 5), 35, change)
+    assert set(Counter(Comparison.objects.values_list("prompt", flat=True)).values()) == {2}
+
+
+def test_rows_left_out_may_be_as_many_as_prompts_that_repeat(make_checked):
+    odd = wide(60)
+    odd[55] = wide(1)[0] | {"responses": [{"model": "x", "text": "Other."}, {"model": "y", "text": "More."}]}
+    odd[30]["responses"][1]["text"] = odd[30]["responses"][0]["text"]
+    run = make_checked(odd)
+    assert imports.leave_out(run, ["same_answers"]) == 1
+    imports.store(run)
+    assert (run.state, run.prompts, run.responses) == ("done", 58, 118)
+
+
+def test_nothing_stays_on_the_disk_of_an_import_that_is_dropped(meanwhile):
+    def die():
+        raise Killed
+
+    with pytest.raises(Killed):
+        meanwhile(wide(30), 10, die)
+    imports.drop(Import.objects.get())
+    assert list(spool.folder().iterdir()) == []
 
 
 def test_the_next_import_takes_up_what_was_left(put, interrupt):
