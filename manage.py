@@ -2,8 +2,26 @@
 import os
 import sys
 
+
+def is_text(argument):
+    """Whether a command's argument is UTF-8; what is not could be stored nowhere."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if wrong := [argument for argument in sys.argv[1:] if not is_text(argument)]:
+        print(f"This is no UTF-8: {', '.join(map(ascii, wrong))}", file=sys.stderr)
+        sys.exit(2)
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has read enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -2,7 +2,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.core.exceptions import BadRequest
-from django.http import StreamingHttpResponse
+from django.http import HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -190,4 +190,4 @@ def language(request):
         people.choose_language(request.user, form.cleaned_data["language"])
     path = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(path, {request.get_host()}, require_https=request.is_secure())
-    return redirect(path if is_ours else "home")
+    return HttpResponseRedirect(path) if is_ours and path.startswith("/") else redirect("home")

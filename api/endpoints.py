@@ -307,5 +307,20 @@ def addresses():
     """The endpoints' URLs, each with who may enter."""
     for pattern in api.urls[0]:
         if pattern.name != "api-root":  # Ninja's own, which shows nothing
-            token_required(pattern.callback)
+            pattern.callback = token_required(told_as_json(pattern.callback))
             yield pattern
+
+
+def told_as_json(view):
+    """Ninja says in HTML that an address knows other methods."""
+
+    @functools.wraps(view)
+    def telling(request, *args, **kwargs):
+        response = view(request, *args, **kwargs)
+        if response.status_code != 405:
+            return response
+        said = problems.answer(request, problems.Problem(405, _("This address knows other methods.")))
+        said["Allow"] = response["Allow"]
+        return said
+
+    return telling

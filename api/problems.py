@@ -1,5 +1,7 @@
 """What goes wrong, as JSON: always the same shape, in words and in codes."""
 
+import logging
+
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, JsonResponse, UnreadablePostError
 from django.utils.translation import gettext as _
@@ -67,11 +69,18 @@ def invalid(request, why):
     return answer(request, Problem(422, _("Some of this is not valid."), found))
 
 
+def failed(request, why):
+    """500: what nobody thought of, told in the server's log."""
+    logging.getLogger("django.request").error("%s: %s", request.path, why, exc_info=why)
+    return answer(request, Problem(500, _("Something went wrong here. The server's log says what.")))
+
+
 def handle_in(api):
     """Teach the API to answer so. Where several fit, it takes the nearest class."""
     api.add_exception_handler(Problem, answer)
     api.add_exception_handler(AuthenticationError, unknown)
     api.add_exception_handler(ValidationError, invalid)
+    api.add_exception_handler(Exception, failed)
     handlers = {
         Http404: lambda why: Problem(404, _("There is nothing of this name here.")),
         HttpError: lambda why: Problem(why.status_code, why.message),

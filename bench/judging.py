@@ -52,8 +52,12 @@ class Person:
     as a fast view, and would be measured with it."""
 
     def __init__(self, port, session):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.port = port
+        self.connect()
         self.headers = f"Host: 127.0.0.1\r\nCookie: sessionid={session}; csrftoken={TOKEN}\r\n"
+
+    def connect(self):
+        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def ask(self, method, path, **fields):
         body = urllib.parse.urlencode(fields)

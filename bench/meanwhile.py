@@ -71,6 +71,7 @@ def judge(person, over, took):
     """Judge with a short thought before each verdict."""
     from bench.judging import FORM
 
+    person.connect()  # a server may have closed what was idle for long
     found = FORM.search(person.ask("GET", "/annotate/load/"))
     while found and not over.wait(THINKING):
         fields = {"judgment": int(found[1]), "revision": 0, "verdict": ("left", "right", "tie")[int(found[1]) % 3]}

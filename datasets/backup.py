@@ -63,9 +63,9 @@ def schema():
 
 def write_backup(path):
     """Write the backup aside and put it in place when it is whole; its manifest."""
-    path = Path(path).absolute()
-    if path.is_dir():
-        raise BackupProblem(f"{path} is a folder.")
+    path = Path(path).resolve()
+    if path.exists() and not path.is_file():
+        raise BackupProblem(f"{path} is no file.")
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     manifest = {"kind": KIND, "layout": LAYOUT, "version": version("chosen"), "database": connection.vendor}
     manifest |= {"made_at": timezone.now().isoformat(), "schema": schema(), "tables": {}, "spools": {}}

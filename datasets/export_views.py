@@ -124,7 +124,8 @@ def bundle_make(request, dataset):
         for error in [*form.errors.values(), *bundle.errors.values()]:
             messages.error(request, " ".join(error))
         return redirect("exports", dataset.slug)
-    said = {name: values for name, values in request.POST.lists() if name != "csrfmiddlewaretoken"}
+    known = {one.add_prefix(name) for one in (form, bundle) for name in one.fields}
+    said = {name: values for name, values in request.POST.lists() if name in known}
     job = tasks.bundle_of(dataset, request.user, said)
     return redirect("task", job.pk)
 

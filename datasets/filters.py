@@ -4,6 +4,7 @@ import functools
 from datetime import UTC, datetime, time, timedelta
 
 from django import forms
+from django.core.validators import ProhibitNullCharactersValidator
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext_lazy as _
@@ -57,6 +58,8 @@ class Names(forms.Field):
     """Annotators' names, as often as the field is given; an empty one is nobody."""
 
     widget = forms.SelectMultiple
+
+    default_validators = [lambda names: [ProhibitNullCharactersValidator()(name) for name in names]]
 
     def to_python(self, value):
         return tuple(name for name in value or () if name)

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from datasets import imports, reasons, tasks
 from datasets.access import admin_required, dataset_admin_required
@@ -53,7 +53,7 @@ def store(request, pk):
 
 
 @dataset_admin_required
-@require_GET
+@require_safe
 def import_list(request, dataset):
     """Who brought what, and when; the latest first."""
     found = dataset.imports.select_related("created_by").order_by("-pk")

@@ -69,7 +69,7 @@ def taken(what):
 
 def checked_manifest(archive):
     """The manifest, if this software and this database can take what it announces."""
-    manifest = json.loads(archive.read("manifest.json"))
+    manifest = {"kind": None, "layout": None, **json.loads(archive.read("manifest.json"))}
     if (manifest["kind"], manifest["layout"]) != (KIND, LAYOUT):
         raise BackupProblem("The file is no backup of Chosen that this version reads.")
     here, there = pairs(schema()), pairs(manifest["schema"])

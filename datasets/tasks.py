@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
@@ -167,10 +166,8 @@ def store_or_finish(run, job, progress):
 
 
 def resting(progress):
-    """Progress that on SQLite, where everybody waits for who writes, rests after each batch for as long as the batch
-    took: half of the time is the annotators'."""
-    if connection.vendor != "sqlite":
-        return progress
+    """Progress that rests after each batch for as long as the batch took: half of the time is the annotators', who on
+    SQLite wait for who writes, and on PostgreSQL for what else its processors do."""
     since = time.monotonic()
 
     def told(done, total):

@@ -1,9 +1,10 @@
 import itertools
 
 from django.contrib import messages
+from django.core.exceptions import BadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from datasets import flags, looking, progress
 from datasets.access import admin_required, dataset_admin_required
@@ -20,11 +21,13 @@ PROMPTS_A_PAGE = 20
 
 
 @admin_required
-@require_GET
+@require_safe
 def dataset_list(request):
     archived = "archived" in request.GET
     datasets = Dataset.objects.filter(state="archived") if archived else Dataset.objects.current()
     after = request.GET.get("after", "")
+    if "\0" in after:
+        raise BadRequest("after")
     page = list(datasets.filter(slug__gt=after).order_by("slug")[:DATASETS_A_PAGE])
     context = {
         "datasets": [(dataset, progress.progress(dataset)) for dataset in page],
@@ -36,7 +39,7 @@ def dataset_list(request):
 
 
 @dataset_admin_required
-@require_GET
+@require_safe
 def dataset_page(request, dataset):
     prompts = Prompt.objects.visible().filter(dataset=dataset)
     page = list(prompts.filter(pk__gt=after_of(request)).order_by("pk")[:PROMPTS_A_PAGE])
@@ -86,7 +89,7 @@ def dataset_delete(request, dataset):
 
 
 @dataset_admin_required
-@require_GET
+@require_safe
 def prompt_page(request, dataset, pk):
     prompt = get_object_or_404(Prompt.objects.visible(), dataset=dataset, pk=pk)
     responses = list(Response.objects.visible().filter(prompt=prompt).with_counts().order_by("pk"))

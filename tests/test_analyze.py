@@ -62,7 +62,35 @@ def test_an_empty_dataset_has_a_report_too(make_dataset, run_command):
     assert (found["judgments"], found["counts"], found["annotators"]) == (0, [], [])
     assert found["agreement"]["percent"] is None
     assert found["agreement"]["percent_reason"]
-    assert found["bias"]["longer_won"] == {"value": None, "interval": [0.0, 1.0], "n": 0}
+    why = found["bias"]["longer_won_reason"]
+    assert found["bias"]["longer_won"] == {"value": None, "value_reason": why, "interval": [0.0, 1.0], "n": 0}
+
+
+def nulls_in(value):
+    """The nulls of an object without a reason beside them, at any depth, and lists of nothing but nulls."""
+    if isinstance(value, list):
+        return [name for one in value for name in nulls_in(one)]
+    if not isinstance(value, dict):
+        return []
+    bare = [name for name, one in value.items() if one is None and not value.get(f"{name}_reason")]
+    bare += [name for name, one in value.items() if one == [None, None]]
+    return bare + [name for one in value.values() for name in nulls_in(one)]
+
+
+@pytest.mark.parametrize("slug", ["travel", "empty"])
+def test_every_null_has_its_reason_beside_it(travel, make_dataset, run_command, slug):
+    make_dataset(wide(2), slug="empty")
+    found = analyzed(run_command, slug)
+    assert "null" in json.dumps(found)
+    assert nulls_in(found) == []
+
+
+def test_a_single_pair_judged_twice_says_little(travel, run_command):
+    said = analyzed(run_command, "travel")["agreement"]
+    low, high = said["percent_interval"]
+    assert (said["judged_twice"], said["percent"], low) == (1, 0, 0)
+    assert high > 0.5
+    assert said["alpha_interval"] is None
 
 
 @pytest.fixture
@@ -98,8 +126,9 @@ def test_the_contracts_names_are_all_there(judged, run_command):
         assert isinstance(line["reliability"], float)
         assert isinstance(line["careless_probability"], float)
         for name in ("agreement", "gold", "self_consistency", "left_share", "seconds_per_100_words"):
-            assert line[name].keys() == RATE
-    assert found["bias"]["longer_won"].keys() == found["bias"]["left_won"].keys() == RATE
+            assert line[name].keys() - {"value_reason"} == RATE
+    for rate in ("longer_won", "left_won"):
+        assert found["bias"][rate].keys() - {"value_reason"} == RATE
     names = {"accuracy", "baseline_longer", "baseline_source", "held_out_choices"}
     assert names <= found["predictor"].keys()
     assert all({"judgment", "chosen", "rejected", "probability"} == line.keys() for line in found["suspicious"])
@@ -209,7 +238,12 @@ def test_the_best_of_several_answers_is_what_people_would_choose(judged, run_com
     assert {line["of"] for line in found} == {2}
     assert sum(line["source"] == "m0" for line in found) >= 36
     assert all(0.5 <= line["chance"] <= 1 for line in found)
+    assert run_command("best_of", "demo", "--output", str(tmp_path / "no" / "where"))[0] == 2
 
 
-def test_where_there_is_too_little_to_learn_from_the_best_is_not_told(travel, run_command):
+def test_where_there_is_too_little_to_learn_from_the_best_is_not_told(travel, run_command, tmp_path):
+    out = tmp_path / "best.jsonl"
     assert run_command("best_of", "travel")[0] == 2
+    out.write_text("kept")
+    assert run_command("best_of", "travel", "--output", str(out))[0] == 2
+    assert out.read_text() == "kept"

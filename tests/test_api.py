@@ -300,3 +300,23 @@ def test_a_stranger_gets_401_in_json_everywhere(judged, client, admin, method, p
     assert (answer.status_code, Token.objects.count()) == (401, 0)
     assert answer["WWW-Authenticate"].startswith("Bearer")
     assert method == "head" or set(json.loads(answer.content)) == {"detail", "errors"}
+
+
+def test_an_address_that_knows_other_methods_says_so_in_json(script):
+    answer = Client().delete(ROOT, headers=script.headers)
+    assert (answer.status_code, answer["Content-Type"], answer["Allow"]) == (405, "application/json", "GET, POST")
+    assert answer.json()["detail"] == "This address knows other methods."
+
+
+def test_what_nobody_thought_of_is_told_in_json_and_in_the_log(script, monkeypatch, caplog):
+    monkeypatch.setattr("api.endpoints.progress.progress", None)
+    Dataset.objects.create(slug="demo")
+    answer = Client().get(ROOT, headers=script.headers)
+    assert (answer.status_code, answer["Content-Type"]) == (500, "application/json")
+    assert "log" in answer.json()["detail"]
+    assert "not callable" in caplog.text
+
+
+def test_a_name_that_cannot_be_kept_is_in_no_bundle(script, judged):
+    assert script.post("demo/bundles/?annotator=%00").status_code == 422
+    assert not Snapshot.objects.exists()

@@ -408,3 +408,10 @@ def test_what_is_not_whole_or_not_of_this_schema_changes_nothing(world, tmp_path
         assert not any(text in words for text in texts if len(text) > 3), "it quotes an answer"
         assert all_rows() == before
     assert not (tmp_path / "escaped").exists()
+
+
+def test_an_archive_of_another_kind_is_no_backup(pairs, run_command, tmp_path):
+    with zipfile.ZipFile(tmp_path / "bundle.zip", "w") as archive:
+        archive.writestr("manifest.json", "{}")
+    status, _, told = run_command("restore", str(tmp_path / "bundle.zip"), "--replace")
+    assert (status, "no backup of Chosen" in told) == (2, True)

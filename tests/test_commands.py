@@ -1,5 +1,10 @@
 """What the pages do can be scripted: settings, deleting, undoing, inviting, deactivating."""
 
+import io
+import os
+import subprocess
+import sys
+
 import pytest
 from django.urls import reverse
 
@@ -7,6 +12,7 @@ from annotate.models import User
 from annotate.queue import next_judgment
 from datasets.models import Comparison, Dataset, Import, Judgment
 from tests.conftest import wide
+from tests.test_crash import ROOT
 
 
 def test_settings_are_changed_by_name_and_the_others_stay(pairs, alice, run_command):
@@ -104,3 +110,31 @@ def test_people_are_invited_shut_out_and_let_in_again(db, client, admin, run_com
     assert run_command("deactivate_user", "nobody")[0] == 2
     assert run_command("deactivate_user", "admin")[0] == 1
     assert run_command("invite_user", "two words")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "arguments", [["set_dataset", "demo", "--criteria"], ["export_dataset"], ["log"], ["invite_user"]]
+)
+def test_an_argument_that_is_no_utf8_is_told(arguments, tmp_path):
+    """Read as the shell gives it, before anything is done with it."""
+    environment = {**os.environ, "DATA_DIR": str(tmp_path), "SECRET_KEY": "for-tests-only"}
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments, b"a\xff"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "This is no UTF-8: 'a\\udcff'\n")
+
+
+def test_a_password_that_is_no_utf8_is_told(db, run_command, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("\udcff\udcfe"))
+    assert run_command("create_user", "eve", "--role", "annotator", "--password-stdin")[0] == 2
+    assert not User.objects.exists()
+
+
+def test_who_reads_has_read_enough(tmp_path):
+    """As in `manage.py … | head -1`."""
+    environment = {**os.environ, "DATA_DIR": str(tmp_path), "SECRET_KEY": "for-tests-only"}
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, str(ROOT / "manage.py"), "help"]
+    done = subprocess.run(command, env=environment, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")

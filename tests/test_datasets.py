@@ -294,3 +294,9 @@ def test_an_upload_that_stops_half_way_leaves_nothing(live_server, client, admin
     assert answer.split()[1] == b"422"
     assert not Import.objects.exists()
     assert client.get(reverse("datasets")).status_code == 200
+
+
+def test_an_address_with_a_null_in_it_is_told(client, admin):
+    client.force_login(admin)
+    assert client.get("/datasets/?after=%00").status_code == 400
+    assert client.head("/datasets/").status_code == 200

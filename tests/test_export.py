@@ -5,6 +5,8 @@ import hashlib
 import io
 import itertools
 import json
+import os
+import threading
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -20,7 +22,7 @@ from datasets.choosing import EVERY, Filters, ranks_taken
 from datasets.exports import Export
 from datasets.formats import file_of, writable
 from datasets.formats.rows import Demonstration, Judged, Label, Preference
-from datasets.models import Choice, Dataset, Judgment, Response
+from datasets.models import Choice, Dataset, Job, Judgment, Response
 from tests.conftest import wide
 
 pytestmark = pytest.mark.django_db
@@ -686,3 +688,45 @@ def say(judgment, verdict, chosen):
         chosen.pop(key, None)
     elif verdict != "keep":
         chosen[key] = {"left": (prompt, left, right), "right": (prompt, right, left)}.get(verdict)
+
+
+def test_a_link_is_followed_and_a_pipe_is_written_into(pairs, run_command, tmp_path):
+    options = ("export_dataset", "demo", "--format", "dpo", "--output")
+    there, link, pipe = tmp_path / "there.jsonl", tmp_path / "link.jsonl", tmp_path / "pipe"
+    there.write_text("old")
+    link.symlink_to(there)
+    os.mkfifo(pipe)
+    assert run_command(*options, str(link))[0] == 0
+    assert link.is_symlink()
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    assert run_command(*options, str(pipe))[0] == 0
+    reader.join(10)
+    assert pipe.is_fifo()
+    assert read == [there.read_bytes()]
+
+
+def test_refused_rows_are_not_written_over_what_is_read(run_command, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt": "Hi", "chosen": "a", "rejected": ""}\n')
+    status, _, told = run_command("import_dataset", "demo", str(path), "--refused", str(path))
+    assert (status, "a file to read from" in told) == (2, True)
+    assert path.read_text().startswith('{"prompt"')
+
+
+@pytest.mark.parametrize("path", ["export/dpo/", "export/?format=dpo&mode=majority"])
+def test_a_name_that_cannot_be_is_refused(client, admin, pairs, path):
+    client.force_login(admin)
+    mark = "&" if "?" in path else "?"
+    answer = client.get(f"/datasets/demo/{path}{mark}annotator=%00")
+    assert answer.status_code == 400 or "Null characters" in answer.content.decode()
+
+
+def test_a_bundle_takes_only_what_it_knows(client, admin, pairs):
+    client.force_login(admin)
+    posted = {"dialects": "dpo", "split": "100,0,0", "zzz": "\0"}
+    assert client.post("/datasets/demo/bundles/", posted).status_code == 302
+    assert "zzz" not in json.dumps(Job.objects.get().arguments)
+    assert client.post("/datasets/demo/bundles/", posted | {"annotator": "\0"}, follow=True).status_code == 200
+    assert Job.objects.count() == 1

@@ -931,3 +931,10 @@ def test_from_the_invitation_to_the_first_page_without_javascript(browse, admin)
     assert "/accounts/login/" in hers.url
     page.get_by_role("button", name="Reactivate").click()
     page.get_by_text("dora can sign in again").wait_for()
+
+
+@pytest.mark.parametrize("then", ["models", "home", "//elsewhere/", "http://elsewhere/"])
+def test_the_language_is_chosen_wherever_one_is_sent_then(client, alice, then):
+    client.force_login(alice)
+    answer = client.post("/profile/language/", {"language": "zh-hans", "next": then})
+    assert (answer.status_code, answer["Location"]) == (302, "/")

@@ -58,7 +58,8 @@ def agreement(unit, annotator, value, level=NOMINAL):
 
     Percent: of all couples of votes of two people on one unit, how many are equal. Alpha: Krippendorff (2011),
     "Computing Krippendorff's alpha-reliability", by the library. Intervals: units are drawn anew, as in Zapf et al.
-    (2016), "Measuring inter-rater reliability for nominal data", for both numbers.
+    (2016), "Measuring inter-rater reliability for nominal data", for both numbers; where all draws say the same, as of
+    a single unit, Wilson's for percent and none for alpha.
     """
     patterns, times, domain = _patterns(unit, value)
     found = {"level": level, "units": int(times.sum()), "votes": int((patterns.sum(1) * times).sum()), "draws": DRAWS}
@@ -70,11 +71,15 @@ def agreement(unit, annotator, value, level=NOMINAL):
     equal, all_couples = weights @ _equal(patterns), weights @ _couples(patterns)
     percent = equal / all_couples
     alphas = _alphas(patterns, weights, domain, level)
+    interval, drawn_alphas = spread(percent[1:]), alphas[1:][np.isfinite(alphas[1:])]
+    if interval[0] == interval[1]:
+        of_couples = rate(equal[0], all_couples[0])
+        interval = float(of_couples.low), float(of_couples.high)
     return Agreement(
         percent=float(percent[0]),
-        percent_interval=spread(percent[1:]),
+        percent_interval=interval,
         alpha=_library_alpha(patterns, times, domain, level),
-        alpha_interval=spread(alphas[1:]) if np.isfinite(alphas[1:]).any() else (np.nan, np.nan),
+        alpha_interval=spread(drawn_alphas) if len(np.unique(drawn_alphas)) > 1 else (np.nan, np.nan),
         couples=int(all_couples[0]),
         **found,
     )

@@ -38,6 +38,22 @@ def plain(value):
     return value
 
 
+def explained(value, why="There is nothing to compute it from."):
+    """A part's numbers with the reason of each null, and of a rate without a value, under `NAME_reason`: its own, else
+    that of the others beside it or around it. An interval without bounds is null."""
+    if isinstance(value, list):
+        return [explained(one, why) for one in value]
+    if not isinstance(value, dict):
+        return value
+    why = next((told for name, told in value.items() if name.endswith("_reason")), why)
+    found = {}
+    for name, one in value.items():
+        found[name] = None if one == [None, None] else explained(one, why)
+        if found[name] is None or (isinstance(one, dict) and one.get("value", 0) is None):
+            found[f"{name}_reason"] = value.get(f"{name}_reason", why)
+    return found
+
+
 def rate_of(rate, place=()):
     """{"value", "interval", "n"} of a Rate, or of one of its places; without an n there is no value."""
     found = rate[place] if place != () else rate

@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from analyze.making import numbers_of
+from analyze.reports import explained
 from datasets.management.commands.export_dataset import found_dataset
 
 MOST = 1000
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         made = {"dataset": slug, "made_at": timezone.now().isoformat(timespec="milliseconds")}
         if not options["json"]:
             self.stdout.write("\n".join(in_words(numbers)))
-        self.stdout.write(as_line({**made, **numbers, "seconds": round(time.monotonic() - started, 3)}))
+        self.stdout.write(as_line({**made, **explained(numbers), "seconds": round(time.monotonic() - started, 3)}))
 
 
 def as_line(found):

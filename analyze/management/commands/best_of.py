@@ -1,12 +1,13 @@
-import contextlib
+import itertools
 import json
 import sys
+from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
 from analyze.best import best_answers
 from analyze.maths.predictor import TooFew
-from datasets.management.commands.export_dataset import found_dataset
+from datasets.management.commands.export_dataset import found_dataset, write_whole
 
 
 class Command(BaseCommand):
@@ -19,14 +20,22 @@ class Command(BaseCommand):
         parser.add_argument("--output", default="-", metavar="FILE", help="where to write; - (the default) is stdout")
 
     def handle(self, slug, output, **options):
-        dataset, written = found_dataset(slug), 0
+        dataset, rows = found_dataset(slug), 0
+        found = best_answers(dataset)
         try:
-            found = best_answers(dataset)
-            with contextlib.nullcontext(sys.stdout) if output == "-" else open(output, "w", encoding="utf-8") as file:
-                for line in found:
-                    file.write(json.dumps(line, ensure_ascii=False) + "\n")
-                    written += 1
+            first = list(itertools.islice(found, 1))
         except TooFew as why:
             raise CommandError(f"{slug}: there is too little to learn from ({why})", returncode=2) from None
-        summary = json.dumps({"dataset": slug, "rows": written})
+
+        def lines():
+            nonlocal rows
+            for line in itertools.chain(first, found):
+                yield f"{json.dumps(line, ensure_ascii=False)}\n"
+                rows += 1
+
+        if output == "-":
+            sys.stdout.writelines(lines())
+        else:
+            write_whole(Path(output), (line.encode() for line in lines()))
+        summary = json.dumps({"dataset": slug, "rows": rows})
         (self.stderr if output == "-" else self.stdout).write(summary)

@@ -18,7 +18,11 @@ class Command(BaseCommand):
         parser.add_argument("--password-stdin", action="store_true", required=True)
 
     def handle(self, name, role, **options):
-        password = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+        try:
+            password = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+            password.encode()
+        except UnicodeError:
+            raise CommandError("The password on stdin is no UTF-8.", returncode=2) from None
         if not password:
             raise CommandError("There is no password on stdin.", returncode=2)
         user = User.objects.filter(username=name).first() or User(username=name)

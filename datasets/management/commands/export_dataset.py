@@ -114,13 +114,17 @@ def words(text):
 
 
 def write_whole(path, lines):
-    """Write the file aside and put it in place when it is whole."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write the file aside and put it in place when it is whole; into what is no file, as a pipe, straight."""
+    place = Path(os.path.realpath(path))
+    is_file = place.is_file() or not place.exists()
+    aside = place.with_name(f".{place.name}.{os.getpid()}") if is_file else place
     try:
         with open(aside, "wb") as file:
             file.writelines(lines)
-        aside.replace(path)
+        if is_file:
+            aside.replace(place)
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}", returncode=2) from None
     finally:
-        aside.unlink(missing_ok=True)
+        if is_file:
+            aside.unlink(missing_ok=True)

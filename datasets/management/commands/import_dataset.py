@@ -81,6 +81,8 @@ def check_usage(slug, files, overlap, refused):
     try:
         if refused:
             open(refused, "a").close()
+            if any(file != "-" and os.path.exists(file) and os.path.samefile(file, refused) for file in files):
+                raise CommandError(f"--refused: {refused} is a file to read from", returncode=2)
     except OSError as error:
         raise CommandError(f"{refused}: {error.strerror}", returncode=2) from None
 
