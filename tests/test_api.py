@@ -304,7 +304,8 @@ def test_a_stranger_gets_401_in_json_everywhere(judged, client, admin, method, p
 
 def test_an_address_that_knows_other_methods_says_so_in_json(script):
     answer = Client().delete(ROOT, headers=script.headers)
-    assert (answer.status_code, answer["Content-Type"], answer["Allow"]) == (405, "application/json", "GET, POST")
+    assert (answer.status_code, answer["Content-Type"]) == (405, "application/json")
+    assert set(answer["Allow"].split(", ")) == {"GET", "POST"}
     assert answer.json()["detail"] == "This address knows other methods."
 
 

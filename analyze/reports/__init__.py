@@ -38,7 +38,7 @@ def plain(value):
     return value
 
 
-def explained(value, why="There is nothing to compute it from."):
+def explained(value, why="Nothing can be said of it."):
     """A part's numbers with the reason of each null, and of a rate without a value, under `NAME_reason`: its own, else
     that of the others beside it or around it. An interval without bounds is null."""
     if isinstance(value, list):
