@@ -240,7 +240,8 @@ def test_judging_is_blind(client, alice, bob, make_dataset):
     for answer in answers:
         seen = answer.content.decode().replace('\\"', '"') + str(answer.headers) + str(client.cookies)
         assert 'data-response="left"' in seen
-        assert not re.findall(r"(?:77|88|99)01\d\d|zebra|bob", seen)
+        seen = re.sub(r"[A-Za-z0-9]{32,}", "", seen)  # tokens drawn at random, which may hold anything
+        assert not re.findall(r"(?<!\d)(?:77|88|99)01\d\d(?!\d)|zebra|bob", seen)
     assert set(fields(read(answers[0]).the("form", data_comparison=True))) == {
         "csrfmiddlewaretoken",
         "judgment",
