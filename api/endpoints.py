@@ -200,7 +200,7 @@ def export_file(request, slug: Slug, name: str):
     dataset = get_object_or_404(Dataset, slug=slug)
     if name not in writable():
         raise Http404
-    return as_file(Export(dataset, name, filters_of(request, dataset)).lines(), slug, name)
+    return as_file(Export(dataset, name, filters_of(request, dataset)).pieces(), slug, name)
 
 
 @api.api_operation(
@@ -213,9 +213,9 @@ def export_head(request, slug: Slug, name: str):
     return response
 
 
-def as_file(lines, slug, name):
+def as_file(pieces, slug, name):
     """Each answer has an ETag of its own: loaders keep what they have seen under it, and the next may be another."""
-    response = StreamingHttpResponse(lines, content_type=CONTENT_TYPES[file_of(name)])
+    response = StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[file_of(name)])
     response["Content-Disposition"] = f'attachment; filename="{slug}-{name}.{file_of(name)}"'
     response["ETag"] = f'"{uuid.uuid4().hex}"'
     response["Accept-Ranges"] = "none"

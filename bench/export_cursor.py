@@ -61,7 +61,7 @@ def write(found, file):
         row = {"prompt": [{"role": "user", "content": prompt}]}
         row |= {"chosen": [{"role": "assistant", "content": chosen}]}
         row |= {"rejected": [{"role": "assistant", "content": rejected}]}
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 def sha256(path):

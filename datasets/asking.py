@@ -4,12 +4,12 @@ import hashlib
 from collections import defaultdict
 from itertools import combinations, islice
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
-from datasets.inserting import among, insert
-from datasets.models import Comparison, Dataset, Gold, Judgment, Prompt, Response, draw_priority
+from datasets.inserting import among, insert, insert_found, is_among
+from datasets.models import Comparison, Dataset, Gold, Import, Judgment, Prompt, Response, draw_priority
 
 MANY = 6  # above so many answers to a prompt its pairs are always a sample
 
@@ -81,6 +81,10 @@ def ask(dataset, prompts, anew=False):
 
     anew: under changed settings. What the policy no longer wants goes, unless somebody has touched it.
     """
+    if not anew and asks_every_pair(dataset):
+        prompts = ask_every_pair(dataset, prompts)
+        if not prompts:
+            return
     of_prompts = among(Comparison, "prompt", prompts)
     there = Comparison.objects.filter(of_prompts, task=Comparison.Task.JUDGE).order_by("pk")
     if anew:
@@ -110,6 +114,44 @@ def ask(dataset, prompts, anew=False):
     make(dataset, [(prompt, Comparison.key_of(group), wanted[prompt, group]) for prompt, group in new])
     if dataset.ask_repairs:
         bar_writers(prompts)
+
+
+def asks_every_pair(dataset):
+    """Whether the policy is to ask all pairs of a prompt's answers, where these are few."""
+    in_pairs = dataset.fewest_shown == dataset.most_shown == 2 and dataset.pairs == Dataset.Pairs.ALL
+    return in_pairs and not dataset.pairs_limit and not dataset.ask_repairs
+
+
+EVERY_PAIR = """
+    SELECT one.prompt_id, one.id || '-' || other.id, prompt.words + one.words + other.words, {drawn}, %s, %s, %s
+    FROM datasets_response one
+    JOIN datasets_response other
+      ON other.prompt_id = one.prompt_id AND other.id > one.id AND other.text_hash <> one.text_hash
+    JOIN datasets_prompt prompt ON prompt.id = one.prompt_id
+    WHERE {ones} AND {others} AND {prompts}
+      AND (one.candidate OR (one.demonstration AND %s)) AND (other.candidate OR (other.demonstration AND %s))
+      AND (one.imported_id IS NULL OR one.imported_id IN ({visible}))
+      AND (other.imported_id IS NULL OR other.imported_id IN ({visible}))
+    ORDER BY one.prompt_id, one.id, other.id"""
+# As draw_priority: 62 bits.
+DRAWN = {"postgresql": "CAST(random() * 4611686018427387904 AS bigint)", "sqlite": "random() & 4611686018427387903"}
+
+
+def ask_every_pair(dataset, prompts):
+    """What `ask` does where `asks_every_pair`, done by the database; the prompts with so many answers that their pairs
+    are a sample are left to do. Most imports are of this kind, and no row of theirs has to come here for it."""
+    answers = Response.objects.filter(among(Response, "prompt", prompts)).order_by().values("prompt")
+    rest = set(answers.annotate(n=Count("pk")).filter(n__gt=MANY).values_list("prompt", flat=True))
+    few = [pk for pk in prompts if pk not in rest]
+    columns = {"ones": "one.prompt_id", "others": "other.prompt_id", "prompts": "prompt.id"}
+    of_few = {name: is_among(column, few) for name, column in columns.items()}
+    states = ", ".join(["%s"] * len(Import.VISIBLE))
+    visible = f"SELECT id FROM datasets_import WHERE state IN ({states})"
+    query = EVERY_PAIR.format(drawn=DRAWN[connection.vendor], visible=visible, **{name: sql for name, (sql, _) in of_few.items()})
+    names = ("prompt", "key", "words", "priority", "dataset", "wanted", "open_slots")
+    same, role = [dataset.pk, dataset.overlap, dataset.overlap], dataset.ask_demonstrations
+    insert_found(Comparison, names, query, [*same, *(ids for _, (ids,) in of_few.values()), role, role, *Import.VISIBLE, *Import.VISIBLE])
+    return list(rest)
 
 
 def make(dataset, asked):

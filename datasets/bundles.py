@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from datasets import cards
 from datasets.choosing import Chooser, Filters
+from datasets.encoding import json_line
 from datasets.exports import STATES, Writer, counted, passed_over, prompts_asked, reckoned
 from datasets.formats import rows, writable
 from datasets.formats.writing import turns
@@ -108,7 +109,7 @@ class File:
         self.file = open(path, "wb")  # noqa: SIM115 - closed when all is written
 
     def add(self, row, fitness):
-        line = (json.dumps(row, ensure_ascii=False) + "\n").encode()
+        line = json_line(row)
         if fitness > self.fitness:
             self.lead, self.fitness = (self.file.tell(), len(line)), fitness
         self.file.write(line)
@@ -157,10 +158,10 @@ class Making:
 
     def write_prompt(self, asked):
         used = {pk for pair in asked.pairs for pk in (pair.chosen, pair.rejected)}
-        used |= {pk for pk, response in asked.responses.items() if response.demonstration}
+        used.update(asked.demonstrations)
         if used:
             self.prompts.times[sum(len(words) for _, words in turns(asked.row))] += 1
-            self.answers.times.update(len(asked.responses[pk].text) for pk in used)
+            self.answers.times.update(len(asked.texts[pk]) for pk in used)
             self.counts.update(prompts=1, responses=len(used), pairs=len(asked.pairs))
         for name, writer in self.writers.items():
             for row in writer.written(asked):
@@ -246,14 +247,13 @@ def refusal(name, reason, row):
 
 def pairs_rows(asked):
     """The lines of pairs.csv of one prompt; texts by their SHA-256."""
-    texts = {pk: sha256(response.text) for pk, response in asked.responses.items()}
+    texts = {pk: sha256(text) for pk, text in asked.texts.items()}
     prompt, begins = asked.prompt.fingerprint, asked.prompt.instruction[:BEGINS]
     for pair in asked.pairs:
         said = (pair.strength, *pair.votes)
         yield "pair", asked.part, prompt, texts[pair.chosen], texts[pair.rejected], *said, begins
-    for pk, response in asked.responses.items():
-        if response.demonstration:
-            yield "demonstration", asked.part, prompt, texts[pk], "", "", "", "", begins
+    for pk in asked.demonstrations:
+        yield "demonstration", asked.part, prompt, texts[pk], "", "", "", "", begins
 
 
 def pieces(path, start=0, end=None):

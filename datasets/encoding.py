@@ -2,17 +2,23 @@
 
 import csv
 import io
-import json
 from itertools import chain
+
+import msgspec
 
 ROWS_A_GROUP = 2000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-encode = json.JSONEncoder(ensure_ascii=False).encode
+PIECE = 1 << 16  # bytes
+encode = msgspec.json.Encoder().encode  # in a tenth of the time that json takes
+
+
+def json_line(row):
+    """A row as a line of JSON Lines: UTF-8, no blanks between."""
+    return encode(row) + b"\n"
 
 
 def jsonl(rows, columns):
-    for row in rows:
-        yield (encode(row) + "\n").encode()
+    return map(json_line, rows)
 
 
 def as_csv(rows, columns):
@@ -76,6 +82,19 @@ def parquet(rows, columns):
         flush()
     writer.close()
     yield sink.taken()
+
+
+def gathered(pieces):
+    """The same bytes in larger pieces, as a network or a disk takes them."""
+    held, size = [], 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= PIECE:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
 
 
 FILES = {"jsonl": jsonl, "csv": as_csv, "parquet": parquet}

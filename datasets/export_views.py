@@ -1,6 +1,5 @@
 """Files out: choose what goes in, look at the account, download."""
 
-import itertools
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -69,10 +68,11 @@ def filled_in(query):
 def looked_at(dataset, name, filters, most):
     """The account and the first rows of an export. of: how many prompts there are, where not all were counted."""
     export = Export(dataset, name, filters, most=most)
-    lines = export.lines()
-    preview = list(itertools.islice(lines, PREVIEWED)) if file_of(name) == "jsonl" else []
-    for _line in lines:
-        pass
+    first = b""
+    for piece in export.pieces():
+        if first.count(b"\n") < PREVIEWED:
+            first += piece
+    preview = first.splitlines()[:PREVIEWED] if file_of(name) == "jsonl" else []
     account = export.account()
     prompts = Prompt.objects.visible().filter(dataset=dataset).count()
     counted_all = most is None or prompts <= most or file_of(name) != "jsonl"
@@ -106,8 +106,8 @@ def export_file(request, dataset, name):
     if name == BUNDLE:  # not kept: whoever only asks for a page leaves nothing behind
         with archive_of(dataset, bundle.settings(form.filters()), request.user.username) as (path, *_rest):
             return FileResponse(open(path, "rb"), as_attachment=True, filename=f"{dataset.slug}.zip")
-    lines = Export(dataset, name, form.filters()).lines()
-    response = StreamingHttpResponse(lines, content_type=CONTENT_TYPES[file_of(name)])
+    pieces = Export(dataset, name, form.filters()).pieces()
+    response = StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[file_of(name)])
     response["Content-Disposition"] = f'attachment; filename="{dataset.slug}-{name}.{file_of(name)}"'
     return response
 

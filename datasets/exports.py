@@ -13,11 +13,21 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
-from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, TextField
+from django.db.models import (
+    BooleanField,
+    CharField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    FilteredRelation,
+    OuterRef,
+    Q,
+    TextField,
+)
 from django.db.models.functions import Cast, Coalesce
 
 from datasets.choosing import SOFT, VOTES, Balance, Chooser, Filters, Vote, marks_of
-from datasets.encoding import FILES
+from datasets.encoding import FILES, gathered
 from datasets.formats import file_of, rows, writable
 from datasets.formats.rows import LeftOut
 from datasets.inserting import among
@@ -25,9 +35,11 @@ from datasets.models import Comparison, Judgment, Prompt, Response
 from datasets.pausing import by_paused
 from datasets.tables import judged
 
-PROMPTS_AT_ONCE = 500
+FIRST_PROMPTS, PROMPTS_AT_ONCE, CHARACTERS_AT_ONCE = 200, 2000, 4 << 20  # fewer prompts where answers are long
 OF_PROMPTS = ("pk", "fingerprint", "system", "turns_json", "instruction", "input", "tags_json", "group")
-OF_RESPONSES = ("prompt", "pk", "text", "source", "demonstration")
+# Whether it is one, as the database says it: 1 and 0, or true and false. To convert each would take its time.
+AS_IT_IS = ExpressionWrapper(F("demonstration"), CharField())
+OF_RESPONSES = ("prompt", "pk", "text", AS_IT_IS)
 HELD_BACK = 1000
 PLAIN, FULL = 1, 2
 # What Arrow's JSON reader takes for a timestamp when a whole column looks so: FORMATS.md section 2, rule 4.
@@ -35,18 +47,19 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d(:?\d\d(:?\d\d)?)?(Z|[+-]\d\d(:?\d\d
 
 
 class Asked(NamedTuple):
-    """One prompt with its responses {id: response} and the pairs that go in; part: which part of the data it is in.
-    prompt, response: rows with OF_PROMPTS, OF_RESPONSES."""
+    """One prompt (a row with OF_PROMPTS) with the texts of its responses {id: text}, which of these are
+    demonstrations, and the pairs that go in; part: which part of the data it is in."""
 
     prompt: tuple
-    responses: dict
+    texts: dict
+    demonstrations: list
     pairs: list
     part: str = ""
 
     @property
     def row(self):
-        turns = tuple(map(tuple, listed(self.prompt.turns_json)))
-        return rows.Prompt(self.prompt.instruction, self.prompt.input, self.prompt.system, turns)
+        _, _, system, turns_json, instruction, given, *_ = self.prompt
+        return rows.Prompt(instruction, given, system, tuple(map(tuple, listed(turns_json))))
 
 
 @dataclass
@@ -74,8 +87,10 @@ class Writer:
                 if self.refused:
                     self.refused(reason.reason, row)
                 continue
-            self.left_out["merged"] += max(0, times - 1)
-            self.warnings["looks_like_a_date"] += may_look_like_a_date(row) and is_date_like(written)
+            if times > 1:
+                self.left_out["merged"] += times - 1
+            if may_look_like_a_date(row) and is_date_like(written):
+                self.warnings["looks_like_a_date"] += 1
             if self.mode == SOFT and votes:
                 written |= {"votes_chosen": votes[0], "votes_total": votes[1]}
             yield written
@@ -90,7 +105,7 @@ class Writer:
 
 @dataclass
 class Export:
-    """One run: iterate `lines()`, then read the account."""
+    """One run: iterate `pieces()`, then read the account."""
 
     dataset: object
     format: str
@@ -105,13 +120,13 @@ class Export:
         self.digest = hashlib.sha256()
         self.writer = Writer(self.format, self.filters.mode)
 
-    def lines(self):
-        """The file's bytes, a line (of Parquet: some thousand rows) at a time. Memory holds a few prompts at a time."""
+    def pieces(self):
+        """The file's bytes, some rows at a time. Memory holds a few hundred prompts at a time."""
         self.skips, self.flags = passed_over(self.dataset)
         written, columns = self.counted(self.written()), getattr(self.writer.module, "COLUMNS", ())
-        for line in FILES[file_of(self.format)](written, columns):
-            self.digest.update(line)
-            yield line
+        for piece in gathered(FILES[file_of(self.format)](written, columns)):
+            self.digest.update(piece)
+            yield piece
 
     def counted(self, written):
         for row in written:
@@ -205,44 +220,50 @@ def marks(found):
 
 
 def texts_of(asked):
-    return [(asked.responses[pair.chosen].text, asked.responses[pair.rejected].text) for pair in asked.pairs]
+    return [(asked.texts[pair.chosen], asked.texts[pair.rejected]) for pair in asked.pairs]
 
 
 def chosen(dataset, chooser, part_of, most):
     """Asked of every prompt (of the first so many), before the balance."""
-    last, left = 0, most
+    last, left, many = 0, most, FIRST_PROMPTS
     lists = {f"{name}_json": Cast(name, TextField()) for name in ("turns", "tags")}  # most are empty
     prompts = Prompt.objects.visible_in(dataset).filter(dataset=dataset).annotate(**lists).order_by("pk")
     prompts = prompts.values_list(*OF_PROMPTS, named=True)
-    all_responses = Response.objects.visible().order_by("pk").values_list(*OF_RESPONSES, named=True)
-    while some := list(prompts.filter(pk__gt=last)[: PROMPTS_AT_ONCE if left is None else min(PROMPTS_AT_ONCE, left)]):
+    all_responses = Response.objects.visible().order_by("pk").values_list(*OF_RESPONSES)
+    votes_of = votes_by(chooser.filters)
+    while some := list(prompts.filter(pk__gt=last)[: many if left is None else min(many, left)]):
         last, left = some[-1].pk, None if left is None else left - len(some)
-        found, responses = defaultdict(list), defaultdict(dict)
         ids = [prompt.pk for prompt in some]
-        for response in all_responses.filter(among(Response, "prompt", ids)):
-            responses[response.prompt][response.pk] = response
-        for prompt, vote in votes_of(ids, chooser.filters):
-            found[prompt].append(vote)
+        texts, demonstrations, votes, size = defaultdict(dict), defaultdict(list), votes_of(ids), 1
+        for prompt, pk, text, is_demonstration in all_responses.filter(among(Response, "prompt", ids)):
+            texts[prompt][pk] = text
+            size += len(text)
+            if is_demonstration:
+                demonstrations[prompt].append(pk)
         for prompt in some:
-            pairs = chooser.pairs(listed(prompt.tags_json), found[prompt.pk])
-            yield Asked(prompt, responses[prompt.pk], pairs, part_of(prompt))
+            pk, tags = prompt.pk, listed(prompt.tags_json) if chooser.filters.tags else ()
+            pairs = chooser.pairs(tags, votes[pk]) if pk in votes else []
+            yield Asked(prompt, texts.get(pk, {}), demonstrations.get(pk, []), pairs, part_of(prompt))
+        many = max(1, min(PROMPTS_AT_ONCE, len(some) * CHARACTERS_AT_ONCE // size))
 
 
 def listed(text):
     return json.loads(text) if text != "[]" else []
 
 
-def votes_of(prompts, filters):
-    """(prompt id, Vote) of the prompts with these ids, by comparison and judgment."""
+def votes_by(filters):
+    """A function that gives the votes which filters look at: of prompts with these ids {prompt id: [Vote]} of those
+    that have any, by comparison and judgment.
+
+    It asks for the comparisons first: were they joined, PostgreSQL would read all judgments for a thousand of them.
+    """
     criterion, asked_for = filters.criterion, known_of(filters)
     stated = FilteredRelation("choices", condition=Q(choices__criterion=criterion))
     votes = Judgment.objects.votes()
     if filters.decisions != VOTES:
         votes = votes | Judgment.objects.decisions()
-    votes = votes.filter(among(Comparison, "prompt", prompts)).annotate(stated=stated)
-    fields = votes.order_by("comparison", "pk", "stated__pk").values_list(
-        "comparison__prompt",
-        "purpose",
+    votes = votes.annotate(stated=stated).order_by("comparison", "pk", "stated__pk")
+    votes = votes.values_list(
         "pk",
         "said" if criterion else "verdict",
         "stated__chosen",
@@ -252,17 +273,27 @@ def votes_of(prompts, filters):
         "comparison",
         *asked_for.values(),
     )
-    for prompt, purpose, pk, verdict, chosen, rejected, strength, gap, comparison, *rest in fields:
-        verdict = verdict_by(criterion, verdict) if criterion else verdict
-        decides = purpose == Judgment.Purpose.DECISION
-        known = dict(zip(asked_for, rest, strict=True)) if rest else {}
-        yield prompt, Vote(pk, verdict, chosen, rejected, strength, gap, comparison, decides, **known)
+
+    def votes_of(prompts):
+        comparisons = Comparison.objects.filter(among(Comparison, "prompt", prompts)).order_by()
+        prompt_of = dict(comparisons.values_list("pk", "prompt"))
+        found = defaultdict(list)
+        for values in votes.filter(among(Judgment, "comparison", prompt_of)):
+            vote = Vote(*values[:7], **dict(zip(asked_for, values[7:], strict=True))) if asked_for else Vote(*values)
+            if criterion:
+                vote = vote._replace(verdict=verdict_by(criterion, vote.verdict))
+            found[prompt_of[vote.comparison]].append(vote)
+        return found
+
+    return votes_of
 
 
 def known_of(filters):
     """{what of a Vote the filters look at: where it stands}"""
     flagged = Exists(Judgment.objects.filter(comparison=OuterRef("comparison")).exclude(flag=""))
+    decides = ExpressionWrapper(Q(purpose=Judgment.Purpose.DECISION), BooleanField())
     known = {
+        "decides": (filters.decisions != VOTES, decides),
         "annotator": (filters.annotators, Coalesce("annotator__username", "imported_by")),
         "at": (filters.since or filters.until, F("decided_at")),
         "flagged": (filters.flags, flagged),
@@ -278,9 +309,11 @@ def verdict_by(criterion, said):
 
 def preferences(asked, left_out):
     """(rows.Preference, how many choices it stands for, its votes)"""
-    for pair in asked.pairs:
-        winner, loser = asked.responses[pair.chosen].text, asked.responses[pair.rejected].text
-        yield rows.Preference(asked.row, winner, loser, pair.strength), pair.times, pair.votes
+    row, texts = asked.row if asked.pairs else None, asked.texts
+    return [
+        (rows.Preference(row, texts[chosen], texts[rejected], strength), times, votes)
+        for chosen, rejected, times, strength, votes in asked.pairs
+    ]
 
 
 def demonstrations(asked, left_out):
@@ -288,9 +321,10 @@ def demonstrations(asked, left_out):
     times = Counter()
     for pair in asked.pairs:
         times[pair.chosen] += pair.times
-    for pk, response in asked.responses.items():
-        if response.demonstration or times[pk]:
-            yield rows.Demonstration(asked.row, response.text), times[pk] + response.demonstration, None
+    times.update(asked.demonstrations)
+    for pk, text in asked.texts.items():
+        if times[pk]:
+            yield rows.Demonstration(asked.row, text), times[pk], None
 
 
 def labels(asked, left_out):
@@ -298,8 +332,8 @@ def labels(asked, left_out):
     rejected; left out where as often."""
     said = defaultdict(Counter)
     for pair in asked.pairs:
-        said[asked.responses[pair.chosen].text][True] += pair.times
-        said[asked.responses[pair.rejected].text][False] += pair.times
+        said[asked.texts[pair.chosen]][True] += pair.times
+        said[asked.texts[pair.rejected]][False] += pair.times
     for text, times in said.items():
         if times[True] == times[False]:
             left_out["split"] += times.total()
@@ -333,9 +367,11 @@ def first_fit(written, is_fit):
 def may_look_like_a_date(row):
     """Whether any text of a row (Preference, Demonstration or Label) may begin as a date does, so that what is written
     of it has to be looked at."""
-    prompt, *said = row
-    texts = [prompt.instruction, prompt.input, prompt.system, *(text for _, text in prompt.turns), *said[:2]]
-    return any(isinstance(text, str) and text[4:5] == "-" for text in texts)
+    instruction, given, system, turns = row.prompt
+    texts = [instruction, given, system, *row.answers]
+    if turns:
+        texts += [text for _, text in turns]
+    return "-" in [text[4:5] for text in texts]
 
 
 def is_date_like(value):

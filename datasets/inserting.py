@@ -1,4 +1,5 @@
-"""Many rows at once: asked for by one parameter, inserted on PostgreSQL by COPY, on SQLite by one statement."""
+"""Many rows at once: asked for by one parameter, inserted on PostgreSQL by COPY, on SQLite by one statement; or made
+by the database of what it has."""
 
 import json
 
@@ -9,10 +10,14 @@ from django.db.models.expressions import RawSQL
 
 def among(model, name, values):
     """The condition that a field has one of these values: as `name__in`, but it costs nothing to have many of them."""
-    column = f"{model._meta.db_table}.{model._meta.get_field(name).column}"
+    return RawSQL(*is_among(f"{model._meta.db_table}.{model._meta.get_field(name).column}", values), BooleanField())
+
+
+def is_among(column, values):
+    """The same in SQL: (condition, parameters)."""
     if connection.vendor == "postgresql":
-        return RawSQL(f"{column} = ANY(%s)", [list(values)], BooleanField())
-    return RawSQL(f"{column} IN (SELECT value FROM json_each(%s))", [json.dumps(list(values))], BooleanField())
+        return f"{column} = ANY(%s)", [list(values)]
+    return f"{column} IN (SELECT value FROM json_each(%s))", [json.dumps(list(values))]
 
 
 def fresh_ids(model, n):
@@ -35,13 +40,11 @@ def insert(model, names, rows):
     id of their own."""
     if not rows:
         return
-    fields = {field.name: field for field in model._meta.concrete_fields}
-    rest = [field for name, field in fields.items() if name not in names and not field.primary_key]
+    columns, rest = columns_of(model, names)
     same = tuple(adapted(field, field.get_default()) for field in rest)
-    columns = [fields[name] for name in names]
     special = [(place, field) for place, field in enumerate(columns) if isinstance(field, JSONField | DateTimeField)]
     rows = (fitted(row, special) + same for row in rows)
-    quoted = ", ".join(connection.ops.quote_name(field.column) for field in [*columns, *rest])
+    quoted = quoted_names([*columns, *rest])
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             command = f"COPY {model._meta.db_table} ({quoted}) FROM STDIN"
@@ -51,6 +54,28 @@ def insert(model, names, rows):
         else:
             places = ", ".join(["%s"] * (len(columns) + len(rest)))
             cursor.executemany(f"INSERT INTO {model._meta.db_table} ({quoted}) VALUES ({places})", rows)
+
+
+def insert_found(model, names, query, parameters):
+    """Insert what a query finds, with the same default of any other field; a row that is there stays."""
+    columns, rest = columns_of(model, names)
+    same = [adapted(field, field.get_default()) for field in rest]
+    into = f"INSERT INTO {model._meta.db_table} ({quoted_names([*columns, *rest])})"
+    found = f"SELECT {', '.join(['found.*', *['%s'] * len(rest)])} FROM ({query}) found WHERE true"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{into} {found} ON CONFLICT DO NOTHING", [*same, *parameters])
+
+
+def columns_of(model, names):
+    """(fields of these names, all other fields but the id)"""
+    fields = {field.name: field for field in model._meta.concrete_fields}
+    return [fields[name] for name in names], [
+        field for name, field in fields.items() if name not in names and not field.primary_key
+    ]
+
+
+def quoted_names(fields):
+    return ", ".join(connection.ops.quote_name(field.column) for field in fields)
 
 
 def fitted(row, special):

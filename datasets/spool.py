@@ -7,17 +7,18 @@ import json
 import sqlite3
 import uuid
 
+import msgspec
 from django.conf import settings
 
 from datasets.doubts import doubts
 from datasets.files import Item, decoder
-from datasets.formats.rows import Prompt, Refused, Response, Row, Vote
+from datasets.formats.rows import Refused, Row
 from datasets.identity import fingerprint
 
 EXAMPLES = 3
 SHOWN = 600  # characters of a text that another is too like
 LONG_BATCH = 4 << 20  # characters
-encode = json.JSONEncoder(ensure_ascii=False).encode
+packed, unpacked = msgspec.json.Encoder().encode, msgspec.json.Decoder(Row).decode  # fields may be fewer: have defaults
 SCHEMA = """
 CREATE TABLE rows (
     n INTEGER PRIMARY KEY, file TEXT, line INTEGER, kind TEXT, responses INTEGER, fingerprint TEXT, row TEXT
@@ -81,7 +82,7 @@ class Spool:
         (last,) = self.db.execute("SELECT coalesce(max(n), 0) FROM rows").fetchone()
         kept, found = [], []
         for n, (line, row) in enumerate(rows, last + 1):
-            kept.append((n, file, line, row.kind, len(row.responses), fingerprint(row.prompt), encode(row)))
+            kept.append((n, file, line, row.kind, len(row.responses), fingerprint(row.prompt), packed(row)))
             found += [(doubt, n, place) for doubt, places in doubts(row).items() for place in places]
         self.db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
         self.db.executemany("INSERT INTO doubts VALUES (?, ?, ?)", found)
@@ -243,19 +244,3 @@ def shown(raw):
         except (ValueError, RecursionError):
             return raw
     return raw
-
-
-def unpacked(text):
-    (instruction, given, system, turns), responses, kind, votes, *rest = json.loads(text)  # less before 2026-11-24
-    return Row(
-        Prompt(instruction, given, system, tuple(map(tuple, turns))),
-        tuple([Response(*response) for response in responses]),
-        kind,
-        tuple([unpacked_vote(*vote) for vote in votes]),
-        tuple(rest[0]) if rest else (),
-        rest[1] if len(rest) > 1 else None,
-    )
-
-
-def unpacked_vote(pair, verdict, annotator, ordinal, strength=1, gap=None, also=()):  # the last three since 2026-11-22
-    return Vote(tuple(pair), verdict, annotator, ordinal, strength, gap, tuple(map(tuple, also)))

@@ -1,5 +1,8 @@
 """Which groups of answers are asked, and how long they are to read."""
 
+import io
+import json
+import random
 from collections import Counter
 from types import SimpleNamespace
 
@@ -7,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datasets import asking, imports
 from datasets.asking import groups_of
+from datasets.models import Comparison, Dataset, Import, Prompt, Response
 from datasets.words import words, words_of_prompt
 
 
@@ -119,3 +124,42 @@ def test_words_are_counted_as_long_as_they_take_to_read(text, count):
 def test_a_prompt_is_as_long_as_its_four_parts():
     prompt = SimpleNamespace(system="a b", instruction="c", input="d e f", turns=[["user", "g"], ["assistant", "h i"]])
     assert words_of_prompt(prompt) == 9
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("demonstrations", [False, True])
+def test_the_database_asks_the_pairs_that_the_policy_says(demonstrations, monkeypatch):
+    rng = random.Random(demonstrations)
+    rows = [
+        {"prompt": f"Say {n}.", "responses": [f"text {rng.randrange(6)}" for _ in range(rng.randrange(2, 10))]}
+        for n in range(60)
+    ]
+    rows += [{"instruction": f"Say {n}.", "output": f"text {rng.randrange(9)}"} for n in range(40)]
+    files = [("a", io.BytesIO(json.dumps(some).encode())) for some in (rows[:60], rows[60:])]
+    imports.store(imports.check(files, "demo"))
+    dataset = Dataset.objects.get()
+    dataset.ask_demonstrations = demonstrations
+    dataset.overlap = 3
+    unseen = Import.objects.create(slug="demo", dataset=dataset, state=Import.State.UNDONE)
+    Response.objects.filter(pk__in=rng.sample(list(Response.objects.values_list("pk", flat=True)), 20)).update(
+        imported=unseen
+    )
+    prompts = list(Prompt.objects.values_list("pk", flat=True))
+    fields = ("prompt", "key", "words", "dataset", "wanted", "open_slots", "held", "task", "review")
+    some = list(Comparison.objects.order_by("?").values_list("pk", flat=True)[:30])
+
+    def asked():
+        Comparison.objects.exclude(pk__in=some).delete()
+        asking.ask(dataset, prompts)
+        return sorted(Comparison.objects.exclude(pk__in=some).values_list(*fields))
+
+    of_the_database = asked()
+    new = Comparison.objects.exclude(pk__in=some).order_by("prompt", "pk").values_list("prompt", "key")
+    groups = [(prompt, Comparison.ids_in(key)) for prompt, key in new]
+    assert groups == sorted(groups)
+    priorities = set(Comparison.objects.values_list("priority", flat=True))
+    assert len(priorities) == Comparison.objects.count()
+    assert all(0 <= priority < 1 << 62 for priority in priorities)
+    monkeypatch.setattr(asking, "asks_every_pair", lambda dataset: False)
+    assert len(of_the_database) > 100
+    assert of_the_database == asked()

@@ -57,7 +57,7 @@ def test_a_bundle_holds_each_dialect_in_parts_and_all_adds_up(make_dataset, alic
         parts = {about["part"] for about in manifest["files"].values() if about.get("dialect") == dialect}
         assert parts == {"train", "validation", "test"}
         export = Export(dataset, dialect)
-        whole = sorted(line for line in export.lines())
+        whole = sorted(b"".join(export.pieces()).splitlines(keepends=True))
         names = [cards.member(dialect, part, is_split=True) for part in parts]
         assert sorted(line for name in names for line in archive.read(name).splitlines(keepends=True)) == whole
         account = export.account()
@@ -98,8 +98,8 @@ def test_without_parts_each_dialect_is_one_file(make_dataset, alice):
     dataset = judged(make_dataset, [alice], 5)
     kept = make_bundle(dataset, Settings(dialects=("dpo", "alpaca"), shares=(100, 0, 0)))
     archive = opened(kept)
-    assert archive.read("dpo.jsonl") == b"".join(Export(dataset, "dpo").lines())
-    assert archive.read("alpaca.jsonl") == b"".join(Export(dataset, "alpaca").lines())
+    assert archive.read("dpo.jsonl") == b"".join(Export(dataset, "dpo").pieces())
+    assert archive.read("alpaca.jsonl") == b"".join(Export(dataset, "alpaca").pieces())
     assert "trl-kto.yaml" not in archive.namelist()
 
 
@@ -217,7 +217,7 @@ def test_the_first_row_fills_every_column_and_is_no_date(make_dataset):
     found = [json.loads(line) for line in lines(archive, "dpo-alpaca.jsonl")]
     assert (found[0]["instruction"], found[0]["history"]) == ("Why?", turns)
     assert [row["instruction"] for row in found[1:]] == [f"When {n}?" for n in range(1, 9)]
-    assert archive.read("dpo-alpaca.jsonl") == b"".join(Export(dataset, "dpo-alpaca").lines())
+    assert archive.read("dpo-alpaca.jsonl") == b"".join(Export(dataset, "dpo-alpaca").pieces())
 
 
 def test_balanced_in_each_part(make_dataset, alice):

@@ -177,7 +177,7 @@ FILTERS = st.fixed_dictionaries(
 def test_a_single_vote_comes_to_what_it_would_come_to_among_others(said, states_a_choice, filters):
     one = vote(A, B, **said) if states_a_choice else vote(None, None, **{**said, "strength": None})
     quick, whole = Chooser(Filters(**filters)), Chooser(Filters(**filters))
-    assert quick.of_one([], one) == whole.of_several([], [one])
+    assert quick.of_one([], [one]) == whole.of_several([], [one])
     assert +quick.left_out == +whole.left_out
 
 

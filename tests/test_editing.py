@@ -108,7 +108,8 @@ def test_what_was_judged_or_is_in_hand_cannot_be_changed(make_dataset, alice, ju
 def test_a_demonstration_by_hand_is_exported_and_asks_nothing(pairs):
     save_prompt(pairs, PARTS, [Answer("9.9", demonstration=True), Answer("9.11", demonstration=True)])
     assert not Comparison.objects.filter(prompt__instruction=PARTS.instruction).exists()
-    assert [json.loads(line)["output"] for line in Export(pairs, "alpaca").lines()] == ["9.9", "9.11"]
+    written = b"".join(Export(pairs, "alpaca").pieces()).splitlines()
+    assert [json.loads(line)["output"] for line in written] == ["9.9", "9.11"]
 
 
 def test_what_is_typed_is_rendered_safely(owner):

@@ -376,7 +376,7 @@ def test_a_scale_and_stars_tell_how_strong_a_choice_is(export, make_dataset, ali
     judgment = next_judgment(alice, Dataset.objects.get(slug="starred"))
     assert record(judgment, 0, "rate", {"stars": [5, 2]})
     account = Export(judgment.dataset, "dpo", Filters(min_strength=3))
-    assert len(list(account.lines())) == 1
+    assert b"".join(account.pieces()).count(b"\n") == 1
 
 
 def test_single_answers_with_stars_state_no_choice(export, make_dataset, alice):
@@ -481,7 +481,7 @@ def test_stdout_holds_the_file_and_nothing_else(capfdbinary, tmp_path):
 
     call_command("export_dataset", "demo", "--format", "dpo-text", "--output", "-")
     out = capfdbinary.readouterr().out
-    assert out == b"".join(Export(Judgment.objects.first().dataset, "dpo-text").lines())
+    assert out == b"".join(Export(Judgment.objects.first().dataset, "dpo-text").pieces())
 
 
 @pytest.mark.usefixtures("votes")
@@ -586,7 +586,7 @@ def test_a_look_at_the_first_prompts_holds_no_others(make_dataset):
     rows = [{"instruction": f"{n}", "history": [["Hi", "Hello!"]] if n else [], **pair} for n in range(3)]
     dataset = make_dataset(rows)
     for most, prompts in [(1, ["0"]), (2, ["1", "0"]), (None, ["1", "0", "2"])]:
-        lines = b"".join(Export(dataset, "dpo-alpaca", most=most).lines())
+        lines = b"".join(Export(dataset, "dpo-alpaca", most=most).pieces())
         assert [row["instruction"] for row in lines_of("dpo-alpaca", lines)] == prompts
 
 
@@ -670,7 +670,7 @@ def test_what_was_chosen_is_what_people_chose_whatever_the_sides_were(make_datas
     stated = Counter(said for said in chosen.values() if said)
     for name in DIALECTS:
         export = Export(dataset, name, Filters(EVERY))
-        lines = lines_of(name, b"".join(export.lines()))
+        lines = lines_of(name, b"".join(export.pieces()))
         reconcile(export.account())
         if name in SFT:
             assert Counter(asked_and_answered(line) for line in lines) == Counter({said[:2] for said in stated})

@@ -226,7 +226,7 @@ def test_a_file_holds_what_most_people_chose_and_accounts_for_the_rest(
     pairs = world.pairs(filters)
     for name in DIALECTS:
         export = Export(world.dataset, name, filters)
-        lines = lines_of(name, b"".join(export.lines()))
+        lines = lines_of(name, b"".join(export.pieces()))
         account = export.account()
         assert account["rows"] == len(lines)
         reconcile(account, filters.criterion, purposes)

@@ -31,7 +31,7 @@ from datasets.formats.rows import (
 )
 from datasets.models import Comparison, Dataset, Judgment
 from datasets.models import Response as Stored
-from datasets.spool import encode, unpacked
+from datasets.spool import packed, unpacked
 
 HALF = "\ud83d"  # half of a surrogate pair
 
@@ -810,7 +810,7 @@ def test_the_safer_answer_is_a_choice_by_its_criterion_and_is_exported_as_one(sa
     assert judgment.choices.get(criterion="").chosen.text == "What."
     assert judgment.choices.get(criterion="safe").chosen.text == text
     export = Export(Dataset.objects.get(), "dpo-text", Filters(criterion="safe"))
-    assert [json.loads(line)["chosen"] for line in export.lines()] == [text]
+    assert [json.loads(line)["chosen"] for line in b"".join(export.pieces()).splitlines()] == [text]
 
 
 @pytest.mark.django_db
@@ -832,6 +832,6 @@ def test_a_bad_answer_is_nothing_to_learn_from_and_asks_for_nothing():
 
 def test_a_vote_comes_back_from_the_spool_as_it_was():
     for _, name, row, said in SHAPES:
-        assert unpacked(encode(said)) == said, (name, row)
+        assert unpacked(packed(said)) == said, (name, row)
     old = '[["Hi", "", "", []], [["a", ""], ["b", ""]], "judged", [[[1, 0], "left", "ann", 2]]]'
     assert unpacked(old).votes == (Vote((1, 0), "left", "ann", 2),)

@@ -58,7 +58,7 @@ def test_a_judgment_keeps_the_number_that_it_was_made_under(make_dataset, alice,
         judgment = next_judgment(alice, Dataset.objects.get())
         record(judgment, 0, "left")
     assert list(Judgment.objects.order_by("pk").values_list("guideline", flat=True)) == [0, 1, 2]
-    table = b"".join(Export(dataset, "judgments-csv").lines()).decode().splitlines()
+    table = b"".join(Export(dataset, "judgments-csv").pieces()).decode().splitlines()
     column = table[0].replace('"', "").split(",").index("guideline")
     assert [row.split(",")[column] for row in table[1:]] == ["0", "1", "2"]
 

@@ -499,12 +499,15 @@ def interrupt(monkeypatch, put):
     return import_until
 
 
+def exported(dataset, name, filters=None):
+    """The rows of an export."""
+    return [json.loads(line) for line in b"".join(Export(dataset, name, filters or Filters()).pieces()).splitlines()]
+
+
 def seen(slug="demo"):
     """All of a dataset that anybody can see."""
     dataset = Dataset.objects.get(slug=slug)
-    exports = {
-        name: [json.loads(line) for line in Export(dataset, name, Filters(EVERY)).lines()] for name in ("dpo", "alpaca")
-    }
+    exports = {name: exported(dataset, name, Filters(EVERY)) for name in ("dpo", "alpaca")}
     shown = [
         list(m.objects.visible().order_by("pk").values_list("pk", flat=True)) for m in (Prompt, Response, Judgment)
     ]
@@ -729,7 +732,7 @@ def test_the_primers_examples_go_in_and_come_out_equal_key_for_key(put, key, nam
     examples = [text for text in primer() if f'"{key}"' in text]
     assert examples
     assert put("\n".join(examples))[0] == 0
-    written = [json.loads(line) for line in Export(Dataset.objects.get(), name).lines()]
+    written = exported(Dataset.objects.get(), name)
     originals = {text: json.loads(text) for text in examples}  # the primer shows two of them twice
     assert [json.dumps(row) for row in written] == [json.dumps(row) for row in originals.values()]
 

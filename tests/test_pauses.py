@@ -197,7 +197,7 @@ def test_lists_mark_what_the_paused_judged(said, boss, alice, bob):
 ])  # fmt: skip
 def test_an_export_can_leave_them_out_and_says_how_many(said, name, rows, left_out):
     export = Export(said, name, Filters(mode=EVERY, paused=UNPAUSED))
-    list(export.lines())
+    list(export.pieces())
     assert (export.account()["rows"], {k: n for k, n in export.account()["left_out"].items() if k == "paused"}) == (
         rows, left_out,
     )  # fmt: skip

@@ -34,7 +34,7 @@ ODD = [
 def table(name, dataset, **filters):
     """(the rows of a table with their lists read, the account)."""
     export = Export(dataset, name, Filters(**filters))
-    rows = lines_of(name, b"".join(export.lines()))
+    rows = lines_of(name, b"".join(export.pieces()))
     account = export.account()
     assert account["rows"] == len(rows)
     return [read(row) for row in rows], account
@@ -153,11 +153,11 @@ def test_nothing_said_gives_a_file_that_can_be_read(make_dataset, name):
 
 def test_an_empty_table_has_its_columns(make_dataset):
     dataset = make_dataset(wide(1))
-    header = b"".join(Export(dataset, "judgments-csv").lines()).decode()
+    header = b"".join(Export(dataset, "judgments-csv").pieces()).decode()
     assert header.replace('"', "").strip().split(",") == list(writable()["judgments-csv"].COLUMNS)
     judged = next_judgment(person("dora"), dataset)
     record(judged, 0, "left")
-    assert b"".join(Export(dataset, "judgments-csv").lines()).decode().startswith(header)
+    assert b"".join(Export(dataset, "judgments-csv").pieces()).decode().startswith(header)
 
 
 def test_parquet_keeps_numbers_that_come_after_thousands_without(monkeypatch):

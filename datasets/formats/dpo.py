@@ -7,7 +7,7 @@ TRL: docs/source/dataset_formats.md. Read too: whole transcripts on both sides (
 from datasets.formats import reading
 from datasets.formats.judged import judged_row, last_answer
 from datasets.formats.rows import Preference, Refused
-from datasets.formats.writing import messages, turns
+from datasets.formats.writing import message, messages, turns
 
 LABEL = "DPO (TRL, messages)"
 SHAPE = 7
@@ -50,6 +50,6 @@ def _shared_prompt(row, chosen, rejected):
 def write(row):
     return {
         "prompt": messages(turns(row.prompt)),
-        "chosen": messages([("assistant", row.chosen)]),
-        "rejected": messages([("assistant", row.rejected)]),
+        "chosen": [message("assistant", row.chosen)],
+        "rejected": [message("assistant", row.rejected)],
     }

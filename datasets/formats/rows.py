@@ -79,6 +79,10 @@ class Demonstration(NamedTuple):
     prompt: Prompt
     answer: str
 
+    @property
+    def answers(self):
+        return (self.answer,)
+
 
 class Preference(NamedTuple):
     """One row to write for preference training: a prompt, the better answer and the worse one.
@@ -91,6 +95,10 @@ class Preference(NamedTuple):
     rejected: str
     strength: float = 1.0
 
+    @property
+    def answers(self):
+        return self.chosen, self.rejected
+
 
 class Label(NamedTuple):
     """One row to write for KTO: a prompt, one answer, and whether it is wanted."""
@@ -98,6 +106,10 @@ class Label(NamedTuple):
     prompt: Prompt
     answer: str
     wanted: bool
+
+    @property
+    def answers(self):
+        return (self.answer,)
 
 
 class Judged(NamedTuple):
