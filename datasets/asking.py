@@ -128,7 +128,7 @@ EVERY_PAIR = """
     JOIN datasets_response other
       ON other.prompt_id = one.prompt_id AND other.id > one.id AND other.text_hash <> one.text_hash
     JOIN datasets_prompt prompt ON prompt.id = one.prompt_id
-    WHERE {ones} AND {others} AND {prompts}
+    WHERE {ones} AND {others}
       AND (one.candidate OR (one.demonstration AND %s)) AND (other.candidate OR (other.demonstration AND %s))
       AND (one.imported_id IS NULL OR one.imported_id IN ({visible}))
       AND (other.imported_id IS NULL OR other.imported_id IN ({visible}))
@@ -143,14 +143,14 @@ def ask_every_pair(dataset, prompts):
     answers = Response.objects.filter(among(Response, "prompt", prompts)).order_by().values("prompt")
     rest = set(answers.annotate(n=Count("pk")).filter(n__gt=MANY).values_list("prompt", flat=True))
     few = [pk for pk in prompts if pk not in rest]
-    columns = {"ones": "one.prompt_id", "others": "other.prompt_id", "prompts": "prompt.id"}
-    of_few = {name: is_among(column, few) for name, column in columns.items()}
+    ones, ids = is_among("one.prompt_id", few)
+    others, _ = is_among("other.prompt_id", few)
     states = ", ".join(["%s"] * len(Import.VISIBLE))
     visible = f"SELECT id FROM datasets_import WHERE state IN ({states})"
-    query = EVERY_PAIR.format(drawn=DRAWN[connection.vendor], visible=visible, **{name: sql for name, (sql, _) in of_few.items()})
+    query = EVERY_PAIR.format(drawn=DRAWN[connection.vendor], ones=ones, others=others, visible=visible)
     names = ("prompt", "key", "words", "priority", "dataset", "wanted", "open_slots")
     same, role = [dataset.pk, dataset.overlap, dataset.overlap], dataset.ask_demonstrations
-    insert_found(Comparison, names, query, [*same, *(ids for _, (ids,) in of_few.values()), role, role, *Import.VISIBLE, *Import.VISIBLE])
+    insert_found(Comparison, names, query, [*same, *ids, *ids, role, role, *Import.VISIBLE, *Import.VISIBLE])
     return list(rest)
 
 

@@ -196,18 +196,19 @@ def store_rows(run, progress=lambda done, total: None):
             give_roles(run)
             run.state = Import.State.ASKING
             run.save()
+        tell_planner(run, Prompt, Response)
     ask_for_rows(run, noted(spool) if from_the_start else looked_up(run, spool), progress)
     run.state = Import.State.DONE
     run.save()
-    tell_planner(run)
+    tell_planner(run, Comparison, Judgment, Choice)
     spool.forget_rows() if run.refused else spool.delete()
 
 
-def tell_planner(run):
+def tell_planner(run, *models):
     """PostgreSQL plans by what it last knew of the tables; after many rows, and until it looks by itself, it would read
-    them whole for each part of an export."""
+    them whole for each part of what is asked, or of an export."""
     if connection.vendor == "postgresql" and run.rows >= MANY:
-        tables = ", ".join(model._meta.db_table for model in (Prompt, Response, Comparison, Judgment, Choice))
+        tables = ", ".join(model._meta.db_table for model in models)
         with connection.cursor() as cursor:
             cursor.execute(f"ANALYZE {tables}")
 

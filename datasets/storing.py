@@ -5,12 +5,13 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from django.db import connection
 from django.utils import timezone
 
 from datasets.files import Item
 from datasets.formats.rows import CANDIDATES, DEMONSTRATION, JUDGED, PROMPT, Refused, Row
 from datasets.identity import sha256
-from datasets.inserting import among, fresh_ids, insert
+from datasets.inserting import among, as_array, fresh_ids, insert
 from datasets.models import Choice, Comparison, Gold, Import, Judgment, Prompt, Response, RoleGiven, draw_priority
 from datasets.tags import MOST
 from datasets.words import words, words_of_prompt
@@ -58,7 +59,9 @@ class Batch:
     known: list = field(default_factory=list)  # ids of the prompts that were there before this batch
     responses: dict = field(default_factory=dict)  # (prompt id, source, text hash) -> Stored
     answers: list = field(default_factory=list)  # of each row the Stored of its responses
-    new: set = field(default_factory=set)  # what this batch brought: ("prompt", id), ("response", id), ("role", id)
+    new_prompts: set = field(default_factory=set)  # ids of what this batch brought
+    new_responses: set = field(default_factory=set)
+    new_roles: set = field(default_factory=set)  # of responses that were there
 
 
 def store_batch(run, spool, rows):
@@ -67,54 +70,74 @@ def store_batch(run, spool, rows):
     store_prompts(batch)
     store_responses(batch)
     comparisons, voted = store_comparisons(batch)
-    fresh, votes, known, asks = Counter(), [], {}, []
+    votes, known, asks = [], {}, []
     for (_, file, line, mark, row, *_), answers in zip(rows, batch.answers, strict=True):
+        prompt, new = batch.prompts[mark][0], ()
         if row.kind != PROMPT and (row.kind != DEMONSTRATION or run.dataset.ask_demonstrations):
-            asks.append((batch.prompts[mark][0], row.kind == JUDGED))
-        mentioned = {("prompt", batch.prompts[mark][0])}
-        mentioned.update((kind, answer.pk) for kind in ("response", "role") for answer in answers)
-        brought = mentioned & batch.new
-        batch.new -= brought
-        try:
-            new = new_votes(row, [answer.pk for answer in answers], comparisons, voted)
-        except Refused as refused:  # somebody else's import said otherwise after this one was checked
-            spool.refuse(file, Item(line, {}, {"row": str(row)}), refused)
-            fresh["refused"] += 1
-            continue
-        votes += [(*vote, f"{file}:{line}") for vote in new]
-        if row.known is not None:
-            known |= {pk: (vote, order, row.known) for pk, order, vote in said_in(row, answers, comparisons)}
-        fresh["duplicates"] += not (brought or new)
-        fresh.update(kind for kind, _ in brought)
+            asks.append((prompt, row.kind == JUDGED))
+        brought = count_new(batch, prompt, answers)
+        if row.votes:
+            try:
+                new = new_votes(row, [answer.pk for answer in answers], comparisons, voted)
+            except Refused as refused:  # somebody else's import said otherwise after this one was checked
+                spool.refuse(file, Item(line, {}, {"row": str(row)}), refused)
+                run.refused += 1
+                continue
+            votes += [(*vote, f"{file}:{line}") for vote in new]
+            if row.known is not None:
+                known |= {pk: (vote, order, row.known) for pk, order, vote in said_in(row, answers, comparisons)}
+        run.prompts += brought[0]
+        run.responses += brought[1]
+        run.duplicates += not (any(brought) or new)
     spool.ask(asks)
-    run.prompts += fresh["prompt"]
-    run.responses += fresh["response"]
     run.choices += store_votes(run, votes)
     store_known(run, known)
-    run.duplicates += fresh["duplicates"]
-    run.refused += fresh["refused"]
+
+
+def count_new(batch, prompt, answers):
+    """How many (prompts, responses, roles) of one row, given as ids, are new and were not counted before."""
+    is_new = prompt in batch.new_prompts
+    batch.new_prompts.discard(prompt)
+    pks = {answer.pk for answer in answers}
+    responses, roles = pks & batch.new_responses, pks & batch.new_roles
+    batch.new_responses -= responses
+    batch.new_roles -= roles
+    return is_new, len(responses), len(roles)
 
 
 def store_prompts(batch):
     run = batch.run
     wanted, tags = {}, defaultdict(dict)
-    for ready in batch.rows:
-        wanted[ready.mark] = ready.row.prompt, ready.read
-        tags[ready.mark].update(dict.fromkeys(ready.row.tags))
-    known = Prompt.objects.filter(among(Prompt, "fingerprint", wanted), dataset=run.dataset)
-    batch.prompts = {mark: (pk, read) for mark, pk, read in known.values_list("fingerprint", "pk", "words")}
+    for *_, mark, row, read, _ in batch.rows:
+        wanted[mark] = row.prompt, read
+        if row.tags:
+            tags[mark].update(dict.fromkeys(row.tags))
+    batch.prompts = known_prompts(run.dataset, wanted)
     batch.known = [pk for pk, _ in batch.prompts.values()]
-    add_tags({batch.prompts[mark][0]: tags[mark] for mark in batch.prompts if tags[mark]})
+    add_tags({batch.prompts[mark][0]: tags[mark] for mark in batch.prompts if mark in tags})
     made = []
     new = [mark for mark in wanted if mark not in batch.prompts]
     for mark, pk in zip(new, fresh_ids(Prompt, len(new)), strict=True):
         prompt, read = wanted[mark]
         parts = prompt.system, prompt.turns, prompt.instruction, prompt.input
-        made.append((pk, run.dataset_id, mark, *parts, read, list(tags[mark]), run.pk))
+        made.append((pk, run.dataset_id, mark, *parts, read, list(tags.get(mark, ())), run.pk))
         batch.prompts[mark] = pk, read
-        batch.new.add(("prompt", pk))
+        batch.new_prompts.add(pk)
     parts = "system", "turns", "instruction", "input"
     insert(Prompt, ("id", "dataset", "fingerprint", *parts, "words", "tags", "imported"), made)
+
+
+def known_prompts(dataset, marks):
+    """{fingerprint: (id, words)} of the prompts that were there before. PostgreSQL is made to look up one by one: while
+    a table grows it knows nothing of it, and would read the whole dataset for every batch."""
+    if connection.vendor == "postgresql":
+        one = "SELECT id, words FROM datasets_prompt WHERE dataset_id = %s AND fingerprint = mark OFFSET 0"
+        with connection.cursor() as cursor:
+            query = f"SELECT mark, found.* FROM unnest(%s::text[]) AS mark, LATERAL ({one}) AS found"
+            cursor.execute(query, [as_array(list(marks)), dataset.pk])
+            return {mark: (pk, read) for mark, pk, read in cursor.fetchall()}
+    known = Prompt.objects.filter(among(Prompt, "fingerprint", marks), dataset=dataset)
+    return {mark: (pk, read) for mark, pk, read in known.values_list("fingerprint", "pk", "words")}
 
 
 def add_tags(tags):
@@ -148,8 +171,8 @@ def store_responses(batch):
         batch.answers.append(answers)
     insert_responses(batch.run, made.values())
     RoleGiven.objects.bulk_create(given)
-    batch.new.update(("response", pk) for pk in made)
-    batch.new.update(("role", role.response_id) for role in given)
+    batch.new_responses.update(made)
+    batch.new_roles.update(role.response_id for role in given)
 
 
 def known_responses(batch, hashes):
@@ -168,9 +191,9 @@ def known_responses(batch, hashes):
 
 def insert_responses(run, made):
     """Insert [(text, Stored, (prompt id, source, text hash))]."""
-    names = ("id", "prompt", "source", "text_hash", "text", "words", "imported", *ROLE_OF.values())
+    names = ("id", "prompt", "source", "text_hash", "text", "words", "imported", "candidate", "demonstration")
     rows = [
-        (answer.pk, *key, text, answer.words, run.pk, *(role in answer.roles for role in ROLE_OF.values()))
+        (answer.pk, *key, text, answer.words, run.pk, "candidate" in answer.roles, "demonstration" in answer.roles)
         for text, answer, key in made
     ]
     insert(Response, names, rows)
