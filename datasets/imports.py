@@ -12,9 +12,10 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from datasets import reviewing
-from datasets.ahead import ahead
+from datasets.ahead import Ahead
 from datasets.alike import look
 from datasets.asking import ask, ask_anew, open_again
+from datasets.batches import batches
 from datasets.changes import Kind, log
 from datasets.checking import check_file
 from datasets.files import FileProblem
@@ -22,11 +23,11 @@ from datasets.formats.rows import DEMONSTRATION, JUDGED
 from datasets.inserting import among
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
 from datasets.spool import Spool, folder
-from datasets.storing import give_roles, made_ready, store_batch
+from datasets.storing import give_roles, store_batch
 from datasets.undoing import CannotUndo, undo_import
 from datasets.writing import one_of_many, writing
 
-BATCH = {"postgresql": 1000, "sqlite": 50}[connection.vendor]  # on SQLite nobody else writes meanwhile
+BATCH = {"postgresql": 2000, "sqlite": 50}[connection.vendor]  # on SQLite nobody else writes meanwhile
 MANY = 2000  # rows
 STALE = timedelta(minutes=2)
 FORGOTTEN = timedelta(days=7)
@@ -186,12 +187,14 @@ def store_rows(run, progress=lambda done, total: None):
     from_the_start = run.state == Import.State.STORING and not run.stored_upto
     if run.state == Import.State.STORING:
         spool.begin_asks()
-        for batch in ahead(map(made_ready, spool.batches(run.stored_upto, BATCH))):
-            with writing(), one_of_many():
-                store_batch(run, spool, batch)
-                run.stored_upto = batch[-1].n
-                run.save()
-            progress(run.stored_upto, 2 * run.rows)
+        with Ahead(batches(run, spool, BATCH)) as ahead:
+            while batch := ahead.item():
+                with writing(), one_of_many():
+                    store_batch(run, spool, batch)
+                    run.stored_upto = batch.rows[-1].n
+                    run.save()
+                    ahead.begin_next()
+                progress(run.stored_upto, 2 * run.rows)
         with transaction.atomic():
             give_roles(run)
             run.state = Import.State.ASKING

@@ -54,27 +54,53 @@ def fresh_ids(model, n):
 def insert(model, names, rows):
     """Insert rows, given as tuples of the values of these fields. All get the same default of any other field, and an
     id of their own."""
-    if not rows:
-        return
-    columns, rest = columns_of(model, names)
-    same = tuple(adapted(field, field.get_default()) for field in rest)
+    line = lines_of(model, (), names)
+    insert_lines(model, (), names, [((), line(row)) for row in rows])
+
+
+def lines_of(model, first, names):
+    """What makes of the values of the fields `names` what `insert_lines` inserts: on PostgreSQL bytes as COPY reads
+    them, on SQLite a tuple. The defaults of other fields are in it, the values of the fields `first` come later."""
+    columns, rest = columns_of(model, first, names)
     special = [(place, field) for place, field in enumerate(columns) if isinstance(field, JSONField | DateTimeField)]
-    rows = [fitted(row, special) + same for row in rows] if special else [row + same for row in rows]
-    quoted = quoted_names([*columns, *rest])
+    same = tuple(adapted(field, field.get_default()) for field in rest)
+    if connection.vendor != "postgresql":
+        return lambda values: fitted(values, special) + same
+    end = f"\t{in_copy(same)}\n" if same else "\n"
+    return lambda values: (in_copy(fitted(values, special)) + end).encode()
+
+
+def insert_lines(model, first, names, lines):
+    """Insert [(values of the fields `first`, which are numbers, what `lines_of` has made of the others)]."""
+    if not lines:
+        return
+    columns, rest = columns_of(model, first, names)
+    quoted = quoted_names([*(model._meta.get_field(name) for name in first), *columns, *rest])
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            command = f"COPY {model._meta.db_table} ({quoted}) FROM STDIN"
+            command, begin = f"COPY {model._meta.db_table} ({quoted}) FROM STDIN", b"%d\t" * len(first)
             with connection.wrap_database_errors, cursor.copy(command) as copy:
-                for row in rows:
-                    copy.write_row(row)
+                copy.write(b"".join([begin % values + line for values, line in lines]))
         else:
-            places = ", ".join(["%s"] * (len(columns) + len(rest)))
-            cursor.executemany(f"INSERT INTO {model._meta.db_table} ({quoted}) VALUES ({places})", rows)
+            places = ", ".join(["%s"] * (len(first) + len(columns) + len(rest)))
+            command = f"INSERT INTO {model._meta.db_table} ({quoted}) VALUES ({places})"
+            cursor.executemany(command, [values + line for values, line in lines])
+
+
+def in_copy(values):
+    """Values as COPY reads them in its text format. All are escaped at once: none holds a NUL, which PostgreSQL does
+    not take, so that it may stand between them meanwhile."""
+    if None in values:
+        return "\t".join("\\N" if value is None else in_copy([value]) for value in values)
+    text = (
+        "\0".join(map(str, values)).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    )
+    return text.replace("\0", "\t")
 
 
 def insert_found(model, names, query, parameters):
     """Insert what a query finds, with the same default of any other field; a row that is there stays."""
-    columns, rest = columns_of(model, names)
+    columns, rest = columns_of(model, (), names)
     same = [adapted(field, field.get_default()) for field in rest]
     into = f"INSERT INTO {model._meta.db_table} ({quoted_names([*columns, *rest])})"
     found = f"SELECT {', '.join(['found.*', *['%s'] * len(rest)])} FROM ({query}) found WHERE true"
@@ -82,12 +108,11 @@ def insert_found(model, names, query, parameters):
         cursor.execute(f"{into} {found} ON CONFLICT DO NOTHING", [*same, *parameters])
 
 
-def columns_of(model, names):
-    """(fields of these names, all other fields but the id)"""
+def columns_of(model, first, names):
+    """(fields of these names, all others but the id and the first)"""
     fields = {field.name: field for field in model._meta.concrete_fields}
-    return [fields[name] for name in names], [
-        field for name, field in fields.items() if name not in names and not field.primary_key
-    ]
+    rest = [field for name, field in fields.items() if name not in (*first, *names) and not field.primary_key]
+    return [fields[name] for name in names], rest
 
 
 def quoted_names(fields):
@@ -96,6 +121,8 @@ def quoted_names(fields):
 
 def fitted(row, special):
     """The row, each value as the database takes it."""
+    if not special:
+        return row
     values = list(row)
     for place, field in special:
         values[place] = adapted(field, values[place])

@@ -1,80 +1,29 @@
 """Rows of the spool -> the database, a batch in one transaction, counting row by row what was new. Whose comparisons
 are to be made once all is stored is noted in the spool."""
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections import Counter
 
 from django.db import connection
 from django.utils import timezone
 
+from datasets.batches import PROMPT_COLUMNS, RESPONSE_COLUMNS, ROLE_OF
 from datasets.files import Item
-from datasets.formats.rows import CANDIDATES, DEMONSTRATION, JUDGED, PROMPT, Refused, Row
-from datasets.identity import sha256
-from datasets.inserting import among, as_array, fresh_ids, insert
-from datasets.models import Choice, Comparison, Gold, Import, Judgment, Prompt, Response, RoleGiven, draw_priority
+from datasets.formats.rows import DEMONSTRATION, JUDGED, PROMPT, Refused
+from datasets.inserting import among, as_array, fresh_ids, insert, insert_lines
+from datasets.models import Choice, Comparison, Gold, Judgment, Prompt, Response, RoleGiven, draw_priority
 from datasets.tags import MOST
-from datasets.words import words, words_of_prompt
-
-ROLE_OF = {CANDIDATES: "candidate", DEMONSTRATION: "demonstration"}
 
 
-class Ready(NamedTuple):
-    """A row of the spool with what can be said of it before the database is asked. mark: the fingerprint of its prompt;
-    read: the words of it; texts: (hash, words) of each response."""
-
-    n: int
-    file: str
-    line: int
-    mark: str
-    row: Row
-    read: int
-    texts: list
-
-
-def made_ready(rows):
-    """[Ready] of rows of the spool."""
-    return [
-        Ready(*place, row, words_of_prompt(row.prompt), [(sha256(one.text), words(one.text)) for one in row.responses])
-        for *place, row in rows
-    ]
-
-
-@dataclass(slots=True)
-class Stored:
-    """A response of the database, as much of it as storing takes."""
-
-    pk: int
-    words: int
-    roles: set
-
-
-@dataclass
-class Batch:
-    """The rows of one transaction, made ready, with what the database has of them."""
-
-    run: Import
-    rows: list
-    prompts: dict = field(default_factory=dict)  # fingerprint -> (id, words)
-    known: list = field(default_factory=list)  # ids of the prompts that were there before this batch
-    responses: dict = field(default_factory=dict)  # (prompt id, source, text hash) -> Stored
-    answers: list = field(default_factory=list)  # of each row the Stored of its responses
-    new_prompts: set = field(default_factory=set)  # ids of what this batch brought
-    new_responses: set = field(default_factory=set)
-    new_roles: set = field(default_factory=set)  # of responses that were there
-
-
-def store_batch(run, spool, rows):
+def store_batch(run, spool, batch):
     """Store a batch and count, row by row, what was new."""
-    batch = Batch(run, rows)
-    store_prompts(batch)
-    store_responses(batch)
+    known = store_prompts(batch)
+    store_responses(batch, known)
     comparisons, voted = store_comparisons(batch)
-    votes, known, asks = [], {}, []
-    for (_, file, line, mark, row, *_), answers in zip(rows, batch.answers, strict=True):
-        prompt, new = batch.prompts[mark][0], ()
+    votes, gold, asks = [], {}, []
+    for _, file, line, row, prompt, answers in batch.rows:
+        new = ()
         if row.kind != PROMPT and (row.kind != DEMONSTRATION or run.dataset.ask_demonstrations):
-            asks.append((prompt, row.kind == JUDGED))
+            asks.append((prompt.pk, row.kind == JUDGED))
         brought = count_new(batch, prompt, answers)
         if row.votes:
             try:
@@ -85,19 +34,18 @@ def store_batch(run, spool, rows):
                 continue
             votes += [(*vote, f"{file}:{line}") for vote in new]
             if row.known is not None:
-                known |= {pk: (vote, order, row.known) for pk, order, vote in said_in(row, answers, comparisons)}
+                gold |= {pk: (vote, order, row.known) for pk, order, vote in said_in(row, answers, comparisons)}
         run.prompts += brought[0]
         run.responses += brought[1]
         run.duplicates += not (any(brought) or new)
     spool.ask(asks)
     run.choices += store_votes(run, votes)
-    store_known(run, known)
+    store_known(run, gold)
 
 
 def count_new(batch, prompt, answers):
-    """How many (prompts, responses, roles) of one row, given as ids, are new and were not counted before."""
-    is_new = prompt in batch.new_prompts
-    batch.new_prompts.discard(prompt)
+    """How many (prompts, responses, roles) of one row are new and were not counted before."""
+    is_new, prompt.is_new = prompt.is_new, False
     pks = {answer.pk for answer in answers}
     responses, roles = pks & batch.new_responses, pks & batch.new_roles
     batch.new_responses -= responses
@@ -106,25 +54,20 @@ def count_new(batch, prompt, answers):
 
 
 def store_prompts(batch):
-    run = batch.run
-    wanted, tags = {}, defaultdict(dict)
-    for *_, mark, row, read, _ in batch.rows:
-        wanted[mark] = row.prompt, read
-        if row.tags:
-            tags[mark].update(dict.fromkeys(row.tags))
-    batch.prompts = known_prompts(run.dataset, wanted)
-    batch.known = [pk for pk, _ in batch.prompts.values()]
-    add_tags({batch.prompts[mark][0]: tags[mark] for mark in batch.prompts if mark in tags})
-    made = []
-    new = [mark for mark in wanted if mark not in batch.prompts]
-    for mark, pk in zip(new, fresh_ids(Prompt, len(new)), strict=True):
-        prompt, read = wanted[mark]
-        parts = prompt.system, prompt.turns, prompt.instruction, prompt.input
-        made.append((pk, run.dataset_id, mark, *parts, read, list(tags.get(mark, ())), run.pk))
-        batch.prompts[mark] = pk, read
-        batch.new_prompts.add(pk)
-    parts = "system", "turns", "instruction", "input"
-    insert(Prompt, ("id", "dataset", "fingerprint", *parts, "words", "tags", "imported"), made)
+    """Make the prompts that are new; {fingerprint: id} of those that were there."""
+    there = known_prompts(batch.run.dataset, batch.prompts)
+    tags = {}
+    for mark, (pk, read) in there.items():
+        prompt = batch.prompts[mark]
+        prompt.pk, prompt.words = pk, read
+        if prompt.tags:
+            tags[pk] = prompt.tags
+    add_tags(tags)
+    new = [prompt for mark, prompt in batch.prompts.items() if mark not in there]
+    for prompt, pk in zip(new, fresh_ids(Prompt, len(new)), strict=True):
+        prompt.pk, prompt.is_new = pk, True
+    insert_lines(Prompt, ("id",), PROMPT_COLUMNS, [((prompt.pk,), prompt.line) for prompt in new])
+    return {mark: pk for mark, (pk, _) in there.items()}
 
 
 def known_prompts(dataset, marks):
@@ -148,55 +91,41 @@ def add_tags(tags):
             prompt.save(update_fields=["tags"])
 
 
-def store_responses(batch):
-    """Make the responses that are new; one that is known may get a further role (candidate, demonstration), which it
-    has once the import is stored."""
-    hashes = [text_hash for ready in batch.rows for text_hash, _ in ready.texts]
-    batch.responses = known_responses(batch, set(hashes)) if batch.known else {}
-    new = fresh_ids(Response, len(hashes))[::-1]
-    made, given = {}, []
-    for *_, mark, row, _, texts in batch.rows:
-        prompt, role, answers = batch.prompts[mark][0], ROLE_OF.get(row.kind), []
-        for response, (text_hash, read) in zip(row.responses, texts, strict=True):
-            key = prompt, response.source, text_hash
-            answer = batch.responses.get(key)
-            if answer is None:
-                answer = batch.responses[key] = Stored(new.pop(), read, set())
-                made[answer.pk] = response.text, answer, key
-            if role and role not in answer.roles:
-                answer.roles.add(role)
-                if answer.pk not in made:
-                    given.append(RoleGiven(imported=batch.run, response_id=answer.pk, role=role))
-            answers.append(answer)
-        batch.answers.append(answers)
-    insert_responses(batch.run, made.values())
-    RoleGiven.objects.bulk_create(given)
-    batch.new_responses.update(made)
-    batch.new_roles.update(role.response_id for role in given)
+def store_responses(batch, known):
+    """Make the responses that are new. known: the prompts that were there; a response that was there too may get a
+    further role (candidate, demonstration), which it has once the import is stored."""
+    there = known_responses(batch, known) if known else {}
+    new, given = [], []
+    for key, answer in batch.answers.items():
+        if key in there:
+            answer.pk, answer.words, roles = there[key]
+            given += [(answer.pk, role) for role in sorted(answer.roles - roles)]
+        else:
+            new.append((key[0], answer))
+    for (_, answer), pk in zip(new, fresh_ids(Response, len(new)), strict=True):
+        answer.pk = pk
+    lines = [((answer.pk, batch.prompts[mark].pk), answer.line) for mark, answer in new]
+    insert_lines(Response, ("id", "prompt"), RESPONSE_COLUMNS, lines)
+    RoleGiven.objects.bulk_create(RoleGiven(imported=batch.run, response_id=pk, role=role) for pk, role in given)
+    batch.new_responses.update(answer.pk for _, answer in new)
+    batch.new_roles.update(pk for pk, _ in given)
 
 
-def known_responses(batch, hashes):
-    """{(prompt id, source, text hash): Stored} of prompts that were there before."""
-    known = Response.objects.filter(among(Response, "prompt", batch.known), among(Response, "text_hash", hashes))
-    fields = known.values_list("prompt", "source", "text_hash", "pk", "words", *ROLE_OF.values())
+def known_responses(batch, known):
+    """{(fingerprint, source, text hash): (id, words, roles)} of the responses that were there. known: {fingerprint: id}
+    of the prompts that were."""
+    mark_of = {pk: mark for mark, pk in known.items()}
+    hashes = {text_hash for mark, _, text_hash in batch.answers if mark in known}
+    there = Response.objects.filter(among(Response, "prompt", mark_of), among(Response, "text_hash", hashes))
+    fields = there.values_list("prompt", "source", "text_hash", "pk", "words", *ROLE_OF.values())
     found = {
-        tuple(key): Stored(pk, read, {role for role, has in zip(ROLE_OF.values(), roles, strict=True) if has})
-        for *key, pk, read, roles in ((*values[:5], values[5:]) for values in fields)
+        (mark_of[prompt], *key): (pk, read, {role for role, has in zip(ROLE_OF.values(), roles, strict=True) if has})
+        for prompt, *key, pk, read, roles in ((*values[:5], values[5:]) for values in fields)
     }
-    of_pk = {answer.pk: answer for answer in found.values()}
-    for pk, role in batch.run.roles_given.filter(response__in=of_pk).values_list("response", "role"):
-        of_pk[pk].roles.add(role)
+    roles_of = {pk: roles for pk, _, roles in found.values()}
+    for pk, role in batch.run.roles_given.filter(response__in=roles_of).values_list("response", "role"):
+        roles_of[pk].add(role)
     return found
-
-
-def insert_responses(run, made):
-    """Insert [(text, Stored, (prompt id, source, text hash))]."""
-    names = ("id", "prompt", "source", "text_hash", "text", "words", "imported", "candidate", "demonstration")
-    rows = [
-        (answer.pk, *key, text, answer.words, run.pk, "candidate" in answer.roles, "demonstration" in answer.roles)
-        for text, answer, key in made
-    ]
-    insert(Response, names, rows)
 
 
 def give_roles(run):
@@ -210,12 +139,11 @@ def store_comparisons(batch):
     """({key: id} of the judged rows' pairs, and what was voted on them before); a new one is held until the import is
     done."""
     pairs = {}
-    for (*_, mark, row, _, _), answers in zip(batch.rows, batch.answers, strict=True):
-        prompt, read = batch.prompts[mark]
+    for *_, row, prompt, answers in batch.rows:
         for vote in row.votes:
             pair = [answers[index] for index in vote.pair]
             key = Comparison.key_of([answer.pk for answer in pair])
-            pairs[key] = prompt, key, read + sum(answer.words for answer in pair)
+            pairs[key] = prompt.pk, key, prompt.words + sum(answer.words for answer in pair)
     if not pairs:
         return {}, ({}, Counter())
     found = dict(Comparison.objects.filter(among(Comparison, "key", pairs)).values_list("key", "pk"))

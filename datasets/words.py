@@ -26,4 +26,4 @@ def words(text):
 def words_of_prompt(prompt):
     """The words of a prompt's four parts."""
     parts = (prompt.system, prompt.instruction, prompt.input, *(text for _, text in prompt.turns))
-    return sum(words(part) for part in parts)
+    return sum([words(part) for part in parts if part])

@@ -1,0 +1,108 @@
+"""Rows of the spool, and all that can be said of them before the database is asked: what is prepared in a thread while
+an earlier batch is being stored."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from datasets.formats import rows
+from datasets.formats.rows import CANDIDATES, DEMONSTRATION
+from datasets.identity import sha256
+from datasets.inserting import lines_of
+from datasets.models import Import, Prompt, Response
+from datasets.words import words, words_of_prompt
+
+ROLE_OF = {CANDIDATES: "candidate", DEMONSTRATION: "demonstration"}
+
+
+@dataclass(slots=True)
+class Asked:
+    """A prompt of a batch; its id once that is known, and whether it is new. line: as it is inserted, less the id."""
+
+    prompt: rows.Prompt
+    words: int
+    tags: dict | None = None
+    line: object = None
+    pk: int = 0
+    is_new: bool = False
+
+
+@dataclass(slots=True)
+class Answer:
+    """A response of a batch; its id once that is known. roles: what the rows say that it is. line: as it is inserted,
+    but for its id and that of its prompt."""
+
+    text: str
+    words: int
+    roles: set
+    line: object = None
+    pk: int = 0
+
+
+class Ready(NamedTuple):
+    """A row with its prompt and its answers, each the same object wherever the batch names it again."""
+
+    n: int
+    file: str
+    line: int
+    row: rows.Row
+    prompt: Asked
+    answers: list
+
+
+@dataclass
+class Batch:
+    """The rows of one transaction. prompts: {fingerprint: Asked}; answers: {(fingerprint, source, text hash): Answer}.
+    Of new_responses and new_roles (ids) goes out what was counted."""
+
+    run: Import
+    rows: list = field(default_factory=list)
+    prompts: dict = field(default_factory=dict)
+    answers: dict = field(default_factory=dict)
+    new_responses: set = field(default_factory=set)
+    new_roles: set = field(default_factory=set)  # of responses that were there
+
+
+PROMPT_COLUMNS = ("dataset", "fingerprint", "system", "turns", "instruction", "input", "words", "tags", "imported")
+RESPONSE_COLUMNS = ("source", "text_hash", "text", "words", "candidate", "demonstration", "imported")
+
+
+def batches(run, spool, most):
+    """The Batches of what an import has yet to store, of so many rows at most."""
+    prompt_line = lines_of(Prompt, ("id",), PROMPT_COLUMNS)
+    response_line = lines_of(Response, ("id", "prompt"), RESPONSE_COLUMNS)
+    for found in spool.batches(run.stored_upto, most):
+        batch = Batch(run)
+        for n, file, line, mark, row in found:
+            batch.rows.append(Ready(n, file, line, row, asked(batch, mark, row), answers(batch, mark, row)))
+        for mark, one in batch.prompts.items():
+            instruction, given, system, turns = one.prompt
+            parts = system, turns, instruction, given
+            one.line = prompt_line((run.dataset_id, mark, *parts, one.words, list(one.tags or ()), run.pk))
+        for (_, source, text_hash), one in batch.answers.items():
+            roles = "candidate" in one.roles, "demonstration" in one.roles
+            one.line = response_line((source, text_hash, one.text, one.words, *roles, run.pk))
+        yield batch
+
+
+def asked(batch, mark, row):
+    """The prompt of a row, with its tags."""
+    found = batch.prompts.get(mark)
+    if found is None:
+        found = batch.prompts[mark] = Asked(row.prompt, words_of_prompt(row.prompt))
+    if row.tags:
+        found.tags = {**(found.tags or {}), **dict.fromkeys(row.tags)}
+    return found
+
+
+def answers(batch, mark, row):
+    """The answers of a row, with the role that it gives them."""
+    found, role, there = [], ROLE_OF.get(row.kind), batch.answers
+    for text, source in row.responses:
+        key = mark, source, sha256(text)
+        answer = there.get(key)
+        if answer is None:
+            answer = there[key] = Answer(text, words(text), {role} if role else set())
+        elif role:
+            answer.roles.add(role)
+        found.append(answer)
+    return found
