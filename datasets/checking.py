@@ -129,7 +129,9 @@ def read(item, format, rename):
 
 def known_in(value):
     """Why a row's verdict is known to be right, where its field `gold` says that it is; else None."""
-    said = str(value.get("gold", "")).strip().lower()
+    if "gold" not in value:
+        return None
+    said = str(value["gold"]).strip().lower()
     if said in NOT_GOLD:
         return None
     if said not in IS_GOLD:

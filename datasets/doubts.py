@@ -74,10 +74,12 @@ def named(source):
 
 def is_cut_off(whole):
     """Whether a text, less the blanks around it, ends in the middle: of a block of code, or of a long last sentence."""
-    if whole.count("```") % 2:
+    if "```" in whole and whole.count("```") % 2:
         return True
+    if len(whole) < LONG or not OPEN_END.match(whole[-1]):
+        return False
     last = whole.rpartition("\n")[2]
-    return len(whole) >= LONG and bool(OPEN_END.match(whole[-1:])) and not OWN_ENDING.match(last) and len(last) > 40
+    return len(last) > 40 and not OWN_ENDING.match(last)
 
 
 def repeats(text, asked):

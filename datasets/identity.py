@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from json.encoder import encode_basestring_ascii as as_json
 
 
 def sha256(text):
@@ -10,7 +11,9 @@ def sha256(text):
 
 def fingerprint(prompt):
     """What makes a prompt the same prompt: its four parts, to the byte."""
-    return sha256(json.dumps([prompt.system, prompt.turns, prompt.instruction, prompt.input]))
+    instruction, given, system, turns = prompt
+    turns = json.dumps(turns) if turns else "[]"
+    return sha256(f"[{as_json(system)}, {turns}, {as_json(instruction)}, {as_json(given)}]")  # json.dumps of the list
 
 
 def identity(response):

@@ -590,6 +590,32 @@ def test_a_look_at_the_first_prompts_holds_no_others(make_dataset):
         assert [row["instruction"] for row in lines_of("dpo-alpaca", lines)] == prompts
 
 
+@pytest.mark.parametrize("name", ["dpo", "kto", "alpaca", "judgments-csv"])
+def test_however_many_prompts_are_read_at_once_the_file_is_the_same(make_dataset, monkeypatch, name):
+    rows = [{"instruction": f"{n % 7}", "chosen": f"a{n}", "rejected": f"b{n}" * 40} for n in range(20)]
+    make_dataset(rows)
+    dataset = make_dataset([{"instruction": "7", "output": "c"}])
+    whole = b"".join(Export(dataset, name).pieces())
+    assert whole
+    asked = []
+    monkeypatch.setattr(exports, "votes_by", lambda filters, real=exports.votes_by: noting(real(filters), asked))
+    for first, most, characters in [(1, 2000, 1 << 22), (3, 4, 1 << 22), (5, 2000, 100)]:
+        asked.clear()
+        sizes = {"FIRST_PROMPTS": first, "PROMPTS_AT_ONCE": most, "CHARACTERS_AT_ONCE": characters}
+        for setting, value in sizes.items():
+            monkeypatch.setattr(exports, setting, value)
+        assert b"".join(Export(dataset, name).pieces()) == whole
+        if name != "judgments-csv":
+            assert asked[0] == min(first, 8)
+            assert max(asked) <= max(first, most)
+    assert asked in ([], [5, 1, 1, 1]), "where texts are long, one prompt at a time"
+
+
+def noting(votes_of, asked):
+    """A function that gives votes, and notes of how many prompts."""
+    return lambda prompts: (asked.append(len(prompts)), votes_of(prompts))[1]
+
+
 # --- whatever the sides were ----------------------------------------------------------------------------------------
 
 

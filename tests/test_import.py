@@ -681,9 +681,9 @@ def test_a_batch_of_long_rows_is_a_short_one(put, monkeypatch):
     monkeypatch.setattr("datasets.spool.LONG_BATCH", 3)
     sizes, real = [], imports.store_batch
 
-    def store_batch(run, spool, rows, *more):
-        sizes.append(len(rows))
-        real(run, spool, rows, *more)
+    def store_batch(run, spool, batch):
+        sizes.append(len(batch.rows))
+        real(run, spool, batch)
 
     monkeypatch.setattr(imports, "store_batch", store_batch)
     assert put(ROWS)[1]["rows"] == len(sizes) == len(ROWS)

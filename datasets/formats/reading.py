@@ -28,6 +28,8 @@ def text(value, field, required=True):
         raise Refused("not_text", field, type(value).__name__)
     if "\x00" in value:
         raise Refused("bad_unicode", field, "NUL")
+    if value.isascii():
+        return value
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -49,6 +51,8 @@ def answer(value, field):
 
 def name(value, field):
     """A source's or an annotator's name; a number is taken as its digits, nothing as ""."""
+    if value is None:
+        return ""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     found = text(value, field, required=False)
@@ -173,10 +177,10 @@ def history(value, field="history"):
 
 def prompt_key(obj):
     """The name under which a row keeps its prompt, or None."""
-    for key in ("messages", "conversations", "conversation"):
+    for key in ("messages", "conversations", "conversation", *PROMPT_KEYS):
         if key in obj:
             return key
-    return next((key for key in PROMPT_KEYS if key in obj), None)
+    return None
 
 
 def prompt(obj):

@@ -70,14 +70,12 @@ def from_columns(row, columns):
     given = list(columns)
     while len(given) > 2 and not is_there(row, columns[given[-1]]):
         given.pop()
+    places = [(columns[label], sources.get(label)) for label in given]
     responses = [
-        Response(
-            reading.answer(row[columns[label]], columns[label]),
-            reading.name(row.get(sources.get(label)), sources.get(label, "source")),
-        )
-        for label in given
+        Response(reading.answer(row[column], column), reading.name(row[source], source) if source else "")
+        for column, source in places
     ]
-    return tuple(responses), [columns[label] for label in given]
+    return tuple(responses), [column for column, _ in places]
 
 
 def is_there(row, column):
