@@ -235,7 +235,7 @@ class Progress:
             connection.close()
 
     def write(self):
-        mine = Job.objects.filter(pk=self.pk, attempts=self.attempt, cancel=False)
+        mine = Job.objects.filter(pk=self.pk, attempts=self.attempt, cancel=False, state=Job.State.RUNNING)
         with writing():
             if not mine.update(done=self.done, total=self.total, beat_at=timezone.now()):
                 self.stopped.set()

@@ -177,6 +177,19 @@ def test_a_worker_that_was_only_slow_changes_nothing_any_more(does):
     assert again(other).state == "done"
 
 
+def test_what_is_told_of_a_task_after_its_end_changes_nothing(does):
+    does(lambda job, progress: progress(5, 6))
+    start("trial")
+    job = claim()
+    progress = jobs.Progress(job)
+    progress(4, 6)
+    progress.write()
+    perform(job, progress)
+    progress.write()  # as its thread does where it comes late
+    job = again(job)
+    assert (job.state, job.done, job.total) == ("done", 6, 6)
+
+
 def test_a_worker_that_was_started_for_a_task_ends_where_the_database_stays_away(monkeypatch, caplog):
     def away():
         raise OperationalError("connection refused")
