@@ -87,15 +87,18 @@ def insert_lines(model, first, names, lines):
             cursor.executemany(command, [values + line for values, line in lines])
 
 
+IN_COPY = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\0", "\t"))
+
+
 def in_copy(values):
     """Values as COPY reads them in its text format. All are escaped at once: none holds a NUL, which PostgreSQL does
     not take, so that it may stand between them meanwhile."""
     if None in values:
         return "\t".join("\\N" if value is None else in_copy([value]) for value in values)
-    text = (
-        "\0".join(map(str, values)).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-    )
-    return text.replace("\0", "\t")
+    text = "\0".join(map(str, values))
+    for plain, escaped in IN_COPY:
+        text = text.replace(plain, escaped)
+    return text
 
 
 def insert_found(model, names, query, parameters):
