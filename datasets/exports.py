@@ -35,7 +35,7 @@ from datasets.models import Comparison, Judgment, Prompt, Response
 from datasets.pausing import by_paused
 from datasets.tables import judged
 
-FIRST_PROMPTS, PROMPTS_AT_ONCE, CHARACTERS_AT_ONCE = 200, 2000, 4 << 20  # fewer prompts where answers are long
+FIRST_PROMPTS, PROMPTS_AT_ONCE, CHARACTERS_AT_ONCE = 200, 1000, 4 << 20  # fewer prompts where answers are long
 OF_PROMPTS = ("pk", "fingerprint", "system", "turns_json", "instruction", "input", "tags_json", "group")
 # Whether it is one, as the database says it: 1 and 0, or true and false. To convert each would take its time.
 AS_IT_IS = ExpressionWrapper(F("demonstration"), CharField())
