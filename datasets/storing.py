@@ -70,14 +70,20 @@ def store_prompts(batch):
     return {mark: pk for mark, (pk, _) in there.items()}
 
 
+# Said so that PostgreSQL looks each up in the index of both columns, whatever it knows of the tables: while they grow it
+# knows nothing of this dataset, takes it for empty, and would read all of it, for every batch or even for every prompt.
+KNOWN_PROMPTS = """
+    SELECT mark, found.id, found.words
+    FROM (SELECT %s::bigint AS id OFFSET 0) AS dataset, unnest(%s::text[]) AS mark, LATERAL (
+        SELECT id, words FROM datasets_prompt WHERE dataset_id = dataset.id AND fingerprint = mark OFFSET 0
+    ) AS found"""
+
+
 def known_prompts(dataset, marks):
-    """{fingerprint: (id, words)} of the prompts that were there before. PostgreSQL is made to look up one by one: while
-    a table grows it knows nothing of it, and would read the whole dataset for every batch."""
+    """{fingerprint: (id, words)} of the prompts that were there before."""
     if connection.vendor == "postgresql":
-        one = "SELECT id, words FROM datasets_prompt WHERE dataset_id = %s AND fingerprint = mark OFFSET 0"
         with connection.cursor() as cursor:
-            query = f"SELECT mark, found.* FROM unnest(%s::text[]) AS mark, LATERAL ({one}) AS found"
-            cursor.execute(query, [as_array(list(marks)), dataset.pk])
+            cursor.execute(KNOWN_PROMPTS, [dataset.pk, as_array(list(marks))])
             return {mark: (pk, read) for mark, pk, read in cursor.fetchall()}
     known = Prompt.objects.filter(among(Prompt, "fingerprint", marks), dataset=dataset)
     return {mark: (pk, read) for mark, pk, read in known.values_list("fingerprint", "pk", "words")}
