@@ -70,8 +70,8 @@ def store_prompts(batch):
     return {mark: pk for mark, (pk, _) in there.items()}
 
 
-# Said so that PostgreSQL looks each up in the index of both columns, whatever it knows of the tables: while they grow it
-# knows nothing of this dataset, takes it for empty, and would read all of it, for every batch or even for every prompt.
+# Said so that PostgreSQL looks each up in the index of both columns, whatever it knows of the tables: while they grow
+# it knows nothing of this dataset, takes it for empty, and would read all of it for every batch, or for every prompt.
 KNOWN_PROMPTS = """
     SELECT mark, found.id, found.words
     FROM (SELECT %s::bigint AS id OFFSET 0) AS dataset, unnest(%s::text[]) AS mark, LATERAL (
