@@ -33,11 +33,12 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(autouse=True)
-def _quick_and_alone(settings, tmp_path, monkeypatch):
-    """Passwords hash fast; each test has a data folder of its own; nothing is remembered, no language either."""
+def _quick_and_alone(settings, tmp_path, tmp_path_factory, monkeypatch):
+    """Passwords hash fast; each test has a data folder of its own, and one for what arrives; nothing is remembered, no
+    language either."""
     translation.deactivate()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.DATA_DIR = tmp_path
+    settings.DATA_DIR, settings.FILE_UPLOAD_TEMP_DIR = tmp_path, tmp_path_factory.mktemp("arriving")
     monkeypatch.setattr(rendering, "KEPT_AT_ONCE", 1)
     # What ANALYZE notes of a table outlives the test that rolls its rows back, and later ones plan by it.
     monkeypatch.setattr(imports, "MANY", 1_000_000)
