@@ -15,7 +15,7 @@ ROLE_OF = {CANDIDATES: "candidate", DEMONSTRATION: "demonstration"}
 
 
 @dataclass(slots=True)
-class Asked:
+class BatchPrompt:
     """A prompt of a batch; its id once that is known, and whether it is new. line: as it is inserted, less the id."""
 
     prompt: rows.Prompt
@@ -27,7 +27,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Answer:
+class BatchAnswer:
     """A response of a batch; its id once that is known. roles: what the rows say that it is. line: as it is inserted,
     but for its id and that of its prompt."""
 
@@ -45,14 +45,14 @@ class Ready(NamedTuple):
     file: str
     line: int
     row: rows.Row
-    prompt: Asked
+    prompt: BatchPrompt
     answers: list
 
 
 @dataclass
 class Batch:
-    """The rows of one transaction. prompts: {fingerprint: Asked}; answers: {(fingerprint, source, text hash): Answer}.
-    Of new_responses and new_roles (ids) goes out what was counted."""
+    """The rows of one transaction. prompts: {fingerprint: BatchPrompt}; answers: {(fingerprint, source, text hash):
+    BatchAnswer}. Of new_responses and new_roles (ids) goes out what was counted."""
 
     run: Import
     rows: list = field(default_factory=list)
@@ -73,7 +73,7 @@ def batches(run, spool, most):
     for found in spool.batches(run.stored_upto, most):
         batch = Batch(run)
         for n, file, line, mark, row in found:
-            batch.rows.append(Ready(n, file, line, row, asked(batch, mark, row), answers(batch, mark, row)))
+            batch.rows.append(Ready(n, file, line, row, prompt_of(batch, mark, row), answers_of(batch, mark, row)))
         for mark, one in batch.prompts.items():
             instruction, given, system, turns = one.prompt
             parts = system, turns, instruction, given
@@ -84,24 +84,24 @@ def batches(run, spool, most):
         yield batch
 
 
-def asked(batch, mark, row):
+def prompt_of(batch, mark, row):
     """The prompt of a row, with its tags."""
     found = batch.prompts.get(mark)
     if found is None:
-        found = batch.prompts[mark] = Asked(row.prompt, words_of_prompt(row.prompt))
+        found = batch.prompts[mark] = BatchPrompt(row.prompt, words_of_prompt(row.prompt))
     if row.tags:
         found.tags = {**(found.tags or {}), **dict.fromkeys(row.tags)}
     return found
 
 
-def answers(batch, mark, row):
+def answers_of(batch, mark, row):
     """The answers of a row, with the role that it gives them."""
     found, role, there = [], ROLE_OF.get(row.kind), batch.answers
     for text, source in row.responses:
         key = mark, source, sha256(text)
         answer = there.get(key)
         if answer is None:
-            answer = there[key] = Answer(text, words(text), {role} if role else set())
+            answer = there[key] = BatchAnswer(text, words(text), {role} if role else set())
         elif role:
             answer.roles.add(role)
         found.append(answer)

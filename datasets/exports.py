@@ -162,7 +162,7 @@ class Export:
                 yield row
 
     def account(self):
-        """The contract's summary, less `seconds`; call it when all lines were taken."""
+        """The contract's summary, less `seconds`; call it when all pieces were taken."""
         return {
             "dataset": self.dataset.slug,
             "format": self.format,
