@@ -21,7 +21,8 @@ from tests.test_short_way import recount_holds
 
 
 def in_threads(*works):
-    """Do these at once. One test at a time does so: fifty connections twice are more than PostgreSQL has."""
+    """Do these at once. One test at a time does so: fifty connections twice are more than PostgreSQL has. None of these
+    may do so again, it would wait for itself."""
     errors = []
 
     def run(work):

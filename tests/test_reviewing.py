@@ -3,9 +3,10 @@
 import itertools
 import random
 import threading
+import time
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 
 from annotate import reviewing as reviews
 from annotate.asked import asked_of
@@ -389,33 +390,31 @@ def test_many_annotators_and_reviewers_at_once_overlap_exact_and_each_decided_on
     dataset = make_dataset(wide(24), overlap=3, review="differ", allow_flag=True)
     people = [person(f"p{i}") for i in range(8)]
     reviewers = [person(f"r{i}", User.Role.REVIEWER) for i in range(5)]
-    done, verdicts = threading.Event(), itertools.cycle(["left", "right", "left", "tie", "both_bad"])
+    verdicts = itertools.cycle(["left", "right", "left", "tie", "both_bad"])
+    done = {user: threading.Event() for user in people}
 
     def judge(user):
-        while judgment := next_judgment(user, dataset):
-            judgment = judgment_of(user, dataset, judgment.pk)
-            act = Act(next(verdicts))
-            assert save(judgment, judgment.revision, act, asked_of(dataset, 2), leasing=True).changed
+        try:
+            while judgment := next_judgment(user, dataset):
+                judgment = judgment_of(user, dataset, judgment.pk)
+                act = Act(next(verdicts))
+                assert save(judgment, judgment.revision, act, asked_of(dataset, 2), leasing=True).changed
+        finally:
+            done[user].set()
 
     def review(user):
         while True:
-            last = done.is_set()
+            last = all(one.is_set() for one in done.values())
             while judgment := reviews.next_review(user, dataset):
                 give = reviews.give_impression if judgment.purpose == "review" else reviews.decide
                 assert give(judgment, judgment.revision, Act("left"))
                 assert not give(judgment, judgment.revision, Act("right"))
             if last:
                 return
-            done.wait(0.02)
+            time.sleep(0.02)
 
-    def judge_all():
-        try:
-            in_threads(*(lambda user=user: judge(user) for user in people))
-        finally:
-            done.set()
-            connection.close()
-
-    in_threads(judge_all, *(lambda user=user: review(user) for user in reviewers))
+    judges = [lambda user=user: judge(user) for user in people]
+    in_threads(*judges, *(lambda user=user: review(user) for user in reviewers))
     votes = Judgment.objects.filter(dataset=dataset, purpose="vote", state="saved")
     assert votes.count() == 24 * 3
     assert not votes.filter(surplus=True).exists()
