@@ -36,11 +36,12 @@ def doubts(row):
     if row.kind not in (CANDIDATES, JUDGED):
         return {}
     found, asked, before = defaultdict(list), row.prompt.instruction.strip(), set()
+    begun = begins_a_name(row)
     for n, response in enumerate(row.responses):
         text = response.text.strip()
         if text in before:
             found[SAME].append(n)
-        if names_a_model(response):
+        if names_its_source(response) or (begun and NAME.search(response.text)):
             found[NAMES].append(n)
         if is_cut_off(text):
             found[CUT].append(n)
@@ -58,12 +59,16 @@ def named_doubts(words):
     return list(ALL) if "all" in named else list(dict.fromkeys(named))
 
 
-def names_a_model(response):
-    """Whether an answer names a model, a maker of models, or its own source."""
-    text, own = response.text.lower(), response.source.rpartition("/")[2]
-    if len(own) >= SHORT_NAME and own.lower() in text and named(own).search(response.text):
-        return True
-    return bool(BEGINNING.find_matches_as_indexes(text)) and bool(NAME.search(response.text))
+def begins_a_name(row):
+    """Whether something in a row's answers begins as the name of a model, or of who makes models."""
+    return bool(BEGINNING.find_matches_as_indexes("\n".join([text for text, _ in row.responses]).lower()))
+
+
+def names_its_source(response):
+    """Whether an answer names its own source."""
+    text, source = response
+    own = source.rpartition("/")[2]
+    return len(own) >= SHORT_NAME and own.lower() in text.lower() and bool(named(own).search(text))
 
 
 @lru_cache(maxsize=256)

@@ -106,7 +106,7 @@ def preview(run):
     context = {
         "said": said_of(run),
         "kinds": [(reasons.KINDS[kind], rows) for kind, (rows, _responses) in kinds.items()],
-        "prompts": spool.count("prompts"),
+        "prompts": spool.prompts(),
         "responses": sum(responses for _rows, responses in kinds.values()),
         "good": run.rows - run.refused,
         "doubts": [(doubt, reasons.DOUBTS[doubt], *found) for doubt, found in spool.doubtful().items()],

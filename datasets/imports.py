@@ -13,7 +13,6 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from datasets import reviewing
-from datasets.ahead import Ahead
 from datasets.alike import look
 from datasets.asking import ask, ask_anew, open_again
 from datasets.batches import batches
@@ -21,7 +20,8 @@ from datasets.changes import Kind, log
 from datasets.checking import check_file
 from datasets.files import FileProblem
 from datasets.formats.rows import DEMONSTRATION, JUDGED
-from datasets.inserting import among
+from datasets.hands import Ahead, in_hands
+from datasets.inserting import among, quoted_names
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
 from datasets.spool import Spool, folder
 from datasets.storing import give_roles, store_batch
@@ -36,6 +36,18 @@ FORGOTTEN = timedelta(days=7)
 LONGEST_WAIT = 600  # seconds for another import into the same dataset
 
 
+@contextlib.contextmanager
+def rarely_collecting():
+    """Python looks for cycles after every 700 new objects, and so every few thousand through all that is loaded: of an
+    import, whose rows make no cycles, this took a sixth of the time."""
+    gc.set_threshold(50_000, 10, 10)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*COLLECTING)
+
+
+@rarely_collecting()
 def check(files, slug, format="auto", roles=None, folder=None, run=None, twice=False):
     """A checked Import (not stored) of [(name, binary stream)]; its rows and refusals are in its spool.
 
@@ -55,6 +67,7 @@ def check(files, slug, format="auto", roles=None, folder=None, run=None, twice=F
                 raise
         if twice:
             look(spool, dataset)
+            spool.prompts()  # the page asks for it
         spool.finish()
     except BaseException:
         spool.delete()
@@ -110,11 +123,11 @@ def spool_path(run):
     return folder() / f"import-{run.pk}.sqlite3"
 
 
-def store(run, overlap=None, progress=lambda done, total: None):
+def store(run, overlap=None, progress=lambda done, total: None, hands=1):
     """Store what was checked, all of it; the Import, done. `overlap` is for a dataset that is made here.
 
     Waits while another import into the same dataset is being stored. Asked for twice, it is stored once; both wait.
-    progress(done, total) is called between two batches.
+    progress(done, total) is called between two batches. hands: how many connections make the comparisons at once.
     """
     with transaction.atomic():
         run.dataset, made = Dataset.objects.get_or_create(slug=run.slug, defaults={"overlap": overlap or 1})
@@ -122,20 +135,8 @@ def store(run, overlap=None, progress=lambda done, total: None):
             log(Kind.DATASET, run.slug, after="made", by=run.created_by, dataset=run.dataset)
     if take_turn(run):
         forget_files(run)
-        with rarely_collecting():
-            store_rows(run, progress)
+        store_rows(run, progress, hands)
     return run
-
-
-@contextlib.contextmanager
-def rarely_collecting():
-    """Python looks for cycles after every 700 new objects, and so every few thousand through all that is loaded: of an
-    import, whose rows make no cycles, this took a sixth of the time."""
-    gc.set_threshold(50_000, 10, 10)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*COLLECTING)
 
 
 def doubt_counts(run):
@@ -190,7 +191,8 @@ def take_turn(run):
     raise TimeoutError(f"another import into {run.slug} is being stored")
 
 
-def store_rows(run, progress=lambda done, total: None):
+@rarely_collecting()
+def store_rows(run, progress=lambda done, total: None, hands=1):
     """From wherever it stopped to the end. Once all rows are stored the spool only tells which prompts are new."""
     if not spool_path(run).exists():
         ask_anew(run.dataset)
@@ -214,7 +216,7 @@ def store_rows(run, progress=lambda done, total: None):
             run.state = Import.State.ASKING
             run.save()
         tell_planner(run, Prompt, Response)
-    ask_for_rows(run, noted(spool) if from_the_start else looked_up(run, spool), progress)
+    ask_for_rows(run, noted(spool) if from_the_start else looked_up(run, spool), progress, hands)
     run.state = Import.State.DONE
     run.save()
     tell_planner(run, Comparison, Judgment, Choice)
@@ -223,17 +225,25 @@ def store_rows(run, progress=lambda done, total: None):
 
 def tell_planner(run, *models):
     """PostgreSQL plans by what it last knew of the tables; after many rows, and until it looks by itself, it would read
-    them whole for each part of what is asked, or of an export."""
+    them whole for each part of what is asked, or of an export. Texts and their hashes, which take longest to look at,
+    it need not know: each is as good as unique."""
     if connection.vendor == "postgresql" and run.rows >= MANY:
-        tables = ", ".join(model._meta.db_table for model in models)
         with connection.cursor() as cursor:
-            cursor.execute(f"ANALYZE {tables}")
+            cursor.execute(f"ANALYZE {', '.join(f'{model._meta.db_table} ({planned_by(model)})' for model in models)}")
 
 
-def ask_for_rows(run, prompts, progress):
+def planned_by(model):
+    """The columns that PostgreSQL chooses rows by."""
+    texts = {"text", "text_hash", "fingerprint", "system", "instruction", "input", "turns", "key"}
+    return quoted_names([field for field in model._meta.concrete_fields if field.name not in texts])
+
+
+def ask_for_rows(run, prompts, progress, hands):
     """Make the comparisons that the new rows ask for, and open those that came with a verdict. prompts: (how many rows
     so far, [prompt id], those of them with judged rows), some at a time."""
-    for done, asked, judged in prompts:
+
+    def ask_for_some(some):
+        done, asked, judged = some
         with writing(), one_of_many():
             if asked:
                 ask(run.dataset, asked)
@@ -241,6 +251,8 @@ def ask_for_rows(run, prompts, progress):
                 open_with_votes(run, judged_by(run, judged))
             Import.objects.filter(pk=run.pk).update(touched_at=timezone.now())
         progress(run.rows + done, 2 * run.rows)
+
+    in_hands(hands if run.rows >= MANY else 1, ask_for_some, prompts)
 
 
 def noted(spool):

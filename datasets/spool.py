@@ -23,7 +23,6 @@ SCHEMA = """
 CREATE TABLE rows (
     n INTEGER PRIMARY KEY, file TEXT, line INTEGER, kind TEXT, responses INTEGER, fingerprint TEXT, row TEXT
 );
-CREATE TABLE prompts (fingerprint TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE refused (
     n INTEGER PRIMARY KEY, file TEXT, line INTEGER, number INTEGER, field TEXT, reason TEXT, detail TEXT, row TEXT
 );
@@ -51,6 +50,7 @@ class Spool:
     @classmethod
     def create(cls):
         spool = cls(folder() / f"{uuid.uuid4().hex}.sqlite3")
+        spool.db.execute("PRAGMA page_size=16384")  # rows are long
         spool.db.execute("PRAGMA journal_mode=OFF")
         spool.db.execute("PRAGMA synchronous=OFF")
         spool.db.executescript(SCHEMA)
@@ -58,8 +58,7 @@ class Spool:
         return spool
 
     def finish(self):
-        """All is checked: what the check alone had to remember goes, the rest is on disk."""
-        self.db.execute("INSERT INTO prompts SELECT DISTINCT fingerprint FROM rows ORDER BY fingerprint")
+        """All is checked: it is on disk."""
         self.db.execute("COMMIT")
         self.db.execute("PRAGMA synchronous=FULL")
 
@@ -72,7 +71,7 @@ class Spool:
 
     def forget_rows(self):
         """All is stored: only the refusals are kept, to be looked at."""
-        for table in ("rows", "prompts", "named", "unnamed", "doubts", "besides", "doubted"):
+        for table in ("rows", "counted", "named", "unnamed", "doubts", "besides", "doubted"):
             self.db.execute(f"DROP TABLE IF EXISTS {table}")
         self.db.execute("VACUUM")
         self.close()
@@ -157,6 +156,13 @@ class Spool:
 
     def count(self, table):
         return self.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+    def prompts(self):
+        """How many prompts there are; counted when first asked for, as that takes a second or two for a million."""
+        if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'counted'").fetchone():
+            counted = "SELECT count(DISTINCT fingerprint) AS prompts FROM rows"
+            self.db.execute(f"CREATE TABLE IF NOT EXISTS counted AS {counted}")
+        return self.db.execute("SELECT prompts FROM counted").fetchone()[0]
 
     def kinds(self):
         """{kind: (rows, responses)} of what the check let through."""

@@ -1,0 +1,76 @@
+"""Several hands at once: each item once, what one has at a time, and an import's comparisons as one hand makes them."""
+
+import io
+import json
+import threading
+
+import pytest
+
+from datasets import imports
+from datasets.hands import in_hands
+from datasets.models import Comparison, Import
+from tests.conftest import wide
+
+
+@pytest.mark.parametrize("hands", [1, 2, 3])
+def test_each_item_is_done_once_and_no_more_are_fetched_than_there_are_hands(hands):
+    fetched, done, most = 0, [], 0
+
+    def items():
+        nonlocal fetched
+        for n in range(50):
+            fetched += 1
+            yield n
+
+    def work(n):
+        nonlocal most
+        most = max(most, fetched - len(done))
+        done.append(n)
+
+    in_hands(hands, work, items())
+    assert sorted(done) == list(range(50))
+    assert most <= hands
+
+
+def test_hands_work_beside_each_other():
+    both = threading.Barrier(2, timeout=20)
+    in_hands(2, lambda _: both.wait(), range(2))  # alone, one would wait for the other for ever
+
+
+@pytest.mark.parametrize("hands", [1, 2])
+def test_one_that_fails_is_told_and_nothing_is_begun_after_it(hands):
+    done = []
+
+    def work(n):
+        if n == 3:
+            raise ValueError("the third")
+        done.append(n)
+
+    with pytest.raises(ValueError, match="the third"):
+        in_hands(hands, work, iter(range(10_000)))
+    assert len(done) < 10_000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_hands_make_the_comparisons_that_one_makes(monkeypatch):
+    monkeypatch.setattr(imports, "MANY", 1)
+    monkeypatch.setattr(imports, "BATCH", 7)
+    monkeypatch.setattr(imports, "tell_planner", lambda *_: None)
+    told, beside = [], set()
+    ask = imports.ask
+    monkeypatch.setattr(imports, "ask", lambda *asked: (beside.add(threading.get_ident()), ask(*asked)))
+    rows = wide(100, answers=3)
+    judged = [{"prompt": f"Q{n}", "response_1": "a", "response_2": "b", "winner": "12"[n % 2]} for n in range(40)]
+    fields = ("prompt__instruction", "words", "wanted", "open_slots", "held")
+    made = {}
+    for slug, hands in (("one", 1), ("two", 2)):
+        files = [(f"{n}.json", io.BytesIO(json.dumps(some).encode())) for n, some in enumerate((rows, judged))]
+        run = imports.check(files, slug)
+        imports.store(run, 2, lambda done, total: told.append((done, total)), hands=hands)
+        assert Import.objects.get(pk=run.pk).state == Import.State.DONE
+        assert max(told) == (280, 280)
+        told.clear()
+        made[slug] = sorted(Comparison.objects.filter(dataset__slug=slug).values_list(*fields))
+    assert made["one"] == made["two"]
+    assert len(made["one"]) == 340
+    assert len(beside) > 1
