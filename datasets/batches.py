@@ -39,7 +39,8 @@ class BatchAnswer:
 
 
 class Ready(NamedTuple):
-    """A row with its prompt and its answers, each the same object wherever the batch names it again."""
+    """A row with its prompt and its answers, each the same object wherever the batch names it again. firsts: how many
+    (prompts, answers) the batch has not named before."""
 
     n: int
     file: str
@@ -47,6 +48,7 @@ class Ready(NamedTuple):
     row: rows.Row
     prompt: BatchPrompt
     answers: list
+    firsts: tuple[int, int]
 
 
 @dataclass
@@ -73,7 +75,10 @@ def batches(run, spool, most):
     for found in spool.batches(run.stored_upto, most):
         batch = Batch(run)
         for n, file, line, mark, row in found:
-            batch.rows.append(Ready(n, file, line, row, prompt_of(batch, mark, row), answers_of(batch, mark, row)))
+            prompts, responses = len(batch.prompts), len(batch.answers)
+            prompt, answers = prompt_of(batch, mark, row), answers_of(batch, mark, row)
+            firsts = len(batch.prompts) - prompts, len(batch.answers) - responses
+            batch.rows.append(Ready(n, file, line, row, prompt, answers, firsts))
         for mark, one in batch.prompts.items():
             instruction, given, system, turns = one.prompt
             parts = system, turns, instruction, given

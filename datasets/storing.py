@@ -20,11 +20,11 @@ def store_batch(run, spool, batch):
     store_responses(batch, known)
     comparisons, voted = store_comparisons(batch)
     votes, gold, asks = [], {}, []
-    for _, file, line, row, prompt, answers in batch.rows:
+    for _, file, line, row, prompt, answers, firsts in batch.rows:
         new = ()
         if row.kind != PROMPT and (row.kind != DEMONSTRATION or run.dataset.ask_demonstrations):
             asks.append((prompt.pk, row.kind == JUDGED))
-        brought = count_new(batch, prompt, answers)
+        brought = count_new(batch, prompt, answers) if known else (*firsts, 0)
         if row.votes:
             try:
                 new = new_votes(row, [answer.pk for answer in answers], comparisons, voted)
@@ -145,7 +145,7 @@ def store_comparisons(batch):
     """({key: id} of the judged rows' pairs, and what was voted on them before); a new one is held until the import is
     done."""
     pairs = {}
-    for *_, row, prompt, answers in batch.rows:
+    for *_, row, prompt, answers, _firsts in batch.rows:
         for vote in row.votes:
             pair = [answers[index] for index in vote.pair]
             key = Comparison.key_of([answer.pk for answer in pair])

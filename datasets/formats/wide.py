@@ -35,6 +35,13 @@ def numbered_among(keys, pattern):
     return dict(sorted(found.items(), key=lambda item: (len(item[0]), item[0])))
 
 
+@lru_cache(maxsize=8)
+def columns_among(keys):
+    """(numbered answers, numbered sources, the winner's column or None) of a row with these keys; to read only."""
+    winner = next((name for name in WINNERS if name in keys), None)
+    return numbered_among(keys, ANSWER_COLUMN), numbered_among(keys, SOURCE_COLUMN), winner
+
+
 def matches(keys, row):
     answered = len(numbered(keys, ANSWER_COLUMN)) >= 2 or bool(keys & set(LISTS))
     arena = {"winner_model_a", "winner_model_b"} <= keys  # its cells hold whole conversations: another shape
@@ -51,22 +58,20 @@ def points(keys, row, key="chosen"):
 
 
 def read(row):
-    columns = numbered(row, ANSWER_COLUMN)
-    responses, names = from_columns(row, columns) if columns else from_list(row)
+    columns, sources, key = columns_among(tuple(row))
+    responses, names = from_columns(row, columns, sources) if columns else from_list(row)
     if len(responses) < 2:
         raise Refused("too_few_answers", names[0] if names else "responses")
     prompt = reading.prompt(row)
-    key = next((name for name in WINNERS if name in row), None)
     if key is None or row[key] in (None, ""):
         return Row(prompt, responses, CANDIDATES)
     annotator = reading.name(row.get("annotator"), "annotator")
-    verdict = winner(row[key], key, responses, list(columns), names, numbered(row, SOURCE_COLUMN))
+    verdict = winner(row[key], key, responses, list(columns), names, sources)
     return Row(prompt, responses, JUDGED, votes(verdict, key, responses, annotator))
 
 
-def from_columns(row, columns):
+def from_columns(row, columns, sources):
     """(responses, column names). After the second answer, trailing nulls and a table's empty cells are no answers."""
-    sources = numbered(row, SOURCE_COLUMN)
     given = list(columns)
     while len(given) > 2 and not is_there(row, columns[given[-1]]):
         given.pop()
