@@ -40,6 +40,7 @@ def asked_rows(n):
 
 
 def text(rng, n):
+    """So many words. As an answer it needs a full stop: no real file has only answers that seem cut off."""
     return " ".join(rng.choices(WORDS, k=n))
 
 
@@ -49,7 +50,7 @@ def wide_rows(path, n):
     with open(path, "w") as file:
         for number in range(n):
             row = {"prompt": f"{number} {text(rng, 20)}", "model_1": "a", "model_2": "b"}
-            row |= {"response_1": f"1 {text(rng, 80)}", "response_2": f"2 {text(rng, 80)}"}
+            row |= {"response_1": f"1 {text(rng, 80)}.", "response_2": f"2 {text(rng, 80)}."}
             file.write(json.dumps(row) + "\n")
 
 
@@ -59,7 +60,7 @@ def judged_rows(path, n):
     with open(path, "w") as file:
         for number in range(n):
             row = {"prompt": f"{number} {text(rng, 20)}", "annotator": f"p{number % 7}"}
-            row |= {"chosen": f"1 {text(rng, 80)}", "rejected": f"2 {text(rng, 80)}"}
+            row |= {"chosen": f"1 {text(rng, 80)}.", "rejected": f"2 {text(rng, 80)}."}
             file.write(json.dumps(row) + "\n")
 
 
