@@ -54,7 +54,8 @@ class Ready(NamedTuple):
 @dataclass
 class Batch:
     """The rows of one transaction. prompts: {fingerprint: BatchPrompt}; answers: {(fingerprint, source, text hash):
-    BatchAnswer}. Of new_responses and new_roles (ids) goes out what was counted."""
+    BatchAnswer}. Of new_responses and new_roles (ids) goes out what was counted. asks: (prompt id, whether the row is
+    judged) of the rows that ask for comparisons."""
 
     run: Import
     rows: list = field(default_factory=list)
@@ -62,6 +63,7 @@ class Batch:
     answers: dict = field(default_factory=dict)
     new_responses: set = field(default_factory=set)
     new_roles: set = field(default_factory=set)  # of responses that were there
+    asks: list = field(default_factory=list)
 
 
 PROMPT_COLUMNS = ("dataset", "fingerprint", "system", "turns", "instruction", "input", "words", "tags", "imported")

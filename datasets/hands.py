@@ -9,16 +9,17 @@ from django.db import connection
 class Ahead:
     """The items of an iterator, each made from when it is asked to begin: right before one long wait, as for a COMMIT.
     Were it to run beside many short ones, as for the parts of a COPY, each of these would wait for the interpreter.
+    What is left to do with the last item can be done first, in the same wait.
 
-    What makes the items must leave Django's database alone: a thread has a connection of its own.
+    All of this must leave Django's database alone: a thread has a connection of its own.
     """
 
     def __init__(self, items):
         self.items, self.thread = iter(items), ThreadPoolExecutor(1)
-        self.begin_next()
+        self.begin_next(lambda: None)
 
-    def begin_next(self):
-        self.coming = self.thread.submit(next, self.items, None)
+    def begin_next(self, first):
+        self.coming = self.thread.submit(lambda: (first(), next(self.items, None))[1])
 
     def item(self):
         """The next one, None after the last."""

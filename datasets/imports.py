@@ -2,6 +2,7 @@
 go on, under an Import whose rows are invisible until all are there."""
 
 import contextlib
+import functools
 import gc
 import shutil
 import time
@@ -209,7 +210,7 @@ def store_rows(run, progress=lambda done, total: None, hands=1):
                     store_batch(run, spool, batch)
                     run.stored_upto = batch.rows[-1].n
                     run.save()
-                    ahead.begin_next()
+                    ahead.begin_next(functools.partial(put_away, spool, batch))
                 progress(run.stored_upto, 2 * run.rows)
         with transaction.atomic():
             give_roles(run)
@@ -221,6 +222,13 @@ def store_rows(run, progress=lambda done, total: None, hands=1):
     run.save()
     tell_planner(run, Comparison, Judgment, Choice)
     spool.forget_rows() if run.refused else spool.delete()
+
+
+def put_away(spool, batch):
+    """Note what a batch that is stored asks for, and forget it here and now: that takes a moment, too."""
+    spool.ask(batch.asks)
+    for part in (batch.rows, batch.prompts, batch.answers):
+        part.clear()
 
 
 def tell_planner(run, *models):

@@ -19,11 +19,11 @@ def store_batch(run, spool, batch):
     known = store_prompts(batch)
     store_responses(batch, known)
     comparisons, voted = store_comparisons(batch)
-    votes, gold, asks = [], {}, []
+    votes, gold = [], {}
     for _, file, line, row, prompt, answers, firsts in batch.rows:
         new = ()
         if row.kind != PROMPT and (row.kind != DEMONSTRATION or run.dataset.ask_demonstrations):
-            asks.append((prompt.pk, row.kind == JUDGED))
+            batch.asks.append((prompt.pk, row.kind == JUDGED))
         brought = count_new(batch, prompt, answers) if known else (*firsts, 0)
         if row.votes:
             try:
@@ -38,7 +38,6 @@ def store_batch(run, spool, batch):
         run.prompts += brought[0]
         run.responses += brought[1]
         run.duplicates += not (any(brought) or new)
-    spool.ask(asks)
     run.choices += store_votes(run, votes)
     store_known(run, gold)
 
