@@ -30,7 +30,7 @@ from datasets.undoing import CannotUndo, undo_import
 from datasets.writing import one_of_many, writing
 
 BATCH = {"postgresql": 2000, "sqlite": 50}[connection.vendor]  # on SQLite nobody else writes meanwhile
-MANY = 2000  # rows
+MANY = 2000  # rows: new statistics and a second hand are worth it
 COLLECTING = gc.get_threshold()
 STALE = timedelta(minutes=2)
 FORGOTTEN = timedelta(days=7)
