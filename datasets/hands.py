@@ -11,19 +11,24 @@ class Ahead:
     Were it to run beside many short ones, as for the parts of a COPY, each of these would wait for the interpreter.
     What is left to do with the last item can be done first, in the same wait.
 
-    All of this must leave Django's database alone: a thread has a connection of its own.
+    All of this must leave Django's database alone: a thread has a connection of its own. beside: else it is done when
+    the item is asked for, and only one processor is busy at a time.
     """
 
-    def __init__(self, items):
-        self.items, self.thread = iter(items), ThreadPoolExecutor(1)
+    def __init__(self, items, beside):
+        self.items, self.beside, self.thread = iter(items), beside, ThreadPoolExecutor(1)
         self.begin_next(lambda: None)
 
     def begin_next(self, first):
-        self.coming = self.thread.submit(lambda: (first(), next(self.items, None))[1])
+        def work():
+            first()
+            return next(self.items, None)
+
+        self.coming = self.thread.submit(work).result if self.beside else work
 
     def item(self):
         """The next one, None after the last."""
-        return self.coming.result()
+        return self.coming()
 
     def __enter__(self):
         return self

@@ -29,7 +29,9 @@ from datasets.storing import give_roles, store_batch
 from datasets.undoing import CannotUndo, undo_import
 from datasets.writing import one_of_many, writing
 
-BATCH = {"postgresql": 2000, "sqlite": 50}[connection.vendor]  # on SQLite nobody else writes meanwhile
+# Rows of a transaction, while people judge and in a hurry; on SQLite nobody else writes meanwhile.
+BATCH, LARGE_BATCH = {"postgresql": (500, 2000), "sqlite": (50, 50)}[connection.vendor]
+HANDS = {"postgresql": 2, "sqlite": 1}[connection.vendor]
 MANY = 2000  # rows: new statistics and a second hand are worth it
 COLLECTING = gc.get_threshold()
 STALE = timedelta(minutes=2)
@@ -124,11 +126,12 @@ def spool_path(run):
     return folder() / f"import-{run.pk}.sqlite3"
 
 
-def store(run, overlap=None, progress=lambda done, total: None, hands=1):
+def store(run, overlap=None, progress=lambda done, total: None, hurry=False):
     """Store what was checked, all of it; the Import, done. `overlap` is for a dataset that is made here.
 
     Waits while another import into the same dataset is being stored. Asked for twice, it is stored once; both wait.
-    progress(done, total) is called between two batches. hands: how many connections make the comparisons at once.
+    progress(done, total) is called between two batches. hurry: do at once what can be done at once, and leave nothing
+    to those who judge.
     """
     with transaction.atomic():
         run.dataset, made = Dataset.objects.get_or_create(slug=run.slug, defaults={"overlap": overlap or 1})
@@ -136,7 +139,7 @@ def store(run, overlap=None, progress=lambda done, total: None, hands=1):
             log(Kind.DATASET, run.slug, after="made", by=run.created_by, dataset=run.dataset)
     if take_turn(run):
         forget_files(run)
-        store_rows(run, progress, hands)
+        store_rows(run, progress, hurry)
     return run
 
 
@@ -193,7 +196,7 @@ def take_turn(run):
 
 
 @rarely_collecting()
-def store_rows(run, progress=lambda done, total: None, hands=1):
+def store_rows(run, progress=lambda done, total: None, hurry=False):
     """From wherever it stopped to the end. Once all rows are stored the spool only tells which prompts are new."""
     if not spool_path(run).exists():
         ask_anew(run.dataset)
@@ -201,10 +204,11 @@ def store_rows(run, progress=lambda done, total: None, hands=1):
         Import.objects.filter(pk=run.pk).update(state=Import.State.DONE)
         return
     spool = Spool(spool_path(run))
+    most = LARGE_BATCH if hurry else BATCH
     from_the_start = run.state == Import.State.STORING and not run.stored_upto
     if run.state == Import.State.STORING:
         spool.begin_asks()
-        with Ahead(batches(run, spool, BATCH)) as ahead:
+        with Ahead(batches(run, spool, most), hurry) as ahead:
             while batch := ahead.item():
                 with writing(), one_of_many():
                     store_batch(run, spool, batch)
@@ -217,7 +221,8 @@ def store_rows(run, progress=lambda done, total: None, hands=1):
             run.state = Import.State.ASKING
             run.save()
         tell_planner(run, Prompt, Response)
-    ask_for_rows(run, noted(spool) if from_the_start else looked_up(run, spool), progress, hands)
+    prompts = noted(spool, most) if from_the_start else looked_up(run, spool, most)
+    ask_for_rows(run, prompts, progress, HANDS if hurry and run.rows >= MANY else 1)
     run.state = Import.State.DONE
     run.save()
     tell_planner(run, Comparison, Judgment, Choice)
@@ -262,21 +267,21 @@ def ask_for_rows(run, prompts, progress, hands):
             Import.objects.filter(pk=run.pk).update(touched_at=timezone.now())
         progress(run.rows + done, 2 * run.rows)
 
-    in_hands(hands if run.rows >= MANY else 1, ask_for_some, prompts)
+    in_hands(hands, ask_for_some, prompts)
 
 
-def noted(spool):
+def noted(spool, most):
     """The prompts as storing has noted them."""
     last = done = 0
-    while some := spool.asks(last, BATCH):
+    while some := spool.asks(last, most):
         last, done = some[-1][0], done + sum(rows for _, rows, _ in some)
         yield done, [prompt for prompt, *_ in some], [prompt for prompt, _, judged in some if judged]
 
 
-def looked_up(run, spool):
+def looked_up(run, spool, most):
     """The same of an import that was interrupted."""
     last = 0
-    while batch := spool.marks(last, BATCH):
+    while batch := spool.marks(last, most):
         last = batch[-1][0]
         marks, kinds = {mark for _, mark, _ in batch}, {kind for *_, kind in batch}
         found = Prompt.objects.filter(among(Prompt, "fingerprint", marks), dataset=run.dataset)

@@ -55,6 +55,8 @@ def test_one_that_fails_is_told_and_nothing_is_begun_after_it(hands):
 def test_two_hands_make_the_comparisons_that_one_makes(monkeypatch):
     monkeypatch.setattr(imports, "MANY", 1)
     monkeypatch.setattr(imports, "BATCH", 7)
+    monkeypatch.setattr(imports, "LARGE_BATCH", 7)
+    monkeypatch.setattr(imports, "HANDS", 2)
     monkeypatch.setattr(imports, "tell_planner", lambda *_: None)
     told, beside = [], set()
     ask = imports.ask
@@ -63,10 +65,10 @@ def test_two_hands_make_the_comparisons_that_one_makes(monkeypatch):
     judged = [{"prompt": f"Q{n}", "response_1": "a", "response_2": "b", "winner": "12"[n % 2]} for n in range(40)]
     fields = ("prompt__instruction", "words", "wanted", "open_slots", "held")
     made = {}
-    for slug, hands in (("one", 1), ("two", 2)):
+    for slug in ("one", "two"):
         files = [(f"{n}.json", io.BytesIO(json.dumps(some).encode())) for n, some in enumerate((rows, judged))]
         run = imports.check(files, slug)
-        imports.store(run, 2, lambda done, total: told.append((done, total)), hands=hands)
+        imports.store(run, 2, lambda done, total: told.append((done, total)), hurry=slug == "two")
         assert Import.objects.get(pk=run.pk).state == Import.State.DONE
         assert max(told) == (280, 280)
         told.clear()

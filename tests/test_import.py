@@ -491,7 +491,7 @@ def interrupt(monkeypatch, put):
             return real(*args, **options)
 
         with monkeypatch.context() as patched:
-            patched.setattr(imports, "BATCH", 2)
+            patched.setattr(imports, "LARGE_BATCH", 2)
             patched.setattr(imports, act, until)
             with pytest.raises(Killed):
                 put(*files)

@@ -304,11 +304,11 @@ def test_what_is_being_stored_by_one_is_not_stored_by_another_too(admin, monkeyp
     begun, stored_by = threading.Event(), []
     real = tasks.imports.store_rows
 
-    def store_rows(run, progress, hands):
+    def store_rows(run, progress, hurry):
         stored_by.append(threading.get_ident())
         begun.set()
         time.sleep(0.3)
-        real(run, progress, hands)
+        real(run, progress, hurry)
 
     monkeypatch.setattr(tasks.imports, "store_rows", store_rows)
 

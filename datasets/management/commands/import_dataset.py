@@ -7,7 +7,6 @@ import time
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
-from django.db import connection
 
 from datasets import formats, imports, reasons
 from datasets.columns import from_words
@@ -15,8 +14,6 @@ from datasets.doubts import ALL, AT_A_SECOND_LOOK, named_doubts
 from datasets.files import FileProblem
 from datasets.models import RESERVED_SLUGS
 from datasets.spool import Spool, storable
-
-HANDS = {"postgresql": 2, "sqlite": 1}[connection.vendor]
 
 
 class Command(BaseCommand):
@@ -62,7 +59,7 @@ class Command(BaseCommand):
         stored = skip_bad_rows or not run.refused
         left_out = imports.leave_out(run, doubts) if stored else 0
         if stored:
-            imports.store(run, overlap, hands=HANDS)
+            imports.store(run, overlap, hurry=True)
         report_refused(self.stderr, run, refused)
         self.stdout.write(json.dumps(summary(run, time.monotonic() - started), ensure_ascii=False))
         if not stored:
