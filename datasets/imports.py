@@ -30,7 +30,7 @@ from datasets.undoing import CannotUndo, undo_import
 from datasets.writing import one_of_many, writing
 
 # Rows of a transaction, while people judge and in a hurry; on SQLite nobody else writes meanwhile.
-BATCH, LARGE_BATCH = {"postgresql": (500, 2000), "sqlite": (50, 50)}[connection.vendor]
+BATCH, LARGE_BATCH = {"postgresql": (200, 2000), "sqlite": (50, 50)}[connection.vendor]
 HANDS = {"postgresql": 2, "sqlite": 1}[connection.vendor]
 MANY = 2000  # rows: new statistics and a second hand are worth it
 COLLECTING = gc.get_threshold()

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connection
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
@@ -23,6 +24,7 @@ from datasets.models import Import, Job, Prompt
 BYTES_AT_ONCE, ROWS_AT_ONCE, PROMPTS_AT_ONCE, COMPARISONS_AT_ONCE = 1 << 20, 2000, 1000, 2000
 FORGOTTEN = 24 * 60 * 60
 LONGEST_REST = 0.2  # seconds
+RESTS = {"postgresql": 3, "sqlite": 1}[connection.vendor]  # times as long as it worked
 
 
 def check_upload(files, slug, overlap, user):
@@ -166,13 +168,13 @@ def store_or_finish(run, job, progress):
 
 
 def resting(progress):
-    """Progress that rests after each batch for as long as the batch took: half of the time is the annotators', who on
-    SQLite wait for who writes, and on PostgreSQL for what else its processors do."""
+    """Progress that rests after each batch: half of the time or more is the annotators', who on SQLite wait for who
+    writes, and on PostgreSQL for what else its processors do."""
     since = time.monotonic()
 
     def told(done, total):
         nonlocal since
-        time.sleep(min(LONGEST_REST, time.monotonic() - since))
+        time.sleep(min(LONGEST_REST, RESTS * (time.monotonic() - since)))
         since = time.monotonic()
         progress(done, total)
 
