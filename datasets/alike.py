@@ -5,15 +5,13 @@ Everything that must be remembered of every prompt stands in the spool's file, s
 
 import itertools
 
-from django.db.models import Min
-
-from datasets.checking import standing_votes, what_it_says
+from datasets.checking import standing_votes, vote_keys, what_they_say
 from datasets.doubts import NEAR_ANSWERS, NEAR_PROMPTS, STORED
 from datasets.formats.rows import CANDIDATES, DEMONSTRATION
-from datasets.identity import fingerprint, sha256, vote_key
-from datasets.likeness import ALIKE, BANDS, is_nearly, marks_of, shingles_of, similarity
-from datasets.models import Likeness, Prompt, Response
-from datasets.splits import give_groups
+from datasets.identity import fingerprint, sha256
+from datasets.likeness import ALIKE, BANDS, Compared, is_nearly, marks_of, shingles_of, similarity
+from datasets.models import Prompt, Response
+from datasets.splits import first_with, give_groups
 from datasets.spool import unpacked
 
 AT_ONCE = 200  # rows
@@ -26,7 +24,7 @@ COLUMNS = [f"m{band}" for band in range(BANDS)]
 
 def look(spool, dataset=None):
     """Note in a spool which rows nearly repeat others: prompts, answers to one prompt, and what is stored already."""
-    spool.db.execute(f"CREATE TABLE marks (n INTEGER PRIMARY KEY, {', '.join(COLUMNS)})")
+    spool.db.execute(f"CREATE TABLE marks (n INTEGER PRIMARY KEY, runs, {', '.join(COLUMNS)})")
     spool.db.execute("CREATE TABLE firsts (n INTEGER PRIMARY KEY)")
     spool.db.execute(
         "INSERT INTO firsts SELECT min(n) FROM rows WHERE kind != ? GROUP BY fingerprint ORDER BY 1", (DEMONSTRATION,)
@@ -53,8 +51,9 @@ def batches(spool):
 def look_at(spool, dataset, batch):
     marked = [(n, row, shingles_of(row.prompt)) for n, row, is_first in batch if is_first]
     marks = {n: marks_of(shingles) for n, _, shingles in marked}
-    places = ", ".join("?" * (1 + BANDS))
-    spool.db.executemany(f"INSERT INTO marks VALUES ({places})", [(n, *found) for n, found in marks.items()])
+    places = ", ".join("?" * (2 + BANDS))
+    runs = {n: len(shingles) for n, _, shingles in marked}
+    spool.db.executemany(f"INSERT INTO marks VALUES ({places})", [(n, runs[n], *found) for n, found in marks.items()])
     for n, row, _ in batch:
         note_near_answers(spool, n, row)
     if dataset:
@@ -66,10 +65,18 @@ def look_at(spool, dataset, batch):
 def note_near_answers(spool, n, row):
     if row.kind == DEMONSTRATION:
         return
-    texts = [response.text for response in row.responses[:ANSWERS]]
+    for place, text in twins([response.text for response in row.responses[:ANSWERS]]):
+        spool.doubt(NEAR_ANSWERS, n, place, text)
+
+
+def twins(answers):
+    """(place, text of the first one before it that is nearly the same) of each of these answers, Responses or texts,
+    that has such a twin. Equal ones are none."""
+    texts = [Compared(getattr(answer, "text", answer)) for answer in answers]
     for place, text in enumerate(texts):
-        if twin := next((other for other in texts[:place] if other != text and is_nearly(other, text, NEARLY)), None):
-            spool.doubt(NEAR_ANSWERS, n, place, twin)
+        others = (one for one, answer in zip(texts[:place], answers, strict=False) if answer != answers[place])
+        if twin := next((one for one in others if is_nearly(one, text, NEARLY)), None):
+            yield place, twin.text
 
 
 def note_near_answers_of_other_rows(spool):
@@ -79,11 +86,8 @@ def note_near_answers_of_other_rows(spool):
     for _, group in itertools.groupby(found, key=lambda one: one[0]):
         rows = list(itertools.islice(group, ANSWERS))
         if len(rows) > 1:
-            answers = [(n, spool.row(n).responses[0]) for _, n in rows]
-            for place, (n, answer) in enumerate(answers):
-                near = (one for _, one in answers[:place] if one != answer and is_nearly(one.text, answer.text, NEARLY))
-                if twin := next(near, None):
-                    spool.doubt(NEAR_ANSWERS, n, 0, twin.text)
+            for place, text in twins([spool.row(n).responses[0] for _, n in rows]):
+                spool.doubt(NEAR_ANSWERS, rows[place][1], 0, text)
 
 
 def note_near_prompts(spool):
@@ -94,7 +98,8 @@ def note_near_prompts(spool):
         spool.db.executemany("INSERT OR IGNORE INTO pairs VALUES (?, ?)", pairs)
     shared = " + ".join(f"(one.{column} = other.{column})" for column in COLUMNS)
     both = "pairs JOIN marks one ON one.n = pairs.n JOIN marks other ON other.n = pairs.earlier"
-    query = f"SELECT pairs.n, earlier FROM {both} WHERE {shared} >= {SHARED} ORDER BY 1, 2"
+    sized = f"min(one.runs, other.runs) >= {ALIKE} * max(one.runs, other.runs)"  # a longer one cannot be ALIKE
+    query = f"SELECT pairs.n, earlier FROM {both} WHERE {shared} >= {SHARED} AND {sized} ORDER BY 1, 2"
     for n, group in itertools.groupby(spool.db.execute(query), key=lambda one: one[0]):
         prompt = spool.row(n).prompt
         shingles = shingles_of(prompt)
@@ -129,9 +134,7 @@ def note_like_stored(spool, dataset, marked, marks, stored):
     """New prompts that are nearly the same as one of the dataset."""
     new = [(n, row, shingles) for n, row, shingles in marked if fingerprint(row.prompt) not in stored]
     wanted = {mark for n, _, _ in new for mark in marks[n]}
-    sharing = dict(
-        Likeness.objects.filter(dataset=dataset, mark__in=wanted).values_list("mark").annotate(Min("prompt"))
-    )
+    sharing = {mark: pks[0] for mark, pks in first_with(dataset, wanted, 1).items()}
     prompts = Prompt.objects.defer("html").in_bulk(set(sharing.values()))
     known = {pk: shingles_of(prompt) for pk, prompt in prompts.items()}
     for n, row, shingles in new:
@@ -146,16 +149,20 @@ def note_stored(spool, dataset, batch, prompts):
     rows = [row for _, row, _ in batch if fingerprint(row.prompt) in prompts]
     if not rows:
         return
-    found = Response.objects.visible().filter(prompt__in={prompts[fingerprint(row.prompt)] for row in rows})
+    found = Response.objects.visible().filter(
+        prompt__in={prompts[fingerprint(row.prompt)] for row in rows},
+        text_hash__in={sha256(one.text) for row in rows for one in row.responses},
+    )
     responses = set(found.values_list("prompt", "source", "text_hash"))
     standing = standing_votes(dataset, rows)
     for n, row, _ in batch:
         prompt = prompts.get(fingerprint(row.prompt))
         known = prompt and all((prompt, one.source, sha256(one.text)) in responses for one in row.responses)
-        if known and all(is_standing(row, vote, standing) for vote in row.votes):
+        if known and are_standing(row, standing):
             spool.doubt(STORED, n, -1)
 
 
-def is_standing(row, vote, standing):
-    said = vote.annotator and standing.get(vote_key(row, vote))
-    return bool(said) and said[0] == what_it_says(row, vote)
+def are_standing(row, standing):
+    """Whether all that a row says has been said by the same persons."""
+    said = zip(row.votes, vote_keys(row), what_they_say(row), strict=True)
+    return all(vote.annotator and standing.get(key, ("",))[0] == verdict for vote, key, verdict in said)

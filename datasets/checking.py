@@ -11,7 +11,7 @@ from datasets.formats import mapping
 from datasets.formats.guessing import unsure
 from datasets.formats.reading import text
 from datasets.formats.rows import Refused
-from datasets.identity import fingerprint, identity, sha256, vote_key
+from datasets.identity import fingerprint, identity, sha256
 from datasets.models import Judgment, Response
 from datasets.tags import tags_in
 
@@ -155,7 +155,7 @@ def check_batch(spool, dataset, file, found):
 
 def check_votes(spool, row, standing, place):
     """A row with votes, those of nobody in particular numbered, or the refusal that names the earlier, other one."""
-    said = [(vote, vote_key(row, vote), what_it_says(row, vote)) for vote in row.votes]
+    said = list(zip(row.votes, vote_keys(row), what_they_say(row), strict=True))
     for vote, key, verdict in said:
         earlier = vote.annotator and (standing.get(key) or spool.said_before(key))
         if earlier and earlier[0] != verdict:
@@ -170,8 +170,24 @@ def check_votes(spool, row, standing, place):
     return row._replace(votes=tuple(votes))
 
 
-def what_it_says(row, vote):
-    return identity(row.responses[vote.pair[0]]) if vote.verdict == "left" else vote.verdict
+def vote_keys(row):
+    """A key for each of a row's votes, the same for the same person and pair, whichever side came first. Each text is
+    hashed once, however many votes there are."""
+    if not row.votes:
+        return []
+    prompt, marks = fingerprint(row.prompt), identities(row)
+    return [sha256(json.dumps([prompt, sorted(marks[n] for n in vote.pair), vote.annotator])) for vote in row.votes]
+
+
+def what_they_say(row):
+    """Of each of a row's votes which answer is better, or that none is."""
+    marks = identities(row)
+    return [marks[vote.pair[0]] if vote.verdict == "left" else vote.verdict for vote in row.votes]
+
+
+def identities(row):
+    """{place: identity} of a row's responses that votes name."""
+    return {n: identity(row.responses[n]) for n in {n for vote in row.votes for n in vote.pair}}
 
 
 def standing_votes(dataset, rows):
@@ -188,10 +204,11 @@ def standing_votes(dataset, rows):
         )
         .values_list("comparison__prompt__fingerprint", "imported_by", "order", "verdict", "imported_from")
     )
-    texts = Response.objects.in_bulk({pk for vote in votes for pk in vote[2]})
+    responses = Response.objects.in_bulk({pk for vote in votes for pk in vote[2]})
+    marks = {pk: identity(response) for pk, response in responses.items()}
     found = {}
     for prompt, annotator, order, verdict, place in votes:
-        pair = [identity(texts[pk]) for pk in order]
+        pair = [marks[pk] for pk in order]
         key = sha256(json.dumps([prompt, sorted(pair), annotator]))
         found[key] = (pair[0] if verdict == "left" else verdict, place)
     return found

@@ -1,52 +1,42 @@
 """Where answers differ, word by word, marked in their rendered HTML."""
 
 import re
-from html import escape
-from html.parser import HTMLParser
+from html import escape, unescape
 
 from rapidfuzz.distance import Indel
 
 # A word with the blanks behind it; of letters written without blanks, each for itself.
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]\s*|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+\s*|\s+")
-COMPARED_WHOLE = 20_000  # words; longer answers are shown unmarked
+# A tag, as nh3 writes it, or the text between two; a "<" that begins no tag is text.
+PIECE = re.compile(r"""<(?P<end>/?)(?P<tag>[a-zA-Z][^\s<>/"]*)(?:[^<>"]|"[^"]*")*+>|[^<]+|<""")
+# Words. Longer answers are shown unmarked, and so are several that are long together: to compare two takes a time that
+# grows with the product of their words, in which nothing else of the process runs: for two of so many, 20 ms.
+COMPARED_WHOLE = 10_000
+LONGEST = 1_000_000  # characters of all answers' HTML
 WHOLE = {"math"}  # a formula is one word: its parts would make no sense
 
 
-class Pieces(HTMLParser):
-    """The rendered HTML of an answer as pieces: (markup, "") or ("", word), that join to the same page."""
-
-    def __init__(self, html):
-        super().__init__(convert_charrefs=True)
-        self.pieces, self.whole, self.inside = [], "", 0
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        self.inside += tag in WHOLE
-        self.add(self.get_starttag_text())
-
-    def handle_startendtag(self, tag, attributes):
-        self.add(self.get_starttag_text())
-
-    def handle_endtag(self, tag):
-        self.add(f"</{tag}>")
-        if tag in WHOLE and self.inside:
-            self.inside -= 1
-            if not self.inside:
-                self.pieces.append((self.whole, self.whole))
-                self.whole = ""
-
-    def add(self, markup):
-        if self.inside:
-            self.whole += markup
+def pieces_of(html):
+    """The rendered HTML of an answer as pieces: (markup, "") or ("", word), that join to the same page. In one pass,
+    which the parser of the standard library does not make of tags that never end."""
+    pieces, whole, inside = [], [], 0
+    for match in PIECE.finditer(html):
+        markup, tag = match[0], match["tag"]
+        text = "" if tag else unescape(markup)
+        markup = markup if tag else as_html(text)
+        inside += tag in WHOLE and not match["end"] and not markup.endswith("/>")
+        if inside:
+            whole.append(markup)
+        elif tag:
+            pieces.append((markup, ""))
         else:
-            self.pieces.append((markup, ""))
-
-    def handle_data(self, data):
-        if self.inside:
-            self.whole += as_html(data)
-        else:
-            self.pieces += [(as_html(word), word.rstrip() or " ") for word in WORD.findall(data)]
+            pieces += [(as_html(word), word.rstrip() or " ") for word in WORD.findall(text)]
+        if inside and tag in WHOLE and match["end"]:
+            inside -= 1
+            if not inside:
+                pieces.append(("".join(whole),) * 2)
+                whole.clear()
+    return pieces + [("".join(whole), "")] * bool(whole)
 
 
 def as_html(text):
@@ -56,23 +46,26 @@ def as_html(text):
 
 def differences(htmls):
     """The HTML of these answers with `<mark>` around what differs: in each from the first, in the first from the
-    second. Unchanged where there is one only, or one is too long."""
-    pieces = [Pieces(html).pieces for html in htmls]
-    words = [[word for _, word in found if word] for found in pieces]
-    if len(htmls) < 2 or max(map(len, words)) > COMPARED_WHOLE:
+    second. Unchanged where there is one only, or they are too long."""
+    if len(htmls) < 2 or sum(map(len, htmls)) > LONGEST:
         return htmls
-    own = [places(words[0], words[1], second=False)]
-    own += [places(words[0], theirs, second=True) for theirs in words[1:]]
-    return [marked(found, differing) for found, differing in zip(pieces, own, strict=True)]
+    pieces = [pieces_of(html) for html in htmls]
+    words = [[word for _, word in some if word] for some in pieces]
+    sizes = [len(some) for some in words]
+    if max(sizes) > COMPARED_WHOLE or sizes[0] * sum(sizes[1:]) > 2 * COMPARED_WHOLE**2:
+        return htmls
+    found = [places(words[0], theirs) for theirs in words[1:]]
+    own = [found[0][0], *(other for _, other in found)]
+    return [marked(some, differing) for some, differing in zip(pieces, own, strict=True)]
 
 
-def places(first, other, second):
-    """The indices of the words that only one of the two has: of the first, or of the second."""
-    found = set()
-    for step in Indel.opcodes(first, other):
-        if step.tag != "equal":
-            found.update(range(step.dest_start, step.dest_end) if second else range(step.src_start, step.src_end))
-    return found
+def places(first, other):
+    """The indices of the words that only the first of the two has, and of those that only the other has."""
+    steps = [step for step in Indel.opcodes(first, other) if step.tag != "equal"]
+    return (
+        {place for step in steps for place in range(step.src_start, step.src_end)},
+        {place for step in steps for place in range(step.dest_start, step.dest_end)},
+    )
 
 
 def marked(pieces, differing):

@@ -13,6 +13,7 @@ import json
 import shutil
 import tempfile
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 
 import msgspec
@@ -22,6 +23,7 @@ from datasets.formats.rows import Refused, Table
 
 HEAD = 1 << 20
 LONGEST_ROW = 16 << 20  # bytes; a row beyond is refused, and memory stays bounded
+MOST_COLUMNS = 16_384  # of a table, as in .xlsx
 SWELLS_FROM, SWELLS_AT_MOST = 64 << 20, 200  # a .gz may hold so much in any case, beyond it so many times its size
 BLANK = " \t\r\n"
 
@@ -398,10 +400,19 @@ def lines(text):
 
 
 def table_header(cells, line):
+    """The names of a table's columns."""
     header = [name.strip() for name in cells]
-    if twice := next((name for name in header if name and header.count(name) > 1), None):
-        raise FileProblem("duplicate_column", twice, line)
+    check_columns([name for name in header if name], len(header), line)
     return header
+
+
+def check_columns(names, columns, line=0):
+    """Refuse a table of more columns than a spreadsheet has, or with the same name twice."""
+    if columns > MOST_COLUMNS:
+        raise FileProblem("too_many_columns", f"{columns} > {MOST_COLUMNS}", line)
+    times = Counter(names)
+    if twice := next((name for name in names if times[name] > 1), None):
+        raise FileProblem("duplicate_column", twice, line)
 
 
 def table_row(header, cells):

@@ -1,4 +1,4 @@
-"""What makes a prompt, a response or a vote the same one again: re-uploads and merging rest on it."""
+"""What makes a prompt or a response the same one again: re-uploads and merging rest on it."""
 
 import hashlib
 import json
@@ -19,9 +19,3 @@ def fingerprint(prompt):
 def identity(response):
     """What makes a response of a prompt the same response."""
     return sha256(json.dumps([response.source, response.text]))
-
-
-def vote_key(row, vote):
-    """The same for the same person and pair, whichever side came first."""
-    pair = sorted(identity(row.responses[index]) for index in vote.pair)
-    return sha256(json.dumps([fingerprint(row.prompt), pair, vote.annotator]))

@@ -3,12 +3,14 @@
 import re
 import struct
 import unicodedata
+from functools import cached_property
 from hashlib import blake2b
 
 ALIKE = 0.7  # Jaccard similarity of the runs of three words
 SHINGLE = 3
 BINS, BANDS = 30, 10
 LONG, SAMPLES, SAMPLE = 120, 9, 12  # texts of so many characters, so many pieces of so many characters
+AT_ONCE = 500  # characters
 # A word, or one ideograph, kana or hangul syllable: those stand without blanks between them.
 TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
 
@@ -20,7 +22,16 @@ def shingles_of(prompt):
 
 def words_of(text):
     """The words of a text; case, accents' spelling and punctuation aside."""
-    return TOKEN.findall(unicodedata.normalize("NFKC", text).casefold()) or [text]
+    return TOKEN.findall(normal(text).casefold()) or [text]
+
+
+def normal(text):
+    """A text in which accents are spelled alike. A few characters at a time: Python sorts the accents on one letter in
+    a time that grows with their square, and any number of them may stand there."""
+    if text.isascii() or len(text) <= AT_ONCE:
+        return unicodedata.normalize("NFKC", text)
+    pieces = (text[start : start + AT_ONCE] for start in range(0, len(text), AT_ONCE))
+    return "".join([unicodedata.normalize("NFKC", piece) for piece in pieces])
 
 
 def runs_of(text):
@@ -63,15 +74,34 @@ def nearest(smallest):
     return found
 
 
+class Compared:
+    """A text that is compared with several others: what that takes is made once, and only if it is needed."""
+
+    def __init__(self, text):
+        self.text = text
+
+    @cached_property
+    def folded(self):
+        return self.text.casefold()
+
+    @cached_property
+    def samples(self):
+        return samples(self.folded)
+
+    @cached_property
+    def runs(self):
+        return runs_of(self.text)
+
+
 def is_nearly(one, other, least):
-    """Whether two texts are this much alike, at least 0.8. What is told apart by its length or by a few samples is not
-    looked at further."""
-    shorter, longer = sorted((one.casefold(), other.casefold()), key=len)
-    if len(shorter) < 0.7 * len(longer):
+    """Whether two texts, each Compared, are this much alike, at least 0.8. What is told apart by its length or by a few
+    samples is not looked at further."""
+    shorter, longer = sorted((one, other), key=lambda text: len(text.folded))
+    if len(shorter.folded) < 0.7 * len(longer.folded):
         return False
-    if len(shorter) >= LONG and sum(piece in longer for piece in samples(shorter)) < SAMPLES // 3:
+    if len(shorter.folded) >= LONG and sum(piece in longer.folded for piece in shorter.samples) < SAMPLES // 3:
         return False
-    return similarity(runs_of(one), runs_of(other)) >= least
+    return similarity(one.runs, other.runs) >= least
 
 
 def samples(text):

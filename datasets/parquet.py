@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from datasets import files
-from datasets.files import FileProblem, Item, may_swell
+from datasets.files import FileProblem, Item, check_columns, may_swell
 from datasets.formats.rows import Refused
 
 BATCH = 16  # rows: each may be long
@@ -25,8 +25,7 @@ def rows(file):
         groups = [table.metadata.row_group(index) for index in range(table.num_row_groups)]
         may_swell(sum(group.total_byte_size for group in groups), size)
         names = table.schema_arrow.names
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise FileProblem("duplicate_column", twice)
+        check_columns(names, len(names))
         for batch in table.iter_batches(BATCH, use_threads=False):
             unpacked += batch.nbytes
             may_swell(unpacked, size)

@@ -57,6 +57,7 @@ FILE = {
     "row_too_long": _("A row is too long."),
     "swells": _("The .gz file swells to many times its size, as no text does."),
     "too_deep": _("A row is nested too deeply."),
+    "too_many_columns": _("The table has more columns than a spreadsheet can have, which are 16,384."),
     "too_packed": _("The file unpacks to many times its size, as no table does."),
     "unknown_file": _("This is neither JSON Lines, a JSON array, CSV nor TSV."),
     "unknown_shape": _("The fields are none of a known shape; docs/formats.md lists them."),
@@ -138,10 +139,18 @@ CANNOT_SAVE = {
 }
 
 JOB = {
+    "disk_full": _("The server's disk is full. Nothing was half stored; try again when there is room."),
     "files_gone": _("The files are gone; upload them again."),
     "gave_up": _("Three workers began this and were stopped; it is not tried again."),
     "import_gone": _("The import is not there any more."),
     "unexpected": _("Something went wrong that nobody foresaw; the log has it. Nothing was half stored."),
+}
+
+# Why a text is shown as plain text (Prompt.plain, Response.plain).
+PLAIN = {
+    "time": _("rendering took too long"),
+    "memory": _("rendering took too much memory"),
+    "long": _("too long to render"),
 }
 
 TASKS = {

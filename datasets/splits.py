@@ -7,7 +7,7 @@ from the group alone, so that no new row ever moves an old one.
 from collections import defaultdict
 from hashlib import sha256
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from datasets.likeness import ALIKE, marks_of, shingles_of, similarity
 from datasets.models import Likeness, Prompt
@@ -16,6 +16,7 @@ from datasets.writing import writing
 PARTS = ("train", "validation", "test")
 AT_ONCE = 200
 LOOKED_AT = 20  # prompts that share a mark, at most, for each mark
+MARKS_AT_ONCE = 400  # SQLite joins 500 queries at most
 
 
 def part_of(group, shares):
@@ -60,9 +61,22 @@ def give_some(dataset, prompts):
 
 def prompts_with(dataset, marks):
     """{mark: [the first prompts that have it]}"""
-    found = defaultdict(list)
-    rows = Likeness.objects.filter(dataset=dataset, mark__in=marks).order_by("pk").select_related("prompt")
-    for row in rows.defer("prompt__html").iterator():
-        if len(found[row.mark]) < LOOKED_AT:
-            found[row.mark].append(row.prompt)
+    found = first_with(dataset, marks, LOOKED_AT)
+    prompts = Prompt.objects.defer("html").in_bulk({pk for pks in found.values() for pk in pks})
+    return defaultdict(list, {mark: [prompts[pk] for pk in pks if pk in prompts] for mark, pks in found.items()})
+
+
+def first_with(dataset, marks, most):
+    """{mark: [ids of the first prompts that have it, at most so many]}. The database reads no more than these of a
+    mark, however many prompts have it."""
+    first = "SELECT mark, prompt_id, id FROM {} WHERE dataset_id = %s AND mark = %s ORDER BY id LIMIT %s"
+    one = f"SELECT * FROM ({first.format(Likeness._meta.db_table)}) AS found"
+    found, marks = {}, sorted(marks)
+    with connection.cursor() as cursor:
+        for start in range(0, len(marks), MARKS_AT_ONCE):
+            some = marks[start : start + MARKS_AT_ONCE]
+            values = [value for mark in some for value in (dataset.pk, mark, most)]
+            cursor.execute(" UNION ALL ".join([one] * len(some)), values)
+            for mark, prompt, _ in sorted(cursor.fetchall(), key=lambda row: row[2]):
+                found.setdefault(mark, []).append(prompt)
     return found

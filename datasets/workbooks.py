@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from xml.parsers import expat
 
 from datasets import files
-from datasets.files import FileProblem, may_swell
+from datasets.files import MOST_COLUMNS, FileProblem, may_swell
 
 CHUNK = 1 << 16
-MOST_COLUMNS = 16_384
+LONGEST_CODE = 255  # characters of a number format
 ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 NO_PART_OF_A_DATE = re.compile(r'"[^"]*"|\\.|_.|\[[^\]]*\]')
@@ -86,19 +86,21 @@ class Workbook:
 
     def rows(self):
         path, first_day = self.first_sheet()
-        sheet, unpacked = Sheet(), 0
+        sheet, unpacked, width = Sheet(), 0, 0
         cells = Cells(self.strings(), self.dates(), first_day)
         for _ in self.parsed(path, sheet.start, sheet.end, sheet.said):
             for number, row in sheet.done:
                 texts = cells.texts(number, row)
-                unpacked += sum(map(len, texts))
+                width = width or len(texts)
+                unpacked += sum(map(len, texts)) + max(len(texts), width)  # a character between two cells, as in CSV
                 may_swell(unpacked, self.size)
                 if texts:
                     yield number, texts
             sheet.done.clear()
 
     def paths(self, wanted):
-        return [path for kind, path in self.parts.values() if kind == wanted]
+        """The parts of a kind, each once however many links lead to it."""
+        return dict.fromkeys(path for kind, path in self.parts.values() if kind == wanted)
 
     def strings(self):
         """A function that gives the n-th shared string."""
@@ -141,16 +143,20 @@ class Workbook:
             pass
 
     def parsed(self, name, start, end=None, said=None):
-        """Read a part of the package; comes back after each piece of it."""
+        """Read a part of the package; comes back after each piece of it. A tag that goes on beyond a piece makes the
+        next piece as long as itself: the parser begins such a tag anew each time."""
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
         parser.StartElementHandler = lambda tag, attributes: start(tag.rpartition(" ")[2], attributes)
         parser.EndElementHandler = end and (lambda tag: end(tag.rpartition(" ")[2]))
         parser.CharacterDataHandler = said
         parser.StartDoctypeDeclHandler = no_doctype
+        read = 0
         with self.archive.open(name) as part:
-            while chunk := part.read(CHUNK):
+            while chunk := part.read(max(CHUNK, read - parser.CurrentByteIndex)):
+                bounded(read - parser.CurrentByteIndex)
                 parser.Parse(chunk)
+                read += len(chunk)
                 yield
             parser.Parse(b"", True)
             yield
@@ -164,7 +170,7 @@ def is_date(number, code):
     """Whether a number format, of those that everybody has or by its code, is one of dates or times."""
     if code is None:
         return int(number) in DATES
-    return bool(re.search("[ymdhs]", NO_PART_OF_A_DATE.sub("", code.split(";")[0].lower())))
+    return bool(re.search("[ymdhs]", NO_PART_OF_A_DATE.sub("", code[:LONGEST_CODE].split(";")[0].lower())))
 
 
 class Said:

@@ -459,6 +459,7 @@ PROBLEMS = {
     ".gz, damaged": (gzip.compress(ARRAY)[:20] + b"\xff\xff" + gzip.compress(ARRAY)[22:], "cut_off_gzip", 0),
     ".gz with a wrong sum": (gzip.compress(ARRAY)[:-8] + bytes(8), "cut_off_gzip", 0),
     "a column twice": (b"prompt,a,a\nHi,b,c\n", "duplicate_column", 1),
+    "more columns than a spreadsheet has": (",".join(map(str, range(16_385))).encode(), "too_many_columns", 1),
     "a quote that is never closed": (b'prompt,completion\nHi,Hello!\nHi,"Hello!\nHi,Hello!\n', "bad_table", 3),
     "a text after a quote": (b'prompt,completion\nHi,Hello!\nHi,"Hello" she said\n', "bad_table", 3),
 }  # fmt: skip

@@ -9,6 +9,7 @@ from analyze.maths.votes import couples
 
 NOMINAL, INTERVAL, ORDINAL = "nominal", "interval", "ordinal"
 DRAWS = 1000
+MOST_PEOPLE = 200  # who are compared with each other
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def agreement_within(parts, unit, annotator, value, level=NOMINAL):
 
 @dataclass(frozen=True)
 class PairsOfPeople:
-    """A line for each two people who judged something both, those with the most in common first."""
+    """A line for each two people who judged something both, those with the most in common first; of the MOST_PEOPLE who
+    judged the most, as lines grow with their square."""
 
     one: np.ndarray
     other: np.ndarray
@@ -104,7 +106,7 @@ class PairsOfPeople:
 
 def agreement_of_people(unit, annotator, value):
     """How often each two people said the same of what both judged."""
-    annotator, value = np.asarray(annotator), np.asarray(value)
+    unit, annotator, value = busiest(*map(np.asarray, (unit, annotator, value)))
     one, other = couples(unit, annotator)
     names, codes = np.unique(annotator, return_inverse=True)
     place = np.minimum(codes[one], codes[other]) * len(names) + np.maximum(codes[one], codes[other])
@@ -114,6 +116,15 @@ def agreement_of_people(unit, annotator, value):
     order = np.argsort(-n, kind="stable")
     first, second = np.divmod(found[order], max(len(names), 1))
     return PairsOfPeople(names[first], names[second], rate(same[order], n[order]))
+
+
+def busiest(unit, annotator, value):
+    """The columns of votes of the MOST_PEOPLE who judged the most."""
+    _, codes, judged = np.unique(annotator, return_inverse=True, return_counts=True)
+    if len(judged) <= MOST_PEOPLE:
+        return unit, annotator, value
+    kept = np.isin(codes, np.argsort(-judged, kind="stable")[:MOST_PEOPLE])
+    return unit[kept], annotator[kept], value[kept]
 
 
 @dataclass(frozen=True)

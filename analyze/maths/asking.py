@@ -16,7 +16,8 @@ def information_gain(first, second, strengths):
     a measure of the information provided by an experiment"; for choices Houlsby et al. 2011 and Mikhailiuk et al. 2020,
     "Active sampling for pairwise comparisons"). To the first order in how much one judgment moves each lead.
 
-    first, second: codes of sources, places in `strengths.source`. Of a pair in different components: a bit more than of
+    first, second: codes of sources, places in `strengths.source`; the matrices of these bound what it takes, as
+    strengths.MOST_SOURCES bounds them. Of a pair in different components: a bit more than of
     any other, whose order is known to some degree.
     """
     from scipy.special import ndtr

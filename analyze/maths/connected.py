@@ -1,5 +1,6 @@
 """What cannot be compared: sources that no chain of choices joins, and sources that only ever won or lost."""
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,27 +34,28 @@ def connectivity(wins, ties):
     sizes = np.bincount(weak, minlength=1)
     order = np.argsort(-sizes, kind="stable")
     component = np.argsort(order, kind="stable")[weak]
-    parts, strong = connected_components(beats, connection="strong")
-    return Connectivity(component, tuple(_leads(beats.toarray(), component, strong, parts)))
+    _, strong = connected_components(beats, connection="strong")
+    return Connectivity(component, tuple(_leads(*beats.nonzero(), component, strong)))
 
 
-def _leads(beats, component, strong, parts):
+def _leads(winners, losers, component, strong):
     """Where a component falls into parts of which the upper ones only won: one split for each place where it does."""
+    arrows = {(a, b) for a, b in zip(strong[winners].tolist(), strong[losers].tolist(), strict=True) if a != b}
+    below, above_it = defaultdict(list), Counter(b for _, b in arrows)
+    for a, b in arrows:
+        below[a].append(b)
     for part in range(component.max(initial=-1) + 1):
-        inside = np.flatnonzero(component == part)
-        names = list(dict.fromkeys(strong[inside]))
-        if len(names) < 2:
-            continue
-        members = {name: inside[strong[inside] == name] for name in names}
-        over = {(a, b) for a in names for b in names if a != b and beats[np.ix_(members[a], members[b])].any()}
-        above = []
-        left = list(names)
+        members = defaultdict(list)
+        for source in np.flatnonzero(component == part).tolist():
+            members[int(strong[source])].append(source)
+        above, left = [], list(members)
         while len(left) > 1:
-            top = [a for a in left if not any((b, a) in over for b in left)]
+            top = dict.fromkeys(name for name in left if not above_it[name])
+            above_it.subtract(b for name in top for b in below[name])
             above += top
-            left = [a for a in left if a not in top]
+            left = [name for name in left if name not in top]
             if left:
                 yield (
-                    tuple(int(k) for a in above for k in members[a]),
-                    tuple(int(k) for a in left for k in members[a]),
+                    tuple(k for name in above for k in members[name]),
+                    tuple(k for name in left for k in members[name]),
                 )

@@ -7,6 +7,8 @@ import numpy as np
 
 from analyze.maths.counts import columns
 
+LOOKED_FROM = 50  # answers of one knot from which a way back is looked for
+
 
 @dataclass(frozen=True)
 class Cycle:
@@ -33,7 +35,7 @@ class Opposites:
 
 def cycles_within(prompt, annotator, chosen, rejected, strength=None):
     """Cycles in what one person said of one prompt's answers (circular triads: Kendall and Babington Smith 1940), one
-    of the shortest for each knot of answers."""
+    for each knot of answers, see `_circles`."""
     prompt, annotator = np.asarray(prompt).tolist(), np.asarray(annotator).tolist()
     arrows = defaultdict(dict)
     for row, pair in _decided(chosen, rejected, strength):
@@ -42,25 +44,25 @@ def cycles_within(prompt, annotator, chosen, rejected, strength=None):
         for pair in [pair for pair in said if pair[::-1] in said]:
             del said[pair]
     return [
-        Cycle(where, who, answers, tuple(said[pair] for pair in _steps(answers)))
-        for (where, who), said in arrows.items()
-        for answers in _circles(said)
+        Cycle(*key, answers, tuple(arrows[key][pair] for pair in _steps(answers))) for key, answers in _circles(arrows)
     ]
 
 
 def cycles_across(prompt, chosen, rejected, strength=None):
-    """Cycles of majorities of all people on one prompt's answers (Condorcet's paradox), one of the shortest for each
-    knot of answers."""
+    """Cycles of majorities of all people on one prompt's answers (Condorcet's paradox), one for each knot of answers,
+    see `_circles`."""
     prompt = np.asarray(prompt).tolist()
     votes = defaultdict(lambda: defaultdict(list))
     for row, pair in _decided(chosen, rejected, strength):
         votes[prompt[row]][pair].append(row)
-    found = []
-    for where, said in votes.items():
-        majority = {pair: rows for pair, rows in said.items() if len(rows) > len(said.get(pair[::-1], ()))}
-        for answers in _circles(majority):
-            found.append(Cycle(where, None, answers, tuple(majority[pair][0] for pair in _steps(answers))))
-    return found
+    majorities = {
+        where: {pair: rows for pair, rows in said.items() if len(rows) > len(said.get(pair[::-1], ()))}
+        for where, said in votes.items()
+    }
+    return [
+        Cycle(where, None, answers, tuple(majorities[where][pair][0] for pair in _steps(answers)))
+        for where, answers in _circles(majorities)
+    ]
 
 
 def opposites(annotator, chosen, rejected, strength=None):
@@ -104,25 +106,45 @@ def _steps(answers):
     return zip(answers, (*answers[1:], answers[0]), strict=True)
 
 
-def _circles(arrows):
-    """A shortest circle in each strongly connected part of a graph of arrows."""
+def _circles(graphs):
+    """(its key, answers) of a circle in each strongly connected part of each of these graphs of arrows: one of the
+    shortest, in a part of more than LOOKED_FROM answers one of the shortest through so many of them. All graphs are
+    taken apart at once, as there is one for each prompt."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
-    if len(arrows) < 3:
+    place = {}  # of (graph, answer)
+    ends = [
+        tuple(place.setdefault((key, node), len(place)) for node in pair)
+        for key, arrows in graphs.items()
+        if len(arrows) > 2
+        for pair in arrows
+    ]
+    if not ends:
         return
-    nodes = list(dict.fromkeys(node for pair in arrows for node in pair))
-    place = {node: number for number, node in enumerate(nodes)}
-    ends = np.array([(place[a], place[b]) for a, b in arrows])
-    graph = csr_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), (len(nodes),) * 2)
-    _, part = connected_components(graph, connection="strong")
-    onward = defaultdict(list)
-    for a, b in ends.tolist():
-        if part[a] == part[b]:
-            onward[a].append(b)
-    for members in {part[a]: [] for a in onward}:
-        inside = [node for node in range(len(nodes)) if part[node] == members]
-        yield tuple(nodes[node] for node in min((_back(node, onward) for node in inside), key=len))
+    starts, stops = np.array(ends).T
+    _, part = connected_components(csr_array((np.ones(len(ends)), (starts, stops)), (len(place),) * 2), True, "strong")
+    inside = part[starts] == part[stops]
+    onward, members, nodes = defaultdict(list), defaultdict(list), list(place)
+    for start, stop in zip(starts[inside].tolist(), stops[inside].tolist(), strict=True):
+        onward[start].append(stop)
+    for node in onward:
+        members[part[node]].append(node)
+    for knot in members.values():
+        ways = (_back(node, onward) for node in sorted(knot)[:LOOKED_FROM])
+        answers = _shortest(ways)
+        yield nodes[answers[0]][0], tuple(nodes[node][1] for node in answers)
+
+
+def _shortest(ways):
+    """The first of the shortest; none is shorter than three steps."""
+    best = None
+    for way in ways:
+        if best is None or len(way) < len(best):
+            best = way
+        if len(best) == 3:
+            break
+    return best
 
 
 def _back(start, onward):

@@ -6,7 +6,6 @@ import numpy as np
 
 from analyze.maths.intervals import Rate, Z, rate
 from analyze.maths.noisy import Reliability, reliability
-from analyze.maths.votes import couples
 
 
 @dataclass(frozen=True)
@@ -86,13 +85,23 @@ def _rate(person, rows, hits, size):
 def _agreement(votes, rows):
     """(which votes had others on their pair, the share of those that said the same)"""
     places = np.flatnonzero(rows)
-    one, other = couples(votes.pair[places], votes.annotator[places])
-    one, other = places[one], places[other]
-    size = len(votes)
-    n = np.bincount(one, minlength=size) + np.bincount(other, minlength=size)
-    same = (votes.vote[one] == votes.vote[other]).astype(float)
-    equal = np.bincount(one, same, size) + np.bincount(other, same, size)
+    pair, person, vote = (_codes(column[places]) for column in (votes.pair, votes.annotator, votes.vote))
+    own = _codes(pair * (person.max(initial=0) + 1) + person)
+    several = vote.max(initial=0) + 1
+    n, equal = np.zeros(len(votes)), np.zeros(len(votes))
+    n[places] = _times(pair) - _times(own)
+    equal[places] = _times(pair * several + vote) - _times(own * several + vote)
     return n > 0, equal / np.maximum(n, 1)
+
+
+def _codes(column):
+    return np.unique(column, return_inverse=True)[1]
+
+
+def _times(codes):
+    """How often each code of a column stands in it."""
+    _, place, times = np.unique(codes, return_inverse=True, return_counts=True)
+    return times[place]
 
 
 def _again(votes, person):

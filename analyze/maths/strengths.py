@@ -10,6 +10,7 @@ from analyze.maths.davidson import Rows, fit, sandwich
 from analyze.maths.intervals import Z, rate
 from analyze.maths.ranks import rank_intervals
 
+MOST_SOURCES = 300  # matrices grow with their square, a fit with its cube
 CLUSTERS_A_SOURCE = 5  # with fewer the sandwich is too narrow: the model's own intervals then
 
 
@@ -54,7 +55,7 @@ class Strengths:
     tie: float | None  # log of Davidson's parameter: exp(tie) is the odds of a tie of equals against either
     connectivity: Connectivity  # its codes are places in `source`
     choices: int
-    within: int  # choices left out: both answers are of one source
+    within: int  # choices left out: both answers are of one source, or one is of a source beyond MOST_SOURCES
     is_weighted: bool
     intervals: str  # "model" or "sandwich"
     is_settled: bool  # the fit came to rest
@@ -71,7 +72,7 @@ class Strengths:
 
 
 def strengths(chosen, rejected, strength=None, *, weights=None, clusters=None, controls=None):
-    """The Strengths of the sources in columns of choices.
+    """The Strengths of the sources in columns of choices; of the MOST_SOURCES that were judged the most.
 
     `weights` (say, of each annotator's reliability) and `clusters` (say, the prompt of each choice) ask for intervals
     that hold with them. `controls` are columns by name, each a difference of chosen to rejected (of a tie: first to
@@ -118,7 +119,7 @@ def length_control(chosen_length, rejected_length):
 
 
 def win_matrix(chosen, rejected, strength=None):
-    """The Matrix of who won against whom, sources by name."""
+    """The Matrix of who won against whom, sources by name; of the MOST_SOURCES that were judged the most."""
     names, first, second, tie, _ = coded(chosen, rejected, strength)
     wins, ties = matrices(_rows(first, second, tie, np.ones(len(first)), {}), len(names))
     share = rate(wins + ties / 2, wins + wins.T + ties)
@@ -126,12 +127,26 @@ def win_matrix(chosen, rejected, strength=None):
 
 
 def coded(chosen, rejected, strength):
-    """(names, codes of chosen, codes of rejected, whether tied, which rows are between two sources)"""
+    """(names, codes of chosen, codes of rejected, whether tied, which rows are kept: see between_the_most_judged)"""
     chosen, rejected, strength = columns(chosen, rejected, strength)
-    kept = chosen != rejected
+    kept = between_the_most_judged(chosen, rejected)
     names, codes = np.unique(np.concatenate([chosen[kept], rejected[kept]]), return_inverse=True)
     n = int(kept.sum())
     return names, codes[:n], codes[n:], strength[kept] == 0, kept
+
+
+def between_the_most_judged(chosen, rejected):
+    """Which rows are between two different ones of the MOST_SOURCES sources with the most rows."""
+    kept = chosen != rejected
+    names, codes, judged = np.unique(
+        np.concatenate([chosen[kept], rejected[kept]]), return_inverse=True, return_counts=True
+    )
+    if len(names) <= MOST_SOURCES:
+        return kept
+    among = np.isin(codes, np.argsort(-judged, kind="stable")[:MOST_SOURCES])
+    n = len(codes) // 2
+    kept[kept] = among[:n] & among[n:]
+    return kept
 
 
 def _rows(first, second, tie, weight, named):

@@ -46,7 +46,8 @@ class Votes:
 
 
 def couples(unit, annotator):
-    """(one, other): the rows of each two votes of different people on one unit, each couple once."""
+    """(one, other): the rows of each two votes of different people on one unit, each couple once. They grow with the
+    square of the votes on one unit: whoever asks for them bounds the people."""
     unit_codes = np.unique(np.asarray(unit), return_inverse=True)[1]
     person = np.unique(np.asarray(annotator), return_inverse=True)[1]
     order = np.lexsort((person, unit_codes))

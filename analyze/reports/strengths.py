@@ -1,5 +1,7 @@
 """How strong each source is, with intervals and ranks; what length and side have to do with it; tags and languages."""
 
+from collections import Counter, defaultdict
+
 import numpy as np
 from django.utils.translation import gettext_lazy as _
 
@@ -11,6 +13,7 @@ LABEL = _("Strengths")
 PLACE = 2
 AT_ONCE = 5000
 FEWEST = 30  # choices of a tag or a language
+MOST_PARTS = 50
 
 
 def numbers(data):
@@ -92,17 +95,18 @@ def components_of(found):
 
 
 def parts_of(data, said):
-    """{tag or language: strengths} of those with choices enough, the most judged first."""
-    kinds = {}
+    """{tag or language: strengths} of those with choices enough; of the MOST_PARTS most judged, as each is a fit."""
+    judged = Counter(data.choices.prompt[said[0] != said[1]].tolist())
+    prompts, choices = defaultdict(set), Counter()
     for pk, tags, instruction in prompts_of(data):
-        kinds[pk] = [*((f"tag:{tag}") for tag in tags), f"language:{language_of(instruction)}"]
-    names = sorted({name for found in kinds.values() for name in found})
-    prompts = data.choices.prompt.tolist()
-    parts = {name: np.array([name in kinds.get(pk, ()) for pk in prompts], bool) for name in names}
-    between = said[0] != said[1]
-    large = {name: part for name, part in parts.items() if (part & between).sum() >= FEWEST}
-    if len(large) < 2:
+        for name in {*(f"tag:{tag}" for tag in tags), f"language:{language_of(instruction)}"}:
+            prompts[name].add(pk)
+            choices[name] += judged[pk]
+    names = [name for name in sorted(choices, key=lambda name: (-choices[name], name)) if choices[name] >= FEWEST]
+    if len(names) < 2:
         return {}
+    column = data.choices.prompt
+    large = {name: np.isin(column, list(prompts[name])) for name in sorted(names[:MOST_PARTS])}
     return {
         name: lines_of(found) for name, found in strengths_within(large, *said, clusters=data.choices.prompt).items()
     }

@@ -14,6 +14,7 @@ from datasets.formats.rows import CANDIDATES, JUDGED, Refused, Response, Row
 LABEL = "Argilla (records with fields and responses)"
 SHAPE = 18
 ASKED = {*reading.PROMPT_KEYS, "messages", "conversation", "conversations", "system", "input", "history"}
+SHOWN = 200  # characters of a question's name
 PREFERENCES = {"winner", "preference", "preferred", "better", "best", "chosen", "choice"}
 
 
@@ -34,7 +35,9 @@ def read(row):
         )
         for label, name in columns.items()
     )
-    votes = next((found for question in questions(row) if (found := votes_of(*question, responses, columns))), ())
+    places = places_of(columns)
+    asked = questions(row)
+    votes = next((found for question in asked if (found := votes_of(*question, responses, columns, places))), ())
     return Row(reading.prompt(fields), responses, JUDGED if votes else CANDIDATES, votes)
 
 
@@ -48,33 +51,41 @@ def of_names(value, field):
 def questions(row):
     """(its place, [(what was said, by whom), …]) of each question."""
     for name, given in of_names(row.get("responses"), "responses").items():
-        place = f"responses.{name}"
+        place = f"responses.{name[:SHOWN]}"
         said = [of_names(one, f"{place}[{n}]") for n, one in enumerate(reading.listed(given or [], place))]
         yield place, [(one.get("value"), reading.name(one.get("user_id"), f"{place}.user_id")) for one in said]
 
 
-def votes_of(place, said, responses, columns):
+def places_of(columns):
+    """{lower-cased name of a field: its place among the answers}; of two that are spelled alike, the first."""
+    found = {}
+    for place, name in enumerate(columns.values()):
+        found.setdefault(name.lower(), place)
+    return found
+
+
+def votes_of(place, said, responses, columns, places):
     """The votes of a question; none where it asks for no choice."""
-    names = [name.lower() for name in columns.values()]
+    asks = PREFERENCES & set(re.split(r"[^a-z]+", place.lower()))
     votes = []
     for value, user in said:
-        if ranks := order(value, names, place):
+        if ranks := order(value, places, place):
             votes += ranked(responses, ranks, user)
-        elif isinstance(value, str) and value.lower() in names:
-            votes += wide.votes(names.index(value.lower()), place, responses, user)
-        elif value is not None and PREFERENCES & set(re.split(r"[^a-z]+", place.lower())):
+        elif isinstance(value, str) and value.lower() in places:
+            votes += wide.votes(places[value.lower()], place, responses, user)
+        elif value is not None and asks:
             verdict = wide.winner(value, place, responses, list(columns), [*columns.values()], {})
             votes += wide.votes(verdict, place, responses, user)
     return tuple(votes)
 
 
-def order(value, names, place):
+def order(value, places, place):
     """{index: rank} of names of fields in an order (the best first), or of {"rank", "value"} as older exports have."""
     if not isinstance(value, list):
         return {}
     items = [item if isinstance(item, dict) else {"value": item, "rank": n} for n, item in enumerate(value)]
     said = [str(item.get("value")).lower() for item in items]
-    if not set(said) <= set(names):
+    if not places.keys() >= set(said):
         return {}
     ranks = [reading.number(item.get("rank"), f"{place}.rank") for item in items]
-    return {names.index(name): rank for name, rank in zip(said, ranks, strict=True)}
+    return {places[name]: rank for name, rank in zip(said, ranks, strict=True)}

@@ -120,6 +120,7 @@ def winner(value, field, responses, labels, names, source_columns):
     """The index of the winning response, or `tie` or `both_bad`."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise Refused("unknown_winner", field, str(value)[:80])
+    judged.few_enough(responses, field)
     said = str(value).strip().lower()
     if said in TIES or said in BOTH_BAD:
         return "tie" if said in TIES else "both_bad"

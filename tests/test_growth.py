@@ -1,0 +1,551 @@
+"""Nothing takes longer than n log n in what a file, a text or many people can make long.
+
+Two things are measured. Lines of Python that run: they are the same each time, and what 4n adds to 2n may be little
+more than twice what 2n adds to n. And processor time, for what libraries do: loosely, and three times if need be.
+"""
+
+import contextlib
+import gc
+import gzip
+import io
+import json
+import sys
+import time
+from math import log
+
+import numpy as np
+import pyarrow
+import pytest
+
+from analyze import charts, tables
+from analyze.maths import people
+from analyze.maths import strengths as fitting
+from analyze.maths.votes import Votes
+from analyze.reading import Answer, Choices, Data
+from analyze.reports import all_parts, strengths
+from datasets import alike, checking, columns, differences, doubts, files, formats, likeness, splits
+from datasets.formats import guessing, mapping
+from datasets.formats.rows import CANDIDATES, Prompt, Refused, Response, Row, Table
+from datasets.looking import Person
+from datasets.models import Dataset
+from datasets.models import Prompt as Stored
+from datasets.spool import Spool
+from datasets.words import words
+from tests.test_files import as_parquet, links, texts, workbook
+from tests.test_formats import SHAPES
+
+STEPS, FEW = 2.6, 300  # what 4n may add by what 2n adds (n²: 4), and so many lines that are passed over
+SLACK = 2  # of processor time, beyond n log n
+SHORTEST, TRIES = 0.02, 3  # seconds that 4n should take at least: n is doubled until it does
+ORDINARY = "Explain in plain words how a river finds its way from the mountains to the sea, and why it bends so often. "
+
+
+def lines_of(work):
+    """How many lines of Python run in `work()`."""
+    count, before = 0, sys.gettrace()
+
+    def step(frame, event, arg):
+        nonlocal count
+        count += 1
+        return step
+
+    sys.settrace(step)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def seconds_of(work):
+    """The processor time of `work()` in this thread."""
+    gc.disable()
+    try:
+        started = time.thread_time()
+        work()
+        return time.thread_time() - started
+    finally:
+        gc.enable()
+
+
+def check_lines(make, n):
+    make(n)()  # what is loaded or remembered at a first time
+    once, twice, four = (lines_of(make(size)) for size in (n, 2 * n, 4 * n))
+    assert four - twice <= STEPS * max(twice - once, 0) + FEW, f"lines at {n}, {2 * n}, {4 * n}: {once, twice, four}"
+
+
+def check_seconds(make, n, most):
+    four = seconds_of(make(4 * n))
+    while four < SHORTEST and 2 * n <= most:
+        n *= 2
+        four = seconds_of(make(4 * n))
+    if four < SHORTEST:
+        return  # it takes no time at any size that may come
+    once, allowed = seconds_of(make(n)), 4 * log(4 * n) / log(n) * SLACK
+    for _ in range(TRIES - 1):
+        if four <= allowed * once:
+            return
+        once, four = max(once, seconds_of(make(n))), min(four, seconds_of(make(4 * n)))
+    assert four <= allowed * once, f"seconds at {n}, {4 * n}: {once:.4f}, {four:.4f}"
+
+
+def check_growth(make, n, most=200_000, start=None):
+    """make(size) gives what is measured. n: the smallest size; most: the largest, of which four times are made."""
+    check_lines(make, n)
+    check_seconds(make, start or n, most)
+
+
+# Readers of files.
+
+
+def csv_of(*rows, end="\n"):
+    return end.join(rows).encode()
+
+
+def cells(n):
+    return texts(range(n))
+
+
+def formatted(code, styles=1):
+    """Number formats of a workbook: one, and so many styles that show it."""
+    xfs = '<xf numFmtId="200"/>' * styles
+    return f'<numFmts><numFmt numFmtId="200" formatCode="{code}"/></numFmts><cellXfs>{xfs}</cellXfs>'
+
+
+def linked(n):
+    """A workbook with n links to its shared strings, of which there are n."""
+    strings = ((f"more{k}", "sharedStrings", "sharedStrings.xml") for k in range(n))
+    sheets = ((f"r{k}", "worksheet", "worksheets/sheet1.xml") for k in (1, 2, 3))
+    more = links(*sheets, *strings)
+    return workbook(cells(2), "<si><t>a</t></si>" * n, **{"xl/_rels/workbook.xml.rels": more})
+
+
+FILES = {
+    "JSON Lines": lambda n: b'{"prompt": "Hi", "completion": "Hello!"}\n' * n,
+    "JSON Lines: letters of a row": lambda n: json.dumps({"prompt": "Hi \n" * n}).encode(),
+    "JSON Lines: keys of a row": lambda n: json.dumps(dict.fromkeys(map(str, range(n)), 1)).encode(),
+    "JSON Lines: depth": lambda n: b'{"a": ' + b"[" * n,
+    "JSON Lines: digits": lambda n: b'{"a": ' + b"7" * n + b"}",
+    "JSON Lines: broken rows": lambda n: b'{"a": 1}\n' + b'{"a": 1,\n' * n,
+    "JSON": lambda n: b"[" + b'{"prompt": "Hi"},' * n + b"{}]",
+    "JSON: letters of a row": lambda n: json.dumps([{"prompt": "Hi \n" * n}]).encode(),
+    "JSON: no number in each row": lambda n: b"[" + b'{"a": NaN},' * n + b"{}]",
+    "JSON: digits": lambda n: b'[{"a": ' + b"7" * n + b"}]",
+    "JSON: blanks": lambda n: b"[{}," + b"\n \t" * n + b"{}]",
+    "CSV": lambda n: csv_of("prompt,completion", *["Hi,Hello!"] * n),
+    "CSV: columns": lambda n: csv_of(",".join(map(str, range(n))), ",".join(map(str, range(n)))),
+    "CSV: cells of a row": lambda n: csv_of("a,b", "x," * n),
+    "CSV: lines of a cell": lambda n: csv_of("a,b", '"' + "x\n" * n + '",y'),
+    "CSV: quotes": lambda n: csv_of("a,b", '"' + '""' * n + '",y'),
+    "CSV: letters of a name": lambda n: csv_of("a" * n + ",b", "x,y"),
+    "CSV: blank lines": lambda n: csv_of("a,b", *[""] * n, "x,y"),
+    "CSV: separators": lambda n: csv_of(";,\t|" * n, "a"),
+    "TSV": lambda n: csv_of("prompt\tcompletion", *["Hi\tHello!"] * n),
+    "GB18030": lambda n: "\n".join(["提示,回答", *["你好,您好"] * n]).encode("gb18030"),
+    "UTF-16": lambda n: "\n".join(["提示,回答", *["你好,您好"] * n]).encode("utf-16"),
+    "gzipped": lambda n: gzip.compress(csv_of("a,b", *[f"{k},{k * k}" for k in range(n)])),
+    "Parquet": lambda n: as_parquet(pyarrow.table({"a": [f"text {k}" for k in range(n)]})),
+    "Parquet: columns": lambda n: as_parquet(pyarrow.table([[1]] * n, [f"c{k}" for k in range(n)])),
+    "Parquet: groups of rows": lambda n: as_parquet(pyarrow.table({"a": list(range(n))}), row_group_size=1),
+    "Parquet: a list": lambda n: as_parquet(pyarrow.table({"a": [list(range(n))]})),
+    "Parquet: a dictionary": lambda n: as_parquet(
+        pyarrow.table({"a": pyarrow.array([f"text {k}" for k in range(n)]).dictionary_encode()})
+    ),
+    ".xlsx": lambda n: workbook(cells(2) * n),
+    ".xlsx: columns": lambda n: workbook(cells(n) * 2),
+    ".xlsx: letters of a cell": lambda n: workbook(texts(["_x000D_&lt;" * n, "b"])),
+    ".xlsx: shared strings": lambda n: workbook(
+        "".join(f'<row><c t="s"><v>{k}</v></c></row>' for k in range(n)),
+        "".join(f"<si><t>text {k}</t></si>" for k in range(n)),
+    ),
+    ".xlsx: links": linked,
+    ".xlsx: a comment": lambda n: workbook(f"<!--{'x' * n}-->{cells(2)}"),
+    ".xlsx: a number format": lambda n: workbook(cells(2), formats=formatted("[" * n)),
+    ".xlsx: styles": lambda n: workbook(cells(2), formats=formatted("0" * n, n)),
+}
+MOST = {".xlsx: a comment": 2_000_000}
+AT_ONCE = 4_000  # of what may be no more than 16,384
+
+
+def read_file(data, suppressed=files.FileProblem):
+    with contextlib.suppress(suppressed):
+        return len(list(files.items(io.BytesIO(data))[1]))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_read_in_a_time_that_grows_with_it(name):
+    def make(n):
+        data = FILES[name](n)
+        return lambda: read_file(data)
+
+    most = AT_ONCE if name.endswith("columns") else MOST.get(name, 16_000)
+    check_growth(make, 200, most, start=min(most, 4_000))
+
+
+# Dialects: the first example of each in test_formats.py, made long.
+EXAMPLES = {name: row for _, name, row, *_ in reversed(SHAPES)}
+SHORT = {"role", "from", "winner", "label", "annotator", "judge", "source", "models", "model_a", "model_b", "user_id"}
+
+
+def longer(value, n, key=""):
+    """A value with each text in it n times, where it is a text to read."""
+    if isinstance(value, dict):
+        return type(value)((name, longer(one, n, name)) for name, one in value.items())
+    if isinstance(value, list):
+        return [longer(one, n, key) for one in value]
+    in_words = isinstance(value, str) and key not in SHORT and len(value) > 1 and value[0] not in "[0123456789"
+    return f"{value} " * n if in_words else value
+
+
+def with_turns(value, n):
+    """A value with n earlier turns in each conversation in it, and each other list n times."""
+    if isinstance(value, dict):
+        return type(value)((name, with_turns(one, n)) for name, one in value.items())
+    if not isinstance(value, list):
+        return value
+    keys = [set(one) for one in value if isinstance(one, dict)]
+    for role, text in (("role", "content"), ("from", "value")):
+        if keys and all({role, text} <= found for found in keys) and len(value) > 1:
+            turns = [{role: who, text: "Hi"} for who in ("user", "assistant")] * n
+            return value[:1] + turns + value[1:] if value[0][role] == "system" else turns + value
+    return value * n
+
+
+def with_keys(row, n):
+    """A row with n more keys, in the objects in it too."""
+    more = {f"extra_{k}": "x" for k in range(n)}
+    return type(row)({key: {**one, **more} if isinstance(one, dict) else one for key, one in row.items()} | more)
+
+
+def recognise_and_read(name, row):
+    formats.detect(set(row), row)
+    with contextlib.suppress(Refused):
+        formats.all_formats()[name].read(row)
+
+
+@pytest.mark.parametrize("change", [longer, with_turns, with_keys], ids=lambda change: change.__name__)
+@pytest.mark.parametrize("name", formats.readable())
+def test_a_dialect_is_read_in_a_time_that_grows_with_its_row(name, change):
+    def make(n):
+        row = change(EXAMPLES[name], n)
+        return lambda: recognise_and_read(name, row)
+
+    check_growth(make, 50, most=1_000, start=1_000)
+
+
+def judged_by(n, prompt="Hi", question="preference", fields=2):
+    """A record of Argilla that n users have judged."""
+    said = [{"value": "response_1", "user_id": f"u{k}"} for k in range(n)]
+    answers = {f"response_{k}": f"text {k}" for k in range(1, fields + 1)}
+    return {"fields": {"prompt": prompt, **answers}, "responses": {question: said}, "metadata": {}}
+
+
+ROWS = {
+    "argilla: users and a name": lambda n: ("argilla", judged_by(n, question="preference" + "x" * 99 * n)),
+    "argilla: users and answers": lambda n: ("argilla", judged_by(n, fields=n) | {"fields": {"prompt": "a"} | {
+        f"f{k}": f"text {k}" for k in range(n)}}),
+    "argilla: questions and answers": lambda n: ("argilla", {
+        "fields": {"prompt": "Hi"} | {f"f{k}": f"text {k}" for k in range(n)},
+        "responses": {f"q{k}": [{"value": None}] for k in range(n)}}),
+    "wide: answers": lambda n: ("wide", {"prompt": "Hi", "winner": "1", "responses": [f"text {k}" for k in range(n)]}),
+    "hh: turns": lambda n: ("hh", dict.fromkeys(("chosen", "rejected"), "\n\nHuman: a\n\nAssistant: b" * n)),
+    "nectar: answers": lambda n: ("nectar", {
+        "prompt": "Hi", "answers": [{"answer": f"text {k}", "rank": k} for k in range(n)]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_is_read_in_a_time_that_grows_with_it(name):
+    def make(n):
+        format, row = ROWS[name](n)
+        return lambda: recognise_and_read(format, row)
+
+    check_growth(make, 100, most=2_000, start=2_000)
+
+
+# Texts.
+
+
+def two_answers(texts):
+    return Row(Prompt("Hi"), tuple(Response(text) for text in texts), CANDIDATES)
+
+
+def varied(n):
+    return "".join(f"<p>{k}</p>" for k in range(n))
+
+
+TEXTS = {
+    "differences: words": lambda n: lambda: differences.differences([varied(n), varied(n + 9)]),
+    "differences: answers": lambda n: lambda: differences.differences([f"<p>{k} is</p>" for k in range(n)]),
+    "differences: tags": lambda n: lambda: differences.pieces_of("<b>a</b>" * n),
+    "differences: a formula": lambda n: lambda: differences.pieces_of(f"<math>{'<mi>a</mi>' * n}</math>"),
+    "differences: signs": lambda n: lambda: differences.pieces_of("&lt;a &amp" * n),
+    "differences: tags that do not end": lambda n: lambda: differences.pieces_of("<a <!-- </ " * n),
+    "differences: quotes that do not end": lambda n: lambda: differences.pieces_of('<a b="' * n),
+    "differences: blanks": lambda n: lambda: differences.pieces_of(" " * n + "字\u3000" * n),
+    "likeness: words": lambda n: lambda: likeness.marks_of(likeness.runs_of(" ".join(map(str, range(n))))),
+    "likeness: repeated words": lambda n: lambda: likeness.marks_of(likeness.runs_of("a " * n)),
+    "likeness: accents": lambda n: lambda: likeness.runs_of("a" + "\u0301\u0323" * n),
+    "likeness: two texts": lambda n: lambda: list(alike.twins([ORDINARY * n + mark for mark in "abc"])),
+    "likeness: many answers": lambda n: (
+        lambda: list(alike.twins([f"{ORDINARY} {k}" for k in range(n)][: alike.ANSWERS]))
+    ),
+    "doubts: answers": lambda n: lambda: doubts.doubts(two_answers([f"As ChatGPT, {k}" for k in range(n)])),
+    "doubts: equal answers": lambda n: lambda: doubts.doubts(two_answers(["Hi"] * n)),
+    "doubts: names": lambda n: lambda: doubts.doubts(two_answers(["gpt-4" * n, "gpt-4 " * n + "-", "claude-" * n])),
+    "doubts: an open end": lambda n: (
+        lambda: doubts.doubts(two_answers([" \n" * n + "a", "```" * n, "1" * n, "\t" * n + "-"]))
+    ),
+    "doubts: sources": lambda n: (
+        lambda: doubts.doubts(
+            Row(
+                Prompt("Hi"),
+                tuple(Response(f"from source {k % 200}", f"source {k % 200}") for k in range(n)),
+                CANDIDATES,
+            )
+        )
+    ),
+    "words": lambda n: lambda: (words("a b " * n), words("字 a\u3000" * n)),
+    "columns": lambda n: (
+        lambda: columns.columns_of(
+            [files.Item(1, {f"c{k}": k for k in range(n)}), files.Item(2, {f"d{k}": k for k in range(n)})]
+        )
+    ),
+    "guesses of columns": lambda n: lambda: guessing.guess([f"answer_{k}" for k in range(n)]),
+    "columns as they were said": lambda n: (
+        lambda: mapping.read(
+            {"prompt": "q", "answer_1": "a", "answer_2": "b"},
+            Table({"q": "Hi", "a": "x", "b": "y", **dict.fromkeys(map(str, range(n)), "")}),
+        )
+    ),
+    "the shape of a file": lambda n: (
+        lambda: checking.recognised(
+            [files.Item(1, {"prompt": "Hi", "Completion": "a", **{f"c{k}": k for k in range(n)}})], "auto"
+        )
+    ),
+    "people: of one pair": lambda n: (
+        lambda: people._agreement(Votes(np.arange(n), np.zeros(n, int), np.ones(n, int)), np.ones(n, bool))
+    ),
+    "charts: whiskers": lambda n: (
+        lambda: charts.whiskers(
+            [{"source": f"s{k}", "value": 0.5, "interval": [0.4, 0.6], "group": k // 2} for k in range(n)],
+            "source",
+            "value",
+            True,
+        )
+    ),
+    "charts: a plot": lambda n: (
+        lambda: charts.plot([{"x": k, "y": 0.5, "interval": [0.4, 0.6]} for k in range(n)], "x", "y")
+    ),
+    "charts: a name": lambda n: lambda: charts.short("\u0301" * n),
+    "tables": lambda n: (
+        lambda: list(tables.csv_lines([{"name": f"={k}", "value": k, "interval": [0, 1]} for k in range(n)]))
+    ),
+}
+STARTS = {"differences: words": 20_000, "likeness: accents": 10_000, "likeness: two texts": 50}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_is_looked_at_in_a_time_that_grows_with_it(name):
+    start = STARTS.get(name, 2_000)
+    check_growth(TEXTS[name], min(start, 400) if name != "differences: words" else start, 20_000, start=start)
+
+
+def test_two_answers_as_long_as_are_compared_take_no_more_than_a_moment():
+    """Their words are compared in the time of their product, up to here."""
+    n = differences.COMPARED_WHOLE
+    htmls = [" ".join(f"{side}{k}" for k in range(n)) for side in "ab"]
+    assert "<mark>" in differences.differences(htmls)[1]
+    assert min(seconds_of(lambda: differences.differences(htmls)) for _ in range(TRIES)) < 0.5
+
+
+# An upload, and what is near in it.
+
+
+def spooled(rows):
+    spool = Spool.create()
+    spool.add("file", list(enumerate(rows, 1)))
+    return spool
+
+
+def prompts(texts):
+    return [Row(Prompt(text), (Response("Hello!"), Response("What.")), CANDIDATES) for text in texts]
+
+
+def nearly_equal(n):
+    return prompts(f"{ORDINARY * 2}{k}" for k in range(n))
+
+
+UPLOADS = {
+    "prompts that are nearly the same": nearly_equal,
+    "prompts of a word again and again": lambda n: prompts("a " * (k % 9 + 3) + str(k // 9) for k in range(n)),
+    "one prompt again and again": lambda n: prompts(["Hi"] * n),
+    "answers in rows of their own": lambda n: [
+        Row(Prompt("Hi"), (Response(f"{ORDINARY} {k}"),), CANDIDATES) for k in range(n)
+    ],
+}
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+def test_near_duplicates_are_found_in_a_time_that_grows_with_the_rows(name):
+    def make(n):
+        spool = spooled(UPLOADS[name](n))
+        return lambda: alike.look(spool)
+
+    check_growth(make, 50, most=250, start=250)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["prompts that are nearly the same", "prompts that have nothing in common"])
+def test_groups_are_given_in_a_time_that_grows_with_the_prompts(name, monkeypatch):
+    monkeypatch.setattr(splits, "AT_ONCE", 8)
+    near = "near" in name
+
+    def make(n):
+        dataset = Dataset.objects.create(slug=f"d{n}-{time.monotonic_ns()}")
+        texts = [f"{ORDINARY} {k}" if near else " ".join(str(k * 99 + m) for m in range(9)) for k in range(n)]
+        Stored.objects.bulk_create(Stored(dataset=dataset, instruction=text, fingerprint=text[-64:]) for text in texts)
+        return lambda: splits.give_groups(dataset)
+
+    check_lines(make, 40)
+
+
+@pytest.mark.django_db
+def test_what_is_stored_already_is_found_in_a_time_that_grows_with_the_rows(monkeypatch):
+    monkeypatch.setattr(splits, "AT_ONCE", 8)
+    monkeypatch.setattr(alike, "AT_ONCE", 8)
+
+    def make(n):
+        dataset = Dataset.objects.create(slug=f"d{n}-{time.monotonic_ns()}")
+        texts = [f"{ORDINARY} {k}" for k in range(n)]
+        Stored.objects.bulk_create(Stored(dataset=dataset, instruction=text, fingerprint=text[-64:]) for text in texts)
+        spool = spooled(nearly_equal(n))
+        return lambda: alike.look(spool, dataset)
+
+    check_lines(make, 40)
+
+
+VOTES = {
+    "users of a long prompt": lambda n: judged_by(n, prompt="word " * 100 * n),
+    "users of long answers": lambda n: judged_by(n) | {
+        "fields": {"prompt": "Hi", "response_1": "a" * 500 * n, "response_2": "b" * 500 * n}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VOTES)
+def test_votes_are_checked_in_a_time_that_grows_with_the_row(name):
+    def make(n):
+        row, spool = formats.all_formats()["argilla"].read(VOTES[name](n)), Spool.create()
+        return lambda: checking.check_votes(spool, row, {}, "file:1")
+
+    check_growth(make, 50, most=500, start=500)
+
+
+# Reports.
+
+
+class Columns(Data):
+    """The columns of a dataset without the dataset's rows: choices of (chosen, rejected, prompt, person), sources by
+    answer."""
+
+    def __init__(self, dataset, chosen, rejected, prompt, person, sources=6, ties=True):
+        super().__init__(dataset)
+        n = len(chosen)
+        draw = np.random.default_rng(1)
+        strength = draw.integers(0, 3, n) if ties else np.ones(n, int)
+        left = np.where(draw.random(n) < 0.5, 1, -1)
+        self.people = [Person(f"p{k}", "account", k) for k in range(int(person.max()) + 1)]
+        found = zip(np.concatenate([chosen, rejected]).tolist(), np.concatenate([prompt, prompt]).tolist(), strict=True)
+        first, second = np.minimum(chosen, rejected), np.maximum(chosen, rejected)
+        vars(self).update(
+            choices=Choices(np.arange(n), chosen, rejected, strength, person, prompt, left),
+            responses={pk: Answer(where, f"source {pk % sources}", 10 + pk % 90) for pk, where in found},
+            stars={},
+            said=Votes(
+                person,
+                np.array([f"{a}-{b}" for a, b in zip(first.tolist(), second.tolist(), strict=True)]),
+                np.where(strength == 0, 0, np.where(chosen == first, 1, -1)),
+                left=left,
+                when=np.arange(n) * 60.0,
+                seconds=np.full(n, 30.0),
+                words=np.full(n, 90.0),
+            ),
+        )
+
+    def texts_of(self, ids):
+        return {pk: f"{ORDINARY} {pk % 7} {'so ' * (pk % 5)}" for pk in ids}
+
+    def prompts_of(self, ids):
+        return {pk: f"prompt {pk}" for pk in ids}
+
+
+def many_prompts(dataset, n, sources=6):
+    """n choices, three on each prompt, in a circle."""
+    prompt = np.arange(n) // 3
+    turn = np.arange(n) % 3
+    return Columns(dataset, prompt * 3 + turn, prompt * 3 + (turn + 1) % 3, prompt, np.arange(n) % 20, sources)
+
+
+def many_sources(dataset, n):
+    """n choices between n sources, each over the next."""
+    places = np.arange(n)
+    return Columns(dataset, places, places + 1, places * 0, places % 20, n + 1)
+
+
+def one_ring(dataset, n):
+    """n choices about one prompt, that go once around n answers."""
+    places = np.arange(n)
+    return Columns(dataset, places, (places + 1) % n, places * 0, places * 0, ties=False)
+
+
+def one_pair(dataset, n):
+    """n people of one pair of answers."""
+    places = np.arange(n)
+    return Columns(dataset, places % 2, 1 - places % 2, places * 0, places)
+
+
+REPORTS = [
+    ("counts", many_prompts), ("counts", one_ring), ("strengths", many_prompts), ("strengths", many_sources),
+    ("agreement", many_prompts), ("agreement", one_pair), ("annotators", many_prompts), ("annotators", one_pair),
+    ("bias", many_prompts), ("predictor", many_prompts), ("suspicious", many_prompts), ("asking", many_sources),
+    ("contradictions", many_prompts), ("contradictions", one_ring), ("contradictions", one_pair),
+]  # fmt: skip
+LEARNT = (
+    "predictor",
+    "suspicious",
+)  # the library learns until it is sure, which does not take the same steps each time
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "choices"), REPORTS, ids=lambda value: getattr(value, "__name__", value))
+def test_a_report_is_made_in_a_time_that_grows_with_the_choices(name, choices, monkeypatch):
+    dataset = Dataset.objects.create(slug="d")
+    monkeypatch.setattr(fitting, "MOST_SOURCES", 40)  # a fit takes its cube, up to here
+    tags = [(pk, [f"tag {pk % 700} {k}" for k in range(9)], "Hi") for pk in range(10_000)]
+
+    def make(n):
+        monkeypatch.setattr(strengths, "prompts_of", lambda data: tags[: n // 3 + 1])
+        data = choices(dataset, n)
+        return lambda: all_parts()[name].numbers(data)
+
+    if name in LEARNT:
+        make(100)()
+        check_seconds(make, 100, 100)
+    else:
+        check_growth(make, 200, most=2_000, start=2_000)
+
+
+def test_every_reader_and_every_report_is_looked_at():
+    assert set(EXAMPLES) >= set(formats.readable())
+    assert {name for name, _ in REPORTS} == set(all_parts())
+
+
+@pytest.mark.parametrize("name", ["CSV: columns", "Parquet: columns"])
+def test_a_table_wider_than_a_spreadsheet_is_refused(name):
+    with pytest.raises(files.FileProblem, match="too_many_columns"):
+        read_file(FILES[name](files.MOST_COLUMNS + 1), ())
+
+
+@pytest.mark.parametrize("name", sorted({*FILES} - {"CSV: separators"}))
+def test_the_files_that_are_looked_at_can_be_read(name):
+    assert read_file(FILES[name](5), ()) is not None
