@@ -4,11 +4,11 @@ PORT ?= 8000
 PYTHON ?= python3
 WORKERS ?= 2
 PY := .venv/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check install --progress-bar on -c constraints.txt
+PIP := $(PY) -m pip --disable-pip-version-check install --progress-bar on
 PYTEST := $(PY) -m pytest -n 2 -q -rs
 CONSUMERS := consumers llamafactory swift axolotl
 
-.PHONY: run test test-sqlite test-postgres test-consumers bench lint messages browser
+.PHONY: run test test-sqlite test-postgres test-consumers bench attack lint messages browser nginx
 
 run: .venv/installed
 	@$(PY) -m config.translations
@@ -22,17 +22,16 @@ run: .venv/installed
 	@echo "                alice / demo, bob / demo   (annotators)"
 	@echo "  These sign-ins are there where the database was empty at the first run."
 	@echo
-	@exec .venv/bin/granian --interface wsgi --host 127.0.0.1 --port $(PORT) --workers $(WORKERS) \
-	  --blocking-threads 16 --log-level error config.wsgi:application
+	@exec $(PY) -m config.serve --port $(PORT) --workers $(WORKERS)
 
-test: .venv/installed-dev browser
+test: .venv/installed-dev browser nginx
 	$(PYTEST)
 	TEST_DB=pg $(PYTEST)
 
-test-sqlite: .venv/installed-dev browser
+test-sqlite: .venv/installed-dev browser nginx
 	$(PYTEST)
 
-test-postgres: .venv/installed-dev browser
+test-postgres: .venv/installed-dev browser nginx
 	TEST_DB=pg $(PYTEST)
 
 test-consumers: .venv/installed-dev $(CONSUMERS:%=.venv-%/installed)
@@ -40,6 +39,9 @@ test-consumers: .venv/installed-dev $(CONSUMERS:%=.venv-%/installed)
 
 bench: .venv/installed-dev
 	@$(PY) bench/run.py $(ONLY)
+
+attack: .venv/installed-dev
+	@$(PY) -m attack
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check .
@@ -57,14 +59,15 @@ messages: .venv/installed-dev
 	@$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/installed: .venv/made pyproject.toml constraints.txt
+.venv/installed: .venv/made pyproject.toml requirements.txt
 	@echo "Installing what Chosen needs (once; about half a minute) …"
-	@$(PIP) -e . 1>&2
+	@$(PIP) --require-hashes -r requirements.txt 1>&2
+	@$(PIP) --no-deps --no-build-isolation -e . 1>&2
 	@touch $@
 
-.venv/installed-dev: .venv/installed pyproject.toml constraints.txt
+.venv/installed-dev: .venv/installed pyproject.toml requirements-dev.txt
 	@echo "Installing what the tests need (once) …"
-	@$(PIP) -e '.[dev]' 1>&2
+	@$(PIP) --require-hashes -r requirements-dev.txt 1>&2
 	@touch $@
 
 # One environment for each trainer. Where one cannot be made, its tests are skipped and say why.
@@ -88,3 +91,8 @@ browser: .venv/installed-dev
 	  apt-get install -y -qq --no-install-recommends chromium-headless-shell fonts-noto-cjk; then :; \
 	elif command -v chromium > /dev/null; then :; \
 	else $(PY) -m playwright install chromium; fi
+
+# nginx for the test of docs/operating.md: Debian's package, unpacked and not installed. Without it that test is skipped.
+nginx: .venv/installed-dev
+	@if command -v nginx > /dev/null || [ -x .venv/nginx/usr/sbin/nginx ] || ! command -v apt-get > /dev/null; then :; else \
+	  mkdir -p .venv/nginx && cd .venv/nginx && apt-get download -qq nginx && dpkg -x nginx_*.deb . || true; fi

@@ -2,6 +2,8 @@
 import os
 import sys
 
+from config.private import write_privately
+
 
 def is_text(argument):
     """Whether a command's argument is UTF-8; what is not could be stored nowhere."""
@@ -13,6 +15,7 @@ def is_text(argument):
 
 
 if __name__ == "__main__":
+    write_privately()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     if wrong := [argument for argument in sys.argv[1:] if not is_text(argument)]:
         print(f"This is no UTF-8: {', '.join(map(ascii, wrong))}", file=sys.stderr)

@@ -13,6 +13,7 @@ from annotate.showing import LETTERS, comparison_context
 from datasets.access import annotator_required
 from datasets.looking import page_of, read_key
 from datasets.models import Judgment
+from datasets.turns import in_turn
 
 PAGE = 30
 DONE = [*Judgment.STANDING, Judgment.State.SKIPPED]
@@ -26,6 +27,7 @@ def done_by(request, dataset):
 @annotator_required
 @never_cache
 @require_safe
+@in_turn
 def history(request, dataset):
     """The list, newest first."""
     key = request.GET.get("before")
@@ -41,6 +43,7 @@ def history(request, dataset):
 @annotator_required
 @never_cache
 @require_safe
+@in_turn
 def judged(request, dataset, pk):
     """One judgment as it was seen, and what was said."""
     mine = done_by(request, dataset).select_related("comparison__prompt", "dataset")

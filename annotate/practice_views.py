@@ -14,11 +14,13 @@ from datasets.access import annotator_required
 from datasets.gold import choices_of, is_right
 from datasets.models import Judgment
 from datasets.rendering import render as render_text
+from datasets.turns import in_turn
 
 
 @annotator_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@in_turn
 def practise(request, dataset):
     """The next comparison of the round, or its result. POST: a verdict, then what is known; or a further round."""
     if request.method == "POST" and "again" in request.POST:
@@ -37,6 +39,7 @@ def practise(request, dataset):
 @annotator_required
 @never_cache
 @require_http_methods(["GET", "HEAD"])
+@in_turn
 def practised(request, dataset, pk):
     """What is known of a comparison, beside what this person said of it in practice."""
     mine = Judgment.objects.filter(annotator=request.user, dataset=dataset, purpose=practice.PRACTICE)

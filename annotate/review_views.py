@@ -17,6 +17,7 @@ from datasets import flags, looking, marks, saying
 from datasets.access import reviewer_required
 from datasets.models import Comparison, Judgment
 from datasets.rendering import render as render_text
+from datasets.turns import in_turn
 
 DECISION = Judgment.Purpose.DECISION
 
@@ -30,6 +31,7 @@ class FlagForm(OfForm):
 @reviewer_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@in_turn
 def review(request, dataset):
     """GET: what the reviewer has in hand. POST: the first impression, or the decision; then what follows."""
     if request.method != "POST":
@@ -46,6 +48,7 @@ def review(request, dataset):
 @reviewer_required
 @never_cache
 @require_POST
+@in_turn
 def review_flagged(request, dataset):
     """Put a flagged comparison back, or leave it out."""
     form = FlagForm(request.POST)
@@ -56,6 +59,7 @@ def review_flagged(request, dataset):
 
 @reviewer_required
 @never_cache
+@in_turn
 def undo_review(request, dataset):
     if request.method == "POST":
         form = OfForm(request.POST)

@@ -29,6 +29,7 @@ from datasets.models import Dataset, Judgment
 from datasets.progress import recent_progress
 from datasets.rendering import render as render_text
 from datasets.reviewing import is_on
+from datasets.turns import in_turn
 
 DATASETS_A_PAGE = 20
 
@@ -54,6 +55,7 @@ def home(request):
 @annotator_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@in_turn
 def annotate(request, dataset):
     """GET: the comparison in hand, or "all done". POST: one verdict, then the next comparison."""
     if request.method != "POST":
@@ -80,6 +82,7 @@ def annotate(request, dataset):
 @annotator_required
 @never_cache
 @require_POST
+@in_turn
 def ahead(request, dataset):
     """One more comparison for a browser that keeps some ready; `have`: ids of the judgments that it has."""
     have = [int(pk) for pk in request.POST.getlist("have")[:50] if pk.isdecimal() and len(pk) < 19]
@@ -92,6 +95,7 @@ def ahead(request, dataset):
 
 @annotator_required
 @require_POST
+@in_turn
 def give_back(request, dataset):
     """A browser that is closed gives back what it kept ready."""
     form = LeasesForm(request.POST)
@@ -102,6 +106,7 @@ def give_back(request, dataset):
 
 @annotator_required
 @never_cache
+@in_turn
 def undo_last(request, dataset):
     if request.method != "POST":  # who pressed it after signing out comes here from the sign-in
         return redirect("annotate", dataset.slug)
@@ -125,6 +130,7 @@ def undo_last(request, dataset):
 @annotator_required
 @never_cache
 @require_safe
+@in_turn
 def differences(request, dataset, pk):
     """The answers of a judgment of one's own, where they differ marked word by word: {side: HTML}."""
     judgment = the_one(request, dataset, pk)
@@ -134,6 +140,7 @@ def differences(request, dataset, pk):
 
 @annotator_required
 @require_safe
+@in_turn
 def guideline(request, dataset):
     context = {"dataset": dataset, "guideline": render_text(dataset.guideline), "criteria": criteria_of(dataset)}
     context["changed"] = changed_since(dataset, request.user)

@@ -7,9 +7,12 @@ import uuid
 from django.conf import settings
 from django.http import UnreadablePostError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from api.problems import REFUSALS_SHOWN, Problem, of_file, of_refusals
 from datasets import imports
+from datasets.bodies import allow_file
+from datasets.disk import DiskFull, is_disk_full
 from datasets.doubts import AT_A_SECOND_LOOK, named_doubts
 from datasets.files import FileProblem
 from datasets.management.commands.import_dataset import summary
@@ -17,6 +20,7 @@ from datasets.models import Import
 from datasets.spool import Spool
 
 PIECE = 1 << 20
+NO_ROOM = gettext_lazy("The server's disk has no room for this. Nothing was stored.")
 
 
 def receive(file, dataset, user, format, skip_bad_rows, name, leave_out):
@@ -61,22 +65,21 @@ def body_of(request):
         raise Problem(415, _("Send the rows as the body itself, not in a form: curl --data-binary @rows.jsonl"))
     path = settings.FILE_UPLOAD_TEMP_DIR / f"body-{uuid.uuid4().hex}"
     try:
+        allow_file(request)
         with open(path, "w+b") as file:
-            stream = stream_of(request)
-            while piece := stream.read(PIECE):
+            while piece := request.read(PIECE):
                 file.write(piece)
+            file.flush()
             if file.tell() < int(request.META.get("CONTENT_LENGTH") or 0):
                 raise UnreadablePostError
             file.seek(0)
             yield file
+    except (DiskFull, OSError) as error:
+        if is_disk_full(error):
+            raise Problem(507, NO_ROOM) from error
+        raise
     finally:
         path.unlink(missing_ok=True)
-
-
-def stream_of(request):
-    """The body of a request; where its length is not said beforehand, as the server reads it: Django would see none."""
-    is_chunked = not request.META.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" in request.META
-    return request.META["wsgi.input"] if is_chunked and request.META.get("wsgi.input_terminated") else request
 
 
 def first_refusals(run):

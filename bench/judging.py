@@ -30,10 +30,8 @@ def serving(environment):
     """A server as `make run` starts it; its port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "2"]
-    options += ["--blocking-threads", "16", "--log-level", "error", "config.wsgi:application"]
     environment = {**environment, "DJANGO_SETTINGS_MODULE": "bench.settings"}
-    command = [sys.executable, "-m", "granian", *options]
+    command = [sys.executable, "-m", "config.serve", "--port", str(port), "--workers", "2"]
     server = subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True)
     try:
         for _ in range(200):

@@ -1,56 +1,19 @@
 """What concerns every answer: cookies over https, a person's language and time zone, and htmx's view of redirects."""
 
-import collections
-import threading
+import logging
 
-from django.db import Error, connection
+from django.db import Error
+from django.http import JsonResponse
+from django.shortcuts import render
 from django.utils import timezone, translation
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.translation import gettext
 from django_htmx.http import HttpResponseClientRedirect
 
 from annotate.people import zone_of
+from datasets.disk import is_disk_full
 
-JUDGING = "/annotate/"
-AT_ONCE = {"sqlite": 1, "postgresql": 2}  # as measured by `make bench ONLY=judging`
-
-
-def few_at_once(get_response):
-    """Of the requests that judge, only a few run in this process at the same time, the others wait their turn: Python
-    runs one thread at a time, and a writer that waits for it keeps all others waiting for the database."""
-    turns = Turns(AT_ONCE[connection.vendor])
-
-    def middleware(request):
-        if not request.path_info.startswith(JUDGING):
-            return get_response(request)
-        with turns:
-            return get_response(request)
-
-    return middleware
-
-
-class Turns:
-    """Lets n in at once, the others in the order in which they came; a semaphore of the library lets who comes at the
-    right moment pass those who wait."""
-
-    def __init__(self, n):
-        self.free, self.waiting, self.guard = n, collections.deque(), threading.Lock()
-
-    def __enter__(self):
-        with self.guard:
-            if self.free:
-                self.free -= 1
-                return
-            turn = threading.Lock()
-            turn.acquire()
-            self.waiting.append(turn)
-        turn.acquire()
-
-    def __exit__(self, *error):
-        with self.guard:
-            if self.waiting:
-                self.waiting.popleft().release()
-            else:
-                self.free += 1
+log = logging.getLogger(__name__)
 
 
 def secure_cookies(get_response):
@@ -100,4 +63,35 @@ def htmx_answers(get_response):
             return redirect
         return response
 
+    return middleware
+
+
+def kept_by_nobody(get_response):
+    """No browser and no proxy keeps what we answer: after signing out, "back" shows nobody's work. What the middleware
+    before this one answers, as static files, may be kept; so may what tells nothing of anybody."""
+
+    def middleware(request):
+        response = get_response(request)
+        if request.path_info != "/healthz":
+            patch_cache_control(response, private=True, no_store=True)
+        return response
+
+    return middleware
+
+
+def full_disk_told(get_response):
+    """A page that says so where the disk is full, in place of an error."""
+
+    def middleware(request):
+        return get_response(request)
+
+    def process_exception(request, exception):
+        if not is_disk_full(exception):
+            return None
+        log.error("the disk is full: %s", str(exception).partition("\n")[0])
+        if request.headers.get("Accept") == "application/json":
+            return JsonResponse({"errors": [gettext("The server's disk is full")]}, status=507)
+        return render(request, "507.html", status=507)
+
+    middleware.process_exception = process_exception
     return middleware

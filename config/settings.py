@@ -7,13 +7,15 @@ import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
+from config.private import keep_database_private, keep_private, write_privately
 from config.secret import secret_key
 
+write_privately()
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DATA_DIR = Path(env.str("DATA_DIR", default="") or BASE_DIR / "data").expanduser().resolve()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+keep_private(DATA_DIR, BASE_DIR)
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or secret_key(DATA_DIR)
@@ -40,9 +42,9 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.logs.requests_logged",
-    "config.middleware.few_at_once",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.kept_by_nobody",
     "csp.middleware.CSPMiddleware",
     "config.middleware.secure_cookies",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -50,11 +52,13 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "datasets.bodies.large_bodies_bounded",
     "config.middleware.preferences",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "config.middleware.htmx_answers",
+    "config.middleware.full_disk_told",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -86,6 +90,7 @@ def database():
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
+        keep_database_private(Path(config["NAME"]))
         config["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # in memory, threads would not meet as in production
     config["CONN_MAX_AGE"] = 600
     config["CONN_HEALTH_CHECKS"] = True
@@ -135,8 +140,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
-# An upload is spooled to disk from the first byte on; a form's own fields stay small.
-FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+# No form but the upload page takes files, and that one spools them itself, once it knows who sends them.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 

@@ -1,16 +1,21 @@
 """Signing in, throttled: five wrong passwords close a name for an address, many over any names close the address.
 
 By name and address together, so that one person's typos do not lock out an office, and a stranger elsewhere cannot lock
-out a person. Nothing here runs on any other page.
+out a person. Nor does a stranger in the office lock out who works there: a browser that has let somebody in keeps a
+signed cookie that says so, and the address being closed does not hold for that person there; five wrong passwords do.
+Nothing here runs on any other page.
 """
 
 import math
+from datetime import timedelta
 
 from axes.handlers.database import AxesDatabaseHandler
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.views import LoginView
 from django.db.models import Sum
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
 from datasets.access import anyone
@@ -25,11 +30,35 @@ class Throttle(AxesDatabaseHandler):
     def get_failures(self, request, credentials=None):
         attempts = self.get_user_attempts(request, credentials)
         of_name, of_address = (found.aggregate(n=Sum("failures_since_start"))["n"] or 0 for found in attempts)
-        return max(of_name, settings.AXES_FAILURE_LIMIT * (of_address >= settings.FAILURES_OF_AN_ADDRESS))
+        is_closed = of_address >= settings.FAILURES_OF_AN_ADDRESS and not is_known(request, credentials)
+        return max(of_name, settings.AXES_FAILURE_LIMIT * is_closed)
 
     def reset_user_attempts(self, request, credentials=None):
         """A success forgives the name. Not the address: one account of its own would open all others to it."""
         return self.filter_user_attempts(request, credentials)[0].delete()[0]
+
+
+KNOWN, KNOWN_FOR, KNOWN_AT_MOST = "known", timedelta(days=365), 20
+
+
+def let_in_before(request):
+    """The ids of those whom this browser has let in before, the latest first."""
+    said = request.get_signed_cookie(KNOWN, "", salt=KNOWN, max_age=KNOWN_FOR)
+    return [int(pk) for pk in said.split("-") if pk]
+
+
+def is_known(request, credentials=None):
+    """Whether this browser has let in before whoever has the name that is tried."""
+    people = get_user_model().objects.filter(username=name_tried(request, credentials))
+    return people.filter(pk__in=let_in_before(request)).exists()
+
+
+def remember(request, response):
+    """Let the browser know from now on whom it has let in. The cookie lets nobody in, and goes to this page only."""
+    others = [pk for pk in let_in_before(request) if pk != request.user.pk]
+    said = "-".join(map(str, [request.user.pk, *others][:KNOWN_AT_MOST]))
+    where = {"path": reverse("login"), "httponly": True, "samesite": "Lax", "max_age": KNOWN_FOR}
+    response.set_signed_cookie(KNOWN, said, salt=KNOWN, **where)
 
 
 def name_tried(request, credentials=None):
@@ -46,6 +75,8 @@ def address_alone(username, ip_address, user_agent, path_info, request):
 @never_cache
 def sign_in(request):
     response = LoginView.as_view(redirect_authenticated_user=True)(request)
+    if request.method == "POST" and request.user.is_authenticated:
+        remember(request, response)
     return locked(request) if getattr(request, "axes_locked_out", False) else response
 
 

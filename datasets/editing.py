@@ -68,7 +68,7 @@ def save_parts(dataset, parts, prompt, locked):
         raise CannotSave("prompt_judged")
     prompt = prompt or Prompt(dataset=dataset)
     prompt.system, prompt.instruction, prompt.input = parts.system, parts.instruction, parts.input
-    prompt.turns, prompt.fingerprint, prompt.html = parts.turns, mark, None
+    prompt.turns, prompt.fingerprint, prompt.html, prompt.plain = parts.turns, mark, None, None
     prompt.words = words_of_prompt(parts)
     prompt.save()
     return prompt
@@ -95,5 +95,6 @@ def save_answer(prompt, answer, judged):
             response.delete()
         return
     response.text, response.source, response.demonstration = answer.text, answer.source, answer.demonstration
-    response.text_hash, response.html, response.words = sha256(answer.text), None, words(answer.text)
+    response.text_hash, response.html, response.plain = sha256(answer.text), None, None
+    response.words = words(answer.text)
     response.save()

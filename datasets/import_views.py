@@ -3,14 +3,18 @@
 import json
 
 from django.contrib import messages
+from django.http import UnreadablePostError
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from datasets import imports, reasons, tasks
 from datasets.access import admin_required, dataset_admin_required
+from datasets.bodies import received, unread
 from datasets.column_views import columns_page, said_of
+from datasets.disk import DiskFull, is_disk_full
 from datasets.forms import UploadForm
 from datasets.models import Dataset, Import
 from datasets.paging import after_of
@@ -24,19 +28,44 @@ REFUSALS_A_PAGE = 100
 PREVIEWED = 3
 
 
+@csrf_exempt  # receive_files looks at the token, before it reads a file
 @admin_required
 def upload(request):
-    sent = (request.POST, request.FILES) if request.method == "POST" else (None, None)
-    form = UploadForm(*sent, initial={"slug": request.GET.get("dataset", "")})
-    if form.is_bound and form.is_valid():
-        said = form.cleaned_data
-        job = tasks.check_upload(said["files"], said["slug"], said["overlap"], request.user)
-        if job.state != job.State.FAILED:
-            return redirect("task", job.pk)
-        form.add_error("files", reasons.JOB.get(job.error, job.error))
-    status = 422 if form.errors else 200
-    slugs = Dataset.objects.values_list("slug", flat=True)
-    return render(request, "datasets/upload.html", {"form": form, "slugs": slugs}, status=status)
+    if request.method != "POST":
+        return show_upload(request, UploadForm(initial={"slug": request.GET.get("dataset", "")}))
+    try:
+        with received(request) as (post, files, refusal):
+            return refusal or check_upload(request, UploadForm(post, files))
+    except (DiskFull, OSError) as problem:  # UnreadablePostError is one
+        return refuse_upload(request, problem)
+
+
+def check_upload(request, form):
+    """Begin the task that checks what a form brought, and show it."""
+    if not form.is_valid():
+        return show_upload(request, form)
+    said = form.cleaned_data
+    job = tasks.check_upload(said["files"], said["slug"], said["overlap"], request.user)
+    if job.state != job.State.FAILED:
+        return redirect("task", job.pk)
+    form.add_error("files", reasons.JOB.get(job.error, job.error))
+    return show_upload(request, form)
+
+
+def show_upload(request, form, status=200):
+    context = {"form": form, "slugs": Dataset.objects.values_list("slug", flat=True)}
+    return render(request, "datasets/upload.html", context, status=422 if form.errors else status)
+
+
+def refuse_upload(request, problem):
+    """The form once more, with what kept the files from arriving; the rest of the body is not read."""
+    is_full, is_cut = is_disk_full(problem), isinstance(problem, UnreadablePostError)
+    if not (is_full or is_cut):
+        raise problem
+    cut = _("The upload was cut off. Nothing was stored; send it again.")
+    full = _("The server's disk has no room for this upload. Nothing was stored. Tell whoever runs the server.")
+    messages.error(request, full if is_full else cut)
+    return unread(show_upload(request, UploadForm(), status=507 if is_full else 400), request)
 
 
 def store(request, pk):

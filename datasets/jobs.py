@@ -19,6 +19,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import get_language, override
 
+from datasets.disk import is_disk_full
 from datasets.models import Job
 from datasets.writing import writing
 
@@ -33,7 +34,7 @@ IDLE = 3  # seconds that a worker which was started for a task waits for the nex
 PATIENCE = 60  # seconds that it waits for a database that has gone away; one that is to work for ever waits for ever
 LONGEST_PAUSE = 15
 KINDS = {}
-GAVE_UP, UNEXPECTED = "gave_up", "unexpected"  # reasons.JOB has them in words
+GAVE_UP, UNEXPECTED, DISK_FULL = "gave_up", "unexpected", "disk_full"  # reasons.JOB has them in words
 
 
 class Cancelled(Exception):
@@ -188,7 +189,7 @@ def perform(job, progress):
         if isinstance(why, InterfaceError | OperationalError) and not connection.is_usable():
             raise  # the database is away: the task stays as it is, to be taken up
         log.exception("task %s (%s) failed", job.pk, job.kind)
-        finish(job, attempt, state=Job.State.FAILED, error=UNEXPECTED)
+        finish(job, attempt, state=Job.State.FAILED, error=DISK_FULL if is_disk_full(why) else UNEXPECTED)
     else:
         finish(job, attempt, state=Job.State.DONE, result=result or {}, done=F("total"))
 

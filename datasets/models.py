@@ -241,6 +241,7 @@ class Prompt(models.Model):
     imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
     words = models.PositiveIntegerField(default=0)
     html = models.JSONField(null=True, help_text="The parts as rendered at the first showing")
+    plain = models.CharField(max_length=10, null=True, help_text="Why it is shown as plain text")  # noqa: DJ001
     tags = models.JSONField(default=list, blank=True, help_text="Words by which an export can choose: [tag, …]")
     group = models.CharField(max_length=64, blank=True, default="", help_text="Fingerprint of the first prompt like it")
 
@@ -248,7 +249,10 @@ class Prompt(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dataset", "fingerprint"], name="prompt_once_in_a_dataset")]
-        indexes = [models.Index(fields=["dataset", "id"], condition=Q(group=""), name="prompts_without_a_group")]
+        indexes = [
+            models.Index(fields=["dataset", "id"], condition=Q(group=""), name="prompts_without_a_group"),
+            models.Index(fields=["dataset"], condition=Q(plain__isnull=False), name="prompts_shown_plain"),
+        ]
 
     def __str__(self):
         return self.instruction[:80]
@@ -287,6 +291,7 @@ class Response(models.Model):
     writers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", help_text="Of a repair: who wrote it")
     words = models.PositiveIntegerField(default=0)
     html = models.TextField(null=True, help_text="The text as rendered at the first showing")  # noqa: DJ001
+    plain = models.CharField(max_length=10, null=True, help_text="Why it is shown as plain text")  # noqa: DJ001
 
     objects = ResponseQuerySet.as_manager()
 
@@ -294,6 +299,7 @@ class Response(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["prompt", "source", "text_hash"], name="response_once_of_a_source")
         ]
+        indexes = [models.Index(fields=["prompt"], condition=Q(plain__isnull=False), name="responses_shown_plain")]
 
     def __str__(self):
         return self.text[:80]

@@ -6,14 +6,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from datasets import flags, looking, progress
+from datasets import flags, looking, progress, reasons
 from datasets.access import admin_required, dataset_admin_required
 from datasets.deleting import delete_dataset
 from datasets.formats import writable
 from datasets.forms import DeleteForm, SettingsForm
 from datasets.models import Dataset, Judgment, Prompt, Response
 from datasets.paging import after_of
-from datasets.rendering import shown_prompt, shown_responses
+from datasets.rendering import plain_counts, shown_plain, shown_prompt, shown_responses
 
 DATASETS_A_PAGE = 20
 LATEST_IMPORTS = 10
@@ -41,7 +41,7 @@ def dataset_list(request):
 @dataset_admin_required
 @require_safe
 def dataset_page(request, dataset):
-    prompts = Prompt.objects.visible().filter(dataset=dataset)
+    prompts = shown_plain(dataset) if "plain" in request.GET else Prompt.objects.visible().filter(dataset=dataset)
     page = list(prompts.filter(pk__gt=after_of(request)).order_by("pk")[:PROMPTS_A_PAGE])
     responses = Response.objects.visible().filter(prompt__in=page).with_counts().defer("html").order_by("prompt", "pk")
     grouped = {pk: list(found) for pk, found in itertools.groupby(responses, key=lambda r: r.prompt_id)}
@@ -54,6 +54,8 @@ def dataset_page(request, dataset):
         "imports": dataset.imports.select_related("created_by").order_by("-pk")[:LATEST_IMPORTS],
         "all_imports": dataset.imports.count() > LATEST_IMPORTS,
         "prompt_count": prompts.count(),
+        "plain": [(n, reasons.PLAIN[why]) for why, n in plain_counts(dataset).items()],
+        "only_plain": "plain" in request.GET,
         "prompts": [(prompt, grouped.get(prompt.pk, [])) for prompt in page],
         "next": page[-1].pk if len(page) == PROMPTS_A_PAGE else None,
     }
@@ -99,7 +101,11 @@ def prompt_page(request, dataset, pk):
         "pk": prompt.pk,
         "prompt": shown_prompt(prompt).html,
         "tags": prompt.tags,
-        "responses": [(response, html.html) for response, html in zip(responses, shown, strict=True)],
+        "responses": [
+            (response, html.html, reasons.PLAIN.get(html.plain))
+            for response, html in zip(responses, shown, strict=True)
+        ],
+        "prompt_plain": reasons.PLAIN.get(prompt.plain),
         "comparisons": prompt.comparisons.filter(held="").count(),
         "votes": Judgment.objects.votes().filter(comparison__prompt=prompt).count(),
     }

@@ -80,7 +80,7 @@ class Outbox {
       this.show();
       return false;
     }
-    if (answer.status >= 500 || answer.status === 403 || answer.status === 429) return this.later();
+    if (answer.status >= 500 || [403, 408, 429].includes(answer.status)) return this.later();
     this.pause = 0;
     this.failed = this.signedOut = false;
     const said = (answer.headers.get("Content-Type") || "").startsWith("application/json") ? await answer.json() : {};

@@ -13,6 +13,7 @@ from config.translations import compile_all
 from datasets import imports, rendering
 from datasets.models import Dataset
 from tests.browsing import at_work, browser_context_args, context, elsewhere, enter, hand, troubles, until_served  # noqa: F401
+from tests.serving import house, place  # noqa: F401
 
 BROWSERS = ("chromium-headless-shell", "chromium")  # the former is the same without a window, and twice as fast
 BROWSER = os.environ.get("CHROMIUM") or next((path for path in map(shutil.which, BROWSERS) if path), None)

@@ -244,15 +244,6 @@ def test_a_body_that_breaks_off_stores_nothing(script):
     assert (Prompt.objects.count(), Import.objects.count(), left_behind()) == (0, 0, [])
 
 
-def test_a_body_whose_length_is_not_said_is_read_to_its_end(script):
-    rows = ndjson(wide(5))
-    server = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
-    answer = Client().generic(
-        "POST", f"{ROOT}demo/rows/", "", headers=script.headers, **server | {"wsgi.input": io.BytesIO(rows)}
-    )
-    assert (answer.status_code, answer.json()["rows"]) == (200, 5)
-
-
 def test_while_another_import_is_stored_a_script_waits_and_then_is_told_to_come_back(script, monkeypatch):
     send(script, wide(1))
     monkeypatch.setattr("datasets.imports.LONGEST_WAIT", 0)

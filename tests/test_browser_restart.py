@@ -6,13 +6,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browsing import excused, press, ready, sent, watch
-from tests.test_crash import exported, kill, manage, place, serving  # noqa: F401
+from tests.serving import exported, kill, manage, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def page(browser, place, troubles):  # noqa: F811
+def page(browser, place, troubles):
     """A page of a browser that is signed in nowhere yet."""
     context = browser.new_context(base_url=f"http://127.0.0.1:{place['PORT']}", reduced_motion="reduce")
     watch(context, troubles)
@@ -26,7 +26,7 @@ def says(page, n):
     expect(page.locator("header").first).to_contain_text(re.compile(rf"(?<!\d){n} judged by you"), timeout=30_000)
 
 
-def test_a_server_that_is_killed_and_comes_back_has_every_judgment_once(place, page, tmp_path):  # noqa: F811
+def test_a_server_that_is_killed_and_comes_back_has_every_judgment_once(place, page, tmp_path):
     for command in ("migrate", "load_demo"):
         manage(place, command, "--verbosity=0")
     with serving(place) as server:

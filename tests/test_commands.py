@@ -12,7 +12,7 @@ from annotate.models import User
 from annotate.queue import next_judgment
 from datasets.models import Comparison, Dataset, Import, Judgment
 from tests.conftest import wide
-from tests.test_crash import ROOT
+from tests.serving import ROOT
 
 
 def test_settings_are_changed_by_name_and_the_others_stay(pairs, alice, run_command):

@@ -15,7 +15,7 @@ import pytest
 from django.db import connection
 
 from tests.conftest import wide
-from tests.test_crash import ROOT, kill, manage
+from tests.serving import ROOT, kill, manage
 
 pytestmark = pytest.mark.django_db  # it runs on PostgreSQL's turn
 

@@ -287,7 +287,7 @@ def test_the_command_says_what_is_wrong(kept, there, settings, arguments, status
 def test_where_the_extra_is_missing_the_page_says_how_to_get_it(browsing, monkeypatch):
     monkeypatch.setattr("datasets.hub.find_spec", lambda name: None)
     shown = browsing.get(PAGE).content.decode()
-    assert "[hub]" in shown
+    assert "requirements-hub.txt" in shown
     assert 'name="token"' not in shown
     assert browsing.post(f"{PAGE}push/", {"repo": "org/data", "token": TOKEN}).status_code == 422
     assert Job.objects.count() == 0

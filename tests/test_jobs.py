@@ -20,7 +20,7 @@ from datasets import jobs, tasks
 from datasets.jobs import Cancelled, Failed, claim, perform, start, work
 from datasets.models import Dataset, Import, Job, Prompt
 from tests.conftest import wide
-from tests.test_crash import ROOT, manage, place  # noqa: F401
+from tests.serving import ROOT, manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -357,7 +357,7 @@ def test_the_page_of_a_task_follows_it(client, admin, does):
     assert "Storing rows" in client.get("/datasets/upload/tasks/").content.decode()
 
 
-def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_path):  # noqa: F811
+def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_path):
     """A real worker, killed -9 in the middle of storing; another takes the task up."""
     manage(place, "migrate", "--verbosity=0")
     path = tmp_path / "rows.jsonl"

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from annotate.people import link_for
 from config import healthcheck
 from config.logs import Json, Plain
 from datasets.access import anyone
+from tests.serving import free_port
 
 ROOT = settings.BASE_DIR
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -220,12 +220,6 @@ def commands_of(instruction):
     return [json.loads(found) for found in re.findall(rf"{instruction} (\[.*\])$", DOCKERFILE, re.M)]
 
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 @pytest.mark.django_db  # the commands take the database of TEST_DB
 def test_the_containers_own_commands_serve_outside_one_and_stop_when_told(tmp_path):
     """Its CMD, HEALTHCHECK and environment; JSON logs alone on stderr. On PostgreSQL with TEST_DB=pg."""
@@ -275,7 +269,7 @@ def test_every_folder_that_runs_is_copied_and_every_copied_one_exists():
     copied = {name.rstrip("/") for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.M) for name in line.split()}
     assert [name for name in copied if not (ROOT / name).exists()] == []
     packages = {app.split(".")[0] for app in settings.INSTALLED_APPS if (ROOT / app.split(".")[0]).is_dir()}
-    packages |= {found.parent.name for found in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
+    packages |= {found.parent.name for found in ROOT.glob("*/__init__.py")} - {"tests", "bench", "attack"}
     assert copied >= packages | {"config", "manage.py", "templates", "static", "locale", "pyproject.toml"}
 
 
@@ -291,7 +285,8 @@ def test_the_container_runs_as_nobody_in_particular():
     assert DOCKERFILE.rindex("\nUSER") > DOCKERFILE.rindex("\nRUN")
     web = COMPOSE["services"]["web"]
     assert (web["read_only"], web["cap_drop"], web["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
-    assert web["tmpfs"] == ["/tmp"]
+    assert [place.partition(":")[0] for place in web["tmpfs"]] == ["/tmp"]
+    assert all(service["mem_limit"] for service in COMPOSE["services"].values())
 
 
 def test_every_variable_of_the_container_files_is_read_by_something():
@@ -350,7 +345,7 @@ def test_every_part_of_the_docs_that_is_linked_to_exists():
 
 def test_the_server_is_started_alike_everywhere():
     """The docs' unit and the container differ in the address and the number of workers alone."""
-    started = re.findall(r"granian (--interface .*config\.wsgi:application)", DOCKERFILE + "".join(blocks("ini")))
+    started = re.findall(r"python -m config\.serve (--[^\"\n]*)", DOCKERFILE + "".join(blocks("ini")))
     alike = {re.sub(r"--(host|workers) \S+ ", "", command) for command in started}
     assert (len(started), len(alike)) == (2, 1)
 
@@ -375,15 +370,3 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path):
         ["systemd-analyze", "verify", "--man=no", str(tmp_path / "chosen.service")], capture_output=True, text=True
     )
     assert "chosen.service" not in done.stderr, done.stderr
-
-
-@pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx here")
-def test_the_proxy_is_one_that_nginx_takes(tmp_path):
-    names = [tmp_path / "chosen.example.org.key", tmp_path / "chosen.example.org.pem"]
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=chosen.example.org"]
-    subprocess.run([*made, "-keyout", names[0], "-out", names[1]], check=True, capture_output=True)
-    (server,) = blocks("nginx")
-    server = server.replace("/etc/ssl", str(tmp_path))
-    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{\n{server}}}\n")
-    done = subprocess.run(["nginx", "-t", "-c", tmp_path / "nginx.conf"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

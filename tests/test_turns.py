@@ -6,7 +6,7 @@ import time
 import pytest
 from django.db import connection
 
-from config.middleware import AT_ONCE, Turns, few_at_once
+from datasets.turns import AT_ONCE, TURNS, Turns, in_turn, out_of_turn
 
 
 def waiting(turns, n, within=5):
@@ -82,25 +82,28 @@ def test_who_comes_later_does_not_pass_who_waits():
     assert served == ["first", "second"]
 
 
-def test_only_requests_that_judge_wait(rf):
+def test_views_in_turn_wait_and_who_leaves_the_turn_lets_the_next_one_in():
     gate, at_once, n = threading.Event(), threading.Semaphore(0), AT_ONCE[connection.vendor]
 
-    def answer(request):
+    @in_turn
+    def view():
         at_once.release()
         gate.wait(5)
-        return request.path
 
-    guarded = few_at_once(answer)
-    judging = [threading.Thread(target=guarded, args=(rf.get("/annotate/x/"),), daemon=True) for _ in range(n + 1)]
-    for thread in judging:
+    @in_turn
+    def waits_elsewhere():
+        with out_of_turn():
+            gate.wait(5)
+
+    away = [threading.Thread(target=waits_elsewhere, daemon=True) for _ in range(3)]
+    judging = [threading.Thread(target=view, daemon=True) for _ in range(n + 1)]
+    for thread in [*away, *judging]:
         thread.start()
     for _ in range(n):
         assert at_once.acquire(timeout=5)
     assert not at_once.acquire(timeout=0.1), "one too many"
-    other = threading.Thread(target=guarded, args=(rf.get("/datasets/"),), daemon=True)
-    other.start()
-    assert at_once.acquire(timeout=5)
     gate.set()
-    for thread in [*judging, other]:
+    for thread in [*away, *judging]:
         thread.join(5)
         assert not thread.is_alive()
+    assert (TURNS.free, len(TURNS.waiting)) == (n, 0)

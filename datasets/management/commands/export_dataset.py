@@ -38,16 +38,25 @@ class Command(BaseCommand):
         parser.add_argument("--decisions", help="votes (the default), first (a reviewer's, in place of votes) or only")
         parser.add_argument("--length", help="balanced: as often the shorter answer chosen as the longer one")
         parser.add_argument("--criterion", metavar="NAME", help="what was chosen by this criterion, instead of in all")
+        parser.add_argument(
+            "--for-spreadsheets",
+            action="store_true",
+            help="of a CSV format: an apostrophe before each text that a spreadsheet would run as a formula",
+        )
         parser.add_argument("--ranks", help="of an order: all (the default), adjacent, best-rest or best-worst")
 
     def handle(self, slug, format, output, **options):
         started = time.monotonic()
         dataset = found_dataset(slug)
+        for_spreadsheets = options["for_spreadsheets"]
+        if for_spreadsheets and (format == BUNDLE or file_of(found_format(format)) != "csv"):
+            raise CommandError("--for-spreadsheets goes with a CSV format, as judgments-csv", returncode=2)
         if format == BUNDLE:
             return self.bundle(dataset, output, started, options)
         if options["dialects"] or options["split"]:
             raise CommandError("--dialects and --split go with --format bundle", returncode=2)
-        export = Export(dataset, found_format(format), filters_of(dataset, options))
+        filters = filters_of(dataset, options)
+        export = Export(dataset, found_format(format), filters, for_spreadsheets=for_spreadsheets)
         path = Path(output or f"{slug}-{format}.{file_of(format)}")
         if output == "-":
             for piece in export.pieces():

@@ -27,7 +27,8 @@ class Command(BaseCommand):
     def handle(self, slug, number, repo, public, token_stdin, **options):
         started = time.monotonic()
         if not is_installed():
-            raise CommandError("The extra is missing: pip install -c constraints.txt -e '.[hub]'", returncode=2)
+            install = "pip install --require-hashes -r requirements-hub.txt"
+            raise CommandError(f"The extra is missing: {install}", returncode=2)
         kept = found_bundle(found_dataset(slug), number)
         form = PushForm({"repo": repo, "public": public, "token": sys.stdin.readline().strip() if token_stdin else ""})
         if not form.is_valid():

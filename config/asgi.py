@@ -1,0 +1,297 @@
+"""What the server calls: Django in threads, behind a loop that waits for slow clients so that no thread has to.
+
+A request takes a thread when its small body is there (datasets/bodies.py). THREADS requests run at once in a process;
+the others wait in turn, one of each client after the other, so that who sends a thousand waits behind who sends one.
+Transfers (files up, downloads) have TRANSFERS threads of their own, and /healthz has its own too. A client that takes
+nothing of a download for STUCK seconds is cut off.
+"""
+
+import asyncio
+import collections
+import concurrent.futures
+import os
+import resource
+import threading
+import time
+from importlib import import_module
+
+import django
+from django.conf import settings
+from django.core import signals
+from django.core.exceptions import BadRequest
+from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.base import BaseHandler
+from django.http import FileResponse, HttpResponseBadRequest
+from django.urls import resolve, set_script_prefix
+
+from datasets.bodies import Gone, TooSlow, read_body
+
+THREADS, TRANSFERS = 16, 8
+HEALTH, HEALTH_THREADS, HEALTH_SECONDS = "/healthz", 2, 0.8
+STUCK = 60  # seconds
+PIECE = 64 << 10  # bytes
+KNOWN = 10_000  # sessions that are remembered as somebody's
+SERVER = "CHOSEN_SERVER"  # in the environment: the process that started this one
+FILES = 65_536  # open files that a process asks for: each connection is one
+
+
+class Busy(BadRequest):
+    """All transfers are taken."""
+
+
+class Slots:
+    """THREADS places for requests, given to waiting clients in rotation. All of it runs in the loop's thread."""
+
+    def __init__(self, n):
+        self.free = n
+        self.waiting = collections.OrderedDict()  # client: its requests, the oldest first
+
+    async def take(self, client):
+        if self.free:
+            self.free -= 1
+            return
+        place = asyncio.get_running_loop().create_future()
+        self.waiting.setdefault(client, collections.deque()).append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self.give_back()
+            raise
+
+    def give_back(self):
+        while self.waiting:
+            client, places = self.waiting.popitem(last=False)
+            place = places.popleft()
+            if places:
+                self.waiting[client] = places  # behind all others
+            if not place.done():
+                place.set_result(None)
+                return
+        self.free += 1
+
+
+class Exchange:
+    """One request and its answer, between the loop and the thread that works on it."""
+
+    def __init__(self, application, send):
+        self.application, self.send = application, send
+        self.loop = asyncio.get_running_loop()
+        self.has_slot = self.is_transfer = self.was_refused = False
+        self.answer = None
+
+    def wait_for(self, awaitable, seconds):
+        """What an awaitable of the loop brings, for a thread; None where it takes longer."""
+
+        async def wait():
+            return await awaitable
+
+        future = asyncio.run_coroutine_threadsafe(wait(), self.loop)
+        try:
+            return future.result(seconds)
+        except concurrent.futures.TimeoutError:
+            future.cancel()
+            return None
+
+    def begin_transfer(self):
+        """Leave the slot to others: this thread will wait for the client.
+
+        Raises:
+            Busy: as many do so as may.
+        """
+        if self.is_transfer:
+            return
+        if not self.application.transfers.acquire(blocking=False):
+            self.was_refused = True
+            raise Busy
+        self.is_transfer = True
+        self.loop.call_soon_threadsafe(self.free_slot)
+
+    def free_slot(self):
+        if self.has_slot:
+            self.has_slot = False
+            self.application.slots.give_back()
+
+    def end(self):
+        self.free_slot()
+        if self.is_transfer:
+            self.application.transfers.release()
+
+    def push(self, message):
+        """Hand a part of the answer to the client.
+
+        Raises:
+            Gone: it takes nothing.
+        """
+
+        async def send():
+            await self.send(message)
+            return True
+
+        if not self.wait_for(send(), STUCK):
+            raise Gone
+
+
+class Application(BaseHandler):
+    def __init__(self):
+        super().__init__()
+        self.load_middleware()
+        self.slots = None
+        self.transfers = threading.BoundedSemaphore(TRANSFERS)
+        self.threads = concurrent.futures.ThreadPoolExecutor(THREADS + TRANSFERS, "request")
+        self.health = concurrent.futures.ThreadPoolExecutor(HEALTH_THREADS, "health")
+        self.known = collections.OrderedDict()
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "lifespan":
+            await live(receive, send)
+        elif scope["type"] == "http":
+            self.slots = self.slots or Slots(THREADS)
+            await self.serve(scope, receive, send)
+
+    async def serve(self, scope, receive, send):
+        exchange = Exchange(self, send)
+        if scope["path"] == HEALTH:
+            await self.tell_health(scope, receive, exchange)
+            return
+        try:
+            body = await read_body(scope, receive, exchange)
+        except Gone:
+            return
+        except TooSlow:
+            await send_whole(send, *plain(408, "The request did not arrive in time."))
+            return
+        try:
+            await self.slots.take(self.client_of(scope))
+            exchange.has_slot = True
+            await exchange.loop.run_in_executor(self.threads, self.work, scope, body, exchange)
+        finally:
+            exchange.end()
+        if exchange.answer:
+            await send_whole(send, *exchange.answer)
+
+    async def tell_health(self, scope, receive, exchange):
+        """/healthz in threads of its own: it answers whatever the others wait for."""
+        body = await read_body(scope | {"headers": []}, receive, exchange)
+        work = exchange.loop.run_in_executor(self.health, self.work, scope, body, exchange)
+        try:
+            await asyncio.wait_for(asyncio.shield(work), HEALTH_SECONDS)
+            answer = exchange.answer
+        except TimeoutError:
+            answer = plain(503, "the database does not answer")
+        await send_whole(exchange.send, *answer)
+
+    def client_of(self, scope):
+        """Whose turn a request takes: its session where it is somebody's, else the address it comes from."""
+        for name, value in scope["headers"]:
+            if name == b"cookie":
+                _, found, rest = value.partition(b"sessionid=")
+                session = rest.partition(b";")[0]
+                if found and session in self.known:
+                    return session
+        return scope["client"][0] if scope.get("client") else ""
+
+    def remember(self, request):
+        """Note the session of a request as somebody's, for client_of."""
+        user = getattr(request, "_cached_user", None)
+        if user is not None and user.is_authenticated and (key := request.COOKIES.get(settings.SESSION_COOKIE_NAME)):
+            self.known[key.encode()] = True
+            while len(self.known) > KNOWN:
+                self.known.popitem(last=False)
+
+    def work(self, scope, body, exchange):
+        """Answer a request, in a thread: what is streamed goes to the client from here, the rest is left in
+        `exchange.answer`."""
+        set_script_prefix("")
+        signals.request_started.send(sender=type(self), scope=scope)
+        response = self.respond(scope, body)
+        try:
+            if exchange.was_refused:
+                raise Busy
+            if not response.streaming:
+                exchange.answer = (response.status_code, headers_of(response), response.content)
+            elif scope["method"] == "HEAD":
+                exchange.answer = (response.status_code, headers_of(response), b"")
+            else:
+                stream(response, exchange)
+        except Busy:
+            exchange.answer = plain(503, "Too many files are on their way. Try again in a minute.", retry=60)
+        finally:
+            response.close()  # ends the request: Django gives its connection back in this thread
+
+    def respond(self, scope, body):
+        try:
+            request = ASGIRequest(scope, body)
+        except UnicodeDecodeError:
+            return HttpResponseBadRequest()
+        response = self.get_response(request)
+        self.remember(request)
+        if isinstance(response, FileResponse):
+            response.block_size = PIECE
+        return response
+
+
+def stream(response, exchange):
+    """Hand a download to the client piece by piece."""
+    exchange.begin_transfer()
+    start = {"type": "http.response.start", "status": response.status_code, "headers": headers_of(response)}
+    try:
+        exchange.push(start)
+        for part in response:
+            for at in range(0, len(part), PIECE):
+                exchange.push({"type": "http.response.body", "body": part[at : at + PIECE], "more_body": True})
+        exchange.push({"type": "http.response.body", "body": b"", "more_body": False})
+    except Gone:
+        return
+
+
+def headers_of(response):
+    found = [(name.lower().encode("ascii"), value.encode("latin1")) for name, value in response.items()]
+    return found + [(b"set-cookie", cookie.OutputString().encode("ascii")) for cookie in response.cookies.values()]
+
+
+def plain(status, words, retry=None):
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    if retry:
+        headers.append((b"retry-after", str(retry).encode()))
+    return status, headers, words.encode()
+
+
+async def send_whole(send, status, headers, content):
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content, "more_body": False})
+
+
+async def live(receive, send):
+    """Start and end of a process, as the server tells them."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            ask_for_files()
+            resolve("/")  # loads the views, which the first person would else wait for
+            import_module("datasets.rendering").RENDERERS.start()
+            if SERVER in os.environ:
+                threading.Thread(target=end_with, args=(int(os.environ[SERVER]),), daemon=True).start()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def ask_for_files():
+    """Let this process have as many connections as the system grants."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def end_with(parent):
+    """End this process when its parent has gone, however that ended: nobody would stop it."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup(set_prefix=False)
+application = Application()

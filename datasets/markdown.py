@@ -1,0 +1,249 @@
+"""Text of models and people as safe HTML: Markdown with code highlighting and formulas, through an allow-list.
+
+Everything that comes in is hostile. Markdown passes no HTML; nh3 is always the last step. Each part of a text that
+takes time has a limit here. Whoever renders for a page does it in another process (renderers.py), which ends where a
+text takes too long all the same. Knows no Django.
+"""
+
+import zlib
+
+import nh3
+from latex2mathml.converter import convert
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.texmath import texmath_plugin
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+
+RENDERED_WHOLE = 200_000  # characters of a text, or of a whole prompt; longer ones are shown as plain text
+LONGEST_PAGE = 4_000_000  # characters of HTML
+MANY_BRACKETS = 200  # texmath takes quadratic time in the number of `\\(`
+LONGEST_CODE, ALL_CODE = 10_000, 50_000  # characters that are highlighted: of one block, of a text
+LONGEST_FORMULA, ALL_FORMULAS = 2_000, 40_000  # characters, likewise
+DEEPEST_FORMULA = 30  # groups within groups
+MANY_FORMULAS = 1_000
+REPETITIVE, SHORT = 8, 500  # a block that zips to less than 1/8 is not highlighted, above 500 characters
+
+# Of Pygments' 600 lexers those of languages that models write, each tested against repetitive text: many take quadratic
+# time in it. Those that do in any text with many lines have a limit of their own.
+SHORTER = dict.fromkeys(("c#", "cs", "csharp", "groovy", "java"), 4_000)  # characters
+LEXERS = {
+    "bash", "bat", "c", "c++", "c#", "clojure", "cmake", "cpp", "cs", "csharp", "css", "cuda", "dart", "diff",
+    "docker", "dockerfile", "elixir", "erlang", "fortran", "fsharp", "go", "golang", "graphql", "groovy", "haskell",
+    "hs", "html", "http", "ini", "java", "javascript", "jinja", "js", "json", "jsx", "julia", "kotlin", "latex",
+    "less", "lisp", "lua", "markdown", "matlab", "md", "mysql", "nginx", "objective-c", "ocaml",
+    "octave", "pascal", "perl", "php", "plpgsql", "postgres", "postgresql", "powershell", "prolog", "properties",
+    "protobuf", "ps1", "py", "pycon", "python", "python3", "r", "rb", "rs", "ruby", "rust", "sass", "scala", "scheme",
+    "scss", "sh", "shell", "solidity", "sql", "swift", "tex", "toml", "ts", "tsx", "typescript", "vb.net", "verilog",
+    "vhdl", "vim", "vue", "xml", "yaml", "yml", "zig", "zsh",
+}  # fmt: skip
+
+MATHML = {
+    "math", "mrow", "mi", "mo", "mn", "ms", "mtext", "mspace", "mfrac", "msqrt", "mroot", "msub", "msup", "msubsup",
+    "munder", "mover", "munderover", "mtable", "mtr", "mtd", "mstyle", "menclose", "mpadded", "mphantom", "mfenced",
+    "mmultiscripts", "mprescripts", "semantics",
+}  # fmt: skip
+TAGS = {
+    "p", "br", "hr", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong",
+    "s", "a", "table", "thead", "tbody", "tr", "th", "td", "div", "span", *MATHML,
+}  # fmt: skip
+ATTRIBUTES = {
+    "a": {"href", "title"},
+    "ol": {"start"},
+    "th": {"align"},
+    "td": {"align"},
+    "span": {"class"},
+    "div": {"class"},
+    "math": {"display"},
+    "mo": {"stretchy", "fence", "form", "separator", "lspace", "rspace", "minsize", "maxsize", "movablelimits"},
+    "mi": {"mathvariant"},
+    "mspace": {"width", "linebreak"},
+    "mtable": {"columnalign", "rowspacing", "columnspacing", "columnlines", "rowlines"},
+    "mfrac": {"linethickness"},
+    "menclose": {"notation"},
+    "mover": {"accent"},
+    "munder": {"accentunder"},
+}
+CODE = HtmlFormatter(nowrap=True)
+
+
+class Spent:
+    """What a text has taken so far of what it may take. One text is rendered at a time in a process."""
+
+    code = formulas = many = 0
+
+
+def highlighted(code, language, _attributes):
+    """Inner HTML of a code block; "" lets Markdown escape it as it is."""
+    language = language.lower()
+    longest = min(SHORTER.get(language, LONGEST_CODE), ALL_CODE - Spent.code)
+    if language not in LEXERS or len(code) > longest or is_repetitive(code):
+        return ""
+    try:
+        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return ""
+    Spent.code += len(code)
+    return highlight(code, lexer, CODE)
+
+
+def is_repetitive(code):
+    """Whether a block says much the same over and over, as a model that has lost its way does."""
+    return len(code) > SHORT and len(zlib.compress(code.encode("utf-8", "replace"), 1)) * REPETITIVE < len(code)
+
+
+def formula(text, display=False):
+    """MathML, or the formula's own text where it cannot be read, or is too long or too deep."""
+    Spent.formulas += len(text)
+    Spent.many += 1
+    is_small = len(text) <= LONGEST_FORMULA and depth_of(text) <= DEEPEST_FORMULA
+    if is_small and Spent.formulas <= ALL_FORMULAS and Spent.many <= MANY_FORMULAS:
+        try:
+            return convert(text, display="block" if display else "inline")
+        except Exception:
+            pass
+    return f"<code>{nh3.clean_text(text)}</code>"
+
+
+def depth_of(text):
+    """How many groups lie within one another in a formula."""
+    depth = deepest = 0
+    for character in text:
+        depth += (character == "{") - (character == "}")
+        deepest = max(deepest, depth)
+    return max(deepest, text.count("\\left"), text.count("\\begin"))
+
+
+def dollar_formula(text, options):
+    return formula(text, options.get("display_mode", False))
+
+
+def aligned(self, tokens, index, options, env):
+    """Table cells say their alignment in an attribute: a style would break the content policy."""
+    style = str(tokens[index].attrs.pop("style", ""))
+    if style.startswith("text-align:"):
+        tokens[index].attrs["align"] = style.removeprefix("text-align:")
+    return self.renderToken(tokens, index, options, env)
+
+
+def lowered(state):
+    """Headings of an answer stand below those of the page, one level below another, whatever levels it skips."""
+    above = []
+    for token in state.tokens:
+        if token.type == "heading_open":
+            level = int(token.tag[1])
+            while above and above[-1] >= level:
+                above.pop()
+            above.append(level)
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, 2 + len(above))}"
+
+
+def markdown(brackets):
+    """A Markdown reader; `brackets`: \\( … \\) and \\[ … \\] are formulas too."""
+    reader = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True, "highlight": highlighted})
+    reader.enable(["table", "strikethrough"]).disable("image")
+    reader.use(dollarmath_plugin, allow_digits=False, double_inline=True, renderer=dollar_formula)
+    reader.core.ruler.push("lowered", lowered)
+    reader.core.ruler.before("inline", "first_dollar", first_dollar)
+    if brackets:
+        reader.use(texmath_plugin, delimiters="brackets")
+        for name, display in (("math_inline", False), ("math_block", True), ("math_block_eqno", True)):
+            reader.add_render_rule(name, bracket_rule(display))
+    reader.add_render_rule("th_open", aligned)
+    reader.add_render_rule("td_open", aligned)
+    return reader
+
+
+def bracket_rule(display):
+    def rule(self, tokens, index, options, env):
+        return formula(tokens[index].content, display)
+
+    return rule
+
+
+def first_dollar(state):
+    """Let a formula be the first thing in a paragraph that ends with a digit: there dollarmath 0.7 looks for "the
+    digit before it" at the paragraph's end. A trailing blank changes nothing that is shown."""
+    for token in state.tokens:
+        if token.type == "inline" and token.content[:1] == "$" and token.content[-1].isdigit():
+            token.content += " "
+
+
+WITH_BRACKETS, WITHOUT_BRACKETS = markdown(True), markdown(False)
+
+
+def plain(text):
+    """A text as it is, for a page."""
+    return f"<pre>{nh3.clean_text(text)}</pre>"
+
+
+def render(text):
+    """(safe HTML of a text, why it is shown as plain text: "" or "long")"""
+    Spent.code = Spent.formulas = Spent.many = 0
+    return rendered(text)
+
+
+def rendered(text):
+    if len(text) > RENDERED_WHOLE:
+        return plain(text), "long"
+    brackets = 0 < text.count("\\(") + text.count("\\[") <= MANY_BRACKETS
+    try:
+        html = (WITH_BRACKETS if brackets else WITHOUT_BRACKETS).render(text)
+    except RecursionError:
+        return plain(text), "long"
+    if len(html) > LONGEST_PAGE:
+        return plain(text), "long"
+    html = nh3.clean(
+        html,
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer nofollow",
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+        allowed_classes=None,
+    )
+    return html, ""
+
+
+def texts_of(system, turns, instruction, input):
+    """The texts of a prompt's parts."""
+    return [system, *(text for _role, text in turns), instruction, input]
+
+
+def render_prompt(system, turns, instruction, input):
+    """({"system", "turns": [[role, html]], "instruction", "input"}, why as plain text). The limits are the whole's."""
+    Spent.code = Spent.formulas = Spent.many = 0
+    if sum(map(len, texts_of(system, turns, instruction, input))) > RENDERED_WHOLE:
+        return plain_prompt(system, turns, instruction, input), "long"
+    whys = set()
+
+    def part(text):
+        html, why = rendered(text) if text else ("", "")
+        whys.add(why)
+        return html
+
+    parts = {
+        "system": part(system),
+        "turns": [[role, part(text)] for role, text in turns],
+        "instruction": rendered(instruction)[0],
+        "input": part(input),
+    }
+    length = len(parts["instruction"]) + sum(
+        map(len, (parts["system"], parts["input"], *(h for _, h in parts["turns"])))
+    )
+    if length > LONGEST_PAGE:
+        return plain_prompt(system, turns, instruction, input), "long"
+    return parts, max(whys)
+
+
+def plain_prompt(system, turns, instruction, input):
+    """The parts of a prompt as they are."""
+    return {
+        "system": plain(system) if system else "",
+        "turns": [[role, plain(text)] for role, text in turns],
+        "instruction": plain(instruction),
+        "input": plain(input) if input else "",
+    }

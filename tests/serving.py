@@ -1,0 +1,127 @@
+"""A real server on a database of its own, and people who use it over the network."""
+
+import contextlib
+import http.cookiejar
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+import uuid
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(settings.BASE_DIR)
+
+
+@pytest.fixture
+def place(tmp_path, db):
+    """The environment of a server of its own: an empty database of the kind that is tested, and a port."""
+    with empty_place(tmp_path) as environment:
+        yield environment
+
+
+@contextlib.contextmanager
+def empty_place(folder):
+    environment = {**os.environ, "DATA_DIR": str(folder / "data")}
+    environment.pop("DATABASE_URL", None)
+    name = f"crash_{uuid.uuid4().hex[:8]}"
+    if connection.vendor == "postgresql":
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+        environment["DATABASE_URL"] = os.environ["DATABASE_URL"].replace("/postgres?", f"/{name}?")
+    environment["PORT"] = str(free_port())
+    yield environment
+    if connection.vendor == "postgresql":
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory, django_db_setup, django_db_blocker):
+    """A running server with the demo data, for all tests of a module: its environment; PID is the server's."""
+    with django_db_blocker.unblock(), empty_place(tmp_path_factory.mktemp("house")) as environment:
+        manage(environment, "migrate", "--verbosity=0")
+        manage(environment, "load_demo")
+        with serving(environment) as server:
+            environment["PID"] = str(server.pid)
+            yield environment
+
+
+def manage(environment, *arguments):
+    """The summary of a command."""
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else None
+
+
+@contextlib.contextmanager
+def serving(environment):
+    """The server, with two workers, in a process group of its own; killed at the end, if it was not before."""
+    command = [sys.executable, "-m", "config.serve", "--port", environment["PORT"], "--workers", "2"]
+    server = subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True)
+    try:
+        until_it_answers(environment["PORT"])
+        yield server
+    finally:
+        kill(server)
+
+
+def kill(server):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+
+
+def until_it_answers(port):
+    for _ in range(200):
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the server does not answer")
+
+
+class Person:
+    """Somebody with a browser that knows cookies, redirects and forms."""
+
+    def __init__(self, name, port):
+        self.base = f"http://127.0.0.1:{port}"
+        self.jar = http.cookiejar.CookieJar()
+        self.browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
+        page = self.get("/accounts/login/")
+        self.post("/accounts/login/", {**fields(page), "username": name, "password": "demo"})
+
+    def cookies(self):
+        """The header Cookie as the browser sends it."""
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.jar)
+
+    def get(self, path):
+        return self.browser.open(self.base + path, timeout=20).read().decode()
+
+    def post(self, path, data):
+        return self.browser.open(self.base + path, urllib.parse.urlencode(data).encode(), timeout=20).read().decode()
+
+
+def fields(page):
+    """The hidden fields of the page's main form."""
+    form = re.search(r"<form data-comparison.*?</form>", page, re.S) or re.search(r"<main.*", page, re.S)
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form[0]))
+
+
+def exported(environment, folder):
+    """How many judgments the export holds."""
+    output = f"--output={folder / 'out.jsonl'}"
+    return manage(environment, "export_dataset", "models", "--format=dpo", "--mode=every", output)["rows"]

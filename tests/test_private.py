@@ -1,0 +1,121 @@
+"""What lies in DATA_DIR is the owner's alone, also what an older version left open; nothing else is touched."""
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+from config import private
+
+ROOT = settings.BASE_DIR
+
+
+def python(data_dir, *args, **environment):
+    """A command as an operator starts it, in a shell that lets others read."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("SECRET_KEY", "DATABASE_URL")}
+    environment = {**kept, "DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(data_dir), **environment}
+    quiet = {"capture_output": True, "text": True, "umask": 0o022}
+    done = subprocess.run([sys.executable, *args], cwd=ROOT, env=environment, **quiet)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def mode(path):
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def open_to_others(folder):
+    return sorted(str(path.relative_to(folder)) for path in [folder, *folder.rglob("*")] if mode(path) & 0o077)
+
+
+@pytest.fixture
+def used(tmp_path):
+    """A data folder as an older version left it, with a file in it that is none of ours."""
+    folder = tmp_path / "used"
+    for path in (folder, folder / "uploads", folder / "spool"):
+        path.mkdir()
+    base = sqlite3.connect(folder / "chosen.sqlite3")
+    base.executescript("PRAGMA journal_mode=WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1);")
+    (folder / "spool" / "import-1.sqlite3").write_text("x")
+    (folder / "notes.txt").write_text("x")
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    yield folder
+    base.close()
+
+
+def test_a_new_data_folder_and_all_that_a_command_writes_there_are_the_owners_alone(tmp_path):
+    python(tmp_path / "new" / "data", "manage.py", "migrate", "--verbosity", "0")
+    assert (tmp_path / "new" / "data" / "chosen.sqlite3").exists()
+    assert open_to_others(tmp_path / "new") == []
+
+
+def test_the_servers_own_settings_do_the_same(tmp_path):
+    python(tmp_path / "data", "-c", "import config.wsgi; open(config.wsgi.os.environ['DATA_DIR'] + '/x', 'w')")
+    assert open_to_others(tmp_path / "data") == []
+
+
+def test_a_start_closes_what_an_older_version_left_open(used):
+    assert {"chosen.sqlite3", "chosen.sqlite3-wal", "chosen.sqlite3-shm"} <= set(open_to_others(used))
+    python(used, "-c", "import config.settings")
+    assert mode(used) == mode(used / "uploads") == mode(used / "spool") == 0o700
+    assert open_to_others(used) == ["notes.txt", "spool/import-1.sqlite3"], (
+        "what is none of ours, or lies behind a door"
+    )
+
+
+def test_a_database_elsewhere_is_closed_and_its_folder_is_not(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "base.db").touch()
+    elsewhere.chmod(0o755)
+    (elsewhere / "base.db").chmod(0o644)
+    (elsewhere / "link.db").symlink_to(elsewhere / "base.db")
+    python(tmp_path / "data", "-c", "import config.settings", DATABASE_URL=f"sqlite:///{elsewhere / 'link.db'}")
+    assert (mode(elsewhere), mode(elsewhere / "base.db")) == (0o755, 0o600)
+
+
+def test_a_data_folder_may_be_a_link(used, tmp_path):
+    (tmp_path / "link").symlink_to(used)
+    python(tmp_path / "link", "-c", "import config.settings")
+    assert mode(used) == 0o700
+
+
+def test_a_link_in_the_data_folder_closes_nothing_outside(tmp_path):
+    outside, folder = tmp_path / "outside", tmp_path / "data"
+    outside.mkdir()
+    outside.chmod(0o755)
+    folder.mkdir()
+    (folder / "uploads").symlink_to(outside)
+    private.keep_private(folder, ROOT)
+    assert mode(outside) == 0o755
+
+
+@pytest.mark.parametrize("kind", ["the program's parent", "a place for everybody"])
+def test_a_folder_in_which_others_have_business_stays_open_and_what_is_ours_in_it_does_not(used, kind):
+    (used / "program").mkdir()
+    (used / "program").chmod(0o755)
+    used.chmod(0o1777 if kind == "a place for everybody" else 0o755)
+    before = mode(used)
+    private.keep_private(used, used / "program" if kind == "the program's parent" else ROOT)
+    assert (mode(used), mode(used / "program"), mode(used / "chosen.sqlite3")) == (before, 0o755, 0o600)
+    assert mode(used / "uploads") == 0o700
+
+
+def test_what_belongs_to_somebody_else_or_cannot_be_changed_stops_no_start(used, monkeypatch):
+    monkeypatch.setattr(private.os, "geteuid", lambda: os.getuid() + 1)
+    private.keep_private(used, ROOT)
+    assert mode(used) == 0o777
+    monkeypatch.undo()
+
+    def refuse(*args, **options):
+        raise PermissionError
+
+    monkeypatch.setattr("pathlib.Path.chmod", refuse)
+    private.keep_private(used, ROOT)
+    private.keep_database_private(used / "chosen.sqlite3")
+    assert mode(used) == 0o777

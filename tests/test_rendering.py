@@ -1,0 +1,176 @@
+"""Hostile texts: none takes longer than its limit; what is shown plain is kept so and counted; the rest is rendered."""
+
+import random
+import string
+import threading
+import time
+
+import pytest
+from pygments.lexers import get_lexer_by_name
+
+from datasets import markdown, renderers, rendering
+from datasets.models import Prompt, Response
+from datasets.rendering import plain_counts, shown_prompt, shown_responses
+from tests.conftest import wide
+
+# One name for each lexer: it has several.
+ONE_OF_EACH = sorted({get_lexer_by_name(name).name: name for name in sorted(markdown.LEXERS)}.values())
+REPEATED = ["a", " ", "\n", " \n", "a\n", "  a\n", "a ", "/", '\\"', "(", "<", "a.", "0", "-", "'", "{{", "中"]
+
+HOSTILE = {
+    "blanks in a language we do not highlight": "```autoit\n" + " " * 40_000,
+    "one letter in make": "```make\n" + "a" * 16_000,
+    "blank lines in c": "```c\n" + " \n" * 8_000,
+    "blank lines in python": "```python\n" + " \n" * 8_000,
+    "groups in groups": "$" + r"\text{" * 60_000 + "$",
+    "closed groups in groups": "$" + r"\text{" * 20_000 + "}" * 20_000 + "$",
+    "half formulas": "$$a" * 60_000,
+    "brackets": "[" * 150_000,
+    "half links": "[a](" * 45_000,
+    "half emphasis": "*a_" * 60_000,
+    "half entities": "&#x" * 60_000,
+    "half tags": "<a" * 90_000,
+    "lines through": "~~a" * 60_000,
+    "quotes in quotes": "> " * 90_000 + "a",
+    "lists in lists": "".join("  " * level + "- a\n" for level in range(400)),
+    "a wide table": "|a" * 1000 + "\n" + "|-" * 1000 + "\n" + ("|b" * 1000 + "\n") * 80,
+    "references": "".join(f"[a{n}]: /x\n" for n in range(13_000)) + "[a1]" * 4000,
+    "too long": "a" * (markdown.RENDERED_WHOLE + 1),
+}
+
+
+def repeat(unit, share, length, rng):
+    """A unit over and over; a share of it is replaced by two letters that are drawn."""
+    out = ""
+    while len(out) < length:
+        out += unit if rng.random() >= share else "".join(rng.choices(string.ascii_lowercase, k=2))
+    return out[:length]
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_no_language_takes_long_for_repetitive_text(name):
+    rng = random.Random(name)
+    length = markdown.SHORTER.get(name, markdown.LONGEST_CODE)
+    for unit in REPEATED:
+        for share in (0, 0.3):
+            text = f"```{name}\n{repeat(unit, share, length - 1, rng)}\n```\n"
+            started = time.process_time()
+            markdown.render(text)
+            assert time.process_time() - started < renderers.SECONDS, (unit, share)
+
+
+def test_code_of_every_language_on_the_list_is_highlighted():
+    code = '# a\n+ if x == "a b" then 1 // 2 # three\n<b>0</b> {} = 1; - x'
+    assert [name for name in markdown.LEXERS if "<span" not in markdown.render(f"```{name}\n{code}\n```")[0]] == []
+
+
+def test_code_that_is_long_repetitive_or_in_another_language_is_shown_as_it_is():
+    code = "\n".join(f"x{n} = {n * n}" for n in range(200))
+    assert "<span" in markdown.render(f"```python\n{code}\n```")[0]
+    for text in (f"```autoit\n{code}\n```", "```python\n" + "x = 1\n" * 1000 + "```", f"```python\n{code * 5}\n```"):
+        html, why = markdown.render(text)
+        assert ("<span" in html, why) == (False, "")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_text_takes_a_limited_time_and_is_shown(name):
+    started = time.monotonic()
+    ((html, why, seconds),) = rendering.RENDERERS.render([HOSTILE[name]])
+    assert time.monotonic() - started < renderers.PAGE + renderers.WAITS + 1
+    assert html
+    assert seconds <= renderers.SECONDS + 0.1
+    assert why in ("", "time", "long", None)
+
+
+def test_a_prompt_is_limited_as_a_whole():
+    turns = [["user", "$$a" * 6000]] * 11
+    html, why = markdown.render_prompt("", turns, "hi", "")
+    assert (why, html["turns"][0][1].count("<math")) == ("", html["turns"][0][1].count("<math"))
+    assert sum(text.count("<math") for _role, text in html["turns"]) <= markdown.MANY_FORMULAS
+    _html, why = markdown.render_prompt("", [["user", "a" * 20_000]] * 11, "hi", "")
+    assert why == "long"
+
+
+def test_formulas_are_limited_by_length_depth_and_number():
+    assert "<math" in markdown.render(r"$\frac{a}{b}$")[0]
+    assert "<math" not in markdown.render("$" + "{" * 40 + "a" + "}" * 40 + "$")[0]
+    assert "<math" not in markdown.render("$" + "a" * 3000 + "$")[0]
+    assert markdown.render("$a$ " * 3000)[0].count("<math") == markdown.MANY_FORMULAS
+
+
+SLOW = "[" * 150_000  # half a second and more
+BRIEF = {"seconds": 0.05}
+
+
+def test_a_child_that_takes_too_long_ends_and_another_takes_its_place():
+    pool = renderers.Renderers(1, **BRIEF)
+    pool.render(["hi"])
+    child = pool.places.get()
+    pool.places.put(child)
+    ((html, why, _seconds),) = pool.render([SLOW])
+    assert (why, html[:5]) == ("time", "<pre>")
+    assert child.process.poll() is not None
+    assert pool.render(["hi"])[0][:2] == ("<p>hi</p>\n", "")
+
+
+def test_a_child_has_a_limit_of_memory():
+    child = renderers.Child(memory=48 << 20)
+    done, _child = renderers.Renderers(1).one(child, "a*b_`<" * 30_000, 20)
+    assert done[:2] == (markdown.plain("a*b_`<" * 30_000), "memory")
+
+
+def test_who_finds_no_child_free_sees_plain_text_this_time():
+    pool = renderers.Renderers(1)
+    taken = pool.places.get()
+    assert pool.render(["*hi*"]) == [("<pre>*hi*</pre>", None, 0)]
+    pool.places.put(taken)
+    assert pool.render(["*hi*"])[0][:2] == ("<p><em>hi</em></p>\n", "")
+
+
+def test_two_people_do_not_wait_for_one_hostile_page():
+    """While one child is at it, another renders."""
+    pool = renderers.Renderers(2)
+    pool.render(["hi"])
+    slow = threading.Thread(target=pool.render, args=([SLOW] * 2,))
+    slow.start()
+    time.sleep(0.2)
+    started = time.monotonic()
+    assert pool.render(["hi"])[0][1] == ""
+    assert time.monotonic() - started < 1
+    slow.join()
+
+
+@pytest.mark.django_db
+def test_a_slow_rendering_is_kept_at_once_and_counted(make_dataset, client, admin, monkeypatch):
+    monkeypatch.setattr(rendering, "KEPT_AT_ONCE", 50)
+    monkeypatch.setattr(rendering, "RENDERERS", renderers.Renderers(1, **BRIEF))
+    rows = wide(2)
+    rows[0]["responses"][0]["text"] = SLOW
+    rows[1]["prompt"] = "a" * (markdown.RENDERED_WHOLE + 1)
+    dataset = make_dataset(rows)
+    slow = Response.objects.get(text=SLOW)
+    shown_responses([slow.pk])
+    shown_prompt(slow.prompt.__class__.objects.get(instruction__startswith="aaa"))
+    slow.refresh_from_db()
+    assert (slow.plain, slow.html[:5]) == ("time", "<pre>")
+    started = time.monotonic()
+    shown_responses([slow.pk])
+    assert time.monotonic() - started < 0.5
+    assert plain_counts(dataset) == {"time": 1, "long": 1}
+    client.force_login(admin)
+    page = client.get("/datasets/demo/").content.decode()
+    assert "1 text is shown as plain text: rendering took too long." in page
+    assert "too long to render" in page
+    assert Prompt.objects.count() == 2
+    only = client.get("/datasets/demo/?plain").content.decode()
+    assert "Show them" not in only
+    assert "rendering took too long" in client.get(f"/datasets/demo/prompts/{slow.prompt_id}/").content.decode()
+
+
+@pytest.mark.django_db
+def test_a_text_that_was_changed_is_rendered_anew(make_dataset):
+    make_dataset(wide(1))
+    response = Response.objects.first()
+    shown_responses([response.pk])
+    Response.objects.filter(pk=response.pk).update(text="*new*", html=None, plain=None)
+    assert shown_responses([response.pk])[0].html == "<p><em>new</em></p>\n"

@@ -1,0 +1,264 @@
+"""The running server: who is slow, idle, greedy or hostile keeps nobody else waiting."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import wide
+from tests.serving import Person, fields, manage, serving
+
+FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
+COOKIE = f"Cookie: csrftoken={'a' * 32}\r\n"
+LONGEST = 1.0  # seconds that others may have to wait
+IDLE = 5000
+
+
+pytestmark = pytest.mark.django_db  # on PostgreSQL's turn too
+
+
+def connect(house, timeout=20):
+    return socket.create_connection(("127.0.0.1", int(house["PORT"])), timeout=timeout)
+
+
+def send(house, head, body=b""):
+    """A connection on which this much was sent."""
+    line = connect(house)
+    line.sendall(head.encode().replace(b"\r\n", b"\r\nHost: 127.0.0.1\r\n", 1) + b"\r\n" + body)
+    return line
+
+
+def status_of(line):
+    """The status of the answer that comes, or None where the connection ends without one."""
+    with contextlib.suppress(ConnectionError):
+        first = line.recv(4096)
+        return int(first.split()[1]) if first else None
+
+
+def waits_of(house, person, n=40):
+    """How long somebody waits for pages and the health check, in seconds, sorted: of judging, of /healthz."""
+    judging, health = [], []
+    form = {**fields(person.get("/annotate/models/")), "verdict": "skip"}
+    for _ in range(n):
+        started = time.monotonic()
+        person.post("/annotate/models/", form)  # saved once, and answered each time
+        judging.append(time.monotonic() - started)
+        started = time.monotonic()
+        assert person.get("/healthz") == "ok"
+        health.append(time.monotonic() - started)
+    return sorted(judging), sorted(health)
+
+
+def check_waits(house, person, n=40):
+    judging, health = waits_of(house, person, n)
+    assert judging[-1] < LONGEST, judging[-3:]
+    assert health[-1] < LONGEST, health[-3:]
+
+
+def half_of_a_form(house, path):
+    return send(house, f"POST {path} HTTP/1.1\r\n{COOKIE}{FORM}Content-Length: 1000\r\n", b"a=")
+
+
+@pytest.mark.parametrize("path", ["/annotate/nosuch/", "/accounts/login/", "/datasets/upload/", "/api/v1/datasets/"])
+def test_half_sent_bodies_of_strangers_keep_nobody_waiting(house, path):
+    alice = Person("alice", house["PORT"])
+    lines = [half_of_a_form(house, path) for _ in range(60)]
+    check_waits(house, alice)
+    for line in lines:
+        line.close()
+
+
+def test_a_body_that_trickles_is_refused_and_nobody_waits_for_it(house):
+    alice = Person("alice", house["PORT"])
+    lines, over = [half_of_a_form(house, "/annotate/models/") for _ in range(60)], threading.Event()
+
+    def trickle():
+        while not over.wait(1):
+            for line in lines:
+                with contextlib.suppress(OSError):
+                    line.sendall(b"b")
+
+    thread = threading.Thread(target=trickle, daemon=True)
+    thread.start()
+    check_waits(house, alice)
+    assert status_of(lines[0]) == 408
+    over.set()
+    thread.join()
+
+
+def test_half_sent_headers_end_after_seconds(house):
+    alice = Person("alice", house["PORT"])
+    lines = []
+    for _ in range(60):
+        lines.append(connect(house))
+        lines[-1].sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-")
+    check_waits(house, alice, 20)
+    assert status_of(lines[0]) in (None, 408), "it ends within the 20 seconds of the socket"
+
+
+def test_five_thousand_idle_connections_keep_nobody_waiting(house):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < IDLE + 1000:
+        pytest.skip(f"this machine allows {hard} open files, {IDLE + 1000} are needed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, IDLE + 1000), hard))
+    alice = Person("alice", house["PORT"])
+    lines = [connect(house) for _ in range(IDLE)]
+    try:
+        check_waits(house, alice)
+    finally:
+        for line in lines:
+            line.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def size_of(folder):
+    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/accounts/login/",
+        "/datasets/upload/",
+        "/annotate/models/",
+        "/i18n/setlang/",
+        "/nosuch/",
+        "/api/v1/datasets/models/rows/",
+    ],
+)
+@pytest.mark.parametrize("length", ["Content-Length: 200000000\r\n", "Transfer-Encoding: chunked\r\n"])
+def test_what_a_stranger_sends_is_not_kept(house, path, length):
+    before = size_of(house["DATA_DIR"])
+    kind = "Content-Type: multipart/form-data; boundary=b\r\n"
+    line = send(house, f"POST {path} HTTP/1.1\r\n{COOKIE}{kind}{length}")
+    part = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
+    piece = b"x" * 65536
+    chunked = lambda data: b"%x\r\n%s\r\n" % (len(data), data) if "chunked" in length else data  # noqa: E731
+    sent, most = 0, 0
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        line.sendall(chunked(part))
+        while sent < 200_000_000:
+            line.sendall(chunked(piece))
+            sent += len(piece)
+            if sent % (64 * len(piece)) == 0:
+                most = max(most, size_of(house["DATA_DIR"]) - before)
+    line.close()
+    assert max(most, size_of(house["DATA_DIR"]) - before) < 1_000_000
+    assert sent < 200_000_000, "all of it was taken"
+
+
+def test_the_form_of_a_signed_in_person_may_be_large_but_not_endless(house):
+    alice = Person("alice", house["PORT"])
+    page = alice.get("/annotate/models/")
+    form = {**fields(page), "verdict": "skip"}
+    assert "data-comparison" in alice.post("/annotate/models/", form | {"more": "a" * 200_000})
+    with pytest.raises(urllib.error.HTTPError, match="413"):
+        alice.post("/annotate/models/", form | {"more": "a" * 4_000_000})
+
+
+def upload(house, person, parts, more=""):
+    """(status, body) of an upload of these parts, in this order."""
+    lines = "".join(f"--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{body}\r\n" for head, body in parts)
+    body = f"{lines}--b--\r\n".encode()
+    line = http.client.HTTPConnection("127.0.0.1", int(house["PORT"]), timeout=30)
+    headers = {"Content-Type": "multipart/form-data; boundary=b", "Cookie": person.cookies()} | dict(more)
+    line.request("POST", "/datasets/upload/", body, headers)
+    answer = line.getresponse()
+    return answer.status, answer.read().decode()
+
+
+ROWS = "".join(json.dumps(row) + "\n" for row in wide(3))
+
+
+def parts_of(person, slug="fresh"):
+    token = fields(person.get("/datasets/upload/"))["csrfmiddlewaretoken"]
+    token = 'name="csrfmiddlewaretoken"', token
+    rest = [('name="slug"', slug), ('name="files"; filename="r.jsonl"', ROWS), ('name="overlap"', "1")]
+    return token, rest
+
+
+def test_an_upload_needs_its_token_before_the_first_file(house):
+    admin = Person("admin", house["PORT"])
+    token, rest = parts_of(admin)
+    assert upload(house, admin, [token, *rest])[0] == 302
+    assert upload(house, admin, [*rest, token])[0] == 403
+    assert upload(house, admin, rest)[0] == 403
+    assert upload(house, admin, rest, {"X-CSRFToken": token[1]})[0] == 302
+    assert upload(house, admin, [(token[0], "a" * 64), *rest])[0] == 403
+
+
+def test_a_large_upload_arrives_whole(house):
+    admin = Person("admin", house["PORT"])
+    token, rest = parts_of(admin, "large")
+    rest[1] = rest[1][0], "".join(json.dumps(row) + "\n" for row in wide(40_000))
+    assert upload(house, admin, [token, *rest])[0] == 302
+    sizes = [path.stat().st_size for path in Path(house["DATA_DIR"], "uploads").glob("task-*/0")]
+    assert sizes == [len(rest[1][1])]
+
+
+def test_rows_of_a_script_are_read_also_where_their_length_is_not_said(house):
+    admin = Person("admin", house["PORT"])
+    form = {**fields(admin.get("/profile/tokens/")), "name": "test", "reads": "on", "writes": "on"}
+    secret = re.search(r"chosen_[\w-]{43}", admin.post("/profile/tokens/", form))[0]
+    line = http.client.HTTPConnection("127.0.0.1", int(house["PORT"]), timeout=30)
+    rows = [json.dumps(row).encode() + b"\n" for row in wide(2000)]
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/x-ndjson"}
+    line.request("POST", "/api/v1/datasets/models/rows/", iter(rows), headers, encode_chunked=True)
+    answer = line.getresponse()
+    assert (answer.status, json.loads(answer.read())["rows"]) == (200, 2000)
+
+
+def workers_of(house):
+    """The process ids of the server's workers."""
+    found = subprocess.run(["pgrep", "-P", house["PID"]], capture_output=True, text=True).stdout.split()
+    return [int(pid) for pid in found]
+
+
+def test_a_worker_that_dies_is_replaced_and_the_others_serve(house):
+    alice = Person("alice", house["PORT"])
+    lives, dies = workers_of(house)
+    for _ in range(3):  # also twice within seconds
+        os.kill(dies, signal.SIGKILL)
+        check_end_of([dies])
+        check_waits(house, alice, 5)
+        until = time.monotonic() + 20
+        while not (new := set(workers_of(house)) - {lives, dies}):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        (dies,) = new
+    assert lives in workers_of(house)
+
+
+def test_no_worker_outlives_its_server(place):
+    manage(place, "migrate", "--verbosity=0")
+    with serving(place) as server:
+        while len(workers := workers_of({"PID": str(server.pid)})) < 2:
+            time.sleep(0.05)
+        os.kill(server.pid, signal.SIGKILL)
+        check_end_of(workers)
+        with pytest.raises(ConnectionRefusedError):
+            connect(place).close()
+
+
+def check_end_of(workers):
+    until = time.monotonic() + 5
+    while any(is_alive(pid) for pid in workers):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def is_alive(pid):
+    with contextlib.suppress(FileNotFoundError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
