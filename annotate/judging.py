@@ -200,7 +200,7 @@ def act_of(judgment, seconds=None):
     """When an act was done, how long it took (as the browser saw it, never longer than since the hand-out; else since
     the hand-out, or since it was reopened), and the next revision."""
     now = timezone.now()
-    elapsed = (now - judgment.leased_at).total_seconds()
+    elapsed = max(0.0, (now - judgment.leased_at).total_seconds())  # a clock may be set back
     return {
         "decided_at": now,
         "seconds": elapsed if seconds is None else min(seconds, elapsed),

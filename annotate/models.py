@@ -5,6 +5,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from annotate.names import tell_apart
 from datasets.models import Dataset
 
 
@@ -18,6 +19,17 @@ class User(AbstractUser):
 
     language = models.CharField(_("language"), max_length=10, blank=True, choices=settings.LANGUAGES)
     time_zone = models.CharField(_("time zone"), max_length=60, blank=True)
+    sessions_ended = models.PositiveIntegerField(default=0)  # how often all of them were
+
+    def _get_session_auth_hash(self, secret=None):
+        """What a session must know to go on. A deactivation or a demotion changes it for good, as a new password does:
+        what ended then does not come back with the person."""
+        return f"{super()._get_session_auth_hash(secret)}{self.sessions_ended or ''}"
+
+    def clean(self):
+        super().clean()
+        if self._state.adding:  # whoever is there keeps their name
+            tell_apart(self.username)
 
     @property
     def is_admin(self):

@@ -13,13 +13,14 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Max
+from django.db.models import Count, F, Max
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from annotate.models import User
+from annotate.names import folded
 from annotate.queue import change_slots, locked_membership, move
 from datasets.changes import Kind, log
 from datasets.models import Dataset, Judgment
@@ -39,7 +40,7 @@ class LastAdmin(Exception):
 
 def invite(name, role, by=None):
     """The new person, who has no password until they choose one by the link of `link_for`."""
-    if User.objects.filter(username__iexact=name).exists():
+    if is_taken(name):
         raise NameTaken
     try:
         with transaction.atomic():
@@ -48,6 +49,13 @@ def invite(name, role, by=None):
             return person
     except IntegrityError:
         raise NameTaken from None
+
+
+def is_taken(name):
+    """Whether somebody has this name, or one that differs in case or width only. Compared here: to SQLite only ASCII
+    has cases."""
+    names = User.objects.values_list("username", flat=True).iterator()
+    return folded(name) in map(folded, names)
 
 
 @transaction.atomic
@@ -59,6 +67,7 @@ def change_role(person, role, by=None):
     if was != role:
         User.objects.filter(pk=person.pk).update(role=role)
         log(Kind.PERSON, person.username, was, role, by=by)
+        end_access(person, is_demotion(was, role), by)
 
 
 def deactivate(person, by=None):
@@ -71,14 +80,29 @@ def deactivate(person, by=None):
         keep_an_admin(person)
         if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
             log(Kind.PERSON, person.username, "active", "inactive", by=by)
+            end_access(person, by=by)
     give_back_leases(person)
 
 
 @transaction.atomic
 def reactivate(person, by=None):
-    """Let them in again, with the password that they have."""
+    """Let them in again, with the password that they have. What let them in before does not."""
     if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
         log(Kind.PERSON, person.username, "inactive", "active", by=by)
+        end_access(person, by=by)
+
+
+def is_demotion(was, role):
+    """Whether somebody with the new role may do less."""
+    return User.Role.values.index(role) < User.Role.values.index(was)
+
+
+def end_access(person, sessions=True, by=None):
+    """End their sessions and tokens for good. Call it within the transaction of the act that does so."""
+    if sessions:
+        User.objects.filter(pk=person.pk).update(sessions_ended=F("sessions_ended") + 1)
+    if person.tokens.all().delete()[0]:
+        log(Kind.PERSON, person.username, "tokens", None, by=by)
 
 
 def give_back_leases(person, **where):

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate import people
 from annotate.models import User
+from annotate.names import tell_apart
 
 
 class FindForm(forms.Form):
@@ -24,7 +25,7 @@ class InviteForm(forms.Form):
     name = UsernameField(
         label=_("Name"),
         max_length=150,
-        validators=[User.username_validator],
+        validators=[User.username_validator, tell_apart],
         help_text=_("They sign in with it, and it stands in exports: letters, digits and @ . + - _"),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )

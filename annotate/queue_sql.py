@@ -50,7 +50,7 @@ POSTGRESQL = f"""
       WHERE user_id = %(user)s AND dataset_id = %(dataset)s FOR UPDATE
     ), saved AS (
       UPDATE datasets_judgment SET state = 'saved', verdict = %(verdict)s, said = %(said)s::jsonb,
-        seconds = LEAST(%(seconds)s, EXTRACT(EPOCH FROM %(now)s - leased_at)), decided_at = %(now)s,
+        seconds = GREATEST(0, LEAST(%(seconds)s, EXTRACT(EPOCH FROM %(now)s - leased_at))), decided_at = %(now)s,
         guideline = %(guideline)s, revision = datasets_judgment.revision + 1
       FROM me WHERE datasets_judgment.id = %(judgment)s AND {MINE} AND revision = %(revision)s AND state = 'leased'
       RETURNING datasets_judgment.id
@@ -142,7 +142,7 @@ def save_and_lease(judgment, act, choices, ratings):
     """
     now, dataset = timezone.now(), judgment.dataset
     minutes = timedelta(minutes=dataset.lease_minutes)
-    elapsed = (now - judgment.leased_at).total_seconds()
+    elapsed = max(0.0, (now - judgment.leased_at).total_seconds())  # a clock may be set back
     parameters = {
         "judgment": judgment.pk,
         "revision": judgment.revision,

@@ -5,7 +5,7 @@ from django.utils.translation import override
 
 from api.schemas import ProblemOut
 from datasets.encoding import CONTENT_TYPES
-from datasets.filters import BundleForm, FilterForm
+from datasets.filters import BundleForm, FileForm, FilterForm
 
 SEEN = {401: ProblemOut, 403: ProblemOut, 404: ProblemOut}
 REFUSED = {**SEEN, 422: ProblemOut}
@@ -48,8 +48,10 @@ def content(*types):
     return {name.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for name in types}
 
 
-FILTERS = parameters(FilterForm)
-EXPORT = {"parameters": FILTERS, "responses": {200: {"content": content(*CONTENT_TYPES.values())}}}
+EXPORT = {
+    "parameters": parameters(FilterForm, FileForm),
+    "responses": {200: {"content": content(*CONTENT_TYPES.values())}},
+}
 BUNDLE = {"parameters": parameters(FilterForm, BundleForm)}
 ARCHIVE = {"responses": {200: {"content": content("application/zip")}}}
 ROWS = {

@@ -43,7 +43,7 @@ from datasets.bundles import make_bundle
 from datasets.encoding import CONTENT_TYPES
 from datasets.export_views import as_archive
 from datasets.exports import Export
-from datasets.filters import BundleForm, FilterForm
+from datasets.filters import BundleForm, FileForm, FilterForm
 from datasets.formats import file_of, writable
 from datasets.models import Dataset, Job, Prompt, Snapshot
 from datasets.tasks import BYTES_AT_ONCE, bundle_of, is_small
@@ -200,7 +200,10 @@ def export_file(request, slug: Slug, name: str):
     dataset = get_object_or_404(Dataset, slug=slug)
     if name not in writable():
         raise Http404
-    return as_file(Export(dataset, name, filters_of(request, dataset)).pieces(), slug, name)
+    file = FileForm(request.GET)
+    if not file.is_valid():
+        raise problems.of_forms(file)
+    return as_file(Export(dataset, name, filters_of(request, dataset), **file.options()).pieces(), slug, name)
 
 
 @api.api_operation(

@@ -7,9 +7,11 @@ that failed, the secret key.
 
 import base64
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import tempfile
 import zipfile
@@ -32,6 +34,8 @@ LAYOUT = 1
 LEFT_OUT = {"sessions", "axes"}
 FETCHED = 200  # rows in memory at a time
 COMPRESSION = 3
+ASIDE = ".chosen-backup"  # how the name of a backup ends that is not whole yet
+A_DAY = 24 * 60 * 60  # seconds
 SPOOL_PAGES = 1000  # copied at a time: an import that writes into its spool waits no longer than that
 
 
@@ -66,28 +70,68 @@ def write_backup(path):
     path = Path(path).resolve()
     if path.exists() and not path.is_file():
         raise BackupProblem(f"{path} is no file.")
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
     manifest = {"kind": KIND, "layout": LAYOUT, "version": version("chosen"), "database": connection.vendor}
     manifest |= {"made_at": timezone.now().isoformat(), "schema": schema(), "tables": {}, "spools": {}}
-    try:
-        with (
-            open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
-            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION) as archive,
-            tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as early,
-        ):
-            copy_spools(early)
-            with one_moment():
-                for model in tables():
-                    manifest["tables"][model._meta.label_lower] = write_table(archive, model)
-                for pk in Import.objects.order_by("pk").values_list("pk", flat=True):
-                    manifest["spools"] |= write_spool(archive, f"import-{pk}.sqlite3", early)
-            archive.writestr("manifest.json", json.dumps(manifest, indent=1))
-        on_disk(aside)
-        aside.replace(path)
-        on_disk(path.parent)
-    finally:
-        aside.unlink(missing_ok=True)
+    remove_left_over(path.parent)
+    with (
+        being_written(path) as (file, early),
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION) as archive,
+    ):
+        copy_spools(early)
+        with one_moment():
+            for model in tables():
+                manifest["tables"][model._meta.label_lower] = write_table(archive, model)
+            for pk in Import.objects.order_by("pk").values_list("pk", flat=True):
+                manifest["spools"] |= write_spool(archive, f"import-{pk}.sqlite3", early)
+        archive.writestr("manifest.json", json.dumps(manifest, indent=1))
     return manifest
+
+
+@contextlib.contextmanager
+def being_written(path):
+    """(a file aside, locked while it is written and put in place when that is done; a folder beside it until then)"""
+    number, name = tempfile.mkstemp(ASIDE, f".{path.name}.", path.parent)
+    aside, early = Path(name), folder_beside(name)
+    try:
+        with open(number, "wb") as file:
+            with contextlib.suppress(OSError):  # there are file systems without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            early.mkdir(0o700)
+            yield file, early
+            shutil.rmtree(early)
+            file.flush()
+            os.fsync(file.fileno())
+            aside.replace(path)
+            on_disk(path.parent)
+    finally:
+        shutil.rmtree(early, ignore_errors=True)
+        aside.unlink(missing_ok=True)
+
+
+def folder_beside(aside):
+    return Path(f"{aside}.d")
+
+
+def remove_left_over(place):
+    """Remove from a folder what backups have left there that were killed."""
+    for aside in place.glob(f".*{ASIDE}"):
+        with contextlib.suppress(OSError):  # another user's, or gone by now
+            if is_left_over(aside):
+                shutil.rmtree(folder_beside(aside), ignore_errors=True)
+                aside.unlink()
+
+
+def is_left_over(aside):
+    """Whether nobody writes the file any more: its lock went with its process. Without locks, whether it is a day
+    old."""
+    with open(aside, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return os.fstat(file.fileno()).st_mtime < timezone.now().timestamp() - A_DAY
+    return True
 
 
 def write_table(archive, model):

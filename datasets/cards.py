@@ -6,6 +6,7 @@ import json
 from django.template.loader import render_to_string
 
 from datasets.formats import rows, writable
+from datasets.plain import in_markdown, on_one_line
 
 # LLaMA-Factory's names for the parts of each dialect: FORMATS.md section 6, tried there and by make test-consumers.
 TAGS = {
@@ -141,7 +142,7 @@ def front_matter(manifest):
         infos.append({"config_name": name, "features": [{"name": key, **kind} for key, kind in columns.items()]})
     n = manifest["counts"]["pairs"]
     return {
-        "pretty_name": manifest["name"],
+        "pretty_name": on_one_line(manifest["name"]),
         "task_categories": ["text-generation"],
         "tags": ["preference", "dpo", "human-feedback"],
         "size_categories": [next((words for upto, words in SIZES if n < upto), "n>10M")],
@@ -153,7 +154,8 @@ def front_matter(manifest):
 def card(manifest):
     head = "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front_matter(manifest).items())
     first = {key: next(iter(parts_of(manifest, name).values()), None) for key, name in FIRST.items()}
-    context = {"manifest": manifest, "first": first, "met": manifest["votes_alike"] + manifest["votes_unlike"]}
+    names = {"name": in_markdown(manifest["name"]), "made_by": in_markdown(manifest.get("made_by") or "")}
+    context = {"manifest": manifest, **names, "first": first, "met": manifest["votes_alike"] + manifest["votes_unlike"]}
     return f"---\n{head}\n---\n\n{render_to_string('datasets/card.md', context)}".encode()
 
 

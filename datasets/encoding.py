@@ -7,7 +7,7 @@ from itertools import chain
 import msgspec
 
 ROWS_A_GROUP = 2000
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 PIECE = 1 << 16  # bytes
 encode = msgspec.json.Encoder().encode  # in a tenth of the time that json takes
 
@@ -36,6 +36,11 @@ def as_csv(rows, columns):
 def defused(cell):
     """The cell; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+
+
+def defused_row(row):
+    """A row for people who open it in a spreadsheet: no cell of it is taken for a formula."""
+    return {name: defused(cell) for name, cell in row.items()}
 
 
 def parquet(rows, columns):

@@ -14,7 +14,7 @@ from datasets.access import dataset_admin_required
 from datasets.bundles import BUNDLE, DIALECTS, archive_of
 from datasets.encoding import CONTENT_TYPES
 from datasets.exports import Export
-from datasets.filters import BundleForm, FilterForm
+from datasets.filters import BundleForm, FileForm, FilterForm
 from datasets.formats import file_of, writable
 from datasets.hub import is_installed
 from datasets.hub_forms import PushForm
@@ -40,6 +40,7 @@ def export_page(request, dataset):
         "form": form,
         "bundle": bundle,
         "formats": {name: module.LABEL for name, module in writable().items()},
+        "tables": [key for key in writable() if file_of(key) == "csv"],
         "name": name,
         "hidden": hidden_in(form, dataset),
         "names": annotators_of(dataset),
@@ -100,13 +101,13 @@ def annotators_of(dataset):
 def export_file(request, dataset, name):
     if name not in (*writable(), BUNDLE):
         raise Http404(_("There is no such format."))
-    form, bundle = FilterForm(dataset, request.GET), BundleForm(request.GET)
-    if not (form.is_valid() and bundle.is_valid()):
-        raise BadRequest(form.errors.as_text() + bundle.errors.as_text())
+    form, bundle, file = FilterForm(dataset, request.GET), BundleForm(request.GET), FileForm(request.GET)
+    if not (form.is_valid() and bundle.is_valid() and file.is_valid()):
+        raise BadRequest("".join(one.errors.as_text() for one in (form, bundle, file)))
     if name == BUNDLE:  # not kept: whoever only asks for a page leaves nothing behind
         with archive_of(dataset, bundle.settings(form.filters()), request.user.username) as (path, *_rest):
             return FileResponse(open(path, "rb"), as_attachment=True, filename=f"{dataset.slug}.zip")
-    pieces = Export(dataset, name, form.filters()).pieces()
+    pieces = Export(dataset, name, form.filters(), **file.options()).pieces()
     response = StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[file_of(name)])
     response["Content-Disposition"] = f'attachment; filename="{dataset.slug}-{name}.{file_of(name)}"'
     return response

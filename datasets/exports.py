@@ -27,7 +27,7 @@ from django.db.models import (
 from django.db.models.functions import Cast, Coalesce
 
 from datasets.choosing import SOFT, VOTES, Balance, Chooser, Filters, Vote, marks_of
-from datasets.encoding import FILES, gathered
+from datasets.encoding import FILES, defused_row, gathered
 from datasets.formats import file_of, rows, writable
 from datasets.formats.rows import LeftOut
 from datasets.inserting import among
@@ -115,6 +115,7 @@ class Export:
     flags: int = 0
     left_out: Counter = field(default_factory=Counter)
     most: int | None = None  # only so many prompts, to look at
+    for_spreadsheets: bool = False  # no cell of a CSV file is taken for a formula: some get an apostrophe
 
     def __post_init__(self):
         self.digest = hashlib.sha256()
@@ -124,6 +125,8 @@ class Export:
         """The file's bytes, some rows at a time. Memory holds a few hundred prompts at a time."""
         self.skips, self.flags = passed_over(self.dataset)
         written, columns = self.counted(self.written()), getattr(self.writer.module, "COLUMNS", ())
+        if self.for_spreadsheets and file_of(self.format) == "csv":
+            written = map(defused_row, written)
         for piece in gathered(FILES[file_of(self.format)](written, columns)):
             self.digest.update(piece)
             yield piece

@@ -180,6 +180,20 @@ class FilterForm(forms.Form):
         return super().add_prefix(field_name).replace("_", "-")
 
 
+class FileForm(forms.Form):
+    """How the file is written, whatever goes in."""
+
+    for_spreadsheets = forms.ChoiceField(label=_("For spreadsheets"), required=False, choices=[("", ""), ("1", "1")])
+
+    def options(self):
+        """What a valid form says, for an Export."""
+        return {"for_spreadsheets": self.cleaned_data["for_spreadsheets"] == "1"}
+
+    def add_prefix(self, field_name):
+        """As of the filters."""
+        return super().add_prefix(field_name).replace("_", "-")
+
+
 class Shares(forms.CharField):
     """Three whole numbers of percent: of train, validation and test."""
 

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from datasets.asking import ask_anew, set_overlap
 from datasets.changes import save_settings
 from datasets.models import RESERVED_SLUGS, Dataset
+from datasets.plain import is_plain
 from datasets.tasks import see_what_to_review
 
 
@@ -150,6 +151,13 @@ class SettingsForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for name in SWITCHED_ON:
             self.fields[name].required = False
+
+    def clean_name(self):
+        """A name is on one line. One that an older version took stays as it is."""
+        name = self.cleaned_data["name"]
+        if name != self.initial.get("name") and not is_plain(name):
+            raise forms.ValidationError(_("A name is plain text on one line, without control characters."))
+        return name
 
     def clean(self):
         """What is switched on beside the rest stays as it is where a form says nothing of it."""

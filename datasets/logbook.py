@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from datasets import saying
-from datasets.encoding import defused
+from datasets.encoding import defused_row
 from datasets.models import Change, Dataset, Gold
 
 Kind = Change.Kind
@@ -28,6 +28,7 @@ MEMBERS = {
 PEOPLE = {
     (None, "link"): gettext_lazy("%(what)s: a link was made that sets the password"),
     (None, "password"): gettext_lazy("%(what)s: the password was set"),
+    ("tokens", None): gettext_lazy("%(what)s: the tokens for scripts were revoked"),
     ("active", "inactive"): gettext_lazy("%(what)s was deactivated"),
     ("inactive", "active"): gettext_lazy("%(what)s was reactivated"),
 }
@@ -175,4 +176,4 @@ def table(changes):
     """The same for a spreadsheet: what was before and after as JSON, and no cell that it would take for a formula."""
     for row in rows_of(changes):
         values = {name: json.dumps(row[name], ensure_ascii=False) for name in ("before", "after")}
-        yield {name: defused(values.get(name, value)) for name, value in row.items()}
+        yield defused_row(row | values)

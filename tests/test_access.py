@@ -308,6 +308,7 @@ def test_cookies_are_secure_where_the_page_came_by_https_and_only_there(world, s
     assert {name: bool(cookie["secure"]) for name, cookie in client.cookies.items()} == {
         "csrftoken": secure,
         "sessionid": secure,
+        "known": secure,
         "django_language": secure,
     }
     assert client.cookies["sessionid"]["httponly"]
@@ -330,6 +331,25 @@ def test_every_page_comes_under_the_strict_policy(world, monkeypatch):
         assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
         assert not any(word in source for source in policy.values() for word in ("unsafe", "*", "data:", "http"))
         assert page["X-Content-Type-Options"] == "nosniff"
+
+
+def test_no_page_of_ours_is_kept_by_a_browser_or_a_proxy(world, monkeypatch):
+    pages = [world[person].get(url(name)) for name in TABLE if name != "healthz" for person in PEOPLE]
+    pages += [world["admin"].get(path) for path in ("/nowhere/", "/datasets/demo/export/judgments-csv/")]
+    monkeypatch.setattr("annotate.views.recent_progress", broken)
+    world["alice"].raise_request_exception = False
+    pages.append(world["alice"].get("/"))
+    assert any(page.streaming for page in pages)
+    assert pages[-1].status_code == 500
+    for page in pages:
+        said = [word.strip() for word in page["Cache-Control"].split(",")]
+        assert said.count("private") == said.count("no-store") == 1, page
+
+
+def test_static_files_and_the_health_check_may_be_kept(world):
+    for path in ("/static/judge.js", "/healthz"):
+        answer = world["alice"].get(path)
+        assert (answer.status_code, "no-store" in answer.get("Cache-Control", "")) == (200, False)
 
 
 def test_healthz_says_ok_while_the_database_answers(client, db):

@@ -113,6 +113,7 @@ def test_what_is_not_named_stands_as_for_any_new_dataset(script):
         ({"overlap": 10**30}, "overlap"),
         ({"name": "x" * 201}, "name"),
         ({"name": "a\x00b"}, "name"),
+        ({"name": "a\nb"}, "name"),
         ({"name": "\ud800"}, "body.name"),
         ({"guideline": "\x00"}, "guideline"),
         ({"question": "none"}, "body.question"),

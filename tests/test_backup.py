@@ -1,5 +1,6 @@
 """`backup` and `restore`: one moment of everything, on both databases, and from either to the other."""
 
+import errno
 import json
 import os
 import sqlite3
@@ -334,6 +335,69 @@ def test_a_backup_that_fails_leaves_the_last_one_and_nothing_else(transactional_
     assert {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()} == {"b.zip": before}
     assert connection.in_atomic_block is False
     assert Dataset.objects.exists()
+
+
+KILLED = """
+import os, sys
+import django
+django.setup()
+from datasets import backup
+backup.schema = lambda: {}
+def copy_spools(early):
+    open(os.path.join(early, "import-1.sqlite3"), "w").close()
+    print("at work", flush=True)
+    sys.stdin.readline()
+backup.copy_spools = copy_spools
+backup.write_backup(sys.argv[1])
+"""
+
+
+def test_what_a_killed_backup_left_goes_with_the_next_one_and_nothing_else_does(transactional_db, pairs, tmp_path):
+    place = tmp_path / "backups"
+    place.mkdir()
+    kept = [place / ".hidden.zip", place / ".yesterday.zip.1234", place / "other.chosen-backup"]
+    for path in kept:
+        path.write_text("x")
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    killed, alive = (
+        subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(place / name)],
+            **{"cwd": settings.BASE_DIR, "env": environment, "text": True},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for name in ("monday.zip", "tuesday.zip")
+    )
+    try:
+        assert [each.stdout.readline() for each in (killed, alive)] == ["at work\n"] * 2
+        assert len(list(place.glob(".*.chosen-backup"))) == len(list(place.glob(".*.chosen-backup.d"))) == 2
+        killed.kill()
+        killed.wait()
+        backup.write_backup(place / "wednesday.zip")
+        left = {path.name.split(".zip")[0] for path in place.iterdir() if path not in kept}
+        assert left == {".tuesday", "wednesday"}, "of Tuesday's a process is at work"
+    finally:
+        for each in (killed, alive):
+            each.kill()
+            each.wait()
+            each.stdin.close()
+            each.stdout.close()
+    backup.write_backup(place / "wednesday.zip")
+    assert sorted(place.iterdir()) == sorted([*kept, place / "wednesday.zip"])
+
+
+def test_without_locks_what_a_killed_backup_left_goes_after_a_day(transactional_db, pairs, tmp_path, monkeypatch):
+    def no_locks(*args):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    old, new = tmp_path / ".old.zip.abc.chosen-backup", tmp_path / ".new.zip.abc.chosen-backup"
+    for path in (old, new):
+        path.write_text("x")
+    long_ago = time.time() - 25 * 60 * 60
+    os.utime(old, (long_ago, long_ago))
+    backup.write_backup(tmp_path / "b.zip")
+    assert (old.exists(), new.exists(), (tmp_path / "b.zip").exists()) == (False, True, True)
 
 
 @pytest.mark.parametrize("name", ["none/b.zip", "."])

@@ -1,6 +1,7 @@
 """An admin with files in a real browser."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,17 @@ def test_an_admin_uploads_decides_looks_and_downloads(enter, context, admin, tmp
     downloaded = Path(download.value.path()).read_bytes()
     assert downloaded == (tmp_path / "by_command.jsonl").read_bytes()
     assert downloaded.count(b"\n") == 2
+
+
+def test_the_switch_for_spreadsheets_stands_beside_a_csv_format_alone(enter, admin, pairs):
+    page = enter(admin, "/datasets/demo/export/")
+    switch = page.get_by_label("For spreadsheets")
+    expect(switch).to_be_hidden()
+    page.get_by_label("Format", exact=True).select_option("judgments-csv")
+    expect(switch).not_to_be_checked()
+    switch.check()
+    expect(page.get_by_role("link", name="Download")).to_have_attribute("href", re.compile("for-spreadsheets=1"))
+    assert Axe().run(page).violations_count == 0
 
 
 def test_an_admin_who_stores_nothing_has_nothing_stored(enter, admin):

@@ -8,8 +8,10 @@ import zipfile
 from collections import Counter
 
 import pytest
+import yaml
 from django.core.management import call_command
 from django.test import Client
+from markdown_it import MarkdownIt
 
 from annotate.judging import record, undo
 from annotate.queue import next_judgment
@@ -18,6 +20,7 @@ from datasets.bundles import DIALECTS, Lengths, Settings, bundled, make_bundle
 from datasets.choosing import EVERY, SOFT, Filters
 from datasets.exports import Export
 from datasets.models import Judgment, Snapshot, SnapshotPart
+from datasets.plain import on_one_line
 from datasets.snapshots import content, difference
 from tests.conftest import wide
 
@@ -276,6 +279,35 @@ def test_label_smoothing_is_the_measured_flip_rate(alike, unlike, rate, smoothin
 )
 def test_kto_weights_make_both_labels_count_the_same(wanted, unwanted, weights):
     assert cards.weights({"labels": {"true": wanted, "false": unwanted}}) == weights
+
+
+HOSTILE_NAMES = [
+    "<script>alert(1)</script> & <img src=x onerror=y> &lt;",
+    "[x](javascript:alert(1)) ![i](http://evil.example/i.png) `code` *a* _b_ **c** ~~d~~ | $x$ # #",
+    "one\n\n---\n\n## two\r\n<b>\tthree\x00\x1b[31m\u2028four\u202egnp",
+    "支持：客服 «réponses» 😀 a-b_c (2026)",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_a_name_is_text_in_a_card_and_no_markup(make_dataset, alice, name):
+    kept = make_bundle(judged(make_dataset, [alice], 4), Settings(), "a_b_c")
+    card = cards.card({**kept.manifest, "name": name}).decode()
+    _, head, body = card.split("---\n", 2)
+    plain = on_one_line(name)
+    assert yaml.safe_load(head)["pretty_name"] == plain
+    heading, text, _close, _open, made = MarkdownIt("gfm-like", {"html": True, "linkify": False}).parse(body)[:5]
+    assert (heading.tag, [(token.type, token.content) for token in merged(text)]) == ("h1", [("text", plain)])
+    assert "by a_b_c" in merged(made)[0].content
+
+
+def merged(inline):
+    """The tokens of a line, those that are only text as one."""
+    text = {"text", "text_special", "softbreak"}
+    if all(token.type in text for token in inline.children):
+        inline.children[0].type, inline.children[0].content = "text", "".join(one.content for one in inline.children)
+        return inline.children[:1]
+    return inline.children
 
 
 def test_numbers_are_numbers_in_yaml():

@@ -54,6 +54,23 @@ def test_a_lease_lasts_a_week_at_most(owner, pairs, minutes, status):
     assert answer.status_code == status
 
 
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("支持：客服 «réponses» 😀 (2026)", 302), ("a\nb", 422), ("a\x1bb", 422), ("a\u2028b", 422), ("a\u202eb", 422)],
+)
+def test_a_name_is_plain_text_on_one_line(owner, pairs, name, status):
+    url = reverse("dataset-settings", args=["demo"])
+    assert owner.post(url, settings_of(pairs, name=name)).status_code == status
+    assert Dataset.objects.get().name == (name if status == 302 else "")
+
+
+def test_a_name_that_an_older_version_took_is_in_nobodys_way(owner, pairs):
+    Dataset.objects.update(name="a\nb")
+    dataset = Dataset.objects.get()
+    assert owner.post(reverse("dataset-settings", args=["demo"]), settings_of(dataset, overlap=2)).status_code == 302
+    assert Dataset.objects.get().overlap == 2
+
+
 def test_an_archived_dataset_is_out_of_sight_but_not_gone(owner, pairs):
     set_to(owner, pairs, state="archived")
     assert b"/datasets/demo/" not in owner.get(reverse("datasets")).content

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.tokens import default_token_generator
 from django.core.management import call_command
 from django.db import DatabaseError, connection
@@ -25,7 +26,8 @@ from annotate.hours import csv_lines, hours
 from annotate.judging import record, undo
 from annotate.models import User
 from annotate.queue import next_judgment
-from datasets.models import Dataset, Judgment
+from api.tokens import make_token
+from datasets.models import Change, Dataset, Judgment
 from tests.conftest import person, wide
 from tests.test_queue import counters_hold
 
@@ -235,18 +237,49 @@ def test_whoever_opens_the_link_of_another_is_told_and_becomes_that_other(boss, 
         ("alice", 422),
         ("ALICE", 422),
         ("ａｌｉｃｅ", 422),  # full-width letters are the same name
+        ("ÉLODIE", 422),  # as élodie, who is there: on SQLite too
+        ("ﬁona", 422),  # a ligature, as fiona
+        ("аlice", 422),  # the first letter is Cyrillic
+        ("αlice", 422),  # and Greek
+        ("аλ", 422),  # Cyrillic and Greek
+        ("..", 422),
+        ("@-_", 422),
+        ("Иван.Петров-2", 302),
+        ("Ελένη", 302),
+        ("王小明Wang", 302),
+        ("田中さんTanaka2", 302),
+        ("김민수kim", 302),
+        ("Zoë_Müller", 302),
     ],
 )
 def test_a_name_is_taken_as_it_is_or_refused(boss, alice, name, status):
+    for other in ("élodie", "fiona"):
+        person(other)
     before = User.objects.count()
     assert boss.post("/people/new/", {"name": name, "role": "annotator"}).status_code == status
     assert User.objects.count() - before == (status == 302)
 
 
 def test_a_name_that_somebody_takes_at_the_same_moment_is_refused(admin, alice, monkeypatch):
-    monkeypatch.setattr(User.objects.none().__class__, "exists", lambda self: False)
+    monkeypatch.setattr(people, "is_taken", lambda name: False)
     with pytest.raises(people.NameTaken):
         people.invite("alice", ANNOTATOR)
+
+
+@pytest.mark.parametrize("name", ["..", "аlice", "ALICE", "ａｌｉｃｅ"])
+def test_the_commands_refuse_the_same_names(alice, run_command, monkeypatch, name):
+    assert run_command("invite_user", name)[0] == 2
+    monkeypatch.setattr("sys.stdin", io.StringIO("demo"))
+    assert run_command("create_user", name, "--role", "annotator", "--password-stdin")[0] == 2
+    assert User.objects.count() == 1
+
+
+def test_who_has_such_a_name_already_keeps_it(admin, run_command, monkeypatch):
+    odd = person("аdmin")
+    people.change_role(odd, ADMIN)
+    assert signed_in(User.objects.get(pk=odd.pk)).get("/people/").status_code == 200
+    monkeypatch.setattr("sys.stdin", io.StringIO("demo"))
+    assert run_command("create_user", "аdmin", "--role", "admin", "--password-stdin")[0] == 0
 
 
 def test_an_unknown_role_is_refused(boss):
@@ -264,12 +297,67 @@ def test_nobody_signs_in_before_a_password_is_chosen(client, db):
 # --- roles, coming and going -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("role", "status"), [("admin", 200), ("annotator", 403)])
+@pytest.mark.parametrize(("role", "status"), [("admin", 200), ("annotator", 302)])
 def test_a_changed_role_holds_at_the_next_request(boss, alice, role, status):
     people.change_role(alice, ADMIN if role == "annotator" else ANNOTATOR)
-    hers = signed_in(alice)
+    hers = again_signed_in(alice)
     assert boss.post(page_of(alice), {"act": "role", "role": role}).status_code == 302
     assert hers.get("/people/").status_code == status
+    assert again_signed_in(alice).get("/people/").status_code == (200 if role == "admin" else 403)
+
+
+def again_signed_in(user):
+    return signed_in(User.objects.get(pk=user.pk))
+
+
+def deactivated_and_back(user):
+    people.deactivate(user)
+    people.reactivate(user)
+
+
+def demoted_and_promoted(user):
+    people.change_role(user, ANNOTATOR)
+    people.change_role(user, ADMIN)
+
+
+def created_anew(user):
+    for role in (ANNOTATOR, ADMIN):
+        with pytest.MonkeyPatch.context() as given:
+            given.setattr("sys.stdin", io.StringIO("demo"))
+            call_command("create_user", user.username, "--role", role, "--password-stdin", stdout=io.StringIO())
+
+
+def written_by_an_older_version(user):
+    """The deactivation and the demotion of which an older version told nobody else."""
+    User.objects.filter(pk=user.pk).update(is_active=False, role=ANNOTATOR)
+    people.reactivate(user)
+    people.change_role(user, ADMIN)
+
+
+@pytest.mark.parametrize("act", [deactivated_and_back, demoted_and_promoted, created_anew, written_by_an_older_version])
+def test_what_let_somebody_in_before_they_were_shut_out_never_does_again(admin, alice, act):
+    people.change_role(alice, ADMIN)
+    hers, (_token, secret) = again_signed_in(alice), make_token(alice, "nightly", reads=True, writes=True)
+    bearer = {"Authorization": f"Bearer {secret}"}
+    assert hers.get("/people/").status_code == 200
+    assert Client().get("/api/v1/datasets/", headers=bearer).status_code == 200
+    act(alice)
+    assert again_signed_in(alice).get("/people/").status_code == 200, "as they are now"
+    assert hers.get("/people/").status_code == 302
+    assert Client().get("/api/v1/datasets/", headers=bearer).status_code == 401
+    assert [change.after for change in Change.objects.filter(what="alice", before="tokens")] == [None]
+
+
+def test_a_promotion_signs_nobody_out(admin, alice):
+    hers = signed_in(alice)
+    people.change_role(alice, User.Role.REVIEWER)
+    people.change_role(alice, ADMIN)
+    assert hers.get("/people/").status_code == 200
+
+
+def test_who_is_there_when_the_software_is_renewed_stays_signed_in(alice):
+    """The mark of a session is what it was before there was a count of endings."""
+    assert alice.get_session_auth_hash() == AbstractUser._get_session_auth_hash(alice)
 
 
 def test_the_deactivated_are_signed_out_and_others_get_what_they_had_in_hand(boss, alice, bob, make_dataset):

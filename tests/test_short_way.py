@@ -1,9 +1,11 @@
 """Save and lease: the short way in SQL and the long way through the models leave the same rows behind."""
 
+import importlib
 from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
 from django.utils import timezone
 
 from annotate import queue
@@ -230,6 +232,16 @@ def test_both_ways_leave_the_same_behind(make_dataset, alice, bob, arrange, off,
         assert done.judged == Membership.objects.get(user=alice, dataset__slug="short").judged
 
 
+@pytest.mark.parametrize("seconds", [None, 7.0])
+@pytest.mark.parametrize("way", [short, long])
+def test_a_clock_that_is_set_back_leaves_no_time_below_zero(make_dataset, alice, way, seconds):
+    dataset = make_dataset(wide(2), **SETTINGS)
+    judgment = next_judgment(alice, dataset)
+    Judgment.objects.update(leased_at=timezone.now() + timedelta(hours=3))
+    assert way(judgment_of(alice, dataset, judgment.pk), 0, Act("left", SAID, seconds)).changed
+    assert Judgment.objects.get(pk=judgment.pk).seconds == 0
+
+
 @pytest.mark.parametrize(("arrange", "expected"), [(plain, True), (nothing_left, False), (with_all_kept_ready, False)])
 def test_what_was_leased_stands_in_the_database_as_it_is_told(make_dataset, alice, bob, arrange, expected):
     done, _ = acted(make_dataset, short, arrange, 0, "left", alice, bob)
@@ -257,3 +269,11 @@ def test_answers_that_were_sent_along_untouched_take_the_short_way(make_dataset,
     repairs = {side: texts[pk].text for side, pk in zip(("left", "right"), judgment.order, strict=True)}
     assert short(judgment, 0, Act("left", {"repairs": repairs})).judged == 1
     assert Judgment.objects.get(pk=judgment.pk).said == {}
+
+
+def test_times_below_zero_that_an_older_version_stored_are_repaired(make_dataset, alice):
+    judgment = next_judgment(alice, make_dataset(wide(1)))
+    for stored, repaired in ((-10_799.9, 0), (3.5, 3.5), (None, None)):
+        Judgment.objects.update(seconds=stored)
+        importlib.import_module("annotate.migrations.0007_no_negative_seconds").repair(apps, None)
+        assert Judgment.objects.get(pk=judgment.pk).seconds == repaired

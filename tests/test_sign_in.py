@@ -15,6 +15,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from config import sign_in as sign_in_page
 from config.proxy import client_address
 
 OFFICE, ELSEWHERE = "192.0.2.1", "198.51.100.7"
@@ -75,6 +76,56 @@ def test_one_account_of_its_own_does_not_open_the_others_to_an_address(alice, se
         fail(f"guess{i}", 1)
     assert sign_in("alice").status_code == 302
     assert fail("guess9", 1) == [429]
+
+
+def close_the_office(settings):
+    settings.FAILURES_OF_AN_ADDRESS = 6
+    for i in range(6):
+        fail(f"guess{i}", 1)
+
+
+def let_in(client, name, password="demo", address=OFFICE):
+    client.post("/accounts/logout/")
+    said = client.post("/accounts/login/", {"username": name, "password": password}, REMOTE_ADDR=address)
+    return said.status_code
+
+
+def test_who_was_let_in_before_by_this_browser_is_not_closed_out_with_the_address(client, alice, bob, settings):
+    assert let_in(client, "alice") == 302
+    assert let_in(client, "bob") == 302, "people share a machine"
+    close_the_office(settings)
+    assert sign_in("alice").status_code == 429, "a browser that nobody knows"
+    assert let_in(client, "alice") == let_in(client, "bob") == 302
+
+
+def test_a_browser_is_known_for_those_it_let_in_and_opens_no_other_name(client, alice, bob, settings):
+    let_in(client, "alice")
+    close_the_office(settings)
+    assert let_in(client, "bob") == 429
+    assert [let_in(client, "alice", "wrong") for _ in range(5)] == [200, 200, 200, 200, 429]
+    assert let_in(client, "alice") == 429, "five wrong passwords close the name here too"
+
+
+def test_a_known_browser_cannot_be_made_up(client, alice, bob, settings):
+    let_in(client, "alice")
+    real = client.cookies["known"].value
+    assert str(bob.pk) != str(alice.pk)
+    close_the_office(settings)
+    for made_up in (str(bob.pk), real.replace(str(alice.pk), str(bob.pk), 1), real[:-1], ":", "", "x" * 5000):
+        client.cookies["known"] = made_up
+        assert let_in(client, "bob") == 429
+
+
+def test_the_cookie_of_a_known_browser_is_no_session_and_ends(client, alice, settings, monkeypatch):
+    let_in(client, "alice")
+    cookie = client.cookies["known"]
+    assert (cookie["path"], cookie["httponly"], cookie["samesite"]) == ("/accounts/login/", True, "Lax")
+    assert int(cookie["max-age"]) == sign_in_page.KNOWN_FOR.total_seconds()
+    del client.cookies["sessionid"]
+    assert client.get("/").status_code == 302
+    close_the_office(settings)
+    monkeypatch.setattr(sign_in_page, "KNOWN_FOR", timedelta(seconds=-1))
+    assert let_in(client, "alice") == 429
 
 
 def test_the_page_says_what_to_do(client, alice, settings):

@@ -1,7 +1,9 @@
 """Every judgment as a table: what CSV and Parquet hold is what people said, to the byte."""
 
+import csv
 import io
 import json
+import re
 
 import pytest
 from django.utils import timezone
@@ -9,6 +11,7 @@ from pyarrow import parquet
 
 from annotate.judging import record, undo
 from annotate.queue import next_judgment
+from api.tokens import make_token
 from datasets import encoding
 from datasets.choosing import Filters
 from datasets.exports import Export
@@ -158,6 +161,63 @@ def test_an_empty_table_has_its_columns(make_dataset):
     judged = next_judgment(person("dora"), dataset)
     record(judged, 0, "left")
     assert b"".join(Export(dataset, "judgments-csv").pieces()).decode().startswith(header)
+
+
+FORMULAS = ["=cmd|'/c calc'!A1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"]
+
+
+@pytest.fixture
+def hostile(make_dataset, alice):
+    """A dataset whose texts, from people and models, begin as formulas do; one of them is quite plain."""
+    texts = [*FORMULAS, "plain = text"]
+    responses = [[{"text": f"{text} {side}", "model": text} for side in "ab"] for text in texts]
+    rows = zip(texts, responses, strict=True)
+    dataset = make_dataset([{"system": text, "prompt": text, "responses": both} for text, both in rows])
+    for text in texts:
+        record(next_judgment(alice, dataset), 0, "left", {"reason": text})
+    return dataset
+
+
+def cells_of(data):
+    return [cell for row in csv.reader(io.StringIO(data.decode(), newline="")) for cell in row]
+
+
+def test_a_table_keeps_every_text_to_the_byte_unless_it_is_for_spreadsheets(hostile):
+    plain, defused = (
+        cells_of(b"".join(Export(hostile, "judgments-csv", for_spreadsheets=switch).pieces()))
+        for switch in (False, True)
+    )
+    risky = [cell for cell in plain if cell.startswith(encoding.FORMULA)]
+    assert {*FORMULAS} == {*risky}
+    assert len(risky) == 3 * len(FORMULAS), "system, instruction and reason"
+    assert defused == [f"'{cell}" if cell in risky else cell for cell in plain]
+
+
+def test_a_file_for_spreadsheets_is_asked_for_alike_everywhere(hostile, client, admin, tmp_path, run_command):
+    expected = b"".join(Export(hostile, "judgments-csv", for_spreadsheets=True).pieces())
+    client.force_login(admin)
+    path = "/datasets/demo/export/judgments-csv/"
+    assert b"".join(client.get(f"{path}?for-spreadsheets=1").streaming_content) == expected
+    assert b"".join(client.get(path).streaming_content) != expected
+    assert client.get(f"{path}?for-spreadsheets=0").status_code == 400
+    token = {"Authorization": f"Bearer {make_token(admin, 'x', reads=True, writes=False)[1]}"}
+    api = client.get("/api/v1/datasets/demo/export/judgments-csv/?for-spreadsheets=1", headers=token)
+    assert b"".join(api.streaming_content) == expected
+    output = ("--output", str(tmp_path / "out.csv"), "--for-spreadsheets")
+    assert run_command("export_dataset", "demo", "--format", "judgments-csv", *output)[0] == 0
+    assert (tmp_path / "out.csv").read_bytes() == expected
+    assert run_command("export_dataset", "demo", "--format", "dpo", *output)[0] == 2
+    assert run_command("export_dataset", "demo", "--format", "bundle", *output)[0] == 2
+
+
+def test_the_page_hands_the_switch_on_and_says_why(hostile, client, admin):
+    client.force_login(admin)
+    page = client.get("/datasets/demo/export/?format=judgments-csv&for-spreadsheets=1").content.decode()
+    assert "export/judgments-csv/?for-spreadsheets=1" in page
+    assert re.search(r'name="for-spreadsheets" value="1" checked', page)
+    assert "as a formula" in page
+    page = client.get("/datasets/demo/export/?format=judgments-csv").content.decode()
+    assert not re.search(r'name="for-spreadsheets" value="1" checked', page)
 
 
 def test_parquet_keeps_numbers_that_come_after_thousands_without(monkeypatch):

@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from annotate import people
 from annotate.models import User
 from datasets.changes import Kind, log
 
@@ -26,6 +27,8 @@ class Command(BaseCommand):
         if not password:
             raise CommandError("There is no password on stdin.", returncode=2)
         user = User.objects.filter(username=name).first() or User(username=name)
+        if user.pk is None and people.is_taken(name):
+            raise CommandError(f"Somebody has the name {name}, or one that differs in case only.", returncode=2)
         created, was = user.pk is None, None if user.pk is None else user.role
         user.role = role
         user.set_password(password)
@@ -37,6 +40,8 @@ class Command(BaseCommand):
             user.save()
             if was != role:
                 log(Kind.PERSON, name, was, role)
+            if not created and was != role:
+                people.end_access(user, people.is_demotion(was, role))
             if not created:
                 log(Kind.PERSON, name, None, "password")
         self.stdout.write(json.dumps({"user": name, "role": role, "created": created}, ensure_ascii=False))
