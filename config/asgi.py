@@ -1,7 +1,8 @@
 """What the server calls: Django in threads, behind a loop that waits for slow clients so that no thread has to.
 
-A request takes a thread when its small body is there (datasets/bodies.py). THREADS requests run at once in a process;
-the others wait in turn, one of each client after the other, so that who sends a thousand waits behind who sends one.
+A request takes a thread when its small body is there (datasets/bodies.py). THREADS requests run at once in a process,
+STRANGERS of clients that have not signed in; the others wait in turn, one of each client after the other, so that who
+sends a thousand waits behind who sends one.
 Transfers (files up, downloads) have TRANSFERS threads of their own, and /healthz has its own too. A client that takes
 nothing of a download for STUCK seconds is cut off.
 """
@@ -11,6 +12,7 @@ import collections
 import concurrent.futures
 import os
 import resource
+import sys
 import threading
 import time
 from importlib import import_module
@@ -26,7 +28,8 @@ from django.urls import resolve, set_script_prefix
 
 from datasets.bodies import Gone, TooSlow, read_body
 
-THREADS, TRANSFERS = 16, 8
+THREADS, STRANGERS, TRANSFERS = 16, 6, 8
+SWITCH = 0.001  # seconds after which a thread that computes lets another one go on; Python's own 0.005 add up
 HEALTH, HEALTH_THREADS, HEALTH_SECONDS = "/healthz", 2, 0.8
 STUCK = 60  # seconds
 PIECE = 64 << 10  # bytes
@@ -35,40 +38,59 @@ SERVER = "CHOSEN_SERVER"  # in the environment: the process that started this on
 FILES = 65_536  # open files that a process asks for: each connection is one
 
 
+COMPUTING = threading.BoundedSemaphore(2)
+
+
 class Busy(BadRequest):
     """All transfers are taken."""
 
 
 class Slots:
-    """THREADS places for requests, given to waiting clients in rotation. All of it runs in the loop's thread."""
+    """Places for requests, given to waiting clients in rotation. All of it runs in the loop's thread.
 
-    def __init__(self, n):
-        self.free = n
-        self.waiting = collections.OrderedDict()  # client: its requests, the oldest first
+    n: how many requests run at once. strangers: how many of them may be of clients whom nobody knows.
+    """
 
-    async def take(self, client):
-        if self.free:
-            self.free -= 1
+    def __init__(self, n, strangers):
+        self.free, self.free_for_strangers = n, strangers
+        self.waiting = collections.OrderedDict()  # (client, is known): its requests, the oldest first
+
+    async def take(self, client, is_known):
+        if self.has_place(is_known) and not self.waiting:
+            self.occupy(is_known)
             return
         place = asyncio.get_running_loop().create_future()
-        self.waiting.setdefault(client, collections.deque()).append(place)
+        self.waiting.setdefault((client, is_known), collections.deque()).append(place)
+        self.serve()
         try:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
-                self.give_back()
+                self.give_back(is_known)
             raise
 
-    def give_back(self):
-        while self.waiting:
-            client, places = self.waiting.popitem(last=False)
+    def has_place(self, is_known):
+        return self.free and (is_known or self.free_for_strangers)
+
+    def occupy(self, is_known):
+        self.free -= 1
+        self.free_for_strangers -= not is_known
+
+    def give_back(self, is_known):
+        self.free += 1
+        self.free_for_strangers += not is_known
+        self.serve()
+
+    def serve(self):
+        """Let in who waits, as far as there are places: of each client one, then behind all others."""
+        while client := next((client for client in self.waiting if self.has_place(client[1])), None):
+            places = self.waiting.pop(client)
             place = places.popleft()
             if places:
-                self.waiting[client] = places  # behind all others
+                self.waiting[client] = places
             if not place.done():
+                self.occupy(client[1])
                 place.set_result(None)
-                return
-        self.free += 1
 
 
 class Exchange:
@@ -77,7 +99,7 @@ class Exchange:
     def __init__(self, application, send):
         self.application, self.send = application, send
         self.loop = asyncio.get_running_loop()
-        self.has_slot = self.is_transfer = self.was_refused = False
+        self.has_slot = self.is_known = self.is_transfer = self.was_refused = False
         self.answer = None
 
     def wait_for(self, awaitable, seconds):
@@ -110,7 +132,7 @@ class Exchange:
     def free_slot(self):
         if self.has_slot:
             self.has_slot = False
-            self.application.slots.give_back()
+            self.application.slots.give_back(self.is_known)
 
     def end(self):
         self.free_slot()
@@ -146,7 +168,7 @@ class Application(BaseHandler):
         if scope["type"] == "lifespan":
             await live(receive, send)
         elif scope["type"] == "http":
-            self.slots = self.slots or Slots(THREADS)
+            self.slots = self.slots or Slots(THREADS, STRANGERS)
             await self.serve(scope, receive, send)
 
     async def serve(self, scope, receive, send):
@@ -162,7 +184,8 @@ class Application(BaseHandler):
             await send_whole(send, *plain(408, "The request did not arrive in time."))
             return
         try:
-            await self.slots.take(self.client_of(scope))
+            client, exchange.is_known = self.client_of(scope)
+            await self.slots.take(client, exchange.is_known)
             exchange.has_slot = True
             await exchange.loop.run_in_executor(self.threads, self.work, scope, body, exchange)
         finally:
@@ -182,20 +205,20 @@ class Application(BaseHandler):
         await send_whole(exchange.send, *answer)
 
     def client_of(self, scope):
-        """Whose turn a request takes: its session where it is somebody's, else the address it comes from."""
+        """(whose turn a request takes, whether it is somebody's): a session or a token that let somebody in before,
+        else the address that it comes from."""
         for name, value in scope["headers"]:
-            if name == b"cookie":
-                _, found, rest = value.partition(b"sessionid=")
-                session = rest.partition(b";")[0]
-                if found and session in self.known:
-                    return session
-        return scope["client"][0] if scope.get("client") else ""
+            secret = value.partition(b"sessionid=")[2].partition(b";")[0] if name == b"cookie" else value
+            if name in (b"cookie", b"authorization") and secret in self.known:
+                return secret, True
+        return scope["client"][0] if scope.get("client") else "", False
 
     def remember(self, request):
-        """Note the session of a request as somebody's, for client_of."""
+        """Note the session or the token of a request as somebody's, for client_of."""
         user = getattr(request, "_cached_user", None)
-        if user is not None and user.is_authenticated and (key := request.COOKIES.get(settings.SESSION_COOKIE_NAME)):
-            self.known[key.encode()] = True
+        secret = request.COOKIES.get(settings.SESSION_COOKIE_NAME) or request.headers.get("Authorization")
+        if secret and user is not None and user.is_authenticated:
+            self.known[secret.encode()] = True
             while len(self.known) > KNOWN:
                 self.known.popitem(last=False)
 
@@ -237,12 +260,20 @@ def stream(response, exchange):
     start = {"type": "http.response.start", "status": response.status_code, "headers": headers_of(response)}
     try:
         exchange.push(start)
-        for part in response:
+        parts = iter(response)
+        while (part := next_part(parts)) is not None:
             for at in range(0, len(part), PIECE):
                 exchange.push({"type": "http.response.body", "body": part[at : at + PIECE], "more_body": True})
         exchange.push({"type": "http.response.body", "body": b"", "more_body": False})
     except Gone:
         return
+
+
+def next_part(parts):
+    """The next part of a download, or None at its end. Two downloads compute at a time: what many threads compute at
+    once holds up those who judge."""
+    with COMPUTING:
+        return next(parts, None)
 
 
 def headers_of(response):
@@ -268,6 +299,7 @@ async def live(receive, send):
         message = await receive()
         if message["type"] == "lifespan.startup":
             ask_for_files()
+            sys.setswitchinterval(SWITCH)
             resolve("/")  # loads the views, which the first person would else wait for
             import_module("datasets.rendering").RENDERERS.start()
             if SERVER in os.environ:

@@ -6,7 +6,9 @@ signed cookie that says so, and the address being closed does not hold for that 
 Nothing here runs on any other page.
 """
 
+import contextlib
 import math
+import threading
 from datetime import timedelta
 
 from axes.handlers.database import AxesDatabaseHandler
@@ -19,6 +21,10 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
 from datasets.access import anyone
+
+# A password takes a fifth of a second and 100 MB to check: one at a time in a process, so that a flood of wrong ones
+# leaves the processors to those who work. Who waits here holds one of the few places of strangers (config/asgi.py).
+CHECKING = threading.Lock()
 
 
 class Throttle(AxesDatabaseHandler):
@@ -74,7 +80,8 @@ def address_alone(username, ip_address, user_agent, path_info, request):
 @anyone
 @never_cache
 def sign_in(request):
-    response = LoginView.as_view(redirect_authenticated_user=True)(request)
+    with CHECKING if request.method == "POST" else contextlib.nullcontext():
+        response = LoginView.as_view(redirect_authenticated_user=True)(request)
     if request.method == "POST" and request.user.is_authenticated:
         remember(request, response)
     return locked(request) if getattr(request, "axes_locked_out", False) else response

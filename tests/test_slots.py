@@ -1,0 +1,70 @@
+"""Who waits for a thread: one request of each client after the other."""
+
+import asyncio
+
+from config.asgi import Slots
+
+STRANGERS = {"flood", "flood 2"}
+
+
+async def wait_in(slots, clients):
+    """The order in which these clients, who come in this order, are let in."""
+    order = []
+
+    async def come(client):
+        await slots.take(client, client not in STRANGERS)
+        order.append(client)
+        await asyncio.sleep(0)
+        slots.give_back(client not in STRANGERS)
+
+    tasks = []
+    for client in clients:
+        tasks.append(asyncio.create_task(come(client)))
+        await asyncio.sleep(0)
+    return order, tasks
+
+
+async def serve(clients, n=1):
+    slots = Slots(n, strangers=1)
+    for _ in range(n):
+        await slots.take("first", True)
+    order, tasks = await wait_in(slots, clients)
+    for _ in range(n):
+        slots.give_back(True)
+    await asyncio.gather(*tasks)
+    return order, slots
+
+
+def test_who_sends_a_thousand_waits_behind_who_sends_one():
+    order, slots = asyncio.run(serve(["flood"] * 1000 + ["alice", "bob"]))
+    assert order[:3] == ["flood", "alice", "bob"]
+    assert (len(order), slots.free, len(slots.waiting)) == (1002, 1, 0)
+
+
+def test_who_leaves_while_waiting_takes_no_slot():
+    async def leave():
+        slots = Slots(1, 1)
+        await slots.take("first", True)
+        _order, tasks = await wait_in(slots, ["a", "b", "c"])
+        tasks[0].cancel()
+        await asyncio.sleep(0)
+        slots.give_back(True)
+        tasks[1].cancel()  # it has the slot already
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return slots
+
+    slots = asyncio.run(leave())
+    assert (slots.free, len(slots.waiting)) == (1, 0)
+
+
+def test_strangers_leave_places_to_those_who_are_known():
+    async def crowd():
+        slots = Slots(3, strangers=1)
+        flood = [asyncio.create_task(slots.take(client, False)) for client in ("flood", "flood 2", "flood")]
+        await asyncio.sleep(0)
+        await asyncio.wait_for(slots.take("alice", True), 1)
+        await asyncio.wait_for(slots.take("bob", True), 1)
+        return slots, [task.done() for task in flood]
+
+    slots, flood = asyncio.run(crowd())
+    assert (slots.free, slots.free_for_strangers, flood) == (0, 0, [True, False, False])
