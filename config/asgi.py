@@ -32,7 +32,7 @@ THREADS, STRANGERS, TRANSFERS = 16, 6, 8
 SWITCH = 0.001  # seconds after which a thread that computes lets another one go on; Python's own 0.005 add up
 HEALTH, HEALTH_THREADS, HEALTH_SECONDS = "/healthz", 2, 0.8
 STUCK = 60  # seconds
-PIECE = 64 << 10  # bytes
+PIECE, SMALL_FILE = 64 << 10, 1 << 20  # bytes
 KNOWN = 10_000  # sessions that are remembered as somebody's
 SERVER = "CHOSEN_SERVER"  # in the environment: the process that started this one
 FILES = 65_536  # open files that a process asks for: each connection is one
@@ -96,11 +96,17 @@ class Slots:
 class Exchange:
     """One request and its answer, between the loop and the thread that works on it."""
 
-    def __init__(self, application, send):
-        self.application, self.send = application, send
+    def __init__(self, application, receive, send):
+        self.application, self.receive, self.send = application, receive, send
         self.loop = asyncio.get_running_loop()
         self.has_slot = self.is_known = self.is_transfer = self.was_refused = False
-        self.answer = None
+        self.answer, self.is_gone = None, False
+
+    async def watch(self):
+        """Note when the client leaves. What is sent to it afterwards seems to arrive."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+        self.is_gone = True
 
     def wait_for(self, awaitable, seconds):
         """What an awaitable of the loop brings, for a thread; None where it takes longer."""
@@ -143,14 +149,14 @@ class Exchange:
         """Hand a part of the answer to the client.
 
         Raises:
-            Gone: it takes nothing.
+            Gone: it takes nothing, or has left.
         """
 
         async def send():
             await self.send(message)
             return True
 
-        if not self.wait_for(send(), STUCK):
+        if self.is_gone or not self.wait_for(send(), STUCK):
             raise Gone
 
 
@@ -172,7 +178,7 @@ class Application(BaseHandler):
             await self.serve(scope, receive, send)
 
     async def serve(self, scope, receive, send):
-        exchange = Exchange(self, send)
+        exchange = Exchange(self, receive, send)
         if scope["path"] == HEALTH:
             await self.tell_health(scope, receive, exchange)
             return
@@ -235,6 +241,8 @@ class Application(BaseHandler):
                 exchange.answer = (response.status_code, headers_of(response), response.content)
             elif scope["method"] == "HEAD":
                 exchange.answer = (response.status_code, headers_of(response), b"")
+            elif is_small(response):
+                exchange.answer = (response.status_code, headers_of(response), b"".join(response))
             else:
                 stream(response, exchange)
         except Busy:
@@ -254,9 +262,16 @@ class Application(BaseHandler):
         return response
 
 
+def is_small(response):
+    """Whether a file, as those in static/, is sent whole."""
+    length = response.headers.get("Content-Length", "")
+    return isinstance(response, FileResponse) and length.isdigit() and int(length) <= SMALL_FILE
+
+
 def stream(response, exchange):
     """Hand a download to the client piece by piece."""
     exchange.begin_transfer()
+    watching = asyncio.run_coroutine_threadsafe(exchange.watch(), exchange.loop)
     start = {"type": "http.response.start", "status": response.status_code, "headers": headers_of(response)}
     try:
         exchange.push(start)
@@ -267,6 +282,8 @@ def stream(response, exchange):
         exchange.push({"type": "http.response.body", "body": b"", "more_body": False})
     except Gone:
         return
+    finally:
+        watching.cancel()
 
 
 def next_part(parts):

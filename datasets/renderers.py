@@ -19,7 +19,7 @@ import time
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
-from datasets.markdown import plain, plain_prompt, render, render_prompt
+from datasets.markdown import plain, plain_prompt, render, render_prompt, render_simple, render_simple_prompt
 
 CHILDREN = 2
 SECONDS = 1.0  # of the processor, for one text or one prompt
@@ -119,6 +119,12 @@ class Renderers:
         for _ in range(self.places.qsize()):
             self.places.get()
             threading.Thread(target=self.refill, daemon=True).start()
+
+
+def simple_of(job):
+    """What comes of a job whose texts have no markup, and need no child; None for any other."""
+    html = render_simple(job) if isinstance(job, str) else render_simple_prompt(*job)
+    return None if html is None else (html, "", 0)
 
 
 def plain_of(job):

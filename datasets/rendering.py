@@ -24,10 +24,14 @@ _remembered, _to_keep, _guard = collections.OrderedDict(), [], threading.Lock()
 
 def render_all(jobs):
     """[(html, why it is plain text, seconds)] of texts, and of prompts as [system, turns, instruction, input]."""
-    if not jobs:
-        return []
-    with out_of_turn():
-        return RENDERERS.render(jobs)
+    found = [renderers.simple_of(job) for job in jobs]
+    hard = [n for n, done in enumerate(found) if done is None]
+    if hard:
+        with out_of_turn():
+            done = RENDERERS.render([jobs[n] for n in hard])
+        for n, one in zip(hard, done, strict=True):
+            found[n] = one
+    return found
 
 
 def render(text):

@@ -6,6 +6,8 @@ import threading
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pygments.lexers import get_lexer_by_name
 
 from datasets import markdown, renderers, rendering
@@ -82,6 +84,62 @@ def test_a_hostile_text_takes_a_limited_time_and_is_shown(name):
     assert why in ("", "time", "long", None)
 
 
+WORDS = [
+    "a",
+    "2 b",
+    "3)",
+    "Zwei",
+    "três",
+    "中文，好。",
+    "x1",
+    "(b)",
+    "it's",
+    '"so"',
+    "e.g.",
+    "50%",
+    "a/b",
+    "-",
+    "1.",
+    "!",
+]
+MARKS = [
+    " ",
+    "  ",
+    "\n",
+    "\n\n",
+    "\n\n\n",
+    "\t",
+    "\xa0",
+    "*",
+    "_",
+    "#",
+    "> ",
+    "    ",
+    "&amp;",
+    "\\",
+    "$x$",
+    "^2",
+    "http://a.b/c",
+]
+PIECES = st.sampled_from([*WORDS, *MARKS])
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_what_needs_no_reader_looks_as_if_it_had_been_read(text):
+    html = markdown.render_simple(text)
+    assert html in (None, markdown.render(text)[0])
+
+
+def test_plain_prose_needs_no_reader():
+    for text in ("Hello, world.", "你可以考虑去夏威夷或马尔代夫。", 'One\ntwo (three): 4.\n\nNext - it\'s "so"!\n'):
+        assert markdown.render_simple(text) == markdown.render(text)[0]
+    parts = ["Be brief.", [["user", "Hi"], ["assistant", "Hello."]], "Go on", ""]
+    assert markdown.render_simple_prompt(*parts) == markdown.render_prompt(*parts)[0]
+    parts[1][0][1] = "*Hi*"
+    assert markdown.render_simple_prompt(*parts) is None
+
+
 def test_a_prompt_is_limited_as_a_whole():
     turns = [["user", "$$a" * 6000]] * 11
     html, why = markdown.render_prompt("", turns, "hi", "")
@@ -104,13 +162,13 @@ BRIEF = {"seconds": 0.05}
 
 def test_a_child_that_takes_too_long_ends_and_another_takes_its_place():
     pool = renderers.Renderers(1, **BRIEF)
-    pool.render(["hi"])
+    pool.render(["*hi*"])
     child = pool.places.get()
     pool.places.put(child)
     ((html, why, _seconds),) = pool.render([SLOW])
     assert (why, html[:5]) == ("time", "<pre>")
     assert child.process.poll() is not None
-    assert pool.render(["hi"])[0][:2] == ("<p>hi</p>\n", "")
+    assert pool.render(["*hi*"])[0][:2] == ("<p><em>hi</em></p>\n", "")
 
 
 def test_a_child_has_a_limit_of_memory():
@@ -130,12 +188,12 @@ def test_who_finds_no_child_free_sees_plain_text_this_time():
 def test_two_people_do_not_wait_for_one_hostile_page():
     """While one child is at it, another renders."""
     pool = renderers.Renderers(2)
-    pool.render(["hi"])
+    pool.render(["*hi*"])
     slow = threading.Thread(target=pool.render, args=([SLOW] * 2,))
     slow.start()
     time.sleep(0.2)
     started = time.monotonic()
-    assert pool.render(["hi"])[0][1] == ""
+    assert pool.render(["*hi*"])[0][1] == ""
     assert time.monotonic() - started < 1
     slow.join()
 

@@ -1,8 +1,11 @@
-"""Who waits for a thread: one request of each client after the other."""
+"""Between the server and Django: who gets a thread, and what is streamed."""
 
 import asyncio
+import threading
 
-from config.asgi import Slots
+from django.http import StreamingHttpResponse
+
+from config.asgi import PIECE, Exchange, Slots, stream
 
 STRANGERS = {"flood", "flood 2"}
 
@@ -68,3 +71,56 @@ def test_strangers_leave_places_to_those_who_are_known():
 
     slots, flood = asyncio.run(crowd())
     assert (slots.free, slots.free_for_strangers, flood) == (0, 0, [True, False, False])
+
+
+async def download(receive, parts):
+    """Stream parts to a client; what it was sent."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    class Place:
+        transfers = threading.BoundedSemaphore(1)
+        slots = None
+
+    exchange = Exchange(Place, receive, send)
+    response = StreamingHttpResponse(parts)
+    await asyncio.get_running_loop().run_in_executor(None, stream, response, exchange)
+    return sent
+
+
+def test_a_download_ends_when_its_client_leaves():
+    made, left = [], threading.Event()
+
+    def parts():
+        for n in range(1000):
+            made.append(n)
+            if n == 3:
+                left.wait(5)
+            yield b"x"
+
+    async def run():
+        messages = iter([{"type": "http.request", "more_body": False}, {"type": "http.disconnect"}])
+
+        async def receive():
+            while not made:
+                await asyncio.sleep(0.01)
+            message = next(messages)
+            if message["type"] == "http.disconnect":
+                asyncio.get_running_loop().call_later(0.05, left.set)
+            return message
+
+        return await download(receive, parts())
+
+    asyncio.run(run())
+    assert 4 <= len(made) < 10
+
+
+def test_a_download_whose_client_stays_is_whole():
+    async def stay():
+        await asyncio.sleep(60)
+
+    sent = asyncio.run(download(stay, [b"a" * (PIECE + 1), b"b"]))
+    assert [len(message["body"]) for message in sent[1:]] == [PIECE, 1, 1, 0]
+    assert [message["more_body"] for message in sent[1:]] == [True, True, True, False]

@@ -1,0 +1,87 @@
+"""Bodies that are far too large, from strangers."""
+
+import contextlib
+import threading
+import time
+from collections import Counter
+
+from attack.people import TOKEN
+from attack.wire import STRANGER, connect, stranger_address, tell
+
+URLS = (
+    "/accounts/login/", "/datasets/upload/", "/annotate/main/", "/i18n/setlang/", "/nosuch/",
+    "/api/v1/datasets/main/rows/", "/healthz", "/",
+)  # fmt: skip
+BYTES, PIECE, AT_ONCE = 200_000_000, 1 << 18, 4
+GROWS = 1_000_000  # bytes that the data folder may grow by
+SECONDS = 20
+MARK = "attack"
+FILE = f'--{MARK}\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{TOKEN}\r\n--{MARK}\r\n'
+FILE += 'Content-Disposition: form-data; name="files"; filename="a.jsonl"\r\n\r\n'
+KINDS = {"file": f"multipart/form-data; boundary={MARK}", "form": "application/x-www-form-urlencoded"}
+
+
+def large_bodies(server, rng):
+    """200 MB to several addresses, as a file, as a form, and without a length."""
+    before, memory = server.bytes_besides(), server.memory()
+    todo = [(url, kind, is_chunked) for url in URLS for kind in KINDS for is_chunked in (False, True)]
+    rng.shuffle(todo)
+    did, sent, over, grown = Counter(), [], threading.Event(), [0, memory]
+    watch = threading.Thread(target=watch_growth, args=(server, before, over, grown))
+    watch.start()
+    until = time.monotonic() + SECONDS
+    threads = [threading.Thread(target=send_all, args=(server, rng, todo, did, sent, until)) for _ in range(AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    over.set()
+    watch.join()
+    server.note(did=tell(did), sent_mb=round(sum(sent) / 1e6), grew_bytes=grown[0])
+    server.note(memory_mib=memory, most_memory_mib=grown[1], memory_after_mib=server.memory())
+    if grown[0] >= GROWS:
+        server.find(f"strangers' bodies took {grown[0]} bytes of the data folder")
+    return len(sent)
+
+
+def send_all(server, rng, todo, did, sent, until):
+    while todo and time.monotonic() < until:
+        url, kind, is_chunked = todo.pop()
+        status, n = send_large(server, stranger_address(rng), url, kind, is_chunked)
+        did[status] += 1
+        sent.append(n)
+
+
+def send_large(server, source, url, kind, is_chunked):
+    """(what the server answered, bytes that it took) where somebody sends 200 MB until it stops them."""
+    length = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {BYTES}"
+    head = f"POST {url} HTTP/1.1\r\n{STRANGER}Content-Type: {KINDS[kind]}\r\n{length}\r\n\r\n"
+    first = FILE if kind == "file" else f"csrfmiddlewaretoken={TOKEN}&a="
+    piece, n, until = b"x" * PIECE, 0, time.monotonic() + 10
+    line = None
+    try:
+        line = connect(server, source)
+        line.sendall(head.encode() + chunk(first.encode(), is_chunked))
+        while n < BYTES and time.monotonic() < until:
+            line.sendall(chunk(piece, is_chunked))
+            n += PIECE
+    except OSError:
+        pass
+    status = "cut"
+    if line:
+        with contextlib.suppress(OSError):
+            answer = line.recv(4096)
+            status = answer[9:12].decode("ascii", "replace") if answer else "closed"
+        line.close()
+    return status, n
+
+
+def chunk(data, is_chunked):
+    return b"%x\r\n%s\r\n" % (len(data), data) if is_chunked else data
+
+
+def watch_growth(server, before, over, grown):
+    """Keep the most bytes that came to the data folder, and the most memory."""
+    while not over.wait(0.15):
+        grown[0] = max(grown[0], server.bytes_besides() - before)
+        grown[1] = max(grown[1], server.memory())

@@ -1,0 +1,32 @@
+"""PostgreSQL: its backends ended one by one, and the whole of it restarted as after a crash."""
+
+import contextlib
+import time
+
+from attack.server import NotDone
+
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+ENDED, RESTARTS = 150, 3
+
+
+def end_backends(server, rng):
+    """pg_terminate_backend of connections, at random."""
+    if not server.postgres:
+        raise NotDone("SQLite has no backends")
+    ended, until = 0, time.monotonic() + 20
+    while ended < ENDED and time.monotonic() < until:
+        pids = [pid for (pid,) in server.sql(BACKENDS)]
+        for pid in rng.sample(pids, min(3, len(pids))):
+            ended += bool(server.sql(f"SELECT pg_terminate_backend({pid})")[0][0])
+        time.sleep(0.15)
+    return ended
+
+
+def restart(server, rng):
+    if not server.postgres:
+        raise NotDone("SQLite is no server")
+    for _ in range(RESTARTS):
+        with server.outage(), contextlib.suppress(OSError):
+            server.postgres.restart_at_once()
+        time.sleep(rng.uniform(2, 3))
+    return RESTARTS

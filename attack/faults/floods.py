@@ -1,0 +1,58 @@
+"""Requests without a pause, from strangers at many addresses."""
+
+import threading
+import time
+from collections import Counter
+
+from attack.people import TOKEN, Cut, Person
+from attack.wire import stranger_address, tell
+
+SECONDS, EACH = 10, 3
+STATIC = "/static/chosen.css"
+NEW_ADDRESS_EVERY = 40  # wrong passwords: below what closes an address
+KINDS = ("home", "sign_in", "passwords", "healthz", "static", "nowhere")
+
+
+def floods(server, rng):
+    """Several connections for each kind of page. Each connection is a fault."""
+    until, did, guard, jobs = time.monotonic() + SECONDS, Counter(), threading.Lock(), []
+    for kind in KINDS:
+        for _ in range(EACH):
+            jobs.append(threading.Thread(target=flood, args=(server, rng, kind, until, did, guard)))
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    server.note(requests=sum(did.values()), answers=tell(did))
+    for key, n in did.items():
+        if key.endswith(" 500"):
+            server.find(f"{n} answers to a flood were 500: {key}")
+    return len(jobs)
+
+
+def flood(server, rng, kind, until, did, guard):
+    person, n = Person(server.port, "", stranger_address(rng)), 0
+    while time.monotonic() < until:
+        n += 1
+        if n % NEW_ADDRESS_EVERY == 0:
+            person.close()
+            person.source = stranger_address(rng)
+        try:
+            status = ask(person, kind, rng)
+        except Cut:
+            status = "cut"
+        except OSError as problem:
+            status = type(problem).__name__
+            time.sleep(0.05)
+        with guard:
+            did[f"{kind} {status}"] += 1
+    person.close()
+
+
+def ask(person, kind, rng):
+    """The status of one request of this kind."""
+    if kind == "passwords":
+        fields = {"csrfmiddlewaretoken": TOKEN, "username": f"crowd{rng.randrange(20)}", "password": f"{rng.random()}"}
+        return person.ask("POST", "/accounts/login/", fields, accept="text/html").status
+    paths = {"home": "/", "sign_in": "/accounts/login/", "healthz": "/healthz", "static": STATIC}
+    return person.ask("GET", paths.get(kind) or f"/nowhere/{rng.random()}/", accept="text/html").status

@@ -1,0 +1,160 @@
+"""Texts that are hard to render, on the screens of a few annotators while the others judge."""
+
+import json
+import random
+import string
+import threading
+import time
+
+from attack.people import Ledger, Person, Worker, form_of, read_comparison
+
+SECONDS, LOOKERS = 18, 2
+PROMPTS = 700
+WORST = 5.0  # seconds that a page with a hostile text may take
+
+
+def hostile_texts(server, rng):
+    """People look at hostile texts and judge them. Each page is a fault."""
+    over, looked = threading.Event(), []
+    lookers = [
+        threading.Thread(target=look_on, args=(server, session, random.Random(rng.random()), over, looked))
+        for session in server.sessions["hostile"][:LOOKERS]
+    ]
+    for looker in lookers:
+        looker.start()
+    over.wait(SECONDS)
+    over.set()
+    for looker in lookers:
+        looker.join()
+    server.note(looked_at=len(looked), looked_worst_s=round(max(looked, default=0), 2))
+    if looked and max(looked) > WORST:
+        server.find(f"a page with a hostile text took {max(looked):.1f} s")
+    return len(looked)
+
+
+def look_on(server, session, rng, over, looked):
+    """Look at one comparison after the other, each twice, and judge it; how long each page took goes into `looked`."""
+    ledger = Ledger(server.folder / f"{server.database}-hostile.jsonl")
+    worker = Worker(Person(server.port, session), "hostile", "hostile", ledger, rng, over)
+    until = time.monotonic() + 60
+    while not over.is_set() and time.monotonic() < until:
+        began = time.monotonic()
+        answer = worker.until_answered("hostile_page", "GET", worker.path, accept="text/html")
+        looked.append(time.monotonic() - began)
+        page = answer.body.decode("utf-8", "replace") if answer and answer.status == 200 else ""
+        shown = read_comparison(page)
+        if shown is None:
+            if answer and answer.status != 200:
+                server.find(f"a page with a hostile text was answered with {answer.status}")
+            break
+        shown.left = shown.right = ""  # what is shown is not the text as it is exported
+        form = form_of(shown, "left")
+        form.pop("want")
+        worker.until_answered("verdict", "POST", worker.path, form, shown, "left", accept="application/json")
+    worker.person.close()
+    ledger.close()
+
+
+def write_texts(path, seed):
+    """A file of prompts with two hostile answers each; each begins with words of its own."""
+    rng = random.Random(seed)
+    texts = [make(rng) for make in makers() for _ in range(2)]
+    rng.shuffle(texts)
+    texts = texts[: 2 * PROMPTS]
+    with open(path, "w") as file:
+        for number in range(0, len(texts) - 1, 2):
+            turns = turns_of(rng) if number % 10 == 0 else f"{number} what?"
+            row = {"prompt": turns, "model_1": "a", "model_2": "b"}
+            row |= {
+                "response_1": f"{number} one\n\n{texts[number]}",
+                "response_2": f"{number} two\n\n{texts[number + 1]}",
+            }
+            file.write(json.dumps(row) + "\n")
+    return len(texts) // 2
+
+
+def turns_of(rng):
+    """A prompt of many turns, each with formulas that never end."""
+    bad = rng.choice(["$$a", "\\(x", "\\text{" * 40, "> " * 200, "[" * 300])
+    said = [{"role": ("user", "assistant")[n % 2], "content": f"{n} {bad} " * 80} for n in range(rng.choice((11, 41)))]
+    return [*said[: len(said) // 2 * 2], {"role": "user", "content": f"{rng.random()} and now?"}]
+
+
+def makers():
+    """Functions (rng) -> text."""
+    from pygments.lexers import get_all_lexers
+
+    names = [aliases[0] for _, aliases, _, _ in get_all_lexers() if aliases]
+    lexers = [lambda rng, name=name: code_block(rng, name) for name in names]
+    return lexers + [lambda rng, kind=kind: kind(rng) for kind in SHAPES for _ in range(8)]
+
+
+def code_block(rng, name):
+    """Code that repeats itself, almost: what is the same over and over is easily told."""
+    return f"```{name}\n{rng.choice(PATTERNS)(rng, rng.choice((3_000, 9_900, 40_000)))}\n```"
+
+
+def noisy(unit, noise=0.15):
+    """Code of units, with other characters between them now and then."""
+
+    def write(rng, n):
+        others = string.ascii_letters + " \n("
+        parts = (unit + (rng.choice(others) if rng.random() < noise else "") for _ in range(n // len(unit)))
+        return "".join(parts)[:n]
+
+    return write
+
+
+PATTERNS = [
+    noisy(unit) for unit in (" ", "a", " \n", "\n", "(", "{", '"', "'", "/*", "<", "a.", "1", "\\", "#", "a b ")
+]
+PATTERNS += [noisy(unit, 0.0) for unit in (" ", "a", " \n", '"""', "<a")]
+SHAPES = [
+    lambda rng: "$" + "\\text{" * rng.choice((25, 300, 10_000)) + "$",
+    lambda rng: "$$" + "\\frac{1}{" * rng.choice((29, 400, 8_000)) + "x" + "}" * 400 + "$$",
+    lambda rng: "$$" + "\\left(" * rng.choice((29, 3_000)) + "$$",
+    lambda rng: "$$" + "\\begin{matrix}" * rng.choice((29, 1_000)) + "$$",
+    lambda rng: "$x_1^2$ " * rng.choice((990, 10_000)),
+    lambda rng: "$$" + "x^{a_{b}}+" * rng.choice((190, 15_000)) + "$$",
+    lambda rng: "\\(a " * rng.choice((190, 30_000)),
+    lambda rng: "\\[a " * rng.choice((190, 30_000)),
+    lambda rng: "$$a" * rng.choice((1_000, 60_000)),
+    lambda rng: "[" * rng.choice((1_000, 190_000)),
+    lambda rng: "[a](" * rng.choice((1_000, 45_000)),
+    lambda rng: "".join(f"[a{n}](http://a.example/{n}) " for n in range(rng.choice((500, 5_000)))),
+    lambda rng: "".join(f"[a{n}]: http://a.example/{n}\n" for n in range(rng.choice((500, 5_000)))),
+    lambda rng: "![a](" * 30_000,
+    lambda rng: "<" * 190_000,
+    lambda rng: "<a " * 60_000,
+    lambda rng: "&" * 190_000,
+    lambda rng: "> " * rng.choice((500, 90_000)) + "a",
+    lambda rng: ">" * 190_000,
+    lambda rng: "- " * rng.choice((500, 90_000)) + "a",
+    lambda rng: "".join(" " * n + "- a\n" for n in range(400)),
+    lambda rng: "* " * 20_000 + "\n" + "_ " * 20_000,
+    lambda rng: "*a " * 60_000,
+    lambda rng: "**a *b " * 25_000,
+    lambda rng: "_" * 190_000,
+    lambda rng: "~~a" * 60_000,
+    lambda rng: "`" * rng.choice((1_000, 190_000)),
+    lambda rng: "".join("`" * n + "a " for n in range(550)),
+    lambda rng: "|a" * rng.choice((500, 50_000)) + "|\n" + "|-" * rng.choice((500, 40_000)) + "|\n",
+    lambda rng: "|a|b|\n|-|-|\n" + "|c|d|\n" * 25_000,
+    lambda rng: "|" * 300 + "\n" + "|-" * 300 + "\n" + ("|" * 300 + "\n") * 400,
+    lambda rng: "#" * 190_000,
+    lambda rng: "# a\n" * 45_000,
+    lambda rng: "\\" * 190_000,
+    lambda rng: "\n" * 190_000 + "a",
+    lambda rng: "a\n\n" * 60_000,
+    lambda rng: "1. a\n" * 35_000,
+    lambda rng: "\u0301" * 60_000,
+    lambda rng: "\u202e\u2066" * 40_000,
+    lambda rng: "漢" * 190_000,
+    lambda rng: "a" * 190_000,
+    lambda rng: " " * 190_000 + "a",
+    lambda rng: "\t" * 190_000 + "a",
+    lambda rng: "https://a.example/?" + "&a=" * 60_000,
+    lambda rng: "".join(rng.choice("[]()<>`*_$\\|>#-\n a") for _ in range(20_000)),
+    lambda rng: "".join(rng.choice("[]()<>`*_$\\|>#-\n a") for _ in range(190_000)),
+    lambda rng: "<script>alert(1)</script>" * 7_000,
+]

@@ -1,0 +1,42 @@
+"""How long people waited, from the lines of their ledgers."""
+
+import json
+
+
+def waits_of(lines, outages):
+    """Seconds that each act of a person waited, without the times in which the attack itself had the server down."""
+    return [waited(line, outages) for line in lines if line["kind"] in ("verdict", "page")]
+
+
+def waited(line, outages):
+    lost = sum(max(0.0, min(line["ended"], ended) - max(line["began"], began)) for began, ended in outages)
+    return max(0.0, line["ended"] - line["began"] - lost)
+
+
+def at(times, share):
+    """A percentile of sorted times, in ms."""
+    return round(1000 * times[min(len(times) - 1, int(len(times) * share))], 1) if times else None
+
+
+def measure(lines, outages):
+    """The figures of a phase: `lines` are those of the steady crowd that ended in it."""
+    times = sorted(waits_of(lines, outages))
+    health = [line for line in lines if line["kind"] == "healthz"]
+    answers = [said for line in lines if line["kind"] in ("verdict", "page") for said in line["said"]]
+    figures = {"acts": len(times), "p50_ms": at(times, 0.5), "p99_ms": at(times, 0.99)}
+    figures["worst_s"] = round(times[-1], 2) if times else None
+    figures["healthz_worst_s"] = round(max((waited(line, outages) for line in health), default=0), 2)
+    figures["healthz_not_ok"] = sum(not line["answered"] and waited(line, outages) > 0 for line in health)
+    figures["errors_to_people"] = sum(isinstance(said, int) and said >= 500 for said in answers)
+    figures["cut"] = sum(isinstance(said, str) for said in answers)
+    refused = [line for line in lines if line["kind"] == "verdict" and "refused" in line]
+    if refused:
+        figures["refused"] = len(refused)
+        figures["refused_with"] = f"{refused[0]['said'][-1]} {refused[0]['refused'][:80]}"
+    if moved := sum(line["kind"] == "moved" for line in lines):
+        figures["sides_changed"] = moved
+    return figures
+
+
+def say(**line):
+    print(json.dumps(line, ensure_ascii=False, default=str), flush=True)

@@ -1,0 +1,264 @@
+"""People who judge while the server is attacked. Each verdict that the server acknowledged goes into a ledger.
+
+`python -m attack.people PORT DATASET SESSIONS LEDGER SEED PAUSE` is a crowd in a process of its own, so that the
+attackers do not slow it down. It judges until its standard input closes.
+"""
+
+import contextlib
+import html
+import json
+import random
+import re
+import socket
+import sys
+import threading
+import time
+import urllib.parse
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TOKEN = "b" * 32
+ANSWERED_WITHIN = 60  # seconds, after which a connection counts as cut
+MOST_TRIES = 600
+PATIENCE = 120  # seconds in which a verdict is sent again
+AGAIN = 0.2  # seconds between two tries
+LONGEST = 1200  # seconds that a crowd judges
+PAGE_EVERY = 8  # verdicts, after which a person loads the whole page
+HEALTH_EVERY = 0.25  # seconds
+SENT_AGAIN = (403, 408, 429)  # and all from 500: as static/outbox.js does it
+HIDDEN = re.compile(r'<input type="hidden" name="(judgment|revision)" value="(\d+)"')
+SIDE = re.compile(r'data-response="(left|right)">(.*?)</div>', re.DOTALL)
+
+
+@dataclass
+class Answer:
+    status: int
+    head: bytes
+    body: bytes
+
+
+@dataclass
+class Comparison:
+    """What a person sees: the judgment that the form names, and the two answers as text."""
+
+    judgment: int
+    revision: int
+    left: str
+    right: str
+
+
+class Cut(OSError):
+    """The connection ended before the answer was there."""
+
+
+class Person:
+    """Somebody who has signed in, with one connection that is kept open."""
+
+    def __init__(self, port, session, source="127.0.0.1"):
+        self.port, self.source, self.socket = port, source, None
+        cookie = f"sessionid={session}; csrftoken={TOKEN}" if session else f"csrftoken={TOKEN}"
+        self.headers = f"Host: 127.0.0.1\r\nCookie: {cookie}\r\n"
+
+    def close(self):
+        if self.socket:
+            self.socket.close()
+        self.socket = None
+
+    def request(self, method, path, fields=None, accept="application/json"):
+        """The bytes of a request, as the browser's script sends it."""
+        body = urllib.parse.urlencode(fields or {})
+        more = f"Accept: {accept}\r\n"
+        if method == "POST":
+            more += f"Content-Type: application/x-www-form-urlencoded\r\nX-CSRFToken: {TOKEN}\r\n"
+            more += f"Content-Length: {len(body)}\r\n"
+        return f"{method} {path} HTTP/1.1\r\n{self.headers}{more}\r\n{body}".encode()
+
+    def send(self, data):
+        if not self.socket:
+            address, source = ("127.0.0.1", self.port), (self.source, 0)
+            self.socket = socket.create_connection(address, timeout=ANSWERED_WITHIN, source_address=source)
+        self.socket.sendall(data)
+
+    def ask(self, method, path, fields=None, accept="application/json"):
+        """The answer to a request.
+
+        Raises:
+            OSError: it did not come.
+        """
+        try:
+            self.send(self.request(method, path, fields, accept))
+            return self.receive()
+        except OSError:
+            self.close()
+            raise
+
+    def receive(self):
+        """One answer whose length is told."""
+        read = b""
+        while b"\r\n\r\n" not in read:
+            read += self.more()
+        head, _, body = read.partition(b"\r\n\r\n")
+        found = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        length = int(found[1]) if found else 0
+        while len(body) < length:
+            body += self.more()
+        if re.search(rb"connection: close", head, re.IGNORECASE):
+            self.close()
+        return Answer(int(head[9:12]), head, body)
+
+    def more(self):
+        data = self.socket.recv(65536)
+        if not data:
+            raise Cut("the server closed the connection")
+        return data
+
+
+def read_comparison(page):
+    """The Comparison of a page or of a part of one; None where it has none."""
+    form = page.partition("<form data-comparison")[2].partition("</form>")[0]
+    hidden, sides = dict(HIDDEN.findall(form)), dict(SIDE.findall(form))
+    if len(hidden) < 2:
+        return None
+    left, right = (plain(sides.get(side, "")) for side in ("left", "right"))
+    return Comparison(int(hidden["judgment"]), int(hidden["revision"]), left, right)
+
+
+def plain(markup):
+    """The words of some HTML."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
+
+
+class Ledger:
+    """A file of JSON lines that several threads write."""
+
+    def __init__(self, path):
+        self.file, self.guard = Path(path).open("a", buffering=1), threading.Lock()  # noqa: SIM115
+
+    def write(self, **line):
+        with self.guard:
+            self.file.write(json.dumps(line) + "\n")
+
+    def close(self):
+        self.file.close()
+
+
+@dataclass
+class Worker:
+    """A person at work on a dataset, and where their acts are noted."""
+
+    person: Person
+    dataset: str
+    name: str
+    ledger: Ledger
+    rng: random.Random
+    over: threading.Event
+    pause: float = 0.3
+    seen: dict = field(default_factory=dict)  # judgment: what was on its sides
+
+    @property
+    def path(self):
+        return f"/annotate/{self.dataset}/"
+
+    def judge_on(self):
+        """Judge with short pauses until it is over; look again where nothing is left."""
+        until, shown, acts = time.monotonic() + LONGEST, None, 0
+        while not self.over.is_set() and time.monotonic() < until:
+            if shown is None or acts % PAGE_EVERY == PAGE_EVERY - 1:
+                shown, acts = self.look(), acts + 1
+                if shown is None and self.over.wait(0.5):
+                    return
+                continue
+            if self.over.wait(self.pause * self.rng.uniform(0.5, 1.5)):
+                return
+            shown, acts = self.judge(shown), acts + 1
+
+    def look(self):
+        """Load the page: what is on it."""
+        answer = self.until_answered("page", "GET", self.path, accept="text/html")
+        shown = read_comparison(answer.body.decode()) if answer and answer.status == 200 else None
+        if shown:
+            before = self.seen.setdefault(shown.judgment, (shown.left, shown.right))
+            if before != (shown.left, shown.right):
+                now = time.monotonic()
+                self.ledger.write(kind="moved", judgment=shown.judgment, began=now, ended=now)
+        return shown
+
+    def judge(self, shown):
+        """Give a verdict; what is shown next."""
+        verdict = self.rng.choices(("left", "right", "tie"), (45, 45, 10))[0]
+        answer = self.until_answered("verdict", "POST", self.path, form_of(shown, verdict), shown, verdict)
+        return self.following(answer)
+
+    def following(self, answer):
+        """What an answer to a verdict shows next."""
+        if not answer or answer.status != 200:
+            return None
+        following = read_comparison(json.loads(answer.body).get("next") or "")
+        if following:
+            self.seen[following.judgment] = (following.left, following.right)
+        return following
+
+    def until_answered(self, kind, method, path, form=None, shown=None, verdict=None, accept="application/json"):
+        """Send the same again until it is answered, and note how long that took. None where it never was."""
+        began, answer, said = time.monotonic(), None, []
+        for _ in range(MOST_TRIES):
+            answer = None
+            try:
+                answer = self.person.ask(method, path, form, accept)
+            except OSError as problem:
+                said.append(type(problem).__name__)
+            else:
+                said.append(answer.status)
+                if answer.status < 500 and answer.status not in SENT_AGAIN:
+                    break
+            if time.monotonic() - began > PATIENCE or self.over.wait(AGAIN):
+                break
+        self.note(kind, began, answer, said, shown, verdict)
+        return answer
+
+    def note(self, kind, began, answer, said, shown=None, verdict=None):
+        """Write down an act: whom it was answered, what was on the page, what was said."""
+        line = {"kind": kind, "began": began, "ended": time.monotonic(), "said": said, "name": self.name}
+        line["answered"] = bool(answer) and answer.status == 200
+        if kind == "page" and answer and answer.status in (301, 302):
+            line["where"] = answer.head[:400].decode("latin1")
+        if shown:
+            line |= {"dataset": self.dataset, "judgment": shown.judgment, "verdict": verdict}
+            line |= {"left": shown.left, "right": shown.right}
+            if answer and answer.status != 200:
+                line["refused"] = answer.body[:300].decode("utf-8", "replace")
+        self.ledger.write(**line)
+
+
+def form_of(shown, verdict):
+    return {"judgment": shown.judgment, "revision": shown.revision, "verdict": verdict, "want": 1, "seconds": 1}
+
+
+def watch_health(port, ledger, over):
+    """Ask /healthz over a new connection, again and again, and note each answer."""
+    until = time.monotonic() + LONGEST
+    while not over.wait(HEALTH_EVERY) and time.monotonic() < until:
+        began, status, person = time.monotonic(), 0, Person(port, "")
+        with contextlib.suppress(OSError):
+            status = person.ask("GET", "/healthz").status
+        person.close()
+        ledger.write(kind="healthz", began=began, ended=time.monotonic(), said=[status], answered=status == 200)
+
+
+def main(port, dataset, sessions, path, seed, pause):
+    port, over, ledger = int(port), threading.Event(), Ledger(path)
+    threads = [threading.Thread(target=watch_health, args=(port, ledger, over), daemon=True)]
+    for number, session in enumerate(json.loads(Path(sessions).read_text())):
+        rng = random.Random(f"{seed} {number}")
+        worker = Worker(Person(port, session), dataset, f"{dataset} {number}", ledger, rng, over, float(pause))
+        threads.append(threading.Thread(target=worker.judge_on, daemon=True))
+    for thread in threads:
+        thread.start()
+    sys.stdin.read()
+    over.set()
+    for thread in threads:
+        thread.join(ANSWERED_WITHIN + 5)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
