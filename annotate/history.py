@@ -24,10 +24,10 @@ def done_by(request, dataset):
     return judgments.filter(purpose__in=Judgment.WORK, decided_at__isnull=False)
 
 
+@in_turn
 @annotator_required
 @never_cache
 @require_safe
-@in_turn
 def history(request, dataset):
     """The list, newest first."""
     key = request.GET.get("before")
@@ -40,10 +40,10 @@ def history(request, dataset):
     return render(request, "annotate/history.html", context)
 
 
+@in_turn
 @annotator_required
 @never_cache
 @require_safe
-@in_turn
 def judged(request, dataset, pk):
     """One judgment as it was seen, and what was said."""
     mine = done_by(request, dataset).select_related("comparison__prompt", "dataset")

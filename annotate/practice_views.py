@@ -17,10 +17,10 @@ from datasets.rendering import render as render_text
 from datasets.turns import in_turn
 
 
+@in_turn
 @annotator_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@in_turn
 def practise(request, dataset):
     """The next comparison of the round, or its result. POST: a verdict, then what is known; or a further round."""
     if request.method == "POST" and "again" in request.POST:
@@ -36,10 +36,10 @@ def practise(request, dataset):
     return show(request, dataset, found, practice.before(request.user, found.next))
 
 
+@in_turn
 @annotator_required
 @never_cache
 @require_http_methods(["GET", "HEAD"])
-@in_turn
 def practised(request, dataset, pk):
     """What is known of a comparison, beside what this person said of it in practice."""
     mine = Judgment.objects.filter(annotator=request.user, dataset=dataset, purpose=practice.PRACTICE)

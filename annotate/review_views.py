@@ -28,10 +28,10 @@ class FlagForm(OfForm):
     decision = forms.ChoiceField(choices=[(name, name) for name in (flags.PUT_BACK, flags.LEAVE_OUT)])
 
 
+@in_turn
 @reviewer_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@in_turn
 def review(request, dataset):
     """GET: what the reviewer has in hand. POST: the first impression, or the decision; then what follows."""
     if request.method != "POST":
@@ -45,10 +45,10 @@ def review(request, dataset):
     return answer(request, dataset, judgment, act(judgment, form.cleaned_data["revision"], form.act))
 
 
+@in_turn
 @reviewer_required
 @never_cache
 @require_POST
-@in_turn
 def review_flagged(request, dataset):
     """Put a flagged comparison back, or leave it out."""
     form = FlagForm(request.POST)
@@ -57,9 +57,9 @@ def review_flagged(request, dataset):
     return answer(request, dataset, judgment, reviewing.decide_flagged(judgment, said["revision"], said["decision"]))
 
 
+@in_turn
 @reviewer_required
 @never_cache
-@in_turn
 def undo_review(request, dataset):
     if request.method == "POST":
         form = OfForm(request.POST)

@@ -52,10 +52,10 @@ def home(request):
     return render(request, "annotate/home.html", context)
 
 
+@in_turn
 @annotator_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-@in_turn
 def annotate(request, dataset):
     """GET: the comparison in hand, or "all done". POST: one verdict, then the next comparison."""
     if request.method != "POST":
@@ -79,10 +79,10 @@ def annotate(request, dataset):
     return redirect("annotate", dataset.slug)
 
 
+@in_turn
 @annotator_required
 @never_cache
 @require_POST
-@in_turn
 def ahead(request, dataset):
     """One more comparison for a browser that keeps some ready; `have`: ids of the judgments that it has."""
     have = [int(pk) for pk in request.POST.getlist("have")[:50] if pk.isdecimal() and len(pk) < 19]
@@ -93,9 +93,9 @@ def ahead(request, dataset):
     return JsonResponse(answer)
 
 
+@in_turn
 @annotator_required
 @require_POST
-@in_turn
 def give_back(request, dataset):
     """A browser that is closed gives back what it kept ready."""
     form = LeasesForm(request.POST)
@@ -104,9 +104,9 @@ def give_back(request, dataset):
     return HttpResponse(status=204 if form.is_valid() else 422)
 
 
+@in_turn
 @annotator_required
 @never_cache
-@in_turn
 def undo_last(request, dataset):
     if request.method != "POST":  # who pressed it after signing out comes here from the sign-in
         return redirect("annotate", dataset.slug)
@@ -127,10 +127,10 @@ def undo_last(request, dataset):
     return redirect("annotate", dataset.slug)
 
 
+@in_turn
 @annotator_required
 @never_cache
 @require_safe
-@in_turn
 def differences(request, dataset, pk):
     """The answers of a judgment of one's own, where they differ marked word by word: {side: HTML}."""
     judgment = the_one(request, dataset, pk)
@@ -138,9 +138,9 @@ def differences(request, dataset, pk):
     return JsonResponse({answer.side: answer.html for answer in context["answers"]})
 
 
+@in_turn
 @annotator_required
 @require_safe
-@in_turn
 def guideline(request, dataset):
     context = {"dataset": dataset, "guideline": render_text(dataset.guideline), "criteria": criteria_of(dataset)}
     context["changed"] = changed_since(dataset, request.user)

@@ -29,7 +29,7 @@ from django.urls import resolve, set_script_prefix
 from datasets.bodies import Gone, TooSlow, read_body
 
 THREADS, STRANGERS, TRANSFERS = 16, 6, 8
-SWITCH = 0.001  # seconds after which a thread that computes lets another one go on; Python's own 0.005 add up
+SWITCH = 0.002  # seconds after which a thread that computes lets another one go on; Python's own 0.005 add up
 HEALTH, HEALTH_THREADS, HEALTH_SECONDS = "/healthz", 2, 0.8
 STUCK = 60  # seconds
 PIECE, SMALL_FILE = 64 << 10, 1 << 20  # bytes

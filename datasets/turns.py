@@ -41,14 +41,17 @@ _thread = threading.local()
 
 
 def in_turn(view):
-    """Run a view in its turn. Stands below the decorator that says who may enter: a stranger takes no turn."""
+    """Run a view in its turn, for people who have signed in: a stranger takes none. Stands above the decorator that
+    says who may enter, whose look at the dataset belongs to the turn."""
 
     @wraps(view)
-    def guarded(*args, **kwargs):
+    def guarded(request, *args, **kwargs):
+        if not request.user.is_authenticated:
+            return view(request, *args, **kwargs)
         with TURNS:
             _thread.has_turn = True
             try:
-                return view(*args, **kwargs)
+                return view(request, *args, **kwargs)
             finally:
                 _thread.has_turn = False
 

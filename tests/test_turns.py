@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -83,25 +84,30 @@ def test_who_comes_later_does_not_pass_who_waits():
 
 
 def test_views_in_turn_wait_and_who_leaves_the_turn_lets_the_next_one_in():
+    request = SimpleNamespace(user=SimpleNamespace(is_authenticated=True))
+    stranger = SimpleNamespace(user=SimpleNamespace(is_authenticated=False))
     gate, at_once, n = threading.Event(), threading.Semaphore(0), AT_ONCE[connection.vendor]
 
     @in_turn
-    def view():
+    def view(request):
         at_once.release()
         gate.wait(5)
 
     @in_turn
-    def waits_elsewhere():
+    def waits_elsewhere(request):
         with out_of_turn():
             gate.wait(5)
 
-    away = [threading.Thread(target=waits_elsewhere, daemon=True) for _ in range(3)]
-    judging = [threading.Thread(target=view, daemon=True) for _ in range(n + 1)]
+    away = [threading.Thread(target=waits_elsewhere, args=(request,), daemon=True) for _ in range(3)]
+    judging = [threading.Thread(target=view, args=(request,), daemon=True) for _ in range(n + 1)]
     for thread in [*away, *judging]:
         thread.start()
     for _ in range(n):
         assert at_once.acquire(timeout=5)
     assert not at_once.acquire(timeout=0.1), "one too many"
+    passing = threading.Thread(target=view, args=(stranger,), daemon=True)
+    passing.start()
+    assert at_once.acquire(timeout=5), "a stranger waits for nobody"
     gate.set()
     for thread in [*away, *judging]:
         thread.join(5)
