@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from analyze.telling import in_hundred, joined, leaning
-from datasets.looking import ACCOUNT
+from analyze.summary import in_hundred, joined, leaning
+from datasets.judgments.listing import ACCOUNT
 
 FEWEST = 10  # judgments; of fewer nothing is said
 FEWEST_OTHERS = 3  # people: an average of fewer would tell what one of them does

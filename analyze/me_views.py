@@ -5,10 +5,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from analyze.advice import advice
-from analyze.kept import kept, numbers_in
-from analyze.telling import usual
-from annotate.history import done_by
-from datasets.access import annotator_required
+from analyze.latest_report import kept, numbers_in
+from analyze.summary import usual
+from annotate.views.history import done_by
+from datasets.views.access import annotator_required
 
 
 @annotator_required

@@ -6,12 +6,12 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from analyze.kept import numbers_in
+from analyze.latest_report import numbers_in
 from analyze.views import shown, stands
-from datasets import following, looking
-from datasets.access import dataset_admin_required
-from datasets.following_views import links, person_in
-from datasets.words import READ_A_SECOND
+from datasets.judgments import listing, statistics
+from datasets.text.reading_time import READ_A_SECOND
+from datasets.views.access import dataset_admin_required
+from datasets.views.judgments import links, person_in
 
 PEOPLE_A_PAGE = 50
 WEEK = 7
@@ -31,7 +31,7 @@ def annotator_list(request, dataset):
     context = {
         "here": "annotators",
         "people": [
-            (numbers, lines.get(numbers.person)) for numbers in following.numbers_of(dataset, people[:PEOPLE_A_PAGE])
+            (numbers, lines.get(numbers.person)) for numbers in statistics.numbers_of(dataset, people[:PEOPLE_A_PAGE])
         ],
         "read_a_second": READ_A_SECOND,
     }
@@ -42,16 +42,16 @@ def annotator_list(request, dataset):
 def lines_of(report):
     """{Person: what a report says of them}, whoever needs a look first."""
     lines = numbers_in(report, "annotators")["annotators"] or []
-    names = [line["annotator"] for line in lines if line["kind"] == looking.ACCOUNT]
+    names = [line["annotator"] for line in lines if line["kind"] == listing.ACCOUNT]
     accounts = dict(get_user_model().objects.filter(username__in=names).values_list("username", "pk"))
     people = [
-        looking.Person(line["kind"], line["annotator"], accounts.get(line["annotator"]))
-        if line["kind"] == looking.ACCOUNT
-        else looking.Person(line["kind"], line["annotator"])
+        listing.Person(line["kind"], line["annotator"], accounts.get(line["annotator"]))
+        if line["kind"] == listing.ACCOUNT
+        else listing.Person(line["kind"], line["annotator"])
         for line in lines
     ]
     there = zip(people, lines, strict=True)
-    return {person: line for person, line in there if person.pk or person.kind == looking.IMPORTED}
+    return {person: line for person, line in there if person.pk or person.kind == listing.IMPORTED}
 
 
 def people_after(dataset, lines, after):
@@ -61,14 +61,14 @@ def people_after(dataset, lines, after):
     place = known.index(after) + 1 if after in lines else 0 if after is None else len(known)
     found = known[place : place + PEOPLE_A_PAGE + 1]
     if len(found) <= PEOPLE_A_PAGE:
-        others = looking.people_of(dataset, None if after in lines else after, looking.NAMES_OFFERED)
+        others = listing.people_of(dataset, None if after in lines else after, listing.NAMES_OFFERED)
         found += [person for person in others if person not in lines]
     return found[: PEOPLE_A_PAGE + 1]
 
 
 def last_week(dataset):
     """{"week": {account id: judgments of each of the last seven days}, "most_of_a_person": the most on one day}"""
-    days = following.days(dataset)
+    days = statistics.days(dataset)
     if not days.dates or days.dates[-1] != timezone.localdate():
         return {"week": {}, "most_of_a_person": 0}
     week = {account: per_day[-WEEK:] for account, per_day in days.people.items() if any(per_day[-WEEK:])}

@@ -2,9 +2,9 @@
 
 import csv
 
-from analyze.words import in_order
+from analyze.labels import in_order
 from annotate.hours import Echo
-from datasets.encoding import defused
+from datasets.files.writers import defused
 
 
 def rates_of(numbers):

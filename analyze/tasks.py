@@ -1,14 +1,14 @@
 """What is done in the background: computing a report, and what follows from it for the queue."""
 
-from analyze.making import KIND, make_report
-from datasets.jobs import kind
+from analyze.report import KIND, make_report
+from datasets.jobs.worker import kind
 
 
 @kind(KIND)
 def analysis(job, progress):
     make_report(job.dataset, progress)
     if job.dataset.is_steered:
-        from analyze.ordering import steer
+        from analyze.queue_order import steer
 
         steer(job.dataset)
     return {"report": job.dataset.slug}

@@ -5,14 +5,14 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from analyze import telling
-from analyze.kept import numbers_in, standing
+from analyze import summary
+from analyze.latest_report import numbers_in, standing
 from analyze.models import Report
 from analyze.tables import csv_lines, tables_of
-from datasets import flags
-from datasets.access import dataset_admin_required
-from datasets.pausing import paused_here
-from datasets.progress import progress
+from datasets.comparisons import flags
+from datasets.judgments.pauses import paused_here
+from datasets.judgments.progress import progress
+from datasets.views.access import dataset_admin_required
 
 AT_A_GLANCE = ("strengths", "strengths_reason", "is_whole", "agreement", "annotators", "bias", "predictor")
 LINES_SHOWN = 50
@@ -40,12 +40,12 @@ def at_a_glance(report):
     marked = [line for line in numbers["annotators"] if line["is_marked"]]
     return {
         "numbers": numbers,
-        "usual": telling.usual(numbers["agreement"]),
-        "of_agreement": telling.of_agreement(numbers["agreement"]),
-        "of_sources": telling.of_sources(numbers),
-        "of_bias": telling.of_bias(numbers["bias"]),
-        "of_form": telling.of_form(numbers["bias"]),
-        "of_predictor": telling.of_predictor(numbers["predictor"]),
+        "usual": summary.usual(numbers["agreement"]),
+        "of_agreement": summary.of_agreement(numbers["agreement"]),
+        "of_sources": summary.of_sources(numbers),
+        "of_bias": summary.of_bias(numbers["bias"]),
+        "of_form": summary.of_form(numbers["bias"]),
+        "of_predictor": summary.of_predictor(numbers["predictor"]),
         "marked": marked[:NEED_A_LOOK],
         "more_marked": len(marked[NEED_A_LOOK:]),
     }
@@ -67,7 +67,7 @@ def part_page(request, dataset, name):
         "part": part,
         "numbers": numbers,
         "said": numbers.get(name),
-        "usual": telling.usual(numbers.get("agreement")),
+        "usual": summary.usual(numbers.get("agreement")),
         "tables": [table for table, rows in tables_of(name, part, numbers).items() if rows] if numbers else [],
         "lines_shown": LINES_SHOWN,
         "person_rates": PERSON_RATES,

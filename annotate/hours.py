@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce, Greatest, Least, TruncDate
 
-from datasets.encoding import defused
+from datasets.files.writers import defused
 from datasets.models import Judgment
 
 HEADER = ("date", "annotator", "dataset", "judgments", "skips", "hours")

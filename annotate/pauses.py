@@ -6,9 +6,9 @@ from django.utils import timezone
 
 from annotate.models import Membership
 from annotate.people import give_back_leases
-from annotate.queue import locked_membership
-from datasets.changes import Kind, log
-from datasets.writing import writing
+from annotate.queue.lease import locked_membership
+from datasets.audit.log import Kind, log
+from datasets.db.write_lock import writing
 
 
 def pause(person, dataset, by=None):

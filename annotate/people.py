@@ -21,10 +21,10 @@ from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from annotate.models import User
 from annotate.names import folded
-from annotate.queue import change_slots, locked_membership, move
-from datasets.changes import Kind, log
+from annotate.queue.lease import change_slots, locked_membership, move
+from datasets.audit.log import Kind, log
+from datasets.db.write_lock import writing
 from datasets.models import Dataset, Judgment
-from datasets.writing import writing
 
 
 class NameTaken(Exception):

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from django.db import transaction
 from django.utils import timezone
 
-from annotate.asked import asked_of
-from annotate.judging import record
+from annotate.judging.question_spec import asked_of
+from annotate.judging.record import record
 from annotate.models import Membership
 from annotate.pauses import is_paused
 from annotate.questions import FLAG, SKIP
-from annotate.queue import locked_membership, move
-from datasets.gold import choices_of, is_right
+from annotate.queue.lease import locked_membership, move
+from datasets.comparisons.gold import choices_of, is_right
 from datasets.models import Gold, Judgment
 
 PRACTICE = Judgment.Purpose.PRACTICE

@@ -9,8 +9,8 @@ from django.utils.translation import ngettext
 
 from annotate.labels import CHIPS, QUESTIONS
 from annotate.questions import STARS, all_questions, sides_of
-from datasets.asking import ask_anew
-from datasets.changes import save_settings
+from datasets.audit.log import save_settings
+from datasets.comparisons.generate import ask_anew
 from datasets.models import Dataset, Response
 
 AT_ONCE = 4  # answers at once that are proposed to whom had no choice before

@@ -2,9 +2,9 @@
 
 from annotate.questions import all_questions
 from annotate.showing import comparison_context, criteria_of
-from datasets.asking import candidates, groups_of
+from datasets.comparisons.generate import candidates, groups_of
 from datasets.models import Comparison, Judgment, Prompt
-from datasets.rendering import render
+from datasets.text.rendered import render
 
 LOOKED_AT = 50  # prompts among which one is sought that shows what was chosen
 

@@ -9,13 +9,13 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from annotate.judging import UNDO_DEPTH, lock, record, undo
+from annotate.judging.record import UNDO_DEPTH, lock, record, undo
 from annotate.questions import KEEP, SKIP
-from annotate.queue import give_back, lease_end, leased, locked_membership, move
-from annotate.queue_sql import PASSES_OVER, SKIP_HIDES
-from datasets import flags, reviewing
+from annotate.queue.fast_path import PASSES_OVER, SKIP_HIDES
+from annotate.queue.lease import give_back, lease_end, leased, locked_membership, move
+from datasets.comparisons import flags, review
+from datasets.db.write_lock import writing
 from datasets.models import Comparison, Dataset, Judgment
-from datasets.writing import writing
 
 TRIES = 8
 MOST_COUNTED = 1000
@@ -45,7 +45,7 @@ def waiting_words(user, dataset):
 def next_review(user, dataset):
     """The judgment in a reviewer's hands: a decision that they reopened, what they hold, else the next comparison that
     waits. None when there is nothing to give them now."""
-    if not reviewing.is_on(dataset) or dataset.state in RESTING:
+    if not review.is_on(dataset) or dataset.state in RESTING:
         return None
     give_back(dataset)
     for _attempt in range(TRIES):

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotate.asked import asked_about
+from annotate.judging.question_spec import asked_about
 from annotate.labels import BUTTONS, LETTERS, PLACES, chips_of, question_words, short_verdict, verdict_words
 from annotate.labels import FLAGS as FLAG_LABELS
 from annotate.questions import RANK, STARS, VERDICT, best_worst, pair, rank, scale
-from datasets.differences import differences
 from datasets.models import Comparison, Judgment, Response
-from datasets.rendering import render, shown
+from datasets.text.diff import differences
+from datasets.text.rendered import render, shown
 
 ARROWS = {"left": " ArrowLeft", "right": " ArrowRight"}
 OTHER_KEYS = {"both_bad": "KeyB", "skip": "KeyS", "keep": "KeyK"}

@@ -4,8 +4,8 @@ from django import forms
 from django.utils.translation import override
 
 from api.schemas import ProblemOut
-from datasets.encoding import CONTENT_TYPES
-from datasets.filters import BundleForm, FileForm, FilterForm
+from datasets.exports.forms import BundleForm, FileForm, FilterForm
+from datasets.files.writers import CONTENT_TYPES
 
 SEEN = {401: ProblemOut, 403: ProblemOut, 404: ProblemOut}
 REFUSED = {**SEEN, 422: ProblemOut}

@@ -37,16 +37,19 @@ from api.schemas import (
 )
 from api.tasks import rows_of
 from api.tokens import READS, WRITES, token_required
-from datasets import flags, jobs, progress, reasons
-from datasets.access import anyone
-from datasets.bundles import make_bundle
-from datasets.encoding import CONTENT_TYPES
-from datasets.export_views import as_archive
-from datasets.exports import Export
-from datasets.filters import BundleForm, FileForm, FilterForm
+from datasets import reasons
+from datasets.bundles.archive import make_bundle
+from datasets.comparisons import flags
+from datasets.exports.export import Export
+from datasets.exports.forms import BundleForm, FileForm, FilterForm
+from datasets.files.writers import CONTENT_TYPES
 from datasets.formats import file_of, writable
+from datasets.jobs import worker
+from datasets.judgments import progress
 from datasets.models import Dataset, Job, Prompt, Snapshot
 from datasets.tasks import BYTES_AT_ONCE, bundle_of, is_small
+from datasets.views.access import anyone
+from datasets.views.exports import as_archive
 
 AT_ONCE = 50
 ROOT = "/api/v1/"
@@ -156,8 +159,8 @@ def goes_on(background, is_long):
 def show_task(request, number: Number):
     """How far a task is, and what came of it."""
     job = get_object_or_404(Job, pk=number)
-    if jobs.is_left_alone(job):
-        jobs.wake()
+    if worker.is_left_alone(job):
+        worker.wake()
     return task_of(job)
 
 
@@ -165,7 +168,7 @@ def show_task(request, number: Number):
 def cancel_task(request, number: Number):
     """Stop a task. One at work stops within a second or so, and leaves nothing; one that has ended stays as it is."""
     job = get_object_or_404(Job, pk=number)
-    jobs.cancel(job)
+    worker.cancel(job)
     job.refresh_from_db()
     return task_of(job)
 

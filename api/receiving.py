@@ -10,14 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from api.problems import REFUSALS_SHOWN, Problem, of_file, of_refusals
-from datasets import imports
-from datasets.bodies import allow_file
 from datasets.disk import DiskFull, is_disk_full
-from datasets.doubts import AT_A_SECOND_LOOK, named_doubts
-from datasets.files import FileProblem
+from datasets.files.detect import FileProblem
+from datasets.imports import store as imports_store
+from datasets.imports.spool import Spool
+from datasets.imports.warnings import AT_A_SECOND_LOOK, named_doubts
 from datasets.management.commands.import_dataset import summary
 from datasets.models import Import
-from datasets.spool import Spool
+from datasets.views.bodies import allow_file
 
 PIECE = 1 << 20
 NO_ROOM = gettext_lazy("The server's disk has no room for this. Nothing was stored.")
@@ -32,26 +32,26 @@ def receive(file, dataset, user, format, skip_bad_rows, name, leave_out):
 def checked(file, dataset, format, name, user, leave_out):
     twice = bool(AT_A_SECOND_LOOK & set(named_doubts([leave_out])))
     try:
-        run = imports.check([(name, file)], dataset.slug, format, twice=twice)
+        run = imports_store.check([(name, file)], dataset.slug, format, twice=twice)
     except FileProblem as problem:
         raise of_file(problem) from None
     Import.objects.filter(pk=run.pk).update(created_by=user)
     return run
 
 
-def stored(run, skip_bad_rows, started, leave_out, store=imports.store):
+def stored(run, skip_bad_rows, started, leave_out, store=imports_store.store):
     errors = first_refusals(run)
-    if imports.wrong_rows(run) and not skip_bad_rows:
+    if imports_store.wrong_rows(run) and not skip_bad_rows:
         told = summary(run, time.monotonic() - started)
-        imports.drop(run)
+        imports_store.drop(run)
         raise Problem(422, _("Rows are refused: nothing is stored."), errors, summary=told)
-    doubts = imports.doubt_counts(run)
-    if imports.leave_out(run, named_doubts([leave_out])):
+    doubts = imports_store.doubt_counts(run)
+    if imports_store.leave_out(run, named_doubts([leave_out])):
         errors = first_refusals(run)
     try:
         store(run)
     except TimeoutError:
-        imports.drop(run)
+        imports_store.drop(run)
         raise Problem(503, _("Another import into this dataset is being stored. Try again when it is done.")) from None
     run.refresh_from_db()
     return {**summary(run, time.monotonic() - started), "number": run.pk, "errors": errors, "doubts": doubts}
@@ -83,7 +83,7 @@ def body_of(request):
 
 
 def first_refusals(run):
-    path = imports.spool_path(run)
+    path = imports_store.spool_path(run)
     if not path.exists():
         return []
     spool = Spool(path)

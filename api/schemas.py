@@ -10,8 +10,9 @@ from pydantic import AfterValidator, ConfigDict, Field, create_model
 
 from annotate.management.commands.set_dataset import FIELDS
 from annotate.question_forms import CriteriaField, LinesField
-from datasets import doubts, formats, reasons
+from datasets import formats, reasons
 from datasets.forms import PeopleField
+from datasets.imports import warnings
 
 SLUG = r"^[-a-zA-Z0-9_]{1,80}$"
 MOST_ID = 2**63 - 1
@@ -26,7 +27,7 @@ Background = Annotated[
     bool | None,
     Query(description="`true`: as a task, answered with 202; `false`: wait for it. Unsaid: a task where it takes long"),
 ]
-DOUBT = f"({'|'.join([*doubts.ALL, 'all'])})"
+DOUBT = f"({'|'.join([*warnings.ALL, 'all'])})"
 LeaveOut = Annotated[
     str,
     Query(
@@ -185,7 +186,7 @@ class RowsStored(Summary):
 
     number: int
     errors: list[Error]
-    doubts: dict[str, int] = Field(description="By doubt: rows, left out or not")
+    warnings: dict[str, int] = Field(description="By doubt: rows, left out or not")
 
 
 class BundleLine(Schema):

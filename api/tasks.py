@@ -9,8 +9,9 @@ from django.conf import settings
 
 from api.problems import Problem
 from api.receiving import checked, stored
-from datasets import jobs, reasons
-from datasets.jobs import Cancelled, Failed, kind
+from datasets import reasons
+from datasets.jobs import worker
+from datasets.jobs.worker import Cancelled, Failed, kind
 from datasets.models import Import, Job
 from datasets.tasks import Watched, drop, store_or_finish
 
@@ -20,7 +21,7 @@ def rows_of(path, dataset, user, **said):
     folder = settings.DATA_DIR / "uploads" / f"task-{uuid.uuid4().hex}"
     folder.mkdir(parents=True)
     shutil.move(path, folder / "0")
-    return jobs.start("rows", user, dataset, folder=folder.name, **said)
+    return worker.start("rows", user, dataset, folder=folder.name, **said)
 
 
 @kind("rows")

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from api.token_forms import TokenForm
 from api.tokens import make_token
-from datasets.access import admin_required
+from datasets.views.access import admin_required
 
 
 @admin_required

@@ -146,7 +146,7 @@ class Server:
         return []
 
     def renderers(self):
-        return self.of_kind("datasets.renderers")
+        return self.of_kind("datasets.text.renderers")
 
     def tasks(self):
         return self.of_kind("work")

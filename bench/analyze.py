@@ -75,7 +75,7 @@ def coverage():
 
 
 def carelessness():
-    from analyze.maths.noisy import reliability
+    from analyze.maths.reliability import reliability
     from analyze.maths.simulate import CARELESS, HONEST, crowd
 
     right = found = planted = 0
@@ -103,7 +103,7 @@ def planted():
 
 
 def asking():
-    from analyze.maths.asking import next_pairs
+    from analyze.maths.active_selection import next_pairs
     from analyze.maths.simulate import judgments_needed
 
     for spread in (2.0, 3.0):

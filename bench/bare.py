@@ -4,11 +4,11 @@ under the same settings and middleware."""
 from django.shortcuts import render
 from django.urls import path
 
-from annotate.asked import asked_of
+from annotate.judging.question_spec import asked_of
 from annotate.showing import Answer, button
 from config.urls import urlpatterns as pages
-from datasets.access import anyone
 from datasets.models import Judgment
+from datasets.views.access import anyone
 
 
 @anyone

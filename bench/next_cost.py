@@ -35,7 +35,7 @@ def main():
 
     django.setup()
     from annotate.models import User
-    from annotate.queue import next_judgment
+    from annotate.queue.lease import next_judgment
 
     few, many = filled("few", FEW), filled("many", MANY)
     people = {name: User.objects.create(username=f"next-{name}") for name in ("few", "many", "veteran")}
@@ -115,9 +115,9 @@ def judged(person, dataset):
     """Seconds that each of some saves-and-leases took."""
     from django.utils import timezone
 
-    from annotate.forms import Act
-    from annotate.queue import next_judgment
-    from annotate.queue_sql import save_and_lease
+    from annotate.judging.forms import Act
+    from annotate.queue.fast_path import save_and_lease
+    from annotate.queue.lease import next_judgment
 
     found, judgment = [], next_judgment(person, dataset)
     for _ in range(ACTS):

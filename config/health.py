@@ -1,7 +1,7 @@
 from django.db import Error, connection
 from django.http import HttpResponse
 
-from datasets.access import anyone
+from datasets.views.access import anyone
 
 
 @anyone

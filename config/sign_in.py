@@ -20,7 +20,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
-from datasets.access import anyone
+from datasets.views.access import anyone
 
 # A password takes a fifth of a second and 100 MB to check: one at a time in a process, so that a flood of wrong ones
 # leaves the processors to those who work. Who waits here holds one of the few places of strangers (config/asgi.py).

@@ -3,11 +3,11 @@ from django.contrib.auth import get_user_model
 from django.core.validators import validate_slug
 from django.utils.translation import gettext_lazy as _
 
-from datasets.asking import ask_anew, set_overlap
-from datasets.changes import save_settings
+from datasets.audit.log import save_settings
+from datasets.comparisons.generate import ask_anew, set_overlap
 from datasets.models import RESERVED_SLUGS, Dataset
-from datasets.plain import is_plain
 from datasets.tasks import see_what_to_review
+from datasets.text.one_line import is_plain
 
 
 class FilesInput(forms.ClearableFileInput):

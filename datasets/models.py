@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from datasets.inserting import among
+from datasets.db.bulk import among
 
 RESERVED_SLUGS = ("upload", "new")
 
@@ -340,7 +340,7 @@ class Comparison(models.Model):
 
     FLAGGED, WITHDRAWN = "flagged", "withdrawn"  # why it is held: an admin has to decide; an admin has decided
     GOLD = "gold"  # held: its answer is known, and it is mixed in among others
-    SURE = "sure"  # held: what was judged of it is enough, see analyze/ordering.py
+    SURE = "sure"  # held: what was judged of it is enough, see analyze/queue_order.py
 
     class Review(models.TextChoices):
         NONE = "", _("not asked for")
@@ -677,7 +677,7 @@ class SnapshotPart(models.Model):
 
 
 class Job(models.Model):
-    """A task in the background, see datasets/jobs.py."""
+    """A task in the background, see datasets/jobs/worker.py."""
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")

@@ -12,12 +12,16 @@ from django.db import connection
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
-from datasets import hub, imports, jobs, reasons, reviewing, sealing
-from datasets.bundles import make_bundle
-from datasets.columns import Unsure
-from datasets.files import FileProblem
-from datasets.filters import BundleForm, FilterForm
-from datasets.jobs import Cancelled, Failed, kind
+from datasets import reasons
+from datasets.bundles import hub
+from datasets.bundles.archive import make_bundle
+from datasets.comparisons import review as comparison_review
+from datasets.exports.forms import BundleForm, FilterForm
+from datasets.files.detect import FileProblem
+from datasets.imports import store as imports_store
+from datasets.imports.columns import Unsure
+from datasets.jobs import secrets, worker
+from datasets.jobs.worker import Cancelled, Failed, kind
 from datasets.models import Import, Job, Prompt
 
 # What takes a moment only is done at once, and nobody has to look at a bar.
@@ -49,7 +53,7 @@ def start_check(user, folder, files, slug, overlap):
     small = sum(path.stat().st_size for path in paths if path.exists()) <= BYTES_AT_ONCE
     unmarked = Prompt.objects.filter(dataset__slug=slug, group="")[: PROMPTS_AT_ONCE + 1]
     small = small and unmarked.count() <= PROMPTS_AT_ONCE
-    return jobs.start("check", user, None, small, folder=folder, files=files, slug=slug, overlap=overlap)
+    return worker.start("check", user, None, small, folder=folder, files=files, slug=slug, overlap=overlap)
 
 
 @kind("check")
@@ -62,14 +66,14 @@ def check(job, progress):
     try:
         run = check_files(said, folder, progress, run)
     except FileProblem as problem:
-        imports.drop(run) if run else drop(folder)
+        imports_store.drop(run) if run else drop(folder)
         raise Failed(in_words(problem)) from None
     except Cancelled:
         if not run:
             drop(folder)
         raise
     except Unsure:
-        run = imports.wait_for_columns(said["slug"], said["files"], folder.name)
+        run = imports_store.wait_for_columns(said["slug"], said["files"], folder.name)
     Import.objects.filter(pk=run.pk).update(created_by=job.created_by_id, overlap=said["overlap"])
     if not run.folder:
         drop(folder)
@@ -84,7 +88,7 @@ def check_files(said, folder, progress, run):
         watched = Watched(progress, sum(path.stat().st_size for path in paths))
         opened = [watched.of(stack.enter_context(open(path, "rb"))) for path in paths]
         files = list(zip(said["files"], opened, strict=True))
-        return imports.check(files, said["slug"], folder=folder, run=run, twice=True)
+        return imports_store.check(files, said["slug"], folder=folder, run=run, twice=True)
 
 
 def sweep():
@@ -138,7 +142,7 @@ def in_words(problem):
 def store_import(run, user, without=()):
     """The task that stores what was checked, without the rows that have one of these doubts."""
     small = run.rows <= ROWS_AT_ONCE
-    return jobs.start("store", user, None, small, **{"import": run.pk, "without": list(without), "of": str(run)})
+    return worker.start("store", user, None, small, **{"import": run.pk, "without": list(without), "of": str(run)})
 
 
 @kind("store")
@@ -147,7 +151,7 @@ def store(job, progress):
     if run is None:
         raise Failed(reasons.JOB["import_gone"])
     if run.state == Import.State.CHECKED and job.arguments.get("without"):
-        imports.leave_out(run, job.arguments["without"])
+        imports_store.leave_out(run, job.arguments["without"])
     store_or_finish(run, job, progress)
     return {"dataset": run.slug}
 
@@ -157,14 +161,14 @@ def store_or_finish(run, job, progress):
     progress = resting(progress)
     try:
         if job.attempts > 1 and run.state in Import.UNFINISHED:
-            imports.store_rows(run, progress)
+            imports_store.store_rows(run, progress)
         else:
-            imports.store(run, run.overlap, progress)
+            imports_store.store(run, run.overlap, progress)
     except Cancelled:
         if run.state == Import.State.STORING:
-            imports.drop(run)
+            imports_store.drop(run)
             raise
-        imports.store_rows(run)  # all rows are there: what is left takes less than to take them away
+        imports_store.store_rows(run)  # all rows are there: what is left takes less than to take them away
 
 
 def resting(progress):
@@ -189,7 +193,7 @@ def is_small(dataset):
 def bundle_of(dataset, user, said, at_once=None):
     """The task that makes a bundle; said: the forms' data, {name: [values]}. Where it is small, at once."""
     at_once = is_small(dataset) if at_once is None else at_once
-    return jobs.start("bundle", user, dataset, at_once, said=said, made_by=user.username)
+    return worker.start("bundle", user, dataset, at_once, said=said, made_by=user.username)
 
 
 @kind("bundle")
@@ -205,8 +209,8 @@ def bundle(job, progress):
 def push_of(kept, user, repo, token="", public=False, here=False):
     """The task that pushes a bundle to the Hub, with this token or that of the environment."""
     said = {"bundle": kept.number, "repo": repo, "public": public, "of": f"{kept} → {repo}"}
-    secret = sealing.seal(token) if token else ""
-    return jobs.start("push", user, kept.dataset, here=here, secret=secret, **said)
+    secret = secrets.seal(token) if token else ""
+    return worker.start("push", user, kept.dataset, here=here, secret=secret, **said)
 
 
 @kind("push")
@@ -214,11 +218,11 @@ def push(job, progress):
     said = job.arguments
     kept = job.dataset.snapshots.filter(number=said["bundle"], is_whole=True).get()
     try:
-        token = sealing.unseal(job.secret) if job.secret else settings.HF_TOKEN
+        token = secrets.unseal(job.secret) if job.secret else settings.HF_TOKEN
         if not token:
             raise hub.CannotPush("no_token")
         pushed = hub.push(kept, said["repo"], token, said["public"], progress)
-    except sealing.Unreadable:
+    except secrets.Unreadable:
         raise Failed(reasons.HUB["token_gone"]) from None
     except hub.CannotPush as why:
         detail = f" ({why.detail})" if why.detail else ""
@@ -229,12 +233,12 @@ def push(job, progress):
 def see_what_to_review(dataset):
     """Bring what waits for a reviewer in line with changed settings: at once, or as a task where there is much."""
     if dataset.comparisons.count() <= COMPARISONS_AT_ONCE:
-        reviewing.recount_all(dataset)
+        comparison_review.recount_all(dataset)
     else:
-        jobs.start("review", None, dataset)
+        worker.start("review", None, dataset)
 
 
 @kind("review")
 def review(job, progress):
-    reviewing.recount_all(job.dataset, progress)
+    comparison_review.recount_all(job.dataset, progress)
     return {"dataset": job.dataset.slug}

@@ -10,8 +10,9 @@ from django.utils import translation
 
 from annotate.models import User
 from config.translations import compile_all
-from datasets import imports, rendering
+from datasets.imports import store as imports_store
 from datasets.models import Dataset
+from datasets.text import rendered
 from tests.browsing import at_work, browser_context_args, context, elsewhere, enter, hand, troubles, until_served  # noqa: F401
 from tests.serving import house, place  # noqa: F401
 
@@ -40,9 +41,9 @@ def _quick_and_alone(settings, tmp_path, tmp_path_factory, monkeypatch):
     translation.deactivate()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.DATA_DIR, settings.FILE_UPLOAD_TEMP_DIR = tmp_path, tmp_path_factory.mktemp("arriving")
-    monkeypatch.setattr(rendering, "KEPT_AT_ONCE", 1)
+    monkeypatch.setattr(rendered, "KEPT_AT_ONCE", 1)
     # What ANALYZE notes of a table outlives the test that rolls its rows back, and later ones plan by it.
-    monkeypatch.setattr(imports, "MANY", 1_000_000)
+    monkeypatch.setattr(imports_store, "MANY", 1_000_000)
     settings.START_WORKERS = False
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
@@ -80,9 +81,9 @@ def make_dataset(tmp_path, db):
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         Dataset.objects.get_or_create(slug=slug, defaults=settings)
         with open(path, "rb") as file:
-            run = imports.check([(path.name, file)], slug)
+            run = imports_store.check([(path.name, file)], slug)
         assert not run.refused
-        imports.store(run)
+        imports_store.store(run)
         return Dataset.objects.get(slug=slug)
 
     return make

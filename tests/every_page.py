@@ -9,21 +9,23 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from analyze.making import make_report
 from analyze.maths.simulate import HONEST, LEFT
+from analyze.report import make_report
 from analyze.reports import all_parts
 from annotate import practice
-from annotate.forms import Act
-from annotate.judging import record, undo
+from annotate.judging.forms import Act
+from annotate.judging.record import record, undo
 from annotate.models import User
 from annotate.pauses import pause
-from annotate.queue import next_judgment
+from annotate.queue.lease import next_judgment
 from annotate.reviewing import decide, give_impression, next_review
-from datasets import columns, imports, tasks
-from datasets.bundles import Settings, make_bundle
-from datasets.changes import Kind, log
-from datasets.gold import make_gold
-from datasets.guidelines import renew
+from datasets import tasks
+from datasets.audit.guidelines import renew
+from datasets.audit.log import Kind, log
+from datasets.bundles.archive import Settings, make_bundle
+from datasets.comparisons.gold import make_gold
+from datasets.imports import columns
+from datasets.imports import store as imports_store
 from datasets.models import Dataset, Import, Job, Judgment
 from tests.browsing import press, ready, until
 from tests.conftest import person, wide
@@ -52,7 +54,7 @@ def checked(
     rows = [*wide(1), *bad]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     with path.open("rb") as file:
-        return imports.check([(path.name, file)], slug)
+        return imports_store.check([(path.name, file)], slug)
 
 
 ODD_COLUMNS = [
@@ -85,7 +87,7 @@ def said(admin, run):
         "winner": "Urteil",
         "counts": "minus_first",
     }
-    columns.remember(columns.noted(imports.files_of(run)), roles, admin)
+    columns.remember(columns.noted(imports_store.files_of(run)), roles, admin)
     tasks.check_again(run, admin)
     return run
 

@@ -6,11 +6,11 @@ from django.test import Client
 from django.urls import get_resolver, resolve, reverse
 
 from annotate.models import User
-from annotate.queue import next_judgment
+from annotate.queue.lease import next_judgment
 from api.models import Token
 from api.tokens import make_token, token_required
-from datasets import access
 from datasets.models import Comparison, Dataset, Gold, Import, Job, Judgment, Prompt
+from datasets.views import access
 from tests.conftest import wide
 
 LOGIN = "sign in"  # a redirect to the sign-in page, which is what a stranger gets
@@ -321,7 +321,7 @@ def broken(*args, **kwargs):
 def test_every_page_comes_under_the_strict_policy(world, monkeypatch):
     pages = [world[person].get(url(name)) for name in TABLE for person in PEOPLE]
     pages += [world["admin"].get(path) for path in ("/nowhere/", "/datasets/demo/?after=x")]
-    monkeypatch.setattr("annotate.views.recent_progress", broken)
+    monkeypatch.setattr("annotate.views.judge.recent_progress", broken)
     world["alice"].raise_request_exception = False
     pages.append(world["alice"].get("/"))
     assert {page.status_code for page in pages} == {200, 302, 400, 401, 403, 404, 405, 410, 500}
@@ -336,7 +336,7 @@ def test_every_page_comes_under_the_strict_policy(world, monkeypatch):
 def test_no_page_of_ours_is_kept_by_a_browser_or_a_proxy(world, monkeypatch):
     pages = [world[person].get(url(name)) for name in TABLE if name != "healthz" for person in PEOPLE]
     pages += [world["admin"].get(path) for path in ("/nowhere/", "/datasets/demo/export/judgments-csv/")]
-    monkeypatch.setattr("annotate.views.recent_progress", broken)
+    monkeypatch.setattr("annotate.views.judge.recent_progress", broken)
     world["alice"].raise_request_exception = False
     pages.append(world["alice"].get("/"))
     assert any(page.streaming for page in pages)

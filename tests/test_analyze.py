@@ -4,12 +4,12 @@ import json
 
 import pytest
 
+from analyze.columns import Data
 from analyze.languages import language_of
-from analyze.making import is_old, make_report
-from analyze.reading import Data
-from annotate.judging import record
-from annotate.queue import next_judgment
-from datasets.gold import make_gold
+from analyze.report import is_old, make_report
+from annotate.judging.record import record
+from annotate.queue.lease import next_judgment
+from datasets.comparisons.gold import make_gold
 from datasets.models import Dataset, Judgment
 from tests.conftest import person, wide
 

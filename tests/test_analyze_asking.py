@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import beta
 
-from analyze.maths.asking import forecast, information_gain, next_pairs, sureness, uncertainty, worth_asking
+from analyze.maths.active_selection import forecast, information_gain, next_pairs, sureness, uncertainty, worth_asking
 from analyze.maths.simulate import asked, choices, judgments_needed
 from analyze.maths.strengths import strengths
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analyze.maths.bias import bias
-from analyze.maths.traits import TRAITS, is_refusal, traits
+from analyze.maths.style import TRAITS, is_refusal, traits
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyze.maths.noisy import MINIMUM, reliability
 from analyze.maths.people import people
+from analyze.maths.reliability import MINIMUM, reliability
 from analyze.maths.simulate import CARELESS, DRIFTS, HONEST, LEFT, LONGER, crowd
 from analyze.maths.votes import Votes
 

@@ -9,9 +9,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from annotate.queue import next_judgment
+from annotate.queue.lease import next_judgment
 from datasets.models import Choice, Comparison, Dataset, Judgment, Prompt, Response
-from datasets.rendering import render
+from datasets.text.rendered import render
 from tests.conftest import wide
 
 JSON = {"Accept": "application/json"}

@@ -9,8 +9,8 @@ import zipfile
 import pytest
 from django.test import Client
 
-from annotate.judging import record
-from annotate.queue import next_judgment
+from annotate.judging.record import record
+from annotate.queue.lease import next_judgment
 from api.endpoints import document
 from api.models import Token
 from api.tokens import make_token

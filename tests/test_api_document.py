@@ -22,8 +22,8 @@ from api.endpoints import api, document
 from api.schemas import RowsRefused, RowsStored, TaskOut
 from api.tokens import make_token
 from config.wsgi import application
-from datasets.bundles import Settings, make_bundle
-from datasets.filters import BundleForm, FilterForm
+from datasets.bundles.archive import Settings, make_bundle
+from datasets.exports.forms import BundleForm, FilterForm
 from datasets.models import Import, Job
 from tests.conftest import wide
 

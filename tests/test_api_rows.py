@@ -10,7 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from api import receiving
-from datasets.files import LONGEST_ROW
+from datasets.files.detect import LONGEST_ROW
 from datasets.models import Comparison, Import, Prompt
 from tests.conftest import wide
 from tests.test_api import ROOT, Script, documented
@@ -246,7 +246,7 @@ def test_a_body_that_breaks_off_stores_nothing(script):
 
 def test_while_another_import_is_stored_a_script_waits_and_then_is_told_to_come_back(script, monkeypatch):
     send(script, wide(1))
-    monkeypatch.setattr("datasets.imports.LONGEST_WAIT", 0)
+    monkeypatch.setattr("datasets.imports.store.LONGEST_WAIT", 0)
     Import.objects.update(state=Import.State.STORING)
     answer = send(script, wide(2))
     assert answer.status_code == 503

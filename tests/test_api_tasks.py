@@ -11,9 +11,9 @@ from django.test import Client
 from django.utils import timezone
 
 from api import tasks
-from datasets import jobs
 from datasets import tasks as pages
-from datasets.jobs import work
+from datasets.jobs import worker as job_worker
+from datasets.jobs.worker import work
 from datasets.models import Comparison, Import, Job, Prompt, Snapshot
 from tests.conftest import wide
 from tests.test_api import Script, documented
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
-    monkeypatch.setattr(jobs, "IDLE", 0)
-    monkeypatch.setattr(jobs, "BEAT", 0.05)
+    monkeypatch.setattr(job_worker, "IDLE", 0)
+    monkeypatch.setattr(job_worker, "BEAT", 0.05)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_task_that_waits_is_stopped_and_one_that_has_ended_stays_as_it_is(scri
 
 
 def test_one_at_work_tells_how_far_it_is_and_leaves_nothing_when_it_is_stopped(script, monkeypatch):
-    monkeypatch.setattr("datasets.imports.BATCH", 2)
+    monkeypatch.setattr("datasets.imports.store.BATCH", 2)
     real = tasks.store_or_finish
     seen, gate = [], threading.Event()
 
@@ -146,9 +146,9 @@ def test_one_at_work_tells_how_far_it_is_and_leaves_nothing_when_it_is_stopped(s
 
 
 def test_a_task_whose_worker_is_gone_is_taken_up_where_the_rows_end(script, monkeypatch):
-    monkeypatch.setattr("datasets.imports.BATCH", 2)
+    monkeypatch.setattr("datasets.imports.store.BATCH", 2)
     address = send(script, wide(10), "?background=true").json()["address"]
-    job, batches = jobs.claim(), []
+    job, batches = job_worker.claim(), []
 
     def killed(done, total):
         batches.append(done)
@@ -157,9 +157,9 @@ def test_a_task_whose_worker_is_gone_is_taken_up_where_the_rows_end(script, monk
 
     monkeypatch.setattr("api.tasks.Watched", lambda progress, total: pages.Watched(lambda *_: None, total))
     with pytest.raises(SystemExit):
-        jobs.perform(job, killed)
+        job_worker.perform(job, killed)
     assert 0 < Prompt.objects.count() < 10
-    Job.objects.update(beat_at=timezone.now() - 2 * jobs.STALE)
+    Job.objects.update(beat_at=timezone.now() - 2 * job_worker.STALE)
     work(until_idle=True)
     task = ask(script, address)
     assert (task["state"], task["result"]["prompts"], task["result"]["rows"]) == ("done", 10, 10)

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets import asking, imports
-from datasets.asking import groups_of
+from datasets.comparisons import generate
+from datasets.comparisons.generate import groups_of
+from datasets.imports import store as imports_store
 from datasets.models import Comparison, Dataset, Import, Prompt, Response
-from datasets.words import words, words_of_prompt
+from datasets.text.reading_time import words, words_of_prompt
 
 
 def policy(fewest, most, limit=None, pairs="all"):
@@ -136,7 +137,7 @@ def test_the_database_asks_the_pairs_that_the_policy_says(demonstrations, monkey
     ]
     rows += [{"instruction": f"Say {n}.", "output": f"text {rng.randrange(9)}"} for n in range(40)]
     files = [("a", io.BytesIO(json.dumps(some).encode())) for some in (rows[:60], rows[60:])]
-    imports.store(imports.check(files, "demo"))
+    imports_store.store(imports_store.check(files, "demo"))
     dataset = Dataset.objects.get()
     dataset.ask_demonstrations = demonstrations
     dataset.overlap = 3
@@ -150,7 +151,7 @@ def test_the_database_asks_the_pairs_that_the_policy_says(demonstrations, monkey
 
     def asked():
         Comparison.objects.exclude(pk__in=some).delete()
-        asking.ask(dataset, prompts)
+        generate.ask(dataset, prompts)
         return sorted(Comparison.objects.exclude(pk__in=some).values_list(*fields))
 
     of_the_database = asked()
@@ -160,6 +161,6 @@ def test_the_database_asks_the_pairs_that_the_policy_says(demonstrations, monkey
     priorities = set(Comparison.objects.values_list("priority", flat=True))
     assert len(priorities) == Comparison.objects.count()
     assert all(0 <= priority < 1 << 62 for priority in priorities)
-    monkeypatch.setattr(asking, "asks_every_pair", lambda dataset: False)
+    monkeypatch.setattr(generate, "asks_every_pair", lambda dataset: False)
     assert len(of_the_database) > 100
     assert of_the_database == asked()

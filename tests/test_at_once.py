@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from annotate.asked import asked_of
-from annotate.forms import Act
-from annotate.judging import save
-from annotate.queue import next_judgment
-from annotate.queue_sql import judgment_of
+from annotate.judging.forms import Act
+from annotate.judging.question_spec import asked_of
+from annotate.judging.record import save
+from annotate.queue.fast_path import judgment_of
+from annotate.queue.lease import next_judgment
 from datasets.models import Judgment
 from tests.conftest import person, wide
 from tests.test_queue import counters_hold

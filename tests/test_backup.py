@@ -23,10 +23,11 @@ from django.core.management import call_command
 from django.db import connection, models
 from django.utils import timezone
 
-from annotate.judging import record, undo
+from annotate.judging.record import record, undo
 from annotate.models import User
-from annotate.queue import next_judgment
-from datasets import backup, imports
+from annotate.queue.lease import next_judgment
+from datasets.backup import write as backup_write
+from datasets.imports import store as imports_store
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
 from tests.conftest import person, wide
 
@@ -206,7 +207,7 @@ def test_a_backup_moves_to_a_fresh_sqlite_and_back(world, tmp_path):
 )
 def test_every_kind_of_value_comes_back_as_it_was(field, value):
     field.set_attributes_from_name("field")
-    stored = json.loads(json.dumps(value, default=backup.plain))
+    stored = json.loads(json.dumps(value, default=backup_write.plain))
     back = field.to_python(stored)
     assert (bytes(back) if isinstance(back, memoryview) else back) == value
     assert type(back) is type(value) or isinstance(back, memoryview)
@@ -233,17 +234,17 @@ def test_a_backup_while_people_judge_is_of_one_moment(transactional_db, make_dat
         finally:
             connection.close()
 
-    def write_after_more_judgments(archive, model, write=backup.write_table):
+    def write_after_more_judgments(archive, model, write=backup_write.write_table):
         seen, patience = acts.total(), time.monotonic() + 5
         while acts.total() < seen + 4 and time.monotonic() < patience:
             time.sleep(0.002)
         return write(archive, model)
 
-    monkeypatch.setattr(backup, "write_table", write_after_more_judgments)
+    monkeypatch.setattr(backup_write, "write_table", write_after_more_judgments)
     threads = [threading.Thread(target=work, args=(user,)) for user in people]
     for thread in threads:
         thread.start()
-    backup.write_backup(tmp_path / "b.zip")
+    backup_write.write_backup(tmp_path / "b.zip")
     done.set()
     for thread in threads:
         thread.join()
@@ -271,7 +272,7 @@ def unfinished(transactional_db, make_dataset, tmp_path):
     path = tmp_path / "more.jsonl"
     path.write_text('{"prompt": "half", "chosen": "a", "rejected": "b"}\nnonsense\n')
     with open(path, "rb") as file:
-        run = imports.check([(path.name, file)], "demo")
+        run = imports_store.check([(path.name, file)], "demo")
     Import.objects.filter(pk=run.pk).update(
         dataset=dataset, state="storing", touched_at=timezone.now() - timedelta(hours=1)
     )
@@ -287,21 +288,21 @@ def test_an_unfinished_import_is_finished_where_the_backup_is_restored(unfinishe
     (settings.DATA_DIR / "spool" / "import-987.sqlite3").write_text("of what is replaced")
     call_command("restore", str(tmp_path / "b.zip"), "--replace")
     assert [path.name for path in (settings.DATA_DIR / "spool").iterdir()] == [f"import-{unfinished.pk}.sqlite3"]
-    assert imports.take_up_unfinished() == (1, 0)
+    assert imports_store.take_up_unfinished() == (1, 0)
     assert Prompt.objects.visible().filter(instruction="half").count() == 1
 
 
 def test_an_import_that_ends_during_the_backup_is_in_it_as_it_began(unfinished, tmp_path, monkeypatch):
-    def write_after_its_end(archive, model, write=backup.write_table):
+    def write_after_its_end(archive, model, write=backup_write.write_table):
         if model is Import:  # the third table or so: the snapshot has begun
-            finish = threading.Thread(target=lambda: (imports.store_rows(unfinished), connection.close()))
+            finish = threading.Thread(target=lambda: (imports_store.store_rows(unfinished), connection.close()))
             finish.start()
             finish.join()
-            imports.spool_path(unfinished).unlink(missing_ok=True)
+            imports_store.spool_path(unfinished).unlink(missing_ok=True)
         return write(archive, model)
 
-    monkeypatch.setattr(backup, "write_table", write_after_its_end)
-    backup.write_backup(tmp_path / "b.zip")
+    monkeypatch.setattr(backup_write, "write_table", write_after_its_end)
+    backup_write.write_backup(tmp_path / "b.zip")
     assert Import.objects.get(pk=unfinished.pk).state == "done"
     assert [row["state"] for row in in_backup(tmp_path / "b.zip", "datasets.import")] == ["done", "storing"]
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
@@ -311,15 +312,15 @@ def test_an_import_that_ends_during_the_backup_is_in_it_as_it_began(unfinished, 
 
 
 def test_every_table_is_in_a_backup_or_left_out_on_purpose(db):
-    models = [*backup.tables(), *backup.tables(left_out=True)]
+    models = [*backup_write.tables(), *backup_write.tables(left_out=True)]
     with connection.cursor() as cursor:
         there = set(connection.introspection.table_names(cursor))
     assert there - {model._meta.db_table for model in models} == {"django_migrations"}
-    assert {model._meta.app_label for model in backup.tables(left_out=True)} == {"sessions", "axes"}
+    assert {model._meta.app_label for model in backup_write.tables(left_out=True)} == {"sessions", "axes"}
 
 
 def test_the_key_that_signs_sessions_is_not_in_it_and_only_its_owner_can_read_it(transactional_db, pairs, tmp_path):
-    backup.write_backup(tmp_path / "b.zip")
+    backup_write.write_backup(tmp_path / "b.zip")
     assert (tmp_path / "b.zip").stat().st_mode & 0o777 == 0o600
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
         assert not any(settings.SECRET_KEY.encode() in archive.read(name) for name in archive.namelist())
@@ -327,11 +328,11 @@ def test_the_key_that_signs_sessions_is_not_in_it_and_only_its_owner_can_read_it
 
 def test_a_backup_that_fails_leaves_the_last_one_and_nothing_else(transactional_db, pairs, tmp_path, monkeypatch):
     (tmp_path / "kept").mkdir()
-    backup.write_backup(tmp_path / "kept/b.zip")
+    backup_write.write_backup(tmp_path / "kept/b.zip")
     before = (tmp_path / "kept/b.zip").read_bytes()
-    monkeypatch.setattr(backup, "write_spool", lambda *args: 1 / 0)
+    monkeypatch.setattr(backup_write, "write_spool", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        backup.write_backup(tmp_path / "kept/b.zip")
+        backup_write.write_backup(tmp_path / "kept/b.zip")
     assert {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()} == {"b.zip": before}
     assert connection.in_atomic_block is False
     assert Dataset.objects.exists()
@@ -373,7 +374,7 @@ def test_what_a_killed_backup_left_goes_with_the_next_one_and_nothing_else_does(
         assert len(list(place.glob(".*.chosen-backup"))) == len(list(place.glob(".*.chosen-backup.d"))) == 2
         killed.kill()
         killed.wait()
-        backup.write_backup(place / "wednesday.zip")
+        backup_write.write_backup(place / "wednesday.zip")
         left = {path.name.split(".zip")[0] for path in place.iterdir() if path not in kept}
         assert left == {".tuesday", "wednesday"}, "of Tuesday's a process is at work"
     finally:
@@ -382,7 +383,7 @@ def test_what_a_killed_backup_left_goes_with_the_next_one_and_nothing_else_does(
             each.wait()
             each.stdin.close()
             each.stdout.close()
-    backup.write_backup(place / "wednesday.zip")
+    backup_write.write_backup(place / "wednesday.zip")
     assert sorted(place.iterdir()) == sorted([*kept, place / "wednesday.zip"])
 
 
@@ -396,7 +397,7 @@ def test_without_locks_what_a_killed_backup_left_goes_after_a_day(transactional_
         path.write_text("x")
     long_ago = time.time() - 25 * 60 * 60
     os.utime(old, (long_ago, long_ago))
-    backup.write_backup(tmp_path / "b.zip")
+    backup_write.write_backup(tmp_path / "b.zip")
     assert (old.exists(), new.exists(), (tmp_path / "b.zip").exists()) == (False, True, True)
 
 
@@ -459,7 +460,7 @@ REFUSED = [
 
 
 def test_what_is_not_whole_or_not_of_this_schema_changes_nothing(world, tmp_path, run_command):
-    backup.write_backup(tmp_path / "whole.zip")
+    backup_write.write_backup(tmp_path / "whole.zip")
     whole = (tmp_path / "whole.zip").read_bytes()
     before = all_rows()
     texts = Response.objects.exclude(text__in=HARD).values_list("text", flat=True)

@@ -9,7 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
 from playwright.sync_api import expect
 
-from datasets import jobs, tasks
+from datasets import tasks
+from datasets.jobs import worker
 from datasets.models import Dataset, Import, Job, Judgment
 from tests.browsing import PHONE, button, focus, press
 from tests.conftest import wide
@@ -101,14 +102,14 @@ def test_an_upload_shows_how_far_it_is_and_can_be_stopped(enter, admin):
 @pytest.mark.browser_context_args(java_script_enabled=False)
 def test_without_javascript_a_task_is_looked_at_again(enter, admin, monkeypatch):
     monkeypatch.setattr(tasks, "BYTES_AT_ONCE", 0)
-    monkeypatch.setattr(jobs, "IDLE", 0)
+    monkeypatch.setattr(worker, "IDLE", 0)
     page = enter(admin, "/datasets/upload/")
     page.get_by_label("Dataset").fill("trips")
     rows = "".join(json.dumps(row) + "\n" for row in wide(2)).encode()
     page.get_by_label("Files").set_input_files({"name": "x.jsonl", "mimeType": "text/plain", "buffer": rows})
     button(page, "Check and store").click()
     expect(page.get_by_text("Waiting for a worker.")).to_be_visible()
-    jobs.work(until_idle=True)
+    worker.work(until_idle=True)
     page.get_by_role("link", name="See how far it is").click()
     expect(page.get_by_role("button", name="Store", exact=True)).to_be_visible()
 

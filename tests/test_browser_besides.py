@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from annotate.judging import record
-from annotate.queue import next_judgment
+from annotate.judging.record import record
+from annotate.queue.lease import next_judgment
 from datasets.models import Choice, Comparison, Judgment, Response
 from tests.browsing import (
     all_done,

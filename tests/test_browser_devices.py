@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from annotate.judging import record
-from annotate.queue import next_judgment
+from annotate.judging.record import record
+from annotate.queue.lease import next_judgment
 from datasets.models import Judgment
 from tests.browsing import (
     PAGE,

@@ -107,7 +107,7 @@ def test_the_next_comparison_is_there_while_the_judgment_travels(at_work):
 def test_an_error_of_the_server_loses_nothing(at_work, monkeypatch, troubles):
     ready(at_work)
     with monkeypatch.context() as patched:
-        patched.setattr("annotate.views.after", None)
+        patched.setattr("annotate.views.judge.after", None)
         at_work.keyboard.press("Digit1")
         expect(at_work.get_by_role("alert")).to_be_visible()
     judged(at_work, 1)

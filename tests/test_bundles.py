@@ -13,15 +13,16 @@ from django.core.management import call_command
 from django.test import Client
 from markdown_it import MarkdownIt
 
-from annotate.judging import record, undo
-from annotate.queue import next_judgment
-from datasets import cards, snapshots
-from datasets.bundles import DIALECTS, Lengths, Settings, bundled, make_bundle
-from datasets.choosing import EVERY, SOFT, Filters
-from datasets.exports import Export
+from annotate.judging.record import record, undo
+from annotate.queue.lease import next_judgment
+from datasets.bundles import card as bundle_card
+from datasets.bundles import snapshots
+from datasets.bundles.archive import DIALECTS, Lengths, Settings, bundled, make_bundle
+from datasets.bundles.snapshots import content, difference
+from datasets.exports.export import Export
+from datasets.exports.selection import EVERY, SOFT, Filters
 from datasets.models import Judgment, Snapshot, SnapshotPart
-from datasets.plain import on_one_line
-from datasets.snapshots import content, difference
+from datasets.text.one_line import on_one_line
 from tests.conftest import wide
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a bundle is of one moment, in a transaction of its own
@@ -61,7 +62,7 @@ def test_a_bundle_holds_each_dialect_in_parts_and_all_adds_up(make_dataset, alic
         assert parts == {"train", "validation", "test"}
         export = Export(dataset, dialect)
         whole = sorted(b"".join(export.pieces()).splitlines(keepends=True))
-        names = [cards.member(dialect, part, is_split=True) for part in parts]
+        names = [bundle_card.member(dialect, part, is_split=True) for part in parts]
         assert sorted(line for name in names for line in archive.read(name).splitlines(keepends=True)) == whole
         account = export.account()
         about = manifest["dialects"][dialect]
@@ -251,9 +252,9 @@ def test_soft_labels_are_declared_in_the_card(make_dataset, alice, bob):
 
 
 def test_every_dialect_of_a_bundle_has_its_columns_declared():
-    assert set(cards.FEATURES) == set(bundled())
+    assert set(bundle_card.FEATURES) == set(bundled())
     assert set(DIALECTS) <= set(bundled())
-    assert set(cards.ENTRIES) <= set(bundled())
+    assert set(bundle_card.ENTRIES) <= set(bundled())
 
 
 def test_lengths():
@@ -268,7 +269,7 @@ def test_lengths():
     [(0, 0, None, 0.0), (5, 5, 0.5, 0.0), (50, 50, 0.5, 0.45), (82, 18, 0.1, 0.1), (100, 0, 0.0, 0.0)],
 )
 def test_label_smoothing_is_the_measured_flip_rate(alike, unlike, rate, smoothing):
-    value, said = cards.smoothing({"flip_rate": rate, "votes_alike": alike, "votes_unlike": unlike})
+    value, said = bundle_card.smoothing({"flip_rate": rate, "votes_alike": alike, "votes_unlike": unlike})
     assert value == smoothing
     assert str(unlike) in said
 
@@ -278,7 +279,7 @@ def test_label_smoothing_is_the_measured_flip_rate(alike, unlike, rate, smoothin
     [(10, 10, (1.0, 1.0)), (10, 40, (4.0, 1.0)), (30, 10, (1.0, 3.0)), (0, 5, (1.0, 1.0))],
 )
 def test_kto_weights_make_both_labels_count_the_same(wanted, unwanted, weights):
-    assert cards.weights({"labels": {"true": wanted, "false": unwanted}}) == weights
+    assert bundle_card.weights({"labels": {"true": wanted, "false": unwanted}}) == weights
 
 
 HOSTILE_NAMES = [
@@ -292,7 +293,7 @@ HOSTILE_NAMES = [
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_a_name_is_text_in_a_card_and_no_markup(make_dataset, alice, name):
     kept = make_bundle(judged(make_dataset, [alice], 4), Settings(), "a_b_c")
-    card = cards.card({**kept.manifest, "name": name}).decode()
+    card = bundle_card.card({**kept.manifest, "name": name}).decode()
     _, head, body = card.split("---\n", 2)
     plain = on_one_line(name)
     assert yaml.safe_load(head)["pretty_name"] == plain
@@ -311,7 +312,7 @@ def merged(inline):
 
 
 def test_numbers_are_numbers_in_yaml():
-    assert [cards.in_yaml(value) for value in (5e-07, 0.1, 2.0, 3, "a: b", True)] == [
+    assert [bundle_card.in_yaml(value) for value in (5e-07, 0.1, 2.0, 3, "a: b", True)] == [
         "0.0000005", "0.1", "2.0", "3", '"a: b"', "true",
     ]  # fmt: skip
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.choosing import (
+from datasets.exports.selection import (
     ADJACENT,
     ALL,
     BEST_REST,

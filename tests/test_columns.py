@@ -10,11 +10,13 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from datasets import imports, jobs, reasons, tasks
-from datasets.column_forms import COUNTS, WORDS
+from datasets import reasons, tasks
 from datasets.formats import mapping, wide
 from datasets.formats.guessing import guess, unsure
 from datasets.formats.rows import Prompt, Refused, Table
+from datasets.imports import store as imports_store
+from datasets.imports.column_forms import COUNTS, WORDS
+from datasets.jobs import worker
 from datasets.models import Choice, Import, Job, Mapping, Response
 from datasets.models import Prompt as Kept
 from tests.test_files import as_parquet, texts, workbook
@@ -382,9 +384,9 @@ def test_who_drops_it_leaves_nothing_behind_and_nobody_for_a_week_neither(send, 
     client.post(send(FILES["csv"]), {**SAID, "decision": "read"})
     send(as_lines([{"a": "b", "c": "d"}]))
     Import.objects.update(touched_at=timezone.now() - timedelta(days=6))
-    assert imports.take_up_unfinished() == (0, 0)
+    assert imports_store.take_up_unfinished() == (0, 0)
     Import.objects.update(touched_at=timezone.now() - timedelta(days=8))
-    assert imports.take_up_unfinished() == (0, 2)
+    assert imports_store.take_up_unfinished() == (0, 2)
     assert (Import.objects.count(), kept_files(settings)) == (0, [])
 
 
@@ -402,16 +404,16 @@ def test_where_the_files_are_gone_it_is_said(send, client, settings):
 @pytest.mark.django_db(transaction=True)
 def test_large_files_are_checked_in_the_background_and_once(send, client, monkeypatch, settings):
     monkeypatch.setattr(tasks, "BYTES_AT_ONCE", 0)
-    monkeypatch.setattr(jobs, "IDLE", 0)
+    monkeypatch.setattr(worker, "IDLE", 0)
     address = send(FILES["csv"])
     assert "/tasks/" in address
-    jobs.work(until_idle=True)
+    worker.work(until_idle=True)
     run = Import.objects.get()
     assert (run.state, run.overlap, run.created_by.username) == ("unsure", 2, "admin")
     place = f"/datasets/upload/{run.pk}/"
     for _ in range(2):  # a double click
         assert "/tasks/" in client.post(place, {**SAID, "decision": "read"})["Location"]
-    jobs.work(until_idle=True)
+    worker.work(until_idle=True)
     run = Import.objects.get()
     assert (run.state, run.rows, run.format) == ("checked", 5, "mapped")
     assert {job.result["import"] for job in Job.objects.all()} == {run.pk}

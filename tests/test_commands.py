@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from annotate.models import User
-from annotate.queue import next_judgment
+from annotate.queue.lease import next_judgment
 from datasets.models import Comparison, Dataset, Import, Judgment
 from tests.conftest import wide
 from tests.serving import ROOT

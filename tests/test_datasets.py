@@ -11,8 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from annotate.judging import record
-from annotate.queue import next_judgment
+from annotate.judging.record import record
+from annotate.queue.lease import next_judgment
 from datasets import tasks
 from datasets.models import Comparison, Dataset, Import, Judgment, Prompt, Response
 from tests.conftest import wide

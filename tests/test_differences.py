@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets import differences as module
-from datasets.differences import differences
-from datasets.rendering import render
+from datasets.text import diff as module
+from datasets.text.diff import differences
+from datasets.text.rendered import render
 
 HOSTILE = ["<script>alert(1)</script>", "&lt;b&gt; &amp; &nbsp;", "<mark>x</mark>", "a < b > c & d", "\"quoted\" 'too'"]
 PIECES = [

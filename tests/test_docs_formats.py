@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from datasets import formats, imports, reasons
-from datasets.alike import NEARLY, NEWLY_MARKED
-from datasets.checking import recognised
-from datasets.encoding import json_line
-from datasets.exports import Export
-from datasets.files import LONGEST_ROW, items
+from datasets import formats, reasons
+from datasets.exports.export import Export
+from datasets.files.detect import LONGEST_ROW, items
+from datasets.files.writers import json_line
 from datasets.formats import mapping, prompts
-from datasets.likeness import ALIKE
+from datasets.imports import store as imports_store
+from datasets.imports.near_duplicates import NEARLY, NEWLY_MARKED
+from datasets.imports.validate import recognised
 from datasets.models import Choice, Comparison, Dataset, Prompt, Response
-from datasets.tags import LONGEST, MOST
+from datasets.text.minhash import ALIKE
+from datasets.text.tags import LONGEST, MOST
 from tests.test_export import lines_of
 
 PAGE = (Path(__file__).parent.parent / "docs" / "formats.md").read_text("utf-8")
@@ -57,7 +58,7 @@ def test_every_shape_has_an_example_and_every_example_says_what_it_becomes():
 def test_an_example_is_read_as_its_shape_and_becomes_what_the_page_says(name, text, becomes):
     found = list(items(io.BytesIO(text.encode()))[1])
     assert recognised(found, "auto")[0] == name
-    run = imports.store(imports.check([("example", io.BytesIO(text.encode()))], "demo"))
+    run = imports_store.store(imports_store.check([("example", io.BytesIO(text.encode()))], "demo"))
     assert (run.refused, run.duplicates) == (0, 0)
     to_judge = Comparison.objects.filter(held="", open_slots__gt=0)
     counts = [Prompt.objects.count(), Response.objects.count(), Choice.objects.count(), to_judge.count()]
@@ -68,7 +69,7 @@ def test_an_example_is_read_as_its_shape_and_becomes_what_the_page_says(name, te
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_dialect_is_written_as_the_page_shows_it(name):
     for _, text in BLOCK.findall(SECTIONS["Files that are written"].split("\n### ")[0]):
-        imports.store(imports.check([("example", io.BytesIO(text.encode()))], "demo"))
+        imports_store.store(imports_store.check([("example", io.BytesIO(text.encode()))], "demo"))
     export = Export(Dataset.objects.get(), name)
     written = b"".join(export.pieces())
     if formats.file_of(name) == "jsonl":

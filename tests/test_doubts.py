@@ -5,9 +5,12 @@ import json
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from datasets import imports, jobs, reasons, spool
-from datasets.doubts import ALL, CUT, NAMES, REPEATS, SAME, doubts, named_doubts
+from datasets import reasons
 from datasets.formats.rows import CANDIDATES, DEMONSTRATION, Prompt, Response, Row
+from datasets.imports import spool
+from datasets.imports import store as imports_store
+from datasets.imports.warnings import ALL, CUT, NAMES, REPEATS, SAME, doubts, named_doubts
+from datasets.jobs import worker
 from datasets.models import Import
 from datasets.models import Prompt as Kept
 from tests.conftest import wide
@@ -146,8 +149,8 @@ def looked_at(tmp_path):
         path = tmp_path / "rows.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         with path.open("rb") as file:
-            run = imports.check([(path.name, file)], slug, twice=True)
-        looked = spool.Spool(imports.spool_path(run))
+            run = imports_store.check([(path.name, file)], slug, twice=True)
+        looked = spool.Spool(imports_store.spool_path(run))
         found = looked.doubtful()
         looked.close()
         return {doubt: [tuple(example[1:]) for example in examples] for doubt, (_, examples) in found.items()}
@@ -270,8 +273,8 @@ def test_rows_left_out_before_the_process_died_are_counted_when_it_is_taken_up(c
         died.setattr(Import, "save", die)
         with pytest.raises(SystemExit):
             client.post(address, {"decision": "store", "without": ["names_model"]})
-    jobs.Job.objects.filter(kind="store").update(beat_at=None, state="waiting")
-    job = jobs.claim()
-    jobs.perform(job, jobs.Progress(job))
+    worker.Job.objects.filter(kind="store").update(beat_at=None, state="waiting")
+    job = worker.claim()
+    worker.perform(job, worker.Progress(job))
     run.refresh_from_db()
     assert (run.state, run.rows, run.refused, run.prompts, run.duplicates) == ("done", 5, 1, 4, 0)

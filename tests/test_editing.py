@@ -5,12 +5,12 @@ import json
 import pytest
 from django.urls import reverse
 
-from annotate.judging import record
-from annotate.queue import next_judgment
-from datasets.editing import Answer, CannotSave, save_prompt
-from datasets.exports import Export
+from annotate.judging.record import record
+from annotate.queue.lease import next_judgment
+from datasets.exports.export import Export
 from datasets.formats import rows
 from datasets.models import Comparison, Prompt, Response
+from datasets.prompts.editing import Answer, CannotSave, save_prompt
 from tests.conftest import wide
 
 PARTS = rows.Prompt("Which is larger, 9.11 or 9.9?")

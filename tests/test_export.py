@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from annotate.judging import record, undo
-from annotate.queue import next_judgment
-from datasets import exports
-from datasets.choosing import EVERY, Filters, ranks_taken
-from datasets.exports import Export
+from annotate.judging.record import record, undo
+from annotate.queue.lease import next_judgment
+from datasets.exports import export as export_export
+from datasets.exports.export import Export
+from datasets.exports.selection import EVERY, Filters, ranks_taken
 from datasets.formats import file_of, writable
 from datasets.formats.rows import Demonstration, Judged, Label, Preference
 from datasets.models import Choice, Dataset, Job, Judgment, Response
@@ -548,12 +548,12 @@ NO_DATES = ["2024-01", "20240102", "03:04", "2024/01/02", "2024-01-02 ", "2024-0
 
 @pytest.mark.parametrize("text", DATES)
 def test_a_text_that_looks_like_a_date_is_known(text):
-    assert exports.is_date_like({"prompt": "When?", "chosen": [{"role": "assistant", "content": text}]})
+    assert export_export.is_date_like({"prompt": "When?", "chosen": [{"role": "assistant", "content": text}]})
 
 
 @pytest.mark.parametrize("text", NO_DATES)
 def test_other_texts_are_no_dates(text):
-    assert not exports.is_date_like({"prompt": "When?", "chosen": [{"role": "assistant", "content": text}]})
+    assert not export_export.is_date_like({"prompt": "When?", "chosen": [{"role": "assistant", "content": text}]})
 
 
 @pytest.mark.parametrize("name", TRAINING)
@@ -598,12 +598,14 @@ def test_however_many_prompts_are_read_at_once_the_file_is_the_same(make_dataset
     whole = b"".join(Export(dataset, name).pieces())
     assert whole
     asked = []
-    monkeypatch.setattr(exports, "votes_by", lambda filters, real=exports.votes_by: noting(real(filters), asked))
+    monkeypatch.setattr(
+        export_export, "votes_by", lambda filters, real=export_export.votes_by: noting(real(filters), asked)
+    )
     for first, most, characters in [(1, 2000, 1 << 22), (3, 4, 1 << 22), (5, 2000, 100)]:
         asked.clear()
         sizes = {"FIRST_PROMPTS": first, "PROMPTS_AT_ONCE": most, "CHARACTERS_AT_ONCE": characters}
         for setting, value in sizes.items():
-            monkeypatch.setattr(exports, setting, value)
+            monkeypatch.setattr(export_export, setting, value)
         assert b"".join(Export(dataset, name).pieces()) == whole
         if name != "judgments-csv":
             assert asked[0] == min(first, 8)

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from annotate.models import Membership, User
-from datasets.choosing import EVERY, FIRST, MAJORITY, ONLY, SOFT, UNFLAGGED, UNPAUSED, VOTES, Filters
-from datasets.exports import Export
+from datasets.exports.export import Export
+from datasets.exports.selection import EVERY, FIRST, MAJORITY, ONLY, SOFT, UNFLAGGED, UNPAUSED, VOTES, Filters
 from datasets.models import Choice, Comparison, Judgment, Response
 from tests.test_export import DIALECTS, LABELS, PREFERENCES, SFT, TABLES, heard, lines_of, reconcile
 

@@ -18,12 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from datasets import charsets, files, imports, reasons
-from datasets.checking import read as read_row
-from datasets.checking import recognised
-from datasets.files import FileProblem, items
+from datasets import reasons
+from datasets.files import detect, encodings
+from datasets.files.detect import FileProblem, items
 from datasets.formats.rows import Refused
-from datasets.spool import Spool
+from datasets.imports import store as imports_store
+from datasets.imports.spool import Spool
+from datasets.imports.validate import read as read_row
+from datasets.imports.validate import recognised
 from tests.test_formats import BY_FILES
 
 ROWS = [{"prompt": "Hi", "completion": "Hello!"}, {"prompt": "你好", "completion": "您好！\n再见。"}]
@@ -94,7 +96,7 @@ def test_a_long_table_in_another_encoding_is_read_as_it_streams(encoding):
     mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
     cell = "是的，" * 40_000 + "😀"
     data = mark + ("prompt,completion\n" + f"你好,{cell}\n" * 30).encode(encoding)
-    assert len(data) > 2 * files.HEAD
+    assert len(data) > 2 * detect.HEAD
     assert {tuple(row.values()) for _, row in contents(data)[1]} == {("你好", cell)}
 
 
@@ -256,8 +258,8 @@ def test_a_refused_row_of_parquet_is_shown_as_it_stood():
     two = ["a", "b"]
     rows = [{"prompt": "Hi", "responses": two, "score": 1.5, "at": None, "raw": b"\xff"},
             {"prompt": "", "responses": two, "score": float("nan"), "at": date(2024, 1, 2), "raw": b"c"}]  # fmt: skip
-    run = imports.check([("some.parquet", io.BytesIO(as_parquet(rows)))], "demo")
-    spool = Spool(imports.spool_path(run))
+    run = imports_store.check([("some.parquet", io.BytesIO(as_parquet(rows)))], "demo")
+    spool = Spool(imports_store.spool_path(run))
     (refused,) = spool.refusals()
     spool.close()
     assert (run.rows, refused["line"], refused["field"], refused["reason"]) == (2, 2, "prompt", "empty_prompt")
@@ -301,8 +303,8 @@ BOMB = 9_000_000  # bytes, of one character
     ],
 )
 def test_what_swells_as_no_text_does_is_refused_before_memory_fills(data, monkeypatch):
-    monkeypatch.setattr(files, "SWELLS_FROM", 1 << 20)
-    monkeypatch.setattr(files, "SWELLS_AT_MOST", 100)
+    monkeypatch.setattr(detect, "SWELLS_FROM", 1 << 20)
+    monkeypatch.setattr(detect, "SWELLS_AT_MOST", 100)
     pool = pyarrow.default_memory_pool()
     watched = pyarrow.proxy_memory_pool(pool)
     pyarrow.set_memory_pool(watched)
@@ -374,12 +376,12 @@ OTHERS = {
 
 @pytest.mark.parametrize("encoding", OTHERS)
 def test_another_language_is_not_taken_for_chinese(encoding):
-    assert not charsets.is_chinese(OTHERS[encoding].encode(encoding))
+    assert not encodings.is_chinese(OTHERS[encoding].encode(encoding))
 
 
 def test_broken_utf_8_is_not_taken_for_gb18030():
     text = "提示,回答\n你好,您好！很高兴认识你。\n".encode()
-    assert not charsets.is_chinese(text)
+    assert not encodings.is_chinese(text)
     assert [reason for _, reason in contents(text + b"\xff,a\n")[1][1:]] == [{"提示": "\udcff", "回答": "a"}]
 
 
@@ -389,7 +391,7 @@ def test_one_object_is_one_row_on_one_line_or_on_many():
 
 
 def test_one_object_of_many_lines_may_be_longer_than_what_is_read_at_once():
-    row = {"prompt": "x" * files.HEAD, "completion": "y" * 200 + "\n" * 100}
+    row = {"prompt": "x" * detect.HEAD, "completion": "y" * 200 + "\n" * 100}
     assert contents(pretty(row).encode()) == ("json", [(1, row)])
     assert contents(pretty([row, ROWS[0]]).encode()) == ("json", [(2, row), (6, ROWS[0])])
 
@@ -484,7 +486,7 @@ def test_a_gz_that_breaks_far_behind_its_beginning_is_told_after_its_rows():
 
 
 def test_a_gz_that_swells_as_no_text_does_is_refused(monkeypatch):
-    monkeypatch.setattr(files, "SWELLS_FROM", 1 << 20)
+    monkeypatch.setattr(detect, "SWELLS_FROM", 1 << 20)
     varied = jsonl(*({"prompt": f"{i} {i * i}", "completion": f"{i:b} {i:o}"} for i in range(40_000))).encode()
     assert len(varied) > 2 << 20
     assert len(contents(gzip.compress(varied))[1]) == 40_000
@@ -567,7 +569,7 @@ def test_a_field_whose_name_cannot_be_stored_does_not_hinder_telling_it(key):
 
 @pytest.fixture
 def _short_rows(monkeypatch):
-    monkeypatch.setattr(files, "LONGEST_ROW", 1000)
+    monkeypatch.setattr(detect, "LONGEST_ROW", 1000)
 
 
 @pytest.mark.usefixtures("_short_rows")
@@ -588,14 +590,14 @@ def test_a_table_with_too_long_a_cell_is_told(end):
 @pytest.mark.usefixtures("_short_rows")
 def test_an_array_with_too_long_a_row_is_told():
     with pytest.raises(FileProblem) as caught:
-        contents(b'[{"a": 1},\n{"a": "' + b"x" * (2 * files.HEAD))
+        contents(b'[{"a": 1},\n{"a": "' + b"x" * (2 * detect.HEAD))
     assert (caught.value.code, caught.value.line) == ("row_too_long", 2)
 
 
 @pytest.mark.usefixtures("_short_rows")
 def test_a_mistake_in_an_array_is_called_a_mistake_however_long_the_file():
     with pytest.raises(FileProblem) as caught:
-        contents(b'[{"a": 1},\n{"a": \n1 2},\n' + b'{"a": 1},\n' * files.HEAD)
+        contents(b'[{"a": 1},\n{"a": \n1 2},\n' + b'{"a": 1},\n' * detect.HEAD)
     assert (caught.value.code, caught.value.line) == ("bad_json", 3)
 
 
@@ -677,7 +679,7 @@ def test_memory_does_not_grow_with_a_gzipped_file():
 
 def test_memory_does_not_grow_with_one_endless_line(monkeypatch):
     """A row beyond the limit is passed over in pieces; a table or an array ends there."""
-    monkeypatch.setattr(files, "LONGEST_ROW", 1 << 20)
+    monkeypatch.setattr(detect, "LONGEST_ROW", 1 << 20)
     assert peak(b'{"a": "', b"x" * 10_000, b'"}\n', 60_000_000) < 10_000_000
     for first in (b"a,b\n", b'a,b\n"', b'[{"a": "'):
         with pytest.raises(FileProblem, match="row_too_long"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotate.queue import next_judgment
+from annotate.queue.lease import next_judgment
 from datasets.models import Comparison, Judgment
 from tests.conftest import wide
 from tests.test_judging_page import JSON, Judge

@@ -7,10 +7,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from annotate.judging import record, undo
-from annotate.queue import next_judgment
-from datasets import flags
-from datasets.flags import LEAVE_OUT, LEAVE_OUT_PROMPT, PUT_BACK, Counts, decide
+from annotate.judging.record import record, undo
+from annotate.queue.lease import next_judgment
+from datasets.comparisons import flags
+from datasets.comparisons.flags import LEAVE_OUT, LEAVE_OUT_PROMPT, PUT_BACK, Counts, decide
 from datasets.models import Change, Comparison, Judgment
 from tests.conftest import wide
 from tests.test_annotate import read
@@ -185,8 +185,8 @@ def test_a_link_leads_there_once_there_is_something(client, admin, alice, datase
 
 
 def test_the_pages_hold_each_flagged_comparison_once(client, admin, alice, dataset, monkeypatch):
-    monkeypatch.setattr("datasets.flag_views.FLAGGED_A_PAGE", 2)
-    monkeypatch.setattr("datasets.flag_views.LEFT_OUT_A_PAGE", 2)
+    monkeypatch.setattr("datasets.views.flags.FLAGGED_A_PAGE", 2)
+    monkeypatch.setattr("datasets.views.flags.LEFT_OUT_A_PAGE", 2)
     flagged = sorted(flag(alice, dataset).comparison_id for _ in range(9))
     client.force_login(admin)
     assert walked(client, "article", "after") == flagged

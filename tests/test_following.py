@@ -1,5 +1,5 @@
 """Look and follow: the numbers, the list of judgments, the record of a person, the pages. Formulas stand in
-datasets/following.py."""
+datasets/judgments/statistics.py."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -8,14 +8,14 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from annotate.judging import record, undo
+from annotate.judging.record import record, undo
 from annotate.questions import pair
-from annotate.queue import next_judgment
-from datasets import following, looking, saying
-from datasets.following import Share
-from datasets.looking import JudgmentFilter, Person
+from annotate.queue.lease import next_judgment
+from datasets.judgments import listing, statistics, wording
+from datasets.judgments.listing import JudgmentFilter, Person
+from datasets.judgments.progress import progress, sources, verdicts
+from datasets.judgments.statistics import Share
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment
-from datasets.progress import progress, sources, verdicts
 from tests.conftest import person, wide
 from tests.test_annotate import read
 
@@ -37,7 +37,7 @@ def travel(make_dataset):
 
 
 def noon(days_ago=0):
-    return looking.beginning(timezone.localdate() - timedelta(days=days_ago)) + timedelta(hours=12)
+    return listing.beginning(timezone.localdate() - timedelta(days=days_ago)) + timedelta(hours=12)
 
 
 def say(who, comparison, said, at=None, seconds=20.0, turned=False, **more):
@@ -66,21 +66,21 @@ def comparisons(dataset):
 
 
 def test_of_the_five_choices_of_the_primer_one_pair_was_judged_twice_and_split(travel):
-    assert following.agreement(travel) == Share(0, 1)
+    assert statistics.agreement(travel) == Share(0, 1)
     assert (progress(travel).done, progress(travel).total) == (4, 4)
-    assert following.verdict_shares(verdicts(travel)) == {
+    assert statistics.verdict_shares(verdicts(travel)) == {
         "choice": Share(5, 5),
         "tie": Share(0, 5),
         "both_bad": Share(0, 5),
         "skip": Share(0, 5),
     }
-    assert following.days(travel).dates == []
-    assert following.pace(travel, following.days(travel)) == following.Pace(0, None, None, None)
+    assert statistics.days(travel).dates == []
+    assert statistics.pace(travel, statistics.days(travel)) == statistics.Pace(0, None, None, None)
 
 
 def test_each_person_of_the_primer_has_their_numbers(travel):
-    people = looking.people_of(travel)
-    numbers = following.numbers_of(travel, people)
+    people = listing.people_of(travel)
+    numbers = statistics.numbers_of(travel, people)
     assert [str(row.person) for row in numbers] == [name for *_, name in ISLANDS]
     split = {"用户1", "用户4"}
     for row in numbers:
@@ -128,8 +128,8 @@ def test_agreement_counts_pairs_of_votes_whatever_the_sides(pairs, said, share):
         who = f"name {i}" if i == 1 else person(f"person{i}")
         say(who, first, words, turned=i % 2 == 1)
     say("name 1", other, "first")  # alone there
-    assert following.agreement(pairs) == Share(*share)
-    of_each = [row.agreement for row in following.numbers_of(pairs, looking.people_of(pairs))]
+    assert statistics.agreement(pairs) == Share(*share)
+    of_each = [row.agreement for row in statistics.numbers_of(pairs, listing.people_of(pairs))]
     assert sum(each.part for each in of_each) == 2 * share[0]
     assert sum(each.whole for each in of_each) == 2 * share[1]
 
@@ -139,10 +139,10 @@ def test_votes_of_strengths_agree_and_those_of_nobody_are_each_a_vote(pairs, ali
     say(alice, comparison, "first").choices.update(strength=3)
     say("", comparison, "first")
     say("", comparison, "second")
-    assert following.agreement(pairs) == Share(1, 3)
-    nobody = looking.people_of(pairs)[-1]
+    assert statistics.agreement(pairs) == Share(1, 3)
+    nobody = listing.people_of(pairs)[-1]
     assert (str(nobody), nobody.token) == ("nobody in particular", "nobody:")
-    (numbers,) = following.numbers_of(pairs, [nobody])
+    (numbers,) = statistics.numbers_of(pairs, [nobody])
     assert (numbers.judgments, numbers.agreement) == (2, Share(1, 4))
 
 
@@ -162,7 +162,7 @@ def test_the_median_is_the_mean_of_the_middle_two(pairs, alice, bob, seconds, me
     for comparison, n in zip(comparisons(pairs), seconds, strict=False):
         say(alice, comparison, "first", seconds=n)
         say(bob, comparison, "first", seconds=1000)
-    assert following.medians_of(pairs, [Person("account", "alice", alice.pk)]).get((alice.pk, "")) == median
+    assert statistics.medians_of(pairs, [Person("account", "alice", alice.pk)]).get((alice.pk, "")) == median
 
 
 def test_a_persons_numbers_tell_votes_ties_skips_and_sides(pairs, alice, bob):
@@ -170,35 +170,35 @@ def test_a_persons_numbers_tell_votes_ties_skips_and_sides(pairs, alice, bob):
     for comparison, (words, turned) in zip(comparisons(pairs), said, strict=False):
         say(alice, comparison, words, turned=turned)
     say(bob, comparisons(pairs)[0], "second")
-    (row,) = following.numbers_of(pairs, [Person("account", "alice", alice.pk)])
+    (row,) = statistics.numbers_of(pairs, [Person("account", "alice", alice.pk)])
     assert (row.judgments, row.ties, row.both_bad, row.skips) == (5, 1, 1, 1)
     assert (row.left, row.agreement, row.median) == (Share(2, 3), Share(0, 1), "20 s")
-    shares = following.verdict_shares(verdicts(pairs))
+    shares = statistics.verdict_shares(verdicts(pairs))
     assert (shares["choice"], shares["skip"]) == (Share(4, 6), Share(1, 7))
 
 
 def test_still_wanted_is_what_is_missing_also_when_in_hand(pairs, alice, bob):
-    assert following.still_wanted(pairs) == 12
+    assert statistics.still_wanted(pairs) == 12
     judgment = next_judgment(alice, pairs)
     next_judgment(bob, pairs)
-    assert following.still_wanted(pairs) == 12
+    assert statistics.still_wanted(pairs) == 12
     record(judgment, 0, "left")
-    assert following.still_wanted(pairs) == 11
+    assert statistics.still_wanted(pairs) == 11
     undo(Judgment.objects.get(pk=judgment.pk), 1)
-    assert following.still_wanted(pairs) == 11
+    assert statistics.still_wanted(pairs) == 11
     one, another = [Comparison.objects.filter(pk=c.pk) for c in comparisons(pairs) if c.open_slots == 1][:2]
     one.update(held="by an admin")
-    assert following.still_wanted(pairs) == 10
+    assert statistics.still_wanted(pairs) == 10
     another.update(wanted=3, open_slots=3)
-    assert following.still_wanted(pairs) == 12
+    assert statistics.still_wanted(pairs) == 12
     another.update(wanted=1, open_slots=-1)  # late ones came on top
-    assert following.still_wanted(pairs) == 9
+    assert statistics.still_wanted(pairs) == 9
 
 
 def test_what_a_lease_would_bring_too_much_is_not_wanted(pairs, alice):
     comparison = next_judgment(alice, pairs).comparison
     Comparison.objects.filter(pk=comparison.pk).update(open_slots=-2)  # wanted 1, votes 2, leases 1
-    assert following.still_wanted(pairs) == 11
+    assert statistics.still_wanted(pairs) == 11
 
 
 PACES = [
@@ -226,16 +226,16 @@ def test_the_pace_is_the_mean_of_the_last_seven_days_with_judgments(
     for i, (row, at) in enumerate(zip(rows, times, strict=True)):
         row.decided_at, row.annotator = at, person(f"p{i}")
     Judgment.objects.bulk_create(rows)
-    monkeypatch.setattr(following, "still_wanted", lambda dataset: missing)
-    pace = following.pace(pairs, following.days(pairs))
+    monkeypatch.setattr(statistics, "still_wanted", lambda dataset: missing)
+    pace = statistics.pace(pairs, statistics.days(pairs))
     assert (pace.missing, pace.per_day, pace.days) == (missing, per_day, needed)
     assert pace.finish == (None if needed is None else timezone.localdate() + timedelta(days=needed))
 
 
 def test_a_finish_beyond_all_calendars_has_no_date(pairs, alice, monkeypatch):
     say(alice, comparisons(pairs)[0], "first")
-    monkeypatch.setattr(following, "still_wanted", lambda dataset: 10**9)
-    assert following.pace(pairs, following.days(pairs)).finish is None
+    monkeypatch.setattr(statistics, "still_wanted", lambda dataset: 10**9)
+    assert statistics.pace(pairs, statistics.days(pairs)).finish is None
 
 
 def test_days_have_no_gaps_and_leave_out_skips_and_imported_votes(pairs, alice, bob):
@@ -244,17 +244,17 @@ def test_days_have_no_gaps_and_leave_out_skips_and_imported_votes(pairs, alice, 
     say(bob, comparisons(pairs)[0], "tie", at=noon(2))
     say(bob, comparisons(pairs)[1], "skip", at=noon(1))
     say("a name", comparisons(pairs)[0], "first", at=noon(1))
-    days = following.days(pairs)
+    days = statistics.days(pairs)
     assert days.dates == [timezone.localdate() - timedelta(days=ago) for ago in range(20, -1, -1)]
     assert days.totals == [1, *[0] * 17, 2, 0, 2]
     assert days.people == {alice.pk: [1, *[0] * 17, 1, 0, 2], bob.pk: [0, *[0] * 17, 1, 0, 0]}
-    busiest = [(str(who), n) for who, n in following.busiest(pairs)]
+    busiest = [(str(who), n) for who, n in statistics.busiest(pairs)]
     assert (busiest[0], sorted(busiest[1:])) == (("alice", 5), [("a name", 1), ("bob", 1)])
 
 
 def test_days_long_ago_end_with_the_last_one(pairs, alice):
     say(alice, comparisons(pairs)[0], "first", at=noon(100))
-    days = following.days(pairs)
+    days = statistics.days(pairs)
     assert (days.dates[-1], days.totals) == (timezone.localdate() - timedelta(days=100), [0, 0, 0, 0, 0, 0, 1])
 
 
@@ -264,24 +264,24 @@ def test_a_day_is_one_of_the_time_zone(pairs, alice):
     seen = {}
     for zone in ("UTC", "Asia/Shanghai"):
         with timezone.override(ZoneInfo(zone)):
-            days = following.days(pairs)
+            days = statistics.days(pairs)
             (seen[zone],) = (day for day, n in zip(days.dates, days.totals, strict=True) if n)
             form = JudgmentFilter(pairs, {"since": str(seen[zone]), "until": str(seen[zone])})
             assert form.is_valid()
-            assert form.kept(looking.acts(pairs)).count() == 1
+            assert form.kept(listing.acts(pairs)).count() == 1
     assert seen["Asia/Shanghai"] - seen["UTC"] == timedelta(days=1)
 
 
 def test_what_an_unfinished_import_brought_counts_nowhere(travel, client, admin, alice):
     say(alice, comparisons(travel)[0], "first")
     me = Person("account", "alice", alice.pk)
-    assert following.numbers_of(travel, [me])[0].agreement.whole == 2
+    assert statistics.numbers_of(travel, [me])[0].agreement.whole == 2
     Import.objects.update(state=Import.State.STORING)
-    assert following.agreement(travel) == Share(0, 0)
-    assert looking.people_of(travel) == [me]
-    assert following.busiest(travel) == [(me, 1)]
-    assert following.numbers_of(travel, [me])[0].agreement == Share(0, 0)
-    assert following.numbers_of(travel, [Person("imported", "用户1")])[0].judgments == 0
+    assert statistics.agreement(travel) == Share(0, 0)
+    assert listing.people_of(travel) == [me]
+    assert statistics.busiest(travel) == [(me, 1)]
+    assert statistics.numbers_of(travel, [me])[0].agreement == Share(0, 0)
+    assert statistics.numbers_of(travel, [Person("imported", "用户1")])[0].judgments == 0
     client.force_login(admin)
     for path in ("judgments/", "people/", "people/record/", "follow/"):
         assert "用户" not in client.get(f"/datasets/travel/{path}").content.decode()
@@ -369,7 +369,7 @@ def test_a_row_tells_who_what_how_and_how_long(client, admin, judged):
 def test_what_is_in_hand_or_ran_out_is_no_judgment(client, admin, alice, pairs):
     Judgment.objects.filter(pk=next_judgment(alice, pairs).pk).update(state="expired")
     next_judgment(alice, pairs)
-    assert not looking.acts(pairs).exists()
+    assert not listing.acts(pairs).exists()
 
 
 @pytest.mark.parametrize(
@@ -496,7 +496,7 @@ def test_the_page_of_a_judgment_takes_a_bounded_number_of_queries(
 
 @pytest.mark.parametrize("has_report", [True, False])
 def test_the_list_of_annotators_goes_on_from_page_to_page(client, admin, pairs, alice, monkeypatch, has_report):
-    monkeypatch.setattr("analyze.making.JUDGMENTS_AT_ONCE", 100 if has_report else 0)
+    monkeypatch.setattr("analyze.report.JUDGMENTS_AT_ONCE", 100 if has_report else 0)
     monkeypatch.setattr("analyze.people_views.PEOPLE_A_PAGE", 3)
     names = ["B/b", "a&b", "c d", "用户", "0"]
     for name in names:
@@ -707,8 +707,8 @@ def test_criteria_reasons_and_notes_stand_on_the_page(client, said):
 def test_reasons_of_ours_are_shown_in_the_readers_language_and_those_of_an_admin_as_they_are():
     judgment = Judgment(said={"reasons": ["Tie", ""]})
     with translation.override("zh-hans"):
-        assert saying.reasons(judgment, []) == ["一样好"]
-        assert saying.reasons(judgment, ["Tie"]) == ["Tie", ""]
+        assert wording.reasons(judgment, []) == ["一样好"]
+        assert wording.reasons(judgment, ["Tie"]) == ["Tie", ""]
 
 
 def test_a_flag_is_told_with_its_reason_and_note(client, said):
@@ -772,13 +772,13 @@ def test_too_fast_is_faster_than_anybody_reads(client, admin, pairs, alice, seco
     Judgment.objects.filter(pk=judgment.pk).update(**more)
     Comparison.objects.filter(pk=judgment.comparison_id).update(words=words)
     client.force_login(admin)
-    assert looking.with_speed(Judgment.objects.filter(pk=judgment.pk)).get().too_fast in (
+    assert listing.with_speed(Judgment.objects.filter(pk=judgment.pk)).get().too_fast in (
         (True,) if fast else (False, None)
     )
     assert len(listed(client, pairs, "?verdict=fast")) == fast
     tags = [text_of(tag) for tag in page_of(client, judgment).the("h1").all("span")]
     assert ("too fast" in tags) == fast
-    (row,) = following.numbers_of(pairs, [Person("account", "alice", alice.pk)])
+    (row,) = statistics.numbers_of(pairs, [Person("account", "alice", alice.pk)])
     assert row.fast.part == fast
 
 
@@ -801,8 +801,8 @@ def test_numbers_count_what_was_chosen_in_all_only(said, bob):
     criteria = [{"name": "truth", "guideline": ""}]
     mine = said("left", {"criteria": {"truth": {"verdict": ["left"]}}}, criteria=criteria)
     said("right", {"criteria": {"truth": {"verdict": ["left"]}}}, who=bob, dataset=mine.dataset)
-    assert following.agreement(mine.dataset) == Share(0, 1)
-    numbers = following.numbers_of(mine.dataset, looking.people_of(mine.dataset))
+    assert statistics.agreement(mine.dataset) == Share(0, 1)
+    numbers = statistics.numbers_of(mine.dataset, listing.people_of(mine.dataset))
     assert [row.agreement for row in numbers] == [Share(0, 1), Share(0, 1)]
     assert [row.left for row in numbers] == [Share(1, 1), Share(0, 1)]
     assert [(row["chosen"], row["rejected"]) for row in sources(mine.dataset)] == [(1, 1), (1, 1)]
@@ -811,15 +811,15 @@ def test_numbers_count_what_was_chosen_in_all_only(said, bob):
 def test_orders_agree_pair_by_pair_and_choose_no_side(said, bob):
     mine = said("rank", {"rank": [1, 2, 3]}, 3, question="rank")
     said("rank", {"rank": [1, 3, 2]}, who=bob, dataset=mine.dataset)
-    assert following.agreement(mine.dataset) == Share(2, 3)
-    numbers = following.numbers_of(mine.dataset, looking.people_of(mine.dataset))
+    assert statistics.agreement(mine.dataset) == Share(2, 3)
+    numbers = statistics.numbers_of(mine.dataset, listing.people_of(mine.dataset))
     assert [(row.agreement, row.left, row.judgments) for row in numbers] == [(Share(2, 3), Share(0, 0), 1)] * 2
 
 
 def test_the_scale_has_sides(said, bob):
     mine = said("left3", question="scale")
     said("right1", who=bob, dataset=mine.dataset)
-    numbers = following.numbers_of(mine.dataset, looking.people_of(mine.dataset))
+    numbers = statistics.numbers_of(mine.dataset, listing.people_of(mine.dataset))
     assert [row.left for row in numbers] == [Share(1, 1), Share(0, 1)]
     assert verdicts(mine.dataset) == {"choice": 2, "tie": 0, "both_bad": 0, "skip": 0}
 
@@ -827,10 +827,10 @@ def test_the_scale_has_sides(said, bob):
 def test_kinds_are_counted_where_there_are_any(client, said, bob):
     mine = said("rank", {"rank": [1, 2, 3]}, 3, question="rank", allow_flag=True)
     said("flag", who=bob, dataset=mine.dataset, flag="unsafe")
-    shares = following.verdict_shares(verdicts(mine.dataset))
+    shares = statistics.verdict_shares(verdicts(mine.dataset))
     assert list(shares) == ["choice", "tie", "both_bad", "rank", "skip", "flag"]
     assert (shares["rank"], shares["flag"], shares["choice"]) == (Share(1, 1), Share(1, 2), Share(0, 1))
-    (row,) = following.numbers_of(mine.dataset, [Person("account", "bob", bob.pk)])
+    (row,) = statistics.numbers_of(mine.dataset, [Person("account", "bob", bob.pk)])
     assert (row.judgments, row.skips, row.flags) == (0, 0, 1)
     assert "Ordered1" in read(client.get("/datasets/demo/")).the("main").text.replace("\n", "").replace(" ", "")
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets import checking, files, formats, imports, reasons
-from datasets.choosing import Filters
-from datasets.exports import Export
+from datasets import formats, reasons
+from datasets.exports.export import Export
+from datasets.exports.selection import Filters
+from datasets.files import detect
 from datasets.formats.rows import (
     CANDIDATES,
     DEMONSTRATION,
@@ -29,9 +30,11 @@ from datasets.formats.rows import (
     Table,
     Vote,
 )
+from datasets.imports import store as imports_store
+from datasets.imports import validate
+from datasets.imports.spool import packed, unpacked
 from datasets.models import Comparison, Dataset, Judgment
 from datasets.models import Response as Stored
-from datasets.spool import packed, unpacked
 
 HALF = "\ud83d"  # half of a surrogate pair
 
@@ -347,7 +350,7 @@ def test_a_row_of_each_shape_is_told_and_read(number, name, row, said):
 
 
 def recognised(*rows):
-    return checking.recognised([files.Item(line, row) for line, row in enumerate(rows, 1)], "auto")
+    return validate.recognised([detect.Item(line, row) for line, row in enumerate(rows, 1)], "auto")
 
 
 def test_every_readable_shape_is_in_the_table():
@@ -363,7 +366,7 @@ def test_keys_in_other_letters_are_told_too(number, name, row, said):
 
 
 def test_a_format_that_is_named_reads_other_letters_too():
-    name, rename = checking.recognised([files.Item(1, {"Instruction": "Hi", "Output": "Hello!"})], "sft")
+    name, rename = validate.recognised([detect.Item(1, {"Instruction": "Hi", "Output": "Hello!"})], "sft")
     assert rename({"Instruction": "Hi"}) == {"instruction": "Hi"}
     assert name == "sft"
 
@@ -419,7 +422,7 @@ def test_chosen_is_a_text_where_it_names_no_answer():
 )
 def test_a_shape_that_is_not_read_is_not_taken_for_another(row):
     """An answer that was marked as bad must never become a demonstration."""
-    with pytest.raises(files.FileProblem, match="unknown_shape"):
+    with pytest.raises(detect.FileProblem, match="unknown_shape"):
         recognised(row)
 
 
@@ -637,7 +640,7 @@ def test_every_reason_for_a_refusal_is_in_the_table():
 
 
 def test_every_reason_that_the_code_gives_has_words():
-    modules = [path for path in Path(checking.__file__).parent.rglob("*.py") if path.stem != "reasons"]
+    modules = [path for path in Path(validate.__file__).parent.rglob("*.py") if path.stem != "reasons"]
     code = "".join(path.read_text("utf-8") for path in modules)
     for raised, words in [("Refused", reasons.REFUSED), ("FileProblem", reasons.FILE), ("LeftOut", reasons.LEFT_OUT)]:
         assert set(re.findall(rf'{raised}\(\s*"(\w+)"', code)) <= set(words)
@@ -753,7 +756,7 @@ prompts = st.builds(Prompt, instruction=filled, input=st.just(""), system=st.jus
 def through_a_file(name, row):
     """The row, written as a dialect, as a file holds it, told apart and read again."""
     data = (json.dumps(formats.writable()[name].write(row), ensure_ascii=False) + "\n").encode()
-    (item,) = files.items(io.BytesIO(data))[1]
+    (item,) = detect.items(io.BytesIO(data))[1]
     found, rename = recognised(item.value)
     return formats.readable()[found].read(rename(item.value))
 
@@ -787,7 +790,7 @@ def test_a_preference_comes_back_to_the_byte(name, prompt, chosen, rejected):
 def stored(*rows):
     """The judgments of an import of these rows into a dataset."""
     data = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    run = imports.store(imports.check([("example", io.BytesIO(data))], "demo"))
+    run = imports_store.store(imports_store.check([("example", io.BytesIO(data))], "demo"))
     assert run.refused == 0
     return Judgment.objects.filter(imported=run)
 

@@ -5,11 +5,11 @@ import json
 import pytest
 from django.urls import reverse
 
-from annotate.judging import record
-from annotate.queue import next_judgment
-from datasets.gold import CannotMake, is_right, known_answer, make_gold
+from annotate.judging.record import record
+from annotate.queue.lease import next_judgment
+from datasets.comparisons.gold import CannotMake, is_right, known_answer, make_gold
+from datasets.imports.undo import undo_import
 from datasets.models import Change, Comparison, Gold, Import, Judgment
-from datasets.undoing import undo_import
 from tests.conftest import wide
 
 

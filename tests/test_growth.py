@@ -18,19 +18,23 @@ import pyarrow
 import pytest
 
 from analyze import charts, tables
+from analyze.columns import Answer, Choices, Data
 from analyze.maths import people
 from analyze.maths import strengths as fitting
 from analyze.maths.votes import Votes
-from analyze.reading import Answer, Choices, Data
 from analyze.reports import all_parts, strengths
-from datasets import alike, checking, columns, differences, doubts, files, formats, likeness, splits
+from datasets import formats
+from datasets.files import detect
 from datasets.formats import guessing, mapping
 from datasets.formats.rows import CANDIDATES, Prompt, Refused, Response, Row, Table
-from datasets.looking import Person
+from datasets.imports import columns, near_duplicates, validate, warnings
+from datasets.imports.spool import Spool
+from datasets.judgments.listing import Person
 from datasets.models import Dataset
 from datasets.models import Prompt as Stored
-from datasets.spool import Spool
-from datasets.words import words
+from datasets.text import diff, minhash
+from datasets.text import near_duplicates as text_near_duplicates
+from datasets.text.reading_time import words
 from tests.test_files import as_parquet, links, texts, workbook
 from tests.test_formats import SHAPES
 
@@ -167,9 +171,9 @@ MOST = {".xlsx: a comment": 2_000_000}
 AT_ONCE = 4_000  # of what may be no more than 16,384
 
 
-def read_file(data, suppressed=files.FileProblem):
+def read_file(data, suppressed=detect.FileProblem):
     with contextlib.suppress(suppressed):
-        return len(list(files.items(io.BytesIO(data))[1]))
+        return len(list(detect.items(io.BytesIO(data))[1]))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -275,29 +279,29 @@ def varied(n):
 
 
 TEXTS = {
-    "differences: words": lambda n: lambda: differences.differences([varied(n), varied(n + 9)]),
-    "differences: answers": lambda n: lambda: differences.differences([f"<p>{k} is</p>" for k in range(n)]),
-    "differences: tags": lambda n: lambda: differences.pieces_of("<b>a</b>" * n),
-    "differences: a formula": lambda n: lambda: differences.pieces_of(f"<math>{'<mi>a</mi>' * n}</math>"),
-    "differences: signs": lambda n: lambda: differences.pieces_of("&lt;a &amp" * n),
-    "differences: tags that do not end": lambda n: lambda: differences.pieces_of("<a <!-- </ " * n),
-    "differences: quotes that do not end": lambda n: lambda: differences.pieces_of('<a b="' * n),
-    "differences: blanks": lambda n: lambda: differences.pieces_of(" " * n + "字\u3000" * n),
-    "likeness: words": lambda n: lambda: likeness.marks_of(likeness.runs_of(" ".join(map(str, range(n))))),
-    "likeness: repeated words": lambda n: lambda: likeness.marks_of(likeness.runs_of("a " * n)),
-    "likeness: accents": lambda n: lambda: likeness.runs_of("a" + "\u0301\u0323" * n),
-    "likeness: two texts": lambda n: lambda: list(alike.twins([ORDINARY * n + mark for mark in "abc"])),
+    "differences: words": lambda n: lambda: diff.differences([varied(n), varied(n + 9)]),
+    "differences: answers": lambda n: lambda: diff.differences([f"<p>{k} is</p>" for k in range(n)]),
+    "differences: tags": lambda n: lambda: diff.pieces_of("<b>a</b>" * n),
+    "differences: a formula": lambda n: lambda: diff.pieces_of(f"<math>{'<mi>a</mi>' * n}</math>"),
+    "differences: signs": lambda n: lambda: diff.pieces_of("&lt;a &amp" * n),
+    "differences: tags that do not end": lambda n: lambda: diff.pieces_of("<a <!-- </ " * n),
+    "differences: quotes that do not end": lambda n: lambda: diff.pieces_of('<a b="' * n),
+    "differences: blanks": lambda n: lambda: diff.pieces_of(" " * n + "字\u3000" * n),
+    "likeness: words": lambda n: lambda: minhash.marks_of(minhash.runs_of(" ".join(map(str, range(n))))),
+    "likeness: repeated words": lambda n: lambda: minhash.marks_of(minhash.runs_of("a " * n)),
+    "likeness: accents": lambda n: lambda: minhash.runs_of("a" + "\u0301\u0323" * n),
+    "likeness: two texts": lambda n: lambda: list(near_duplicates.twins([ORDINARY * n + mark for mark in "abc"])),
     "likeness: many answers": lambda n: (
-        lambda: list(alike.twins([f"{ORDINARY} {k}" for k in range(n)][: alike.ANSWERS]))
+        lambda: list(near_duplicates.twins([f"{ORDINARY} {k}" for k in range(n)][: near_duplicates.ANSWERS]))
     ),
-    "doubts: answers": lambda n: lambda: doubts.doubts(two_answers([f"As ChatGPT, {k}" for k in range(n)])),
-    "doubts: equal answers": lambda n: lambda: doubts.doubts(two_answers(["Hi"] * n)),
-    "doubts: names": lambda n: lambda: doubts.doubts(two_answers(["gpt-4" * n, "gpt-4 " * n + "-", "claude-" * n])),
+    "doubts: answers": lambda n: lambda: warnings.doubts(two_answers([f"As ChatGPT, {k}" for k in range(n)])),
+    "doubts: equal answers": lambda n: lambda: warnings.doubts(two_answers(["Hi"] * n)),
+    "doubts: names": lambda n: lambda: warnings.doubts(two_answers(["gpt-4" * n, "gpt-4 " * n + "-", "claude-" * n])),
     "doubts: an open end": lambda n: (
-        lambda: doubts.doubts(two_answers([" \n" * n + "a", "```" * n, "1" * n, "\t" * n + "-"]))
+        lambda: warnings.doubts(two_answers([" \n" * n + "a", "```" * n, "1" * n, "\t" * n + "-"]))
     ),
     "doubts: sources": lambda n: (
-        lambda: doubts.doubts(
+        lambda: warnings.doubts(
             Row(
                 Prompt("Hi"),
                 tuple(Response(f"from source {k % 200}", f"source {k % 200}") for k in range(n)),
@@ -308,7 +312,7 @@ TEXTS = {
     "words": lambda n: lambda: (words("a b " * n), words("字 a\u3000" * n)),
     "columns": lambda n: (
         lambda: columns.columns_of(
-            [files.Item(1, {f"c{k}": k for k in range(n)}), files.Item(2, {f"d{k}": k for k in range(n)})]
+            [detect.Item(1, {f"c{k}": k for k in range(n)}), detect.Item(2, {f"d{k}": k for k in range(n)})]
         )
     ),
     "guesses of columns": lambda n: lambda: guessing.guess([f"answer_{k}" for k in range(n)]),
@@ -319,8 +323,8 @@ TEXTS = {
         )
     ),
     "the shape of a file": lambda n: (
-        lambda: checking.recognised(
-            [files.Item(1, {"prompt": "Hi", "Completion": "a", **{f"c{k}": k for k in range(n)}})], "auto"
+        lambda: validate.recognised(
+            [detect.Item(1, {"prompt": "Hi", "Completion": "a", **{f"c{k}": k for k in range(n)}})], "auto"
         )
     ),
     "people: of one pair": lambda n: (
@@ -353,10 +357,10 @@ def test_a_text_is_looked_at_in_a_time_that_grows_with_it(name):
 
 def test_two_answers_as_long_as_are_compared_take_no_more_than_a_moment():
     """Their words are compared in the time of their product, up to here."""
-    n = differences.COMPARED_WHOLE
+    n = diff.COMPARED_WHOLE
     htmls = [" ".join(f"{side}{k}" for k in range(n)) for side in "ab"]
-    assert "<mark>" in differences.differences(htmls)[1]
-    assert min(seconds_of(lambda: differences.differences(htmls)) for _ in range(TRIES)) < 0.5
+    assert "<mark>" in diff.differences(htmls)[1]
+    assert min(seconds_of(lambda: diff.differences(htmls)) for _ in range(TRIES)) < 0.5
 
 
 # An upload, and what is near in it.
@@ -390,7 +394,7 @@ UPLOADS = {
 def test_near_duplicates_are_found_in_a_time_that_grows_with_the_rows(name):
     def make(n):
         spool = spooled(UPLOADS[name](n))
-        return lambda: alike.look(spool)
+        return lambda: near_duplicates.look(spool)
 
     check_growth(make, 50, most=250, start=250)
 
@@ -398,29 +402,29 @@ def test_near_duplicates_are_found_in_a_time_that_grows_with_the_rows(name):
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["prompts that are nearly the same", "prompts that have nothing in common"])
 def test_groups_are_given_in_a_time_that_grows_with_the_prompts(name, monkeypatch):
-    monkeypatch.setattr(splits, "AT_ONCE", 8)
+    monkeypatch.setattr(text_near_duplicates, "AT_ONCE", 8)
     near = "near" in name
 
     def make(n):
         dataset = Dataset.objects.create(slug=f"d{n}-{time.monotonic_ns()}")
         texts = [f"{ORDINARY} {k}" if near else " ".join(str(k * 99 + m) for m in range(9)) for k in range(n)]
         Stored.objects.bulk_create(Stored(dataset=dataset, instruction=text, fingerprint=text[-64:]) for text in texts)
-        return lambda: splits.give_groups(dataset)
+        return lambda: text_near_duplicates.give_groups(dataset)
 
     check_lines(make, 40)
 
 
 @pytest.mark.django_db
 def test_what_is_stored_already_is_found_in_a_time_that_grows_with_the_rows(monkeypatch):
-    monkeypatch.setattr(splits, "AT_ONCE", 8)
-    monkeypatch.setattr(alike, "AT_ONCE", 8)
+    monkeypatch.setattr(text_near_duplicates, "AT_ONCE", 8)
+    monkeypatch.setattr(near_duplicates, "AT_ONCE", 8)
 
     def make(n):
         dataset = Dataset.objects.create(slug=f"d{n}-{time.monotonic_ns()}")
         texts = [f"{ORDINARY} {k}" for k in range(n)]
         Stored.objects.bulk_create(Stored(dataset=dataset, instruction=text, fingerprint=text[-64:]) for text in texts)
         spool = spooled(nearly_equal(n))
-        return lambda: alike.look(spool, dataset)
+        return lambda: near_duplicates.look(spool, dataset)
 
     check_lines(make, 40)
 
@@ -436,7 +440,7 @@ VOTES = {
 def test_votes_are_checked_in_a_time_that_grows_with_the_row(name):
     def make(n):
         row, spool = formats.all_formats()["argilla"].read(VOTES[name](n)), Spool.create()
-        return lambda: checking.check_votes(spool, row, {}, "file:1")
+        return lambda: validate.check_votes(spool, row, {}, "file:1")
 
     check_growth(make, 50, most=500, start=500)
 
@@ -542,8 +546,8 @@ def test_every_reader_and_every_report_is_looked_at():
 
 @pytest.mark.parametrize("name", ["CSV: columns", "Parquet: columns"])
 def test_a_table_wider_than_a_spreadsheet_is_refused(name):
-    with pytest.raises(files.FileProblem, match="too_many_columns"):
-        read_file(FILES[name](files.MOST_COLUMNS + 1), ())
+    with pytest.raises(detect.FileProblem, match="too_many_columns"):
+        read_file(FILES[name](detect.MOST_COLUMNS + 1), ())
 
 
 @pytest.mark.parametrize("name", sorted({*FILES} - {"CSV: separators"}))

@@ -6,10 +6,10 @@ import pytest
 from django.apps import apps
 from django.test import Client
 
-from annotate.judging import record
-from annotate.queue import next_judgment
-from datasets.exports import Export
-from datasets.guidelines import changed_since
+from annotate.judging.record import record
+from annotate.queue.lease import next_judgment
+from datasets.audit.guidelines import changed_since
+from datasets.exports.export import Export
 from datasets.models import Dataset, Guideline, Judgment
 from tests.conftest import wide
 from tests.test_log import settings_of

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from datasets import imports
-from datasets.hands import in_hands
+from datasets.db.threads import in_hands
+from datasets.imports import store as imports_store
 from datasets.models import Comparison, Import
 from tests.conftest import wide
 
@@ -53,22 +53,22 @@ def test_one_that_fails_is_told_and_nothing_is_begun_after_it(hands):
 
 @pytest.mark.django_db(transaction=True)
 def test_two_hands_make_the_comparisons_that_one_makes(monkeypatch):
-    monkeypatch.setattr(imports, "MANY", 1)
-    monkeypatch.setattr(imports, "BATCH", 7)
-    monkeypatch.setattr(imports, "LARGE_BATCH", 7)
-    monkeypatch.setattr(imports, "HANDS", 2)
-    monkeypatch.setattr(imports, "tell_planner", lambda *_: None)
+    monkeypatch.setattr(imports_store, "MANY", 1)
+    monkeypatch.setattr(imports_store, "BATCH", 7)
+    monkeypatch.setattr(imports_store, "LARGE_BATCH", 7)
+    monkeypatch.setattr(imports_store, "HANDS", 2)
+    monkeypatch.setattr(imports_store, "tell_planner", lambda *_: None)
     told, beside = [], set()
-    ask = imports.ask
-    monkeypatch.setattr(imports, "ask", lambda *asked: (beside.add(threading.get_ident()), ask(*asked)))
+    ask = imports_store.ask
+    monkeypatch.setattr(imports_store, "ask", lambda *asked: (beside.add(threading.get_ident()), ask(*asked)))
     rows = wide(100, answers=3)
     judged = [{"prompt": f"Q{n}", "response_1": "a", "response_2": "b", "winner": "12"[n % 2]} for n in range(40)]
     fields = ("prompt__instruction", "words", "wanted", "open_slots", "held")
     made = {}
     for slug in ("one", "two"):
         files = [(f"{n}.json", io.BytesIO(json.dumps(some).encode())) for n, some in enumerate((rows, judged))]
-        run = imports.check(files, slug)
-        imports.store(run, 2, lambda done, total: told.append((done, total)), hurry=slug == "two")
+        run = imports_store.check(files, slug)
+        imports_store.store(run, 2, lambda done, total: told.append((done, total)), hurry=slug == "two")
         assert Import.objects.get(pk=run.pk).state == Import.State.DONE
         assert max(told) == (280, 280)
         told.clear()

@@ -17,11 +17,13 @@ from django.utils import timezone
 from django.utils.translation import override
 from huggingface_hub import constants
 
-from datasets import hub, jobs, reasons, sealing
-from datasets.bundles import Settings, make_bundle
-from datasets.jobs import Cancelled, work
+from datasets import reasons
+from datasets.bundles import hub
+from datasets.bundles.archive import Settings, make_bundle
+from datasets.bundles.snapshots import content, keep
+from datasets.jobs import secrets, worker
+from datasets.jobs.worker import Cancelled, work
 from datasets.models import Job
-from datasets.snapshots import content, keep
 from tests.hub import TOKEN, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,8 +33,8 @@ PAGE = "/datasets/demo/bundles/1/"
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
-    monkeypatch.setattr(jobs, "IDLE", 0)
-    monkeypatch.setattr(jobs, "BEAT", 0.05)
+    monkeypatch.setattr(worker, "IDLE", 0)
+    monkeypatch.setattr(worker, "BEAT", 0.05)
 
 
 @pytest.fixture
@@ -121,7 +123,7 @@ def test_the_token_is_nowhere_to_be_read_and_gone_in_the_end(browsing, there, ca
     waiting = Job.objects.get()
     assert waiting.secret
     assert TOKEN not in repr(vars(waiting))
-    assert sealing.unseal(waiting.secret) == TOKEN
+    assert secrets.unseal(waiting.secret) == TOKEN
     address = f"/datasets/upload/tasks/{waiting.pk}/"
     assert TOKEN not in browsing.get(address).content.decode()
     work(until_idle=True)
@@ -134,10 +136,10 @@ def test_the_token_is_nowhere_to_be_read_and_gone_in_the_end(browsing, there, ca
 
 def test_the_token_of_one_that_never_began_is_gone_too(browsing, there):
     browsing.post(f"{PAGE}push/", {"repo": "org/data", "token": TOKEN})
-    jobs.cancel(Job.objects.get())
+    worker.cancel(Job.objects.get())
     assert (Job.objects.get().secret, there.sent) == ("", [])
     browsing.post(f"{PAGE}push/", {"repo": "org/data", "token": TOKEN})
-    Job.objects.filter(state="waiting").update(attempts=jobs.MOST_ATTEMPTS)
+    Job.objects.filter(state="waiting").update(attempts=worker.MOST_ATTEMPTS)
     work(until_idle=True)
     assert Job.objects.latest("pk").error == "gave_up"
     assert Job.objects.latest("pk").secret == ""
@@ -159,10 +161,10 @@ def test_a_token_that_cannot_be_read_any_more_is_said(browsing, there, settings,
     settings.SECRET_KEY = "another"
     work(until_idle=True)
     assert Job.objects.get().error == reasons.HUB["token_gone"]
-    sealed = sealing.seal(TOKEN)
-    monkeypatch.setattr(sealing, "GOOD_FOR", -1)
-    with pytest.raises(sealing.Unreadable):
-        sealing.unseal(sealed)
+    sealed = secrets.seal(TOKEN)
+    monkeypatch.setattr(secrets, "GOOD_FOR", -1)
+    with pytest.raises(secrets.Unreadable):
+        secrets.unseal(sealed)
 
 
 def answers(method, path, status, body):
@@ -285,7 +287,7 @@ def test_the_command_says_what_is_wrong(kept, there, settings, arguments, status
 
 
 def test_where_the_extra_is_missing_the_page_says_how_to_get_it(browsing, monkeypatch):
-    monkeypatch.setattr("datasets.hub.find_spec", lambda name: None)
+    monkeypatch.setattr("datasets.bundles.hub.find_spec", lambda name: None)
     shown = browsing.get(PAGE).content.decode()
     assert "requirements-hub.txt" in shown
     assert 'name="token"' not in shown

@@ -14,16 +14,19 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from annotate.judging import record
-from annotate.queue import next_judgment
-from datasets import asking, imports, reasons, spool
-from datasets.choosing import EVERY, Filters
-from datasets.editing import Answer, save_prompt
-from datasets.exports import Export
+from annotate.judging.record import record
+from annotate.queue.lease import next_judgment
+from datasets import reasons
+from datasets.comparisons import generate
+from datasets.exports.export import Export
+from datasets.exports.selection import EVERY, Filters
 from datasets.formats import rows
 from datasets.formats.rows import Table
+from datasets.imports import spool
+from datasets.imports import store as imports_store
+from datasets.judgments.progress import progress, sources, verdicts
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
-from datasets.progress import progress, sources, verdicts
+from datasets.prompts.editing import Answer, save_prompt
 from tests.conftest import wide
 from tests.test_formats import SHAPES
 from tests.test_queue import counters_hold
@@ -360,7 +363,7 @@ def test_demonstrations_are_asked_once_the_setting_is_changed_and_no_longer_once
     put([{"prompt": "Hi", "completion": text} for text in ("a", "b")])
     for wanted in (True, False):
         Dataset.objects.update(ask_demonstrations=wanted)
-        asking.ask_anew(Dataset.objects.get())
+        generate.ask_anew(Dataset.objects.get())
         assert asked() == [("a", "b")] * wanted
 
 
@@ -401,15 +404,15 @@ ABC = [(1, "a"), (2, "b"), (3, "c")]
 )
 def test_the_policy_says_which_pairs_are_asked(responses, pairs, limit, asked, expected):
     policy = Dataset(pairs=pairs, pairs_limit=limit)
-    assert asking.groups_of(responses, policy, frozenset(asked)) == expected
+    assert generate.groups_of(responses, policy, frozenset(asked)) == expected
 
 
 @pytest.mark.parametrize("n", range(2, 31))
 def test_of_many_answers_a_sample_is_asked_in_which_all_stand_about_equally_often(n):
     responses = [(pk, f"text {pk}") for pk in range(1, n + 1)]
-    assert len(asking.groups_of(responses, Dataset())) == (n * (n - 1) // 2 if n <= 6 else max(15, n))
+    assert len(generate.groups_of(responses, Dataset())) == (n * (n - 1) // 2 if n <= 6 else max(15, n))
     for limit in range(1, min(n * (n - 1) // 2, 2 * n) + 1):
-        pairs = asking.groups_of(responses, Dataset(pairs_limit=limit))
+        pairs = generate.groups_of(responses, Dataset(pairs_limit=limit))
         assert len(pairs) == len(set(pairs)) == limit
         assert all(left < right for left, right in pairs)
         stands = Counter({pk: 0 for pk, _ in responses})
@@ -419,8 +422,10 @@ def test_of_many_answers_a_sample_is_asked_in_which_all_stand_about_equally_ofte
 
 def test_the_sample_does_not_walk_in_step_with_the_order_of_upload():
     answers = [(pk, f"text {pk}") for pk in range(1, 9)]
-    assert asking.groups_of(answers, Dataset(pairs_limit=4)) != [(1, 2), (3, 4), (5, 6), (7, 8)]
-    assert asking.groups_of(answers, Dataset(pairs_limit=4)) == asking.groups_of(answers[::-1], Dataset(pairs_limit=4))
+    assert generate.groups_of(answers, Dataset(pairs_limit=4)) != [(1, 2), (3, 4), (5, 6), (7, 8)]
+    assert generate.groups_of(answers, Dataset(pairs_limit=4)) == generate.groups_of(
+        answers[::-1], Dataset(pairs_limit=4)
+    )
 
 
 def test_a_further_upload_asks_for_the_new_pairs_only(put):
@@ -442,13 +447,13 @@ def test_changed_settings_take_away_what_nobody_has_touched_and_keep_what_was_ju
     kept = {comparison.pk for comparison in Comparison.objects.filter(judgments__isnull=False)}
     Dataset.objects.update(pairs=FIRST)
     for _ in range(2):
-        asking.ask_anew(Dataset.objects.get())
+        generate.ask_anew(Dataset.objects.get())
         pairs = asked()
         assert [pair for pair in pairs if "a" in pair] == [("a", "b"), ("a", "c"), ("a", "d")]
         assert kept <= set(Comparison.objects.values_list("pk", flat=True))
         assert len(pairs) == 4
     Dataset.objects.update(pairs=ALL)
-    asking.ask_anew(Dataset.objects.get())
+    generate.ask_anew(Dataset.objects.get())
     assert len(asked()) == 6
     assert counters_hold(dataset)
 
@@ -465,7 +470,7 @@ def test_another_overlap_counts_the_open_places_anew(put, alice, bob, before, af
         if judgment := next_judgment(user, dataset):
             record(judgment, judgment.revision, verdict)
     next_judgment(bob, dataset)
-    asking.set_overlap(dataset, after)
+    generate.set_overlap(dataset, after)
     assert set(Comparison.objects.values_list("wanted", flat=True)) == {after}
     assert counters_hold(dataset)
     assert Dataset.objects.get().overlap == after
@@ -483,7 +488,7 @@ def interrupt(monkeypatch, put):
     """interrupt(act, n, *files): an import of batches of two rows that ends at the n-th call of `act`."""
 
     def import_until(act, n, *files):
-        calls, real = itertools.count(1), getattr(imports, act)
+        calls, real = itertools.count(1), getattr(imports_store, act)
 
         def until(*args, **options):
             if next(calls) == n:
@@ -491,8 +496,8 @@ def interrupt(monkeypatch, put):
             return real(*args, **options)
 
         with monkeypatch.context() as patched:
-            patched.setattr(imports, "LARGE_BATCH", 2)
-            patched.setattr(imports, act, until)
+            patched.setattr(imports_store, "LARGE_BATCH", 2)
+            patched.setattr(imports_store, act, until)
             with pytest.raises(Killed):
                 put(*files)
 
@@ -517,7 +522,7 @@ def seen(slug="demo"):
 
 def later():
     """Time passes: what was in the making is no longer."""
-    Import.objects.update(touched_at=timezone.now() - imports.STALE - timedelta(seconds=1))
+    Import.objects.update(touched_at=timezone.now() - imports_store.STALE - timedelta(seconds=1))
 
 
 ROWS = [
@@ -539,11 +544,11 @@ def test_an_interrupted_import_shows_nothing_and_is_finished_later(put, interrup
     interrupt("store_batch", batch, rows)
     assert seen() == before
     assert next_judgment(alice, Dataset.objects.get()) is None
-    assert imports.take_up_unfinished() == (0, 0), "it may still be at work"
+    assert imports_store.take_up_unfinished() == (0, 0), "it may still be at work"
     later()
-    assert imports.take_up_unfinished() == (1, 0)
+    assert imports_store.take_up_unfinished() == (1, 0)
     finished = Import.objects.latest("pk")
-    assert not imports.spool_path(finished).exists()
+    assert not imports_store.spool_path(finished).exists()
     put(STANDING, slug="straight")
     _, straight, _ = put(rows, slug="straight")
     assert {key: getattr(finished, key) for key in new(straight)} == new(straight)
@@ -555,9 +560,9 @@ def test_an_interrupted_import_whose_spool_is_gone_leaves_nothing(put, interrupt
     put(STANDING)
     before, there = seen(), counted()
     interrupt("store_batch", 3, rows)
-    imports.spool_path(Import.objects.latest("pk")).unlink()
+    imports_store.spool_path(Import.objects.latest("pk")).unlink()
     later()
-    assert imports.take_up_unfinished() == (0, 1)
+    assert imports_store.take_up_unfinished() == (0, 1)
     assert (seen(), counted()) == (before, there)
     assert put(rows)[0] == 0
 
@@ -568,9 +573,9 @@ def test_an_import_interrupted_while_asking_is_stored_and_its_comparisons_are_ma
     interrupt(act, 1, CANDIDATES, [judged("k", "l")])
     assert Response.objects.visible().count() == 8
     if spool == "gone":
-        imports.spool_path(Import.objects.get()).unlink()
+        imports_store.spool_path(Import.objects.get()).unlink()
     later()
-    assert imports.take_up_unfinished() == (1, 0)
+    assert imports_store.take_up_unfinished() == (1, 0)
     assert Import.objects.get().state == "done"
     assert len(asked()) == 12 + 1
     assert counters_hold(Dataset.objects.get())
@@ -583,8 +588,8 @@ def test_new_prompts_are_asked_the_same_whether_noted_or_looked_up(put, interrup
     interrupt("ask", 2, rows)
     assert Comparison.objects.count() == 2 * 3, "a batch"
     later()
-    assert imports.take_up_unfinished() == (1, 0)
-    monkeypatch.setattr(imports, "looked_up", None)
+    assert imports_store.take_up_unfinished() == (1, 0)
+    monkeypatch.setattr(imports_store, "looked_up", None)
     put(rows, slug="straight")
     assert counters_hold(Dataset.objects.get(slug="demo"))
     texts = dict(Response.objects.values_list("pk", "text"))
@@ -601,9 +606,9 @@ def meanwhile(make_checked, monkeypatch):
     """meanwhile(rows, done, act): an import in batches of five rows; after so many steps somebody else acts."""
 
     def import_with(rows, done, act):
-        monkeypatch.setattr(imports, "BATCH", 5)
+        monkeypatch.setattr(imports_store, "BATCH", 5)
         run = make_checked(rows)
-        imports.store(run, progress=lambda so_far, total: act() if so_far == done else None)
+        imports_store.store(run, progress=lambda so_far, total: act() if so_far == done else None)
         return run
 
     return import_with
@@ -613,7 +618,7 @@ def meanwhile(make_checked, monkeypatch):
 def make_checked(db):
     def check(rows):
         data = "".join(json.dumps(row) + "\n" for row in rows).encode()
-        return imports.check([("rows", io.BytesIO(data))], "demo")
+        return imports_store.check([("rows", io.BytesIO(data))], "demo")
 
     return check
 
@@ -642,7 +647,7 @@ def test_the_limit_of_pairs_holds_where_settings_change_before_their_turn(meanwh
 
     def change():
         Dataset.objects.update(pairs="first")
-        asking.ask_anew(Dataset.objects.get())
+        generate.ask_anew(Dataset.objects.get())
 
     meanwhile(wide(30, 5), 35, change)
     assert set(Counter(Comparison.objects.values_list("prompt", flat=True)).values()) == {2}
@@ -653,8 +658,8 @@ def test_rows_left_out_may_be_as_many_as_prompts_that_repeat(make_checked):
     odd[55] = wide(1)[0] | {"responses": [{"model": "x", "text": "Other."}, {"model": "y", "text": "More."}]}
     odd[30]["responses"][1]["text"] = odd[30]["responses"][0]["text"]
     run = make_checked(odd)
-    assert imports.leave_out(run, ["same_answers"]) == 1
-    imports.store(run)
+    assert imports_store.leave_out(run, ["same_answers"]) == 1
+    imports_store.store(run)
     assert (run.state, run.prompts, run.responses) == ("done", 58, 118)
 
 
@@ -664,7 +669,7 @@ def test_nothing_stays_on_the_disk_of_an_import_that_is_dropped(meanwhile):
 
     with pytest.raises(Killed):
         meanwhile(wide(30), 10, die)
-    imports.drop(Import.objects.get())
+    imports_store.drop(Import.objects.get())
     assert list(spool.folder().iterdir()) == []
 
 
@@ -678,14 +683,14 @@ def test_the_next_import_takes_up_what_was_left(put, interrupt):
 
 def test_a_batch_of_long_rows_is_a_short_one(put, monkeypatch):
     """What is held in memory is bounded by the length of the texts too."""
-    monkeypatch.setattr("datasets.spool.LONG_BATCH", 3)
-    sizes, real = [], imports.store_batch
+    monkeypatch.setattr("datasets.imports.spool.LONG_BATCH", 3)
+    sizes, real = [], imports_store.store_batch
 
     def store_batch(run, spool, batch):
         sizes.append(len(batch.rows))
         real(run, spool, batch)
 
-    monkeypatch.setattr(imports, "store_batch", store_batch)
+    monkeypatch.setattr(imports_store, "store_batch", store_batch)
     assert put(ROWS)[1]["rows"] == len(sizes) == len(ROWS)
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from datasets.asking import make
-from datasets.inserting import among, fresh_ids, insert
+from datasets.comparisons.generate import make
+from datasets.db.bulk import among, fresh_ids, insert
 from datasets.models import Comparison, Dataset, Prompt
 
 pytestmark = pytest.mark.django_db

@@ -16,8 +16,9 @@ from django.db import OperationalError, connection
 from django.db.models import F
 from django.utils import timezone
 
-from datasets import jobs, tasks
-from datasets.jobs import Cancelled, Failed, claim, perform, start, work
+from datasets import tasks
+from datasets.jobs import worker as job_worker
+from datasets.jobs.worker import Cancelled, Failed, claim, perform, start, work
 from datasets.models import Dataset, Import, Job, Prompt
 from tests.conftest import wide
 from tests.serving import ROOT, manage
@@ -27,14 +28,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
-    monkeypatch.setattr(jobs, "IDLE", 0)
-    monkeypatch.setattr(jobs, "BEAT", 0.05)
+    monkeypatch.setattr(job_worker, "IDLE", 0)
+    monkeypatch.setattr(job_worker, "BEAT", 0.05)
 
 
 @pytest.fixture
 def does(monkeypatch):
     """does(function): what tasks of the kind `trial` do."""
-    return lambda function: monkeypatch.setitem(jobs.KINDS, "trial", function)
+    return lambda function: monkeypatch.setitem(job_worker.KINDS, "trial", function)
 
 
 def file_of(rows, name="rows.jsonl"):
@@ -134,7 +135,7 @@ def test_what_goes_wrong_is_noted(does, error, state, said, caplog):
 def test_one_that_waits_is_stopped_before_it_begins(does):
     does(lambda job, progress: pytest.fail("begun"))
     job = start("trial")
-    jobs.cancel(job)
+    job_worker.cancel(job)
     assert work(until_idle=True) == 0
     assert again(job).state == "cancelled"
 
@@ -144,7 +145,7 @@ def test_one_at_work_stops_soon(does):
         for n in range(1000):
             progress(n, 1000)
             if n == 2:
-                jobs.cancel(job)
+                job_worker.cancel(job)
             time.sleep(0.01)
 
     does(endless)
@@ -156,11 +157,11 @@ def test_one_at_work_stops_soon(does):
 def test_one_whose_worker_is_gone_is_taken_up_and_given_up_in_the_end(does):
     does(lambda job, progress: {})
     job = start("trial")
-    for attempt in range(1, jobs.MOST_ATTEMPTS + 1):
+    for attempt in range(1, job_worker.MOST_ATTEMPTS + 1):
         assert claim().attempts == attempt
         assert claim() is None, "its worker was alive just now"
         Job.objects.update(beat_at=timezone.now() - timedelta(minutes=1))
-        assert jobs.is_left_alone(again(job))
+        assert job_worker.is_left_alone(again(job))
     claim()
     assert (again(job).state, job.error) == ("failed", "gave_up")
 
@@ -171,9 +172,9 @@ def test_a_worker_that_was_only_slow_changes_nothing_any_more(does):
     slow = claim()
     Job.objects.update(beat_at=timezone.now() - timedelta(minutes=1))
     other = claim()
-    perform(slow, jobs.Progress(slow))
+    perform(slow, job_worker.Progress(slow))
     assert again(other).state == "running"
-    perform(other, jobs.Progress(other))
+    perform(other, job_worker.Progress(other))
     assert again(other).state == "done"
 
 
@@ -181,7 +182,7 @@ def test_what_is_told_of_a_task_after_its_end_changes_nothing(does):
     does(lambda job, progress: progress(5, 6))
     start("trial")
     job = claim()
-    progress = jobs.Progress(job)
+    progress = job_worker.Progress(job)
     progress(4, 6)
     progress.write()
     perform(job, progress)
@@ -194,8 +195,8 @@ def test_a_worker_that_was_started_for_a_task_ends_where_the_database_stays_away
     def away():
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(jobs, "PATIENCE", 0)
-    monkeypatch.setattr(jobs, "claim", away)
+    monkeypatch.setattr(job_worker, "PATIENCE", 0)
+    monkeypatch.setattr(job_worker, "claim", away)
     assert work(until_idle=True) == 0
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
     assert "did not come back" in caplog.text
@@ -253,7 +254,7 @@ def test_files_of_a_task_that_never_began_are_swept_up_after_a_day(client, admin
         job = tasks.check_upload(files, "big", 1, admin)
         folders.append(settings.DATA_DIR / "uploads" / job.arguments["folder"])
         if name != "waiting":
-            jobs.cancel(job)
+            job_worker.cancel(job)
         if name != "young":
             os.utime(folders[-1], (0, 0))
     left = settings.DATA_DIR / "uploads" / "body-of-a-killed-request"

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from annotate.asked import mark_of
+from annotate.judging.question_spec import mark_of
 from datasets.models import Judgment, Response
 from tests.conftest import wide
 from tests.test_annotate import JSON, Browser

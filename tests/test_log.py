@@ -12,18 +12,20 @@ from django.urls import reverse
 from django.utils.translation import override
 
 from annotate import people, practice
-from annotate.forms import Act
-from annotate.judging import record, undo
+from annotate.judging.forms import Act
+from annotate.judging.record import record, undo
 from annotate.models import User
 from annotate.pauses import pause, resume
-from annotate.queue import next_judgment
-from datasets import changes, flags, logbook
-from datasets.changes import Kind, log
-from datasets.deleting import delete_dataset
+from annotate.queue.lease import next_judgment
+from datasets.audit import listing
+from datasets.audit import log as audit_log
+from datasets.audit.delete_dataset import delete_dataset
+from datasets.audit.log import Kind, log
+from datasets.comparisons import flags
+from datasets.comparisons.gold import make_gold, unmake
 from datasets.forms import SettingsForm
-from datasets.gold import make_gold, unmake
+from datasets.imports.undo import undo_import
 from datasets.models import Change, Comparison, Dataset, Import, Judgment
-from datasets.undoing import undo_import
 from tests.conftest import wide
 from tests.test_api import Script
 
@@ -249,7 +251,7 @@ def test_an_act_that_cannot_be_told_is_not_done(make_dataset, alice, bob, monkey
     before = everything()
     form = act == "settings"
     with monkeypatch.context() as broken:
-        broken.setattr(changes.Change.objects, "create", refuse)
+        broken.setattr(audit_log.Change.objects, "create", refuse)
         with pytest.raises(DatabaseError):
             ACTS[act](World)
     now = everything()
@@ -266,7 +268,7 @@ def test_an_act_that_cannot_be_told_is_not_done(make_dataset, alice, bob, monkey
 
 
 def told():
-    return [change.sentence for change in logbook.page_of(Change.objects.all())[0]]
+    return [change.sentence for change in listing.page_of(Change.objects.all())[0]]
 
 
 SENTENCES = [
@@ -305,7 +307,7 @@ def test_a_line_is_told_in_a_sentence(line, english, chinese):
 
 
 def test_the_page_is_filtered_and_goes_on_by_key(demo, boss, admin, alice, monkeypatch):
-    monkeypatch.setattr(logbook, "PAGE", 2)
+    monkeypatch.setattr(listing, "PAGE", 2)
     pause(alice, demo, admin)
     for n in range(5):
         log(Kind.SETTING, "overlap", n, n + 1, by=admin, dataset=demo)

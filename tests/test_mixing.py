@@ -11,10 +11,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from annotate import mixing
-from annotate.judging import record, undo
-from annotate.queue import next_judgment
-from datasets.gold import make_gold, unmake
+from annotate.judging.record import record, undo
+from annotate.queue import quality_checks
+from annotate.queue.lease import next_judgment
+from datasets.comparisons.gold import make_gold, unmake
 from datasets.models import Choice, Comparison, Judgment
 from tests.conftest import person, wide
 from tests.test_annotate import JSON, Browser, fields
@@ -43,12 +43,12 @@ def mixed(make_dataset, admin):
 @pytest.fixture(autouse=True)
 def _drawn_alike(monkeypatch):
     """The same luck in each run."""
-    monkeypatch.setattr(mixing.random, "random", random.Random(3).random)
+    monkeypatch.setattr(quality_checks.random, "random", random.Random(3).random)
 
 
 @pytest.fixture
 def soon(monkeypatch):
-    monkeypatch.setattr(mixing, "REPEATED_AFTER", 3)
+    monkeypatch.setattr(quality_checks, "REPEATED_AFTER", 3)
 
 
 def judge_all(user, dataset, verdict="left", most=200):
@@ -124,7 +124,7 @@ def next_is(monkeypatch):
 
     def choose(purpose):
         percent = {GOLD: 0.0, REPEAT: 0.3, VOTE: 0.9}[purpose]
-        monkeypatch.setattr(mixing.random, "random", lambda: percent)
+        monkeypatch.setattr(quality_checks.random, "random", lambda: percent)
 
     return choose
 
@@ -275,7 +275,7 @@ def test_no_clock_tells_it_from_an_ordinary_one(mixed, client, alice, next_is):
 
 @pytest.mark.django_db(transaction=True)
 def test_fifty_at_once_overlap_stays_exact_with_all_of_it(mixed, monkeypatch):
-    monkeypatch.setattr(mixing, "REPEATED_AFTER", 2)
+    monkeypatch.setattr(quality_checks, "REPEATED_AFTER", 2)
     dataset = mixed(24, gold=4, gold_share=20, repeat_share=20, overlap=3)
     people, saved = [person(f"p{i}") for i in range(50)], Counter()
 

@@ -8,11 +8,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from annotate import queue
-from annotate.judging import record, undo
+from annotate.judging.record import record, undo
 from annotate.models import Membership
-from annotate.queue import another, next_judgment, release
-from datasets.asking import set_overlap
+from annotate.queue import lease
+from annotate.queue.lease import another, next_judgment, release
+from datasets.comparisons.generate import set_overlap
 from datasets.models import Comparison, Judgment
 from tests.conftest import wide
 from tests.test_queue import counters_hold, lapse
@@ -30,7 +30,7 @@ def judged(make_dataset, alice):
 @pytest.fixture
 def searches(monkeypatch):
     """How often was searched, each time for so many seconds."""
-    seen, really = [], queue.first_after
+    seen, really = [], lease.first_after
 
     def first_after(*args, **kwargs):
         seen.append(args)
@@ -38,7 +38,7 @@ def searches(monkeypatch):
         return really(*args, **kwargs)
 
     first_after.takes = 0.06
-    monkeypatch.setattr(queue, "first_after", first_after)
+    monkeypatch.setattr(lease, "first_after", first_after)
     return seen
 
 
@@ -50,7 +50,7 @@ def test_a_dear_search_that_found_nothing_is_not_repeated_at_once(judged, alice,
     started = timezone.now()
     assert next_judgment(alice, judged) is None
     took, first = timezone.now() - started, len(searches)
-    assert timedelta() < until(alice) - timezone.now() <= queue.RESTS * took
+    assert timedelta() < until(alice) - timezone.now() <= lease.RESTS * took
     assert [next_judgment(alice, judged) for _ in range(3)] == [None] * 3
     assert len(searches) == first
 

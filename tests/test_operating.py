@@ -21,7 +21,7 @@ from django.urls import include, path
 from annotate.people import link_for
 from config import healthcheck
 from config.logs import Json, Plain
-from datasets.access import anyone
+from datasets.views.access import anyone
 from tests.serving import free_port
 
 ROOT = settings.BASE_DIR

@@ -5,17 +5,17 @@ import json
 import pytest
 from django.test import Client
 
-from annotate.asked import asked_of
-from annotate.forms import Act
-from annotate.judging import record, save, undo
+from annotate.judging.forms import Act
+from annotate.judging.question_spec import asked_of
+from annotate.judging.record import record, save, undo
 from annotate.models import Membership
 from annotate.pauses import is_paused, pause, resume
-from annotate.queue import next_judgment
-from annotate.queue_sql import judgment_of
-from datasets.bundles import Settings, make_bundle
-from datasets.choosing import EVERY, UNPAUSED, Filters
-from datasets.exports import Export
-from datasets.gold import make_gold
+from annotate.queue.fast_path import judgment_of
+from annotate.queue.lease import next_judgment
+from datasets.bundles.archive import Settings, make_bundle
+from datasets.comparisons.gold import make_gold
+from datasets.exports.export import Export
+from datasets.exports.selection import EVERY, UNPAUSED, Filters
 from datasets.models import Judgment
 from tests.conftest import person, wide
 from tests.test_at_once import in_threads

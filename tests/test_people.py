@@ -23,9 +23,9 @@ from django.utils.translation import gettext, override
 
 from annotate import people
 from annotate.hours import csv_lines, hours
-from annotate.judging import record, undo
+from annotate.judging.record import record, undo
 from annotate.models import User
-from annotate.queue import next_judgment
+from annotate.queue.lease import next_judgment
 from api.tokens import make_token
 from datasets.models import Change, Dataset, Judgment
 from tests.conftest import person, wide

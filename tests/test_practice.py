@@ -2,10 +2,10 @@
 
 import pytest
 
-from annotate.judging import record
+from annotate.judging.record import record
 from annotate.models import Membership
-from annotate.queue import next_judgment
-from datasets.gold import choices_of, make_gold
+from annotate.queue.lease import next_judgment
+from datasets.comparisons.gold import choices_of, make_gold
 from datasets.models import Dataset, Gold, Judgment
 from tests.conftest import wide
 from tests.test_annotate import Browser, fields

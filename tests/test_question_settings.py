@@ -7,11 +7,11 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from annotate import questions
-from annotate.judging import record
+from annotate.judging.record import record
 from annotate.labels import CHIPS
-from annotate.queue import next_judgment
-from datasets.identity import sha256
+from annotate.queue.lease import next_judgment
 from datasets.models import Comparison, Dataset, Judgment, Response
+from datasets.text.fingerprints import sha256
 from tests.conftest import wide
 from tests.test_annotate import read
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate import questions
-from annotate.asked import asked_of, mark_of
+from annotate.judging.question_spec import asked_of, mark_of
 from annotate.questions import all_questions, best_worst, pair, question_for, rank, scale, sides_of, stars
 from datasets.models import Dataset
 

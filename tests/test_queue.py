@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from annotate.judging import record, undo
-from annotate.queue import next_judgment
+from annotate.judging.record import record, undo
+from annotate.queue.lease import next_judgment
 from datasets.models import Comparison, Judgment
 from tests.conftest import person, wide
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pygments.lexers import get_lexer_by_name
 
-from datasets import markdown, renderers, rendering
 from datasets.models import Prompt, Response
-from datasets.rendering import plain_counts, shown_prompt, shown_responses
+from datasets.text import markdown, rendered, renderers
+from datasets.text.rendered import plain_counts, shown_prompt, shown_responses
 from tests.conftest import wide
 
 # One name for each lexer: it has several.
@@ -77,7 +77,7 @@ def test_code_that_is_long_repetitive_or_in_another_language_is_shown_as_it_is()
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_text_takes_a_limited_time_and_is_shown(name):
     started = time.monotonic()
-    ((html, why, seconds),) = rendering.RENDERERS.render([HOSTILE[name]])
+    ((html, why, seconds),) = rendered.RENDERERS.render([HOSTILE[name]])
     assert time.monotonic() - started < renderers.PAGE + renderers.WAITS + 1
     assert html
     assert seconds <= renderers.SECONDS + 0.1
@@ -200,8 +200,8 @@ def test_two_people_do_not_wait_for_one_hostile_page():
 
 @pytest.mark.django_db
 def test_a_slow_rendering_is_kept_at_once_and_counted(make_dataset, client, admin, monkeypatch):
-    monkeypatch.setattr(rendering, "KEPT_AT_ONCE", 50)
-    monkeypatch.setattr(rendering, "RENDERERS", renderers.Renderers(1, **BRIEF))
+    monkeypatch.setattr(rendered, "KEPT_AT_ONCE", 50)
+    monkeypatch.setattr(rendered, "RENDERERS", renderers.Renderers(1, **BRIEF))
     rows = wide(2)
     rows[0]["responses"][0]["text"] = SLOW
     rows[1]["prompt"] = "a" * (markdown.RENDERED_WHOLE + 1)

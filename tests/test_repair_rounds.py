@@ -2,8 +2,8 @@
 
 import pytest
 
-from annotate.judging import record, undo
-from annotate.queue import next_judgment
+from annotate.judging.record import record, undo
+from annotate.queue.lease import next_judgment
 from datasets.models import Comparison, Response
 from tests.conftest import wide
 from tests.test_judging_page import Judge

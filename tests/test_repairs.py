@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from annotate.judging import record, undo
-from annotate.queue import next_judgment
-from datasets.asking import ask_anew
-from datasets.identity import sha256
+from annotate.judging.record import record, undo
+from annotate.queue.lease import next_judgment
+from datasets.comparisons.generate import ask_anew
 from datasets.models import Choice, Comparison, Dataset, Judgment, Response
+from datasets.text.fingerprints import sha256
 from tests.conftest import wide
 from tests.test_judging_page import JSON, Judge
 

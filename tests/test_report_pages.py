@@ -9,21 +9,21 @@ import pytest
 from django.utils import translation
 from playwright.sync_api import expect
 
-from analyze import advice, charts, telling, words
-from analyze.kept import kept, standing
-from analyze.making import LONGEST, make_report, numbers_of, shortened
+from analyze import advice, charts, labels, summary
+from analyze.latest_report import kept, standing
 from analyze.maths.agreement import ALPHA_BANDS, PERCENT_BANDS
-from analyze.maths.habits import HABITS
+from analyze.maths.careless import HABITS
 from analyze.maths.people import people
 from analyze.maths.simulate import DRIFTS, HONEST, LEFT, LUNCH, PACE
 from analyze.maths.simulate import crowd as simulated
 from analyze.models import Report
+from analyze.report import LONGEST, make_report, numbers_of, shortened
 from analyze.reports import all_parts
 from analyze.reports.annotators import moment_of
 from analyze.tables import flat, tables_of
 from analyze.templatetags.report import signed, signeds
-from annotate.queue import next_judgment
-from datasets import jobs
+from annotate.queue.lease import next_judgment
+from datasets.jobs import worker
 from datasets.models import Judgment
 from tests.crowds import judged_by
 from tests.test_annotate import read
@@ -153,15 +153,15 @@ def test_a_page_takes_a_bounded_number_of_queries(look, crowd, django_assert_max
 def test_a_large_report_is_computed_in_the_background_and_the_old_numbers_stay_meanwhile(
     look, pairs, alice, bob, monkeypatch
 ):
-    monkeypatch.setattr("analyze.making.JUDGMENTS_AT_ONCE", 0)
+    monkeypatch.setattr("analyze.report.JUDGMENTS_AT_ONCE", 0)
     say(alice, comparisons(pairs)[0], "first")
     first = look("report/", "demo")
     assert "being computed for the first time" in shown(first)
-    task = jobs.Job.objects.get(kind="analysis")
+    task = worker.Job.objects.get(kind="analysis")
     assert {a["href"] for a in read(first).all("a")} >= {f"/datasets/upload/tasks/{task.pk}/"}
     assert look("report/", "demo", hx_request="true").status_code == 204
     look("people/", "demo")
-    assert jobs.Job.objects.count() == 1
+    assert worker.Job.objects.count() == 1
 
     done(task)
     waited = look("report/", "demo", hx_request="true")
@@ -173,41 +173,41 @@ def test_a_large_report_is_computed_in_the_background_and_the_old_numbers_stay_m
     say(bob, comparisons(pairs)[0], "first")
     polled = look("report/", "demo", hx_request="true")
     assert "1 is newer" in text_of(read(polled))
-    assert jobs.Job.objects.count() == 1, "a page that waits asks for nothing"
+    assert worker.Job.objects.count() == 1, "a page that waits asks for nothing"
     page = look("report/", "demo")
     assert "from 1 judgment. 1 is newer. It is being computed anew" in shown(page)
     assert 'hx-get="/datasets/demo/report/"' in page.content.decode()
-    done(jobs.Job.objects.latest("pk"))
+    done(worker.Job.objects.latest("pk"))
     assert "from 2 judgments." in shown(look("report/", "demo"))
-    assert jobs.Job.objects.count() == 2
+    assert worker.Job.objects.count() == 2
 
 
 def done(task):
-    claimed = jobs.claim()
+    claimed = worker.claim()
     assert claimed == task
-    jobs.perform(claimed, jobs.Progress(claimed))
+    worker.perform(claimed, worker.Progress(claimed))
 
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
 def test_the_open_page_takes_up_the_new_numbers_by_itself(enter, admin, pairs, alice, monkeypatch, troubles):
-    monkeypatch.setattr("analyze.making.JUDGMENTS_AT_ONCE", 0)
+    monkeypatch.setattr("analyze.report.JUDGMENTS_AT_ONCE", 0)
     say(alice, comparisons(pairs)[0], "first")
     page = enter(admin, "/datasets/demo/report/")
     expect(page.locator("main")).to_contain_text("being computed for the first time")
-    done(jobs.Job.objects.get(kind="analysis"))
+    done(worker.Job.objects.get(kind="analysis"))
     expect(page.locator("main")).to_contain_text("from 1 judgment.", timeout=10_000)
     expect(page.locator("main h1")).to_have_count(1)
     expect(page.get_by_role("link", name="Agreement").first).to_be_visible()
     assert not troubles
-    assert jobs.Job.objects.count() == 1
+    assert worker.Job.objects.count() == 1
 
 
 def test_a_report_that_cannot_be_computed_says_so_beside_the_old_numbers(look, pairs, alice, monkeypatch):
     say(alice, comparisons(pairs)[0], "first")
     assert "from 1 judgment" in shown(look("report/", "demo"))
     say(alice, comparisons(pairs)[1], "first")
-    monkeypatch.setitem(jobs.KINDS, "analysis", lambda job, progress: 1 / 0)
+    monkeypatch.setitem(worker.KINDS, "analysis", lambda job, progress: 1 / 0)
     page = shown(look("report/", "demo"))
     assert "from 1 judgment. 1 is newer." in page
     assert "The report could not be computed." in page
@@ -331,8 +331,8 @@ def agreeing(percent, low, high, n=50):
     ],
 )
 def test_agreement_is_told_beside_what_is_usual(said, words_of_it):
-    assert telling.of_agreement(said).startswith(words_of_it)
-    assert "69 to 79" in telling.of_agreement(said)
+    assert summary.of_agreement(said).startswith(words_of_it)
+    assert "69 to 79" in summary.of_agreement(said)
 
 
 def sources(*groups, is_whole=True):
@@ -351,15 +351,15 @@ def sources(*groups, is_whole=True):
     ],
 )
 def test_the_order_of_the_sources_is_told_as_far_as_it_is_known(said, words_of_it):
-    assert telling.of_sources(said).startswith(words_of_it)
+    assert summary.of_sources(said).startswith(words_of_it)
 
 
 def test_whatever_a_report_may_say_has_words_in_both_languages():
-    assert {band.of for band in (*PERCENT_BANDS, *ALPHA_BANDS)} == set(words.BANDS)
-    assert set(HABITS[1:]) == set(words.HABITS)
+    assert {band.of for band in (*PERCENT_BANDS, *ALPHA_BANDS)} == set(labels.BANDS)
+    assert set(HABITS[1:]) == set(labels.HABITS)
     with translation.override("zh-hans"):
-        assert all(words.told(english) != english for english in words.BANDS)
-    assert words.told(None) == words.told("") == ""
+        assert all(labels.told(english) != english for english in labels.BANDS)
+    assert labels.told(None) == labels.told("") == ""
 
 
 def test_who_stopped_looking_is_told_since_when():
@@ -369,8 +369,8 @@ def test_who_stopped_looking_is_told_since_when():
     lunch = own[len(own) // 2]
     assert abs(found.since[8] - lunch) <= LUNCH + 20 * PACE
     line = {"reasons": ["drifts", "gold"], "since": moment_of(lunch)}
-    assert words.habit_of(line).startswith("has judged as if at random since about 1970-01-01 ")
-    assert words.habit_of(line | {"since": None}) == str(words.HABITS["drifts"])
+    assert labels.habit_of(line).startswith("has judged as if at random since about 1970-01-01 ")
+    assert labels.habit_of(line | {"since": None}) == str(labels.HABITS["drifts"])
 
 
 # Charts

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from annotate.judging import record
-from annotate.queue import next_judgment
+from annotate.judging.record import record
+from annotate.queue.lease import next_judgment
 from annotate.reviewing import next_review
 from datasets.models import Comparison, Dataset, Judgment
 from tests.conftest import wide

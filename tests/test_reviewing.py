@@ -9,17 +9,19 @@ import pytest
 from django.db import IntegrityError
 
 from annotate import reviewing as reviews
-from annotate.asked import asked_of
-from annotate.forms import Act
-from annotate.judging import record, save, undo
+from annotate.judging.forms import Act
+from annotate.judging.question_spec import asked_of
+from annotate.judging.record import record, save, undo
 from annotate.models import User
-from annotate.queue import next_judgment
-from annotate.queue_sql import judgment_of
-from datasets import flags, reviewing, tasks
+from annotate.queue.fast_path import judgment_of
+from annotate.queue.lease import next_judgment
+from datasets import tasks
+from datasets.comparisons import flags
+from datasets.comparisons import review as comparison_review
+from datasets.comparisons.gold import make_gold, unmake
+from datasets.comparisons.review import TIE, is_undecided
 from datasets.forms import SettingsForm
-from datasets.gold import make_gold, unmake
 from datasets.models import Choice, Comparison, Dataset, Job, Judgment
-from datasets.reviewing import TIE, is_undecided
 from tests.conftest import person, wide
 from tests.test_at_once import in_threads
 from tests.test_queue import lapse
@@ -375,7 +377,7 @@ def change(dataset, **said):
 def test_judging_pays_nothing_where_nothing_is_reviewed(
     make_dataset, alice, django_assert_max_num_queries, monkeypatch
 ):
-    monkeypatch.setattr(reviewing, "recount", None)
+    monkeypatch.setattr(comparison_review, "recount", None)
     dataset = make_dataset(wide(3), overlap=2)
     for leasing in (True, False):
         judgment = judgment_of(alice, dataset, next_judgment(alice, dataset).pk)

@@ -8,13 +8,13 @@ import pytest
 from django.apps import apps
 from django.utils import timezone
 
-from annotate import queue
-from annotate.asked import asked_of
-from annotate.forms import Act
-from annotate.judging import Done, record, save, undo
+from annotate.judging.forms import Act
+from annotate.judging.question_spec import asked_of
+from annotate.judging.record import Done, record, save, undo
 from annotate.models import Membership
-from annotate.queue import another, next_judgment
-from annotate.queue_sql import judgment_of
+from annotate.queue import lease as queue_lease
+from annotate.queue.fast_path import judgment_of
+from annotate.queue.lease import another, next_judgment
 from datasets.models import Choice, Comparison, Dataset, Judgment, Rating, Response
 from tests.conftest import wide
 from tests.test_queue import counters_hold, lapse
@@ -26,7 +26,7 @@ SAID = {"stars": [4, 2], "criteria": {"clear": {"verdict": ["right"]}}, "reason"
 
 @pytest.fixture(autouse=True)
 def _nothing_was_looked_at():
-    queue._looked_at.clear()
+    queue_lease._looked_at.clear()
 
 
 def short(judgment, revision, act):
@@ -84,7 +84,7 @@ def run_out(dataset, alice, bob):
 
 def run_out_and_back(dataset, alice, bob):
     judgment = run_out(dataset, alice, bob)
-    queue.give_back(dataset)
+    queue_lease.give_back(dataset)
     judgment.refresh_from_db()
     return judgment
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets import splits
-from datasets.likeness import ALIKE, BANDS, marks_of, shingles_of, similarity
 from datasets.models import Likeness, Prompt
-from datasets.splits import PARTS, give_groups, part_of
+from datasets.text import near_duplicates
+from datasets.text.minhash import ALIKE, BANDS, marks_of, shingles_of, similarity
+from datasets.text.near_duplicates import PARTS, give_groups, part_of
 
 WORDS = [chr(97 + n % 26) * (2 + n // 26) for n in range(80)]
 LONG = "Explain in plain words how a river finds its way from the mountains to the sea, and why it bends so often."
@@ -53,7 +53,7 @@ def test_near_duplicates_have_one_group(make_dataset, one, other, together):
 
 @pytest.mark.django_db
 def test_new_prompts_join_and_never_move_old_ones(make_dataset, monkeypatch):
-    monkeypatch.setattr(splits, "AT_ONCE", 3)
+    monkeypatch.setattr(near_duplicates, "AT_ONCE", 3)
     rng = random.Random(1)
     texts = [some_text(rng, 40) for _ in range(10)]
     dataset = make_dataset(rows(*texts))

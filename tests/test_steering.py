@@ -2,16 +2,16 @@
 
 import pytest
 
-from analyze import ordering
-from annotate.asked import asked_of
-from annotate.forms import Act
-from annotate.judging import STEERED_EVERY, record, save
+from analyze import queue_order
+from annotate.judging.forms import Act
+from annotate.judging.question_spec import asked_of
+from annotate.judging.record import STEERED_EVERY, record, save
 from annotate.models import Membership
-from annotate.queue import next_judgment
-from annotate.queue_sql import judgment_of
-from datasets import jobs
+from annotate.queue.fast_path import judgment_of
+from annotate.queue.lease import next_judgment
+from datasets.jobs import worker
+from datasets.judgments.progress import progress
 from datasets.models import Comparison, Dataset, Job
-from datasets.progress import progress
 from tests.conftest import person
 from tests.test_queue import counters_hold
 
@@ -50,19 +50,19 @@ def sources_of(comparison):
 
 def test_what_nobody_can_foretell_comes_first(steered, alice):
     judge(alice, steered, 40)
-    moved, _sure = ordering.steer(steered)
+    moved, _sure = queue_order.steer(steered)
     assert moved
     order = list(Comparison.objects.open().filter(dataset=steered).order_by("priority").select_related("prompt"))
     front, back = order[: len(order) // 4], order[-len(order) // 4 :]
     alike = [sum(sources_of(one) == {"middling", "same"} for one in part) for part in (front, back)]
     assert alike[0] > alike[1]
     assert not any(sources_of(one) == {"strong", "weak"} for one in front)
-    assert ordering.steer(steered)[0] == 0, "the same judgments give the same order"
+    assert queue_order.steer(steered)[0] == 0, "the same judgments give the same order"
 
 
 def test_people_begin_again_at_the_front_and_nobody_twice(steered, alice, bob):
     judge(alice, steered, 30)
-    ordering.steer(steered)
+    queue_order.steer(steered)
     assert set(Membership.objects.values_list("position", flat=True)) == {-1}
     judge(alice, steered)
     judge(bob, steered)
@@ -73,16 +73,16 @@ def test_people_begin_again_at_the_front_and_nobody_twice(steered, alice, bob):
 def test_within_a_level_the_drawn_numbers_stay(steered, alice):
     before = dict(Comparison.objects.values_list("pk", "priority"))
     judge(alice, steered, 30)
-    ordering.steer(steered)
+    queue_order.steer(steered)
     after = dict(Comparison.objects.values_list("pk", "priority"))
-    assert {pk: number % ordering.BELOW for pk, number in before.items()} == {
-        pk: number % ordering.BELOW for pk, number in after.items()
+    assert {pk: number % queue_order.BELOW for pk, number in before.items()} == {
+        pk: number % queue_order.BELOW for pk, number in after.items()
     }
     assert all(0 <= number < 2**62 for number in after.values())
 
 
 def test_without_a_judgment_the_order_is_the_drawn_one(steered):
-    assert ordering.steer(steered)[1] == 0
+    assert queue_order.steer(steered)[1] == 0
     assert next_judgment(person("first"), steered)
 
 
@@ -92,7 +92,7 @@ def test_what_is_sure_is_asked_no_more_and_counts_as_done(make_dataset):
         judge(person(f"p{n}"), dataset)
     wanted = progress(dataset).total
     assert progress(dataset).done == 0
-    _moved, sure = ordering.steer(dataset)
+    _moved, sure = queue_order.steer(dataset)
     assert 0 < sure < wanted, "whose votes are split is not sure"
     assert progress(dataset).done == sure
     assert progress(dataset).total == wanted
@@ -100,7 +100,7 @@ def test_what_is_sure_is_asked_no_more_and_counts_as_done(make_dataset):
     assert not any(sources_of(one) == {"middling", "same"} for one in held if len(set(votes_on(one))) > 1)
     Dataset.objects.update(stop_when_sure=False)
     dataset.refresh_from_db()
-    ordering.steer(dataset)
+    queue_order.steer(dataset)
     assert not Comparison.objects.filter(held="sure").exists()
     assert counters_hold(dataset)
 
@@ -116,7 +116,7 @@ def test_the_order_follows_by_itself_while_people_judge(steered, alice):
         save(judgment_of(alice, steered, judgment.pk), 0, Act("left"), asked_of(steered, 2), leasing=True)
         judgment = next_judgment(alice, steered)
     assert Job.objects.filter(kind="analysis", dataset=steered).count() == 1
-    jobs.work(until_idle=True)
+    worker.work(until_idle=True)
     assert Job.objects.get().state == "done"
     assert steered.report.numbers["judgments"] == STEERED_EVERY
 

@@ -9,15 +9,15 @@ import pytest
 from django.utils import timezone
 from pyarrow import parquet
 
-from annotate.judging import record, undo
-from annotate.queue import next_judgment
+from annotate.judging.record import record, undo
+from annotate.queue.lease import next_judgment
 from api.tokens import make_token
-from datasets import encoding
-from datasets.choosing import Filters
-from datasets.exports import Export
+from datasets.comparisons.review import recount_all
+from datasets.exports.export import Export
+from datasets.exports.selection import Filters
+from datasets.files import writers
 from datasets.formats import writable
 from datasets.models import Judgment
-from datasets.reviewing import recount_all
 from tests.conftest import person, wide
 from tests.test_export import TABLES, lines_of, said
 
@@ -187,7 +187,7 @@ def test_a_table_keeps_every_text_to_the_byte_unless_it_is_for_spreadsheets(host
         cells_of(b"".join(Export(hostile, "judgments-csv", for_spreadsheets=switch).pieces()))
         for switch in (False, True)
     )
-    risky = [cell for cell in plain if cell.startswith(encoding.FORMULA)]
+    risky = [cell for cell in plain if cell.startswith(writers.FORMULA)]
     assert {*FORMULAS} == {*risky}
     assert len(risky) == 3 * len(FORMULAS), "system, instruction and reason"
     assert defused == [f"'{cell}" if cell in risky else cell for cell in plain]
@@ -221,9 +221,9 @@ def test_the_page_hands_the_switch_on_and_says_why(hostile, client, admin):
 
 
 def test_parquet_keeps_numbers_that_come_after_thousands_without(monkeypatch):
-    monkeypatch.setattr(encoding, "ROWS_A_GROUP", 2)
+    monkeypatch.setattr(writers, "ROWS_A_GROUP", 2)
     rows = [{"seconds": None, "text": "a"}] * 3 + [{"seconds": 2.5, "text": "b"}]
-    data = b"".join(encoding.parquet(iter(rows), ()))
+    data = b"".join(writers.parquet(iter(rows), ()))
     assert parquet.read_table(io.BytesIO(data)).to_pylist() == rows
     assert parquet.ParquetFile(io.BytesIO(data)).num_row_groups == 2
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection
 
-from datasets.turns import AT_ONCE, TURNS, Turns, in_turn, out_of_turn
+from datasets.db.turns import AT_ONCE, TURNS, Turns, in_turn, out_of_turn
 
 
 def waiting(turns, n, within=5):

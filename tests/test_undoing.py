@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from annotate.judging import record
-from annotate.queue import next_judgment
-from datasets import imports
-from datasets.deleting import delete_dataset
-from datasets.flags import LEAVE_OUT_PROMPT, decide
+from annotate.judging.record import record
+from annotate.queue.lease import next_judgment
+from datasets.audit.delete_dataset import delete_dataset
+from datasets.comparisons.flags import LEAVE_OUT_PROMPT, decide
+from datasets.imports import store as imports_store
+from datasets.imports.undo import CannotUndo, undo_import
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Rating, Response
-from datasets.undoing import CannotUndo, undo_import
 from tests.conftest import wide
 
 
@@ -22,7 +22,7 @@ def bring(tmp_path, db):
         path = tmp_path / name
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         with open(path, "rb") as file:
-            return imports.store(imports.check([(name, file)], "demo"))
+            return imports_store.store(imports_store.check([(name, file)], "demo"))
 
     return store
 
@@ -119,12 +119,12 @@ def test_a_prompt_that_others_have_answered_since_stays_with_their_answers(bring
 def test_an_undo_that_was_interrupted_is_finished_at_the_next_start(bring, monkeypatch):
     run = bring(wide(3))
     with monkeypatch.context() as patched:
-        patched.setattr("datasets.undoing.remove", lambda *a: 1 / 0)
+        patched.setattr("datasets.imports.undo.remove", lambda *a: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             undo_import(run)
     assert Import.objects.get(pk=run.pk).state == "undoing"
-    monkeypatch.setattr(imports, "STALE", imports.STALE * 0)
-    assert imports.take_up_unfinished() == (1, 0)
+    monkeypatch.setattr(imports_store, "STALE", imports_store.STALE * 0)
+    assert imports_store.take_up_unfinished() == (1, 0)
     assert not Prompt.objects.exists()
 
 

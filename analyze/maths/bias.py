@@ -6,7 +6,7 @@ import numpy as np
 
 from analyze.maths.counts import columns
 from analyze.maths.intervals import Rate, clustered_rate
-from analyze.maths.traits import TRAITS
+from analyze.maths.style import TRAITS
 
 
 @dataclass(frozen=True)

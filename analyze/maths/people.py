@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analyze.maths.intervals import Rate, Z, rate
-from analyze.maths.noisy import Reliability, reliability
+from analyze.maths.reliability import Reliability, reliability
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 
 from analyze.maths.intervals import Rate, clustered_rate, rate
 from analyze.maths.strengths import strengths
+from analyze.maths.style import TRAITS, traits
 from analyze.maths.texts import weighed
-from analyze.maths.traits import TRAITS, traits
 
 FOLDS = 5
 FEWEST = 20  # choices, of at least as many prompts as folds: with fewer nothing is held out

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyze.maths.connected import Connectivity, connectivity
+from analyze.maths.connectivity import Connectivity, connectivity
 from analyze.maths.counts import columns
 from analyze.maths.davidson import Rows, fit, sandwich
 from analyze.maths.intervals import Z, rate

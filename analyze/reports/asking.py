@@ -3,7 +3,7 @@ between `half_between`), and which neighbours are open until then."""
 
 from django.utils.translation import gettext_lazy as _
 
-from analyze.maths.asking import forecast
+from analyze.maths.active_selection import forecast
 from datasets.models import Comparison
 
 LABEL = _("What to ask next")

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from analyze.maths.bias import bias
-from analyze.maths.traits import traits
+from analyze.maths.style import traits
 from analyze.reports import rate_of
 
 LABEL = _("Bias")

@@ -3,8 +3,8 @@
 from django.utils.translation import gettext_lazy as _
 
 from analyze.maths.counts import counts
+from datasets.judgments.progress import verdicts
 from datasets.models import Judgment
-from datasets.progress import verdicts
 
 LABEL = _("Counts")
 PLACE = 1

@@ -2,16 +2,16 @@
 
 from django import template
 
-from analyze import charts, words
+from analyze import charts, labels
 from analyze.tables import rates_of
 
 register = template.Library()
-register.filter("told", words.told)
-register.filter("named", words.named)
-register.filter("part_named", words.part_named)
-register.filter("habit_of", words.habit_of)
-register.filter("why_marked", words.why_marked)
-register.filter("in_order", words.in_order)
+register.filter("told", labels.told)
+register.filter("named", labels.named)
+register.filter("part_named", labels.part_named)
+register.filter("habit_of", labels.habit_of)
+register.filter("why_marked", labels.why_marked)
+register.filter("in_order", labels.in_order)
 NOTHING = "–"
 
 
@@ -57,7 +57,7 @@ def numbers(interval):
 @register.filter
 def worded(rows):
     """The rows, their names in words."""
-    return [{**row, "name": words.named(row["name"])} for row in rows]
+    return [{**row, "name": labels.named(row["name"])} for row in rows]
 
 
 @register.filter
@@ -69,7 +69,7 @@ def rates(said):
 @register.filter
 def some(rows, wanted):
     """Those of the rates whose names are given, with a blank between two."""
-    names = [words.named(name) for name in wanted.split()]
+    names = [labels.named(name) for name in wanted.split()]
     return [row for row in rows if row["name"] in names]
 
 
@@ -109,7 +109,7 @@ def beside(said, name):
     """A rate of agreement, and what others found as rows under it: the middle, and both ends as the interval."""
     found = [
         {
-            "name": words.told(band["of"]),
+            "name": labels.told(band["of"]),
             "value": (band["low"] + band["high"]) / 2,
             "interval": [band["low"], band["high"]],
         }
@@ -123,7 +123,7 @@ def balanced(said):
     """For each trait its rate now and in a length-balanced selection."""
     won = said["balance"]["won"]
     now = {name: said["longer_won" if name == "length" else f"{name}_won"]["value"] for name in won}
-    return [{"name": words.named(name), "now": now[name], "then": then} for name, then in words.in_order(won)]
+    return [{"name": labels.named(name), "now": now[name], "then": then} for name, then in labels.in_order(won)]
 
 
 @register.filter

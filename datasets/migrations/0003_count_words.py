@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from datasets.words import words, words_of_prompt
+from datasets.text.reading_time import words, words_of_prompt
 
 AT_ONCE = 500
 

@@ -4,7 +4,7 @@ import time
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from analyze.making import numbers_of
+from analyze.report import numbers_of
 from analyze.reports import explained
 from datasets.management.commands.export_dataset import found_dataset
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from analyze.best import best_answers
+from analyze.best_of_n import best_answers
 from analyze.maths.predictor import TooFew
 from datasets.management.commands.export_dataset import found_dataset, write_whole
 

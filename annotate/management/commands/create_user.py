@@ -7,7 +7,7 @@ from django.db import transaction
 
 from annotate import people
 from annotate.models import User
-from datasets.changes import Kind, log
+from datasets.audit.log import Kind, log
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from annotate.models import User
-from datasets import imports
+from datasets.imports import store as imports_store
 from datasets.models import Dataset
 
 DEMO = Path(settings.BASE_DIR) / "datasets" / "demo"
@@ -23,6 +23,6 @@ class Command(BaseCommand):
                 User.objects.create_user(name, password="demo", role=role)
             for slug, name in NAMES.items():
                 with open(DEMO / f"{slug}.jsonl", "rb") as file:
-                    imports.store(imports.check([(f"{slug}.jsonl", file)], slug))
+                    imports_store.store(imports_store.check([(f"{slug}.jsonl", file)], slug))
                 Dataset.objects.filter(slug=slug).update(name=name)
         self.stdout.write(json.dumps({"loaded": loaded}))

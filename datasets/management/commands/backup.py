@@ -5,7 +5,7 @@ import time
 
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets.backup import BackupProblem, write_backup
+from datasets.backup.write import BackupProblem, write_backup
 
 
 class Command(BaseCommand):

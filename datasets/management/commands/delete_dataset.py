@@ -2,7 +2,7 @@ import json
 
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets.deleting import delete_dataset
+from datasets.audit.delete_dataset import delete_dataset
 from datasets.management.commands.export_dataset import found_dataset
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.datastructures import MultiValueDict
 
-from datasets.bundles import BUNDLE, bundled, make_bundle
-from datasets.exports import Export
-from datasets.filters import BundleForm, FilterForm
+from datasets.bundles.archive import BUNDLE, bundled, make_bundle
+from datasets.bundles.snapshots import content
+from datasets.exports.export import Export
+from datasets.exports.forms import BundleForm, FilterForm
 from datasets.formats import file_of, writable
 from datasets.models import Dataset
-from datasets.snapshots import content
 
 
 class Command(BaseCommand):

@@ -8,12 +8,13 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 
-from datasets import formats, imports, reasons
-from datasets.columns import from_words
-from datasets.doubts import ALL, AT_A_SECOND_LOOK, named_doubts
-from datasets.files import FileProblem
+from datasets import formats, reasons
+from datasets.files.detect import FileProblem
+from datasets.imports import store as imports_store
+from datasets.imports.columns import from_words
+from datasets.imports.spool import Spool, storable
+from datasets.imports.warnings import ALL, AT_A_SECOND_LOOK, named_doubts
 from datasets.models import RESERVED_SLUGS
-from datasets.spool import Spool, storable
 
 
 class Command(BaseCommand):
@@ -49,7 +50,7 @@ class Command(BaseCommand):
         with contextlib.ExitStack() as stack:
             try:
                 named = [(storable(os.path.basename(file)), opened(file, stack)) for file in files]
-                run = imports.check(named, slug, format, roles, twice=bool(AT_A_SECOND_LOOK & set(doubts)))
+                run = imports_store.check(named, slug, format, roles, twice=bool(AT_A_SECOND_LOOK & set(doubts)))
             except OSError as error:
                 raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from None
             except FileProblem as problem:
@@ -57,13 +58,13 @@ class Command(BaseCommand):
         for line in doubts_told(run, doubts):
             self.stderr.write(line)
         stored = skip_bad_rows or not run.refused
-        left_out = imports.leave_out(run, doubts) if stored else 0
+        left_out = imports_store.leave_out(run, doubts) if stored else 0
         if stored:
-            imports.store(run, overlap, hurry=True)
+            imports_store.store(run, overlap, hurry=True)
         report_refused(self.stderr, run, refused)
         self.stdout.write(json.dumps(summary(run, time.monotonic() - started), ensure_ascii=False))
         if not stored:
-            imports.drop(run)
+            imports_store.drop(run)
         if run.refused > left_out and not skip_bad_rows:
             sys.exit(1)
 
@@ -107,7 +108,7 @@ def chosen_doubts(words):
 
 def doubts_told(run, chosen):
     """A line for each doubt: how many rows, and whether they are left out."""
-    for doubt, rows in imports.doubt_counts(run).items():
+    for doubt, rows in imports_store.doubt_counts(run).items():
         yield f"{doubt}: {rows} ({reasons.DOUBTS[doubt]}){', left out' if doubt in chosen else ''}"
 
 
@@ -144,7 +145,7 @@ def report_refused(stderr, run, path):
         open(path, "w").close()
     if not run.refused:
         return
-    spool = Spool(imports.spool_path(run))
+    spool = Spool(imports_store.spool_path(run))
     for refusal in spool.refusals(most=10):
         place = f"{refusal['file']}:{refusal['line']}"
         stderr.write(f"{place}: {refusal['field']}: {reasons.REFUSED[refusal['reason']]} {refusal['detail']}".rstrip())

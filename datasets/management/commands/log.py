@@ -2,7 +2,7 @@ import json
 
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets.logbook import LogFilter, rows_of
+from datasets.audit.listing import LogFilter, rows_of
 from datasets.management.commands.export_dataset import in_options
 from datasets.models import Change, Dataset
 

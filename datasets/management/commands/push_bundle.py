@@ -5,8 +5,8 @@ import time
 from django.core.management.base import BaseCommand, CommandError
 
 from datasets import tasks
-from datasets.hub import is_installed
-from datasets.hub_forms import PushForm
+from datasets.bundles.forms import PushForm
+from datasets.bundles.hub import is_installed
 from datasets.management.commands.export_dataset import found_dataset, in_options
 from datasets.models import Job
 

@@ -4,9 +4,9 @@ import time
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from datasets.backup import BackupProblem
+from datasets.backup.restore import restore
+from datasets.backup.write import BackupProblem
 from datasets.management.commands.backup import summary
-from datasets.restoring import restore
 
 
 class Command(BaseCommand):

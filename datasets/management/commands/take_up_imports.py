@@ -2,7 +2,7 @@ import json
 
 from django.core.management.base import BaseCommand
 
-from datasets.imports import take_up_unfinished
+from datasets.imports.store import take_up_unfinished
 
 
 class Command(BaseCommand):

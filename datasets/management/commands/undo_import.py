@@ -3,8 +3,8 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 
 from datasets import reasons
+from datasets.imports.undo import CannotUndo, undo_import
 from datasets.models import Import
-from datasets.undoing import CannotUndo, undo_import
 
 
 class Command(BaseCommand):

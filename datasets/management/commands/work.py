@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils.module_loading import autodiscover_modules
 
-from datasets.jobs import work
+from datasets.jobs.worker import work
 from datasets.tasks import sweep
 
 NICE = 10

@@ -1,0 +1,41 @@
+"""Pausing a person in one dataset, from the pages of its people."""
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import BadRequest
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+
+from annotate.models import User
+from annotate.pauses import pause, resume
+from datasets.views.access import dataset_admin_required
+
+
+class PauseForm(forms.Form):
+    """A button beside a person. back: the page that it stood on."""
+
+    person = forms.IntegerField(min_value=1, max_value=2**63 - 1)
+    act = forms.ChoiceField(choices=[("pause", "pause"), ("resume", "resume")])
+    back = forms.ChoiceField(choices=[("annotators", "annotators"), ("record", "record")])
+
+
+@dataset_admin_required
+def pause_person(request, dataset):
+    if request.method != "POST":  # who pressed it after signing out comes here from the sign-in
+        return redirect("annotators", dataset.slug)
+    form = PauseForm(request.POST)
+    if not form.is_valid():
+        raise BadRequest(form.errors.as_text())
+    person = get_object_or_404(User, pk=form.cleaned_data["person"])
+    if form.cleaned_data["act"] == "pause":
+        pause(person, dataset, request.user)
+        told = _("%(name)s gets nothing more here. What they had in hand goes to others.")
+    else:
+        resume(person, dataset, request.user)
+        told = _("%(name)s goes on here.")
+    messages.success(request, told % {"name": person.username})
+    page = reverse(form.cleaned_data["back"], args=[dataset.slug])
+    query = urlencode({"person": f"account:{person.username}"})
+    return redirect(f"{page}?{query}" if form.cleaned_data["back"] == "record" else page)

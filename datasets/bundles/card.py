@@ -1,0 +1,283 @@
+"""What stands in a bundle beside its rows: the dataset card, dataset_info.json, settings for trainers. All of it is
+made from the manifest alone."""
+
+import json
+
+from django.template.loader import render_to_string
+
+from datasets.formats import rows, writable
+from datasets.text.one_line import in_markdown, on_one_line
+
+# LLaMA-Factory's names for the parts of each dialect: FORMATS.md section 6, tried there and by make test-consumers.
+TAGS = {
+    "role_tag": "role",
+    "content_tag": "content",
+    "user_tag": "user",
+    "assistant_tag": "assistant",
+    "system_tag": "system",
+    "observation_tag": "tool",
+    "function_tag": "function_call",
+}
+CONVERSATIONS = {"formatting": "sharegpt"}
+ENTRIES = {
+    "alpaca": {"columns": {"prompt": "instruction", "query": "input", "response": "output"}},
+    "sharegpt": {**CONVERSATIONS, "columns": {"messages": "conversations"}},
+    "sharegpt-primer": {**CONVERSATIONS, "columns": {"messages": "conversation"}, "tags": TAGS},
+    "messages": {**CONVERSATIONS, "columns": {"messages": "messages"}, "tags": TAGS},
+    "dpo-sharegpt": {
+        **CONVERSATIONS,
+        "ranking": True,
+        "columns": {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"},
+    },
+    "dpo-chatml": {
+        **CONVERSATIONS,
+        "ranking": True,
+        "columns": {"messages": "messages", "chosen": "chosen", "rejected": "rejected"},
+        "tags": TAGS,
+    },
+    "dpo-alpaca": {
+        "ranking": True,
+        "columns": {
+            "prompt": "instruction",
+            "query": "input",
+            "chosen": "chosen",
+            "rejected": "rejected",
+            "system": "system",
+            "history": "history",
+        },
+    },
+    "dpo-text": {"ranking": True, "columns": {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}},
+    "kto-messages": {**CONVERSATIONS, "columns": {"messages": "messages", "kto_tag": "label"}, "tags": TAGS},
+}
+# What a column holds, as the Hub's card declares it.
+TEXT = {"dtype": "string"}
+MESSAGES = {"list": [{"name": "role", "dtype": "string"}, {"name": "content", "dtype": "string"}]}
+MESSAGE = {"struct": MESSAGES["list"]}
+TURNS = {"list": [{"name": "from", "dtype": "string"}, {"name": "value", "dtype": "string"}]}
+TURN = {"struct": TURNS["list"]}
+HISTORY = {"list": {"list": "string"}}
+FEATURES = {
+    "alpaca": {"instruction": TEXT, "input": TEXT, "output": TEXT},
+    "sharegpt": {"conversations": TURNS},
+    "sharegpt-primer": {"conversation": MESSAGES},
+    "messages": {"messages": MESSAGES},
+    "prompt-completion": {"prompt": MESSAGES, "completion": MESSAGES},
+    "dpo": {"prompt": MESSAGES, "chosen": MESSAGES, "rejected": MESSAGES},
+    "dpo-implicit": {"chosen": MESSAGES, "rejected": MESSAGES},
+    "dpo-text": {"prompt": TEXT, "chosen": TEXT, "rejected": TEXT},
+    "dpo-sharegpt": {"conversations": TURNS, "chosen": TURN, "rejected": TURN},
+    "dpo-chatml": {"messages": MESSAGES, "chosen": MESSAGE, "rejected": MESSAGE},
+    "dpo-alpaca": {
+        "instruction": TEXT,
+        "input": TEXT,
+        "chosen": TEXT,
+        "rejected": TEXT,
+        "system": TEXT,
+        "history": HISTORY,
+    },
+    "dpo-swift": {"messages": MESSAGES, "rejected_response": TEXT},
+    "dpo-openai": {
+        "input": {"struct": [{"name": "messages", **MESSAGES}]},
+        "preferred_output": MESSAGES,
+        "non_preferred_output": MESSAGES,
+    },
+    "reward": {"prompt": MESSAGES, "chosen": MESSAGES, "rejected": MESSAGES, "margin": {"dtype": "float64"}},
+    "kto": {"prompt": MESSAGES, "completion": MESSAGES, "label": {"dtype": "bool"}},
+    "kto-messages": {"messages": MESSAGES, "label": {"dtype": "bool"}},
+}
+VOTES = {"votes_chosen": {"dtype": "int64"}, "votes_total": {"dtype": "int64"}}
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"))
+FIRST = {"dpo": "dpo", "implicit": "dpo-implicit"}
+LEAST_MET = 30
+LEAST_TOKENS, MOST_TOKENS = 1024, 16_384
+
+
+def member(name, part, is_split):
+    """Where a dialect's file stands in the archive."""
+    return f"data/{name}/{part}.jsonl" if is_split else f"{name}.jsonl"
+
+
+def texts(manifest):
+    """{name: bytes} of all that is written about the files."""
+    found = {"dataset_info.json": as_json(dataset_info(manifest)), "README.md": card(manifest)}
+    settings = {name: write(manifest) for name, write in SETTINGS.items()}
+    return found | {name: text for name, text in settings.items() if text}
+
+
+def as_json(value):
+    """As LLaMA-Factory reads it whatever the locale: ASCII."""
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def parts_of(manifest, dialect):
+    """{part: file} of a dialect."""
+    files = manifest["files"].items()
+    return {about["part"]: path for path, about in files if about.get("dialect") == dialect}
+
+
+def name_in_info(manifest, dialect, part="train"):
+    """The name of a dialect's part in dataset_info.json; it must have no comma."""
+    name = f"{manifest['dataset']}_{dialect}".replace("-", "_")
+    return name if part == "train" else f"{name}_{part}"
+
+
+def dataset_info(manifest):
+    """LLaMA-Factory's dataset_info.json of the dialects that it reads."""
+    return {
+        name_in_info(manifest, dialect, part): {"file_name": path, **entry}
+        for dialect, entry in ENTRIES.items()
+        for part, path in parts_of(manifest, dialect).items()
+    }
+
+
+def front_matter(manifest):
+    """The head of a dataset card, as the Hub reads it: one subset for each dialect. JSON is YAML."""
+    there = [name for name in manifest["settings"]["dialects"] if parts_of(manifest, name)]
+    votes = VOTES if manifest["settings"]["mode"] == "soft" else {}
+    configs, infos = [], []
+    for number, name in enumerate(there):
+        files = [{"split": part, "path": path} for part, path in parts_of(manifest, name).items()]
+        configs.append({"config_name": name, **({} if number else {"default": True}), "data_files": files})
+        columns = FEATURES[name] | (votes if writable()[name].WRITES is rows.Preference else {})
+        infos.append({"config_name": name, "features": [{"name": key, **kind} for key, kind in columns.items()]})
+    n = manifest["counts"]["pairs"]
+    return {
+        "pretty_name": on_one_line(manifest["name"]),
+        "task_categories": ["text-generation"],
+        "tags": ["preference", "dpo", "human-feedback"],
+        "size_categories": [next((words for upto, words in SIZES if n < upto), "n>10M")],
+        "configs": configs,
+        "dataset_info": infos,
+    }
+
+
+def card(manifest):
+    head = "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front_matter(manifest).items())
+    first = {key: next(iter(parts_of(manifest, name).values()), None) for key, name in FIRST.items()}
+    names = {"name": in_markdown(manifest["name"]), "made_by": in_markdown(manifest.get("made_by") or "")}
+    context = {"manifest": manifest, **names, "first": first, "met": manifest["votes_alike"] + manifest["votes_unlike"]}
+    return f"---\n{head}\n---\n\n{render_to_string('datasets/card.md', context)}".encode()
+
+
+def tokens(manifest):
+    """A length that holds 95 of 100 prompts with their answers where a character is a token, as in Chinese at worst."""
+    wanted = sum(manifest["characters"][kind]["p95"] for kind in ("prompt", "answer"))
+    length = LEAST_TOKENS
+    while length < min(wanted, MOST_TOKENS):
+        length *= 2
+    return length
+
+
+def settings_file(about, values):
+    """A YAML file: a comment, then keys and plain values."""
+    lines = [f"# {line}" for line in about]
+    return ("\n".join([*lines, *(f"{key}: {in_yaml(value)}" for key, value in values.items())]) + "\n").encode()
+
+
+def in_yaml(value):
+    """A plain value. YAML 1.1 takes 5e-07 for a text: a number must have a point, and no exponent."""
+    return f"{value:.10f}".rstrip("0") + "0" * value.is_integer() if isinstance(value, float) else json.dumps(value)
+
+
+def smoothing(manifest):
+    """(label smoothing, what to say of it): the measured rate of flipped votes."""
+    rate = manifest["flip_rate"]
+    met = manifest["votes_alike"] + manifest["votes_unlike"]
+    said = f"Of {met} times that two people judged one pair they differed {manifest['votes_unlike']} times"
+    if met < LEAST_MET:
+        return 0.0, f"{said}: too few to tell how many votes are flipped (label smoothing)."
+    # at one half nothing can be learned, and the loss has no minimum
+    return min(round(rate, 4), 0.45), f"{said}: {rate:.1%} of the votes are flipped (label smoothing)."
+
+
+def weights(manifest):
+    """(of wanted answers, of unwanted ones): the rarer kind counts the more, so that both count the same in all."""
+    wanted, unwanted = manifest["labels"]["true"], manifest["labels"]["false"]
+    if not (wanted and unwanted):
+        return 1.0, 1.0
+    return round(max(1.0, unwanted / wanted), 4), round(max(1.0, wanted / unwanted), 4)
+
+
+def trl_dpo(manifest):
+    """For `trl dpo`, run in the folder of the archive; None without the dialect. The folder is named on the command
+    line: with datasets 5.2 "." loads nothing."""
+    if not parts_of(manifest, "dpo"):
+        return None
+    rate, said = smoothing(manifest)
+    about = ['trl dpo --config trl-dpo.yaml --dataset_name "$PWD"', "Name your model.", said]
+    return settings_file(about, trl(manifest, "dpo") | {"beta": 0.1, "loss_type": "sigmoid", "label_smoothing": rate})
+
+
+def trl_kto(manifest):
+    if not parts_of(manifest, "kto"):
+        return None
+    wanted, unwanted = weights(manifest)
+    labels = manifest["labels"]
+    said = f"{labels['true']} wanted and {labels['false']} unwanted answers: the weights make them count the same."
+    about = ['trl kto --config trl-kto.yaml --dataset_name "$PWD"', "Name your model.", said]
+    return settings_file(about, trl(manifest, "kto") | {"desirable_weight": wanted, "undesirable_weight": unwanted})
+
+
+def trl(manifest, dialect):
+    evaluated = "validation" in parts_of(manifest, dialect)
+    return {
+        "model_name_or_path": "YOUR-MODEL",
+        "dataset_config": dialect,
+        "dataset_train_split": "train",
+        **({"dataset_test_split": "validation", "eval_strategy": "epoch"} if evaluated else {"eval_strategy": "no"}),
+        "max_length": tokens(manifest),
+        "learning_rate": 5e-7,
+        "num_train_epochs": 1,
+        "per_device_train_batch_size": 2,
+        "gradient_accumulation_steps": 8,
+        "output_dir": f"{manifest['dataset']}-{dialect}",
+    }
+
+
+def llamafactory_dpo(manifest):
+    """For `llamafactory-cli train llamafactory-dpo.yaml`; None without a dialect that it ranks."""
+    dialect = next((name for name in ("dpo-sharegpt", "dpo-chatml") if parts_of(manifest, name)), None)
+    if dialect is None:
+        return None
+    rate, said = smoothing(manifest)
+    about = ["llamafactory-cli train llamafactory-dpo.yaml", "Name your model and its template.", said]
+    values = {"stage": "dpo", "pref_beta": 0.1, "pref_loss": "sigmoid", "dpo_label_smoothing": rate}
+    return settings_file(about, llamafactory(manifest, dialect) | values)
+
+
+def llamafactory_kto(manifest):
+    if not parts_of(manifest, "kto-messages"):
+        return None
+    wanted, unwanted = weights(manifest)
+    about = ["llamafactory-cli train llamafactory-kto.yaml", "Name your model and its template."]
+    values = {"stage": "kto", "pref_beta": 0.1, "kto_chosen_weight": wanted, "kto_rejected_weight": unwanted}
+    return settings_file(about, llamafactory(manifest, "kto-messages") | values)
+
+
+def llamafactory(manifest, dialect):
+    evaluated = "validation" in parts_of(manifest, dialect)
+    evaluation = {"eval_dataset": name_in_info(manifest, dialect, "validation"), "eval_strategy": "epoch"}
+    return {
+        "model_name_or_path": "YOUR-MODEL",
+        "template": "default",
+        "do_train": True,
+        "finetuning_type": "lora",
+        "dataset_dir": ".",
+        "dataset": name_in_info(manifest, dialect),
+        **(evaluation if evaluated else {}),
+        "cutoff_len": tokens(manifest),
+        "learning_rate": 5e-6,
+        "num_train_epochs": 1,
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": 8,
+        "output_dir": f"{manifest['dataset']}-{dialect}",
+    }
+
+
+# Settings for trainers; each writer gives None, or nothing, where the bundle has no such rows.
+SETTINGS = {
+    "trl-dpo.yaml": trl_dpo,
+    "trl-kto.yaml": trl_kto,
+    "llamafactory-dpo.yaml": llamafactory_dpo,
+    "llamafactory-kto.yaml": llamafactory_kto,
+}

@@ -1,0 +1,251 @@
+"""How the work goes: the numbers of a dataset's judgments. The database counts and groups; Python sees a row per
+person or day. Only what counts is counted: standing votes of finished imports and of people here, and skips."""
+
+import math
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import groupby
+
+from django.db.models import Case, Count, F, Max, Q, Sum, Value, When, Window
+from django.db.models.functions import Greatest, Least, RowNumber, TruncDate
+from django.utils import timezone
+
+from datasets.judgments.listing import SIDES, TOO_FAST, VERDICTS, Person, acts, beginning, by, duration
+from datasets.models import Choice, Comparison, Import, Judgment
+
+DAYS_SHOWN = 30
+PACE_DAYS = 7
+PEOPLE_SHOWN = 12
+OTHER = "judgment__comparison__judgments"  # from a choice to the judgments of its comparison
+
+
+@dataclass(frozen=True)
+class Share:
+    """So many (`part`) of so many (`whole`)."""
+
+    part: int
+    whole: int
+
+    @property
+    def percent(self):
+        """100 · part / whole; None of nothing."""
+        return 100 * self.part / self.whole if self.whole else None
+
+
+def verdict_shares(verdicts):
+    """{kind: Share} of each kind of verdict among votes, of skips and flags among all acts. `verdicts`: counts, as
+    `progress.verdicts` gives them."""
+    acts, passed = sum(verdicts.values()), ("skip", "flag")
+    votes = acts - sum(verdicts.get(kind, 0) for kind in passed)
+    return {kind: Share(n, acts if kind in passed else votes) for kind, n in verdicts.items()}
+
+
+def stated(dataset):
+    """Choices of votes in all, each with its pair of answers `low`, `high` and whether it is a `tie`."""
+    return (
+        Choice.objects.of_votes()
+        .filter(judgment__dataset=dataset, criterion="")
+        .order_by()
+        .annotate(
+            low=Least("chosen", "rejected"),
+            high=Greatest("chosen", "rejected"),
+            tie=Case(When(strength=0, then=1), default=0),
+        )
+    )
+
+
+def agreement(dataset):
+    """How often two votes on the same two answers say the same, as a Share of pairs of votes.
+
+    Of n votes on a pair, of which a say one answer, b the other and t a tie: n(n-1)/2 pairs, of which
+    a(a-1)/2 + b(b-1)/2 + t(t-1)/2 agree; both are summed over all pairs of answers. Skips and both bad say nothing.
+    """
+    pair = ("judgment__comparison", "low", "high")
+    choices = stated(dataset)
+    return Share(pairs_within(choices.values(*pair, "chosen", "tie")), pairs_within(choices.values(*pair)))
+
+
+def pairs_within(groups):
+    """n(n-1)/2, summed over groups of n."""
+    sizes = groups.annotate(n=Count("pk")).filter(n__gt=1)
+    return sizes.aggregate(pairs=Sum(F("n") * (F("n") - 1) / 2))["pairs"] or 0
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """One person in one dataset. left: among their choices of a side, None of an imported name (a file tells no side);
+    fast: votes in less time than it takes to read, None of an imported name; seconds: the median, None where unknown;
+    agreement: with the votes of others on the same two answers."""
+
+    person: Person
+    judgments: int
+    ties: int
+    both_bad: int
+    skips: int
+    flags: int
+    left: Share | None
+    fast: Share | None
+    seconds: float | None
+    agreement: Share
+
+    @property
+    def median(self):
+        """The median in words."""
+        return duration(self.seconds)
+
+
+def numbers_of(dataset, people):
+    """[Numbers] of these people, in their order."""
+    counts = counts_of(dataset, people)
+    medians, agreements = medians_of(dataset, people), agreements_of(dataset, people)
+    found = []
+    for person in people:
+        *said, left, right, fast = counts.get(person.key, (0,) * 8)
+        shares = (None, None) if person.is_imported else (Share(left, left + right), Share(fast, said[0]))
+        agreed = agreements.get(person.key, Share(0, 0))
+        found.append(Numbers(person, *said, *shares, medians.get(person.key), agreed))
+    return found
+
+
+def counts_of(dataset, people):
+    """{person's key: (votes, ties, both bad, skips, flags, left, right, too fast)}"""
+    kinds = [VERDICTS[kind][1] for kind in ("tie", "both_bad", "skip", "flag")]
+    votes = Q(state__in=Judgment.STANDING)
+    counted = (votes, *kinds, SIDES["left"][1], SIDES["right"][1], TOO_FAST)
+    groups = acts(dataset).filter(by(*people)).order_by().values("annotator", "imported_by")
+    rows = groups.annotate(**{f"n{i}": Count("pk", filter=q) for i, q in enumerate(counted)})
+    fields = ("annotator", "imported_by", *(f"n{i}" for i in range(len(counted))))
+    return {(account, name): tuple(counts) for account, name, *counts in rows.values_list(*fields)}
+
+
+def medians_of(dataset, people):
+    """{person's key: median seconds of their votes}: the mean of the middle two, ranked in the database."""
+    votes = Judgment.objects.votes().filter(by(*people), dataset=dataset, seconds__isnull=False)
+    person = [F("annotator"), F("imported_by")]
+    ranked = votes.annotate(
+        rank=Window(RowNumber(), partition_by=person, order_by="seconds"),
+        n=Window(Count("pk"), partition_by=person),
+    )
+    middle = ranked.filter(rank__gte=F("n") / 2.0, rank__lte=F("n") / 2.0 + 1)
+    rows = middle.order_by("annotator", "imported_by").values_list("annotator", "imported_by", "seconds")
+    found = {}
+    for key, group in groupby(rows, key=lambda row: row[:2]):
+        seconds = [row[2] for row in group]
+        found[key] = sum(seconds) / len(seconds)
+    return found
+
+
+def agreements_of(dataset, people):
+    """{person's key: Share}: of all pairs of one vote of theirs and one of somebody else on the same two answers,
+    those that say the same (the same answer, or both a tie)."""
+    chosen, rejected, strength, criterion = (
+        f"{OTHER}__choices__{name}" for name in ("chosen", "rejected", "strength", "criterion")
+    )
+    as_i = Q(**{chosen: F("chosen"), rejected: F("rejected")})
+    turned = Q(**{chosen: F("rejected"), rejected: F("chosen")})
+    tie, no_tie = Q(strength=0, **{strength: 0}), Q(strength__gt=0, **{f"{strength}__gt": 0})
+    mine = Judgment.objects.votes().filter(by(*people), dataset=dataset)
+    in_all = Q(criterion="", **{criterion: ""})
+    met = Choice.objects.filter(another_vote(), as_i | turned, in_all, judgment__in=mine).order_by()
+    groups = met.values("judgment__annotator", "judgment__imported_by")
+    rows = groups.annotate(met=Count("pk"), agreed=Count("pk", filter=as_i & (tie | no_tie)))
+    return {
+        (account, name): Share(agreed, met)
+        for account, name, met, agreed in rows.values_list(
+            "judgment__annotator", "judgment__imported_by", "met", "agreed"
+        )
+    }
+
+
+def another_vote():
+    """Of a choice: that OTHER is another judgment, and what `votes()` lets through. Said as a condition, since as a
+    subquery it would be all of the dataset's votes."""
+    another = Q(**{f"{OTHER}__pk__lt": F("judgment")}) | Q(**{f"{OTHER}__pk__gt": F("judgment")})
+    visible = Q(**{f"{OTHER}__imported": None}) | Q(**{f"{OTHER}__imported__state__in": Import.VISIBLE})
+    vote = {f"{OTHER}__purpose": Judgment.Purpose.VOTE, f"{OTHER}__state__in": Judgment.STANDING}
+    return another & visible & Q(**vote)
+
+
+@dataclass(frozen=True)
+class Days:
+    """Judgments made here per day (imported ones have no day of their own): `dates` without a gap, up to DAYS_SHOWN
+    of them, the votes of each in `totals`, and {account id: votes of each} in `people`."""
+
+    dates: list[date]
+    totals: list[int]
+    people: dict[int, list[int]]
+
+
+def made_here(dataset):
+    """The votes of accounts."""
+    return Judgment.objects.votes().filter(dataset=dataset, annotator__isnull=False).order_by()
+
+
+def days(dataset):
+    """The Days up to today, in the current time zone; up to the last with a judgment where that is longer ago."""
+    last = made_here(dataset).aggregate(last=Max("decided_at"))["last"]
+    if last is None:
+        return Days([], [], {})
+    today, last = timezone.localdate(), timezone.localdate(last)
+    end = today if (today - last).days < DAYS_SHOWN else last
+    dates = [end - timedelta(days=back) for back in reversed(range(DAYS_SHOWN))]
+    place = {day: i for i, day in enumerate(dates)}
+    totals, people = [0] * DAYS_SHOWN, {}
+    rows = made_here(dataset).filter(decided_at__gte=beginning(dates[0])).annotate(day=TruncDate("decided_at"))
+    for day, account, n in rows.values("day", "annotator").annotate(n=Count("pk")).values_list("day", "annotator", "n"):
+        if day in place:
+            totals[place[day]] += n
+            people.setdefault(account, [0] * DAYS_SHOWN)[place[day]] = n
+    first = next(i for i, n in enumerate(totals) if n)
+    first = min(first, DAYS_SHOWN - PACE_DAYS)
+    return Days(dates[first:], totals[first:], {account: ns[first:] for account, ns in people.items()})
+
+
+def busiest(dataset):
+    """[(Person, votes)] of those who judged most."""
+    groups = Judgment.objects.votes().filter(dataset=dataset).order_by()
+    rows = groups.values("annotator", "annotator__username", "imported_by").annotate(n=Count("pk"))
+    rows = rows.order_by("-n", "annotator__username", "imported_by")[:PEOPLE_SHOWN]
+    return [
+        (Person.of(account, username, name), n)
+        for account, username, name, n in rows.values_list("annotator", "annotator__username", "imported_by", "n")
+    ]
+
+
+def still_wanted(dataset):
+    """Judgments that are missing: wanted - votes, where that is more than 0, summed over what is asked. What is in
+    hand is missing still: votes = wanted - open_slots - leases."""
+    asked = Comparison.objects.filter(dataset=dataset, held="", open_slots__gt=0)
+    missing = asked.aggregate(n=Sum("open_slots"))["n"] or 0
+    leased = Judgment.objects.filter(dataset=dataset, state=Judgment.State.LEASED, comparison__held="")
+    leased = leased.filter(purpose=Judgment.Purpose.VOTE).order_by()
+    slots, zero = F("comparison__open_slots"), Value(0)
+    in_hand = leased.values("comparison").annotate(n=Greatest(slots + Count("pk"), zero) - Greatest(slots, zero))
+    return missing + (in_hand.aggregate(total=Sum("n"))["total"] or 0)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When it will be finished. per_day: the mean of the last 7 days with judgments, None where there are none;
+    days: missing / per_day, rounded up; finish: today and so many days, None where there is no such date."""
+
+    missing: int
+    per_day: float | None
+    days: int | None
+    finish: date | None
+
+
+def pace(dataset, days):
+    """The Pace. `days`: the dataset's Days, looked at before all days are."""
+    missing, worked = still_wanted(dataset), [n for n in days.totals if n]
+    if days.dates and len(worked) < PACE_DAYS:
+        counts = made_here(dataset).annotate(day=TruncDate("decided_at")).values("day").annotate(n=Count("pk"))
+        worked = [row["n"] for row in counts.order_by("day")]
+    if not worked:
+        return Pace(missing, None, None, None)
+    recent = worked[-PACE_DAYS:]
+    per_day = sum(recent) / len(recent)
+    needed = math.ceil(missing / per_day)
+    today = timezone.localdate()
+    finish = today + timedelta(days=needed) if needed <= (date.max - today).days else None
+    return Pace(missing, per_day, needed, finish)

@@ -1,0 +1,114 @@
+import itertools
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from datasets import reasons
+from datasets.audit.delete_dataset import delete_dataset
+from datasets.comparisons import flags
+from datasets.formats import writable
+from datasets.forms import DeleteForm, SettingsForm
+from datasets.judgments import listing, progress
+from datasets.models import Dataset, Judgment, Prompt, Response
+from datasets.text.rendered import plain_counts, shown_plain, shown_prompt, shown_responses
+from datasets.views.access import admin_required, dataset_admin_required
+from datasets.views.paging import after_of
+
+DATASETS_A_PAGE = 20
+LATEST_IMPORTS = 10
+PROMPTS_A_PAGE = 20
+
+
+@admin_required
+@require_safe
+def dataset_list(request):
+    archived = "archived" in request.GET
+    datasets = Dataset.objects.filter(state="archived") if archived else Dataset.objects.current()
+    after = request.GET.get("after", "")
+    if "\0" in after:
+        raise BadRequest("after")
+    page = list(datasets.filter(slug__gt=after).order_by("slug")[:DATASETS_A_PAGE])
+    context = {
+        "datasets": [(dataset, progress.progress(dataset)) for dataset in page],
+        "archived": archived,
+        "any_archived": Dataset.objects.filter(state="archived").exists(),
+        "next": page[-1].slug if len(page) == DATASETS_A_PAGE else None,
+    }
+    return render(request, "datasets/list.html", context)
+
+
+@dataset_admin_required
+@require_safe
+def dataset_page(request, dataset):
+    prompts = shown_plain(dataset) if "plain" in request.GET else Prompt.objects.visible().filter(dataset=dataset)
+    page = list(prompts.filter(pk__gt=after_of(request)).order_by("pk")[:PROMPTS_A_PAGE])
+    responses = Response.objects.visible().filter(prompt__in=page).with_counts().defer("html").order_by("prompt", "pk")
+    grouped = {pk: list(found) for pk, found in itertools.groupby(responses, key=lambda r: r.prompt_id)}
+    context = {
+        "dataset": dataset,
+        "progress": progress.progress(dataset),
+        "verdicts": [(listing.VERDICTS[kind][0], n) for kind, n in progress.verdicts(dataset).items()],
+        "flags": flags.counts(dataset),
+        "sources": progress.sources(dataset),
+        "imports": dataset.imports.select_related("created_by").order_by("-pk")[:LATEST_IMPORTS],
+        "all_imports": dataset.imports.count() > LATEST_IMPORTS,
+        "prompt_count": prompts.count(),
+        "plain": [(n, reasons.PLAIN[why]) for why, n in plain_counts(dataset).items()],
+        "only_plain": "plain" in request.GET,
+        "prompts": [(prompt, grouped.get(prompt.pk, [])) for prompt in page],
+        "next": page[-1].pk if len(page) == PROMPTS_A_PAGE else None,
+    }
+    return render(request, "datasets/dataset.html", context)
+
+
+@dataset_admin_required
+def dataset_settings(request, dataset):
+    form = SettingsForm(request.POST or None, instance=dataset)
+    if request.method == "POST" and form.is_valid():
+        form.save(by=request.user)
+        messages.success(request, _("Saved."))
+        return redirect("dataset", dataset.slug)
+    status = 422 if form.errors else 200
+    return render(request, "datasets/settings.html", {"dataset": dataset, "form": form}, status=status)
+
+
+@dataset_admin_required
+def dataset_delete(request, dataset):
+    """Delete for good, once the name is typed; an export is offered first."""
+    form = DeleteForm(dataset, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        delete_dataset(dataset, request.user)
+        messages.success(request, _("%(name)s was deleted.") % {"name": dataset})
+        return redirect("datasets")
+    context = {
+        "dataset": dataset,
+        "form": form,
+        "votes": Judgment.objects.votes().filter(dataset=dataset).count(),
+        "formats": {name: module.LABEL for name, module in writable().items()},
+    }
+    return render(request, "datasets/delete.html", context, status=422 if form.errors else 200)
+
+
+@dataset_admin_required
+@require_safe
+def prompt_page(request, dataset, pk):
+    prompt = get_object_or_404(Prompt.objects.visible(), dataset=dataset, pk=pk)
+    responses = list(Response.objects.visible().filter(prompt=prompt).with_counts().order_by("pk"))
+    shown = shown_responses([response.pk for response in responses])
+    context = {
+        "dataset": dataset,
+        "pk": prompt.pk,
+        "prompt": shown_prompt(prompt).html,
+        "tags": prompt.tags,
+        "responses": [
+            (response, html.html, reasons.PLAIN.get(html.plain))
+            for response, html in zip(responses, shown, strict=True)
+        ],
+        "prompt_plain": reasons.PLAIN.get(prompt.plain),
+        "comparisons": prompt.comparisons.filter(held="").count(),
+        "votes": Judgment.objects.votes().filter(comparison__prompt=prompt).count(),
+    }
+    return render(request, "datasets/prompt.html", context)

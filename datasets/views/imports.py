@@ -1,0 +1,163 @@
+"""Files in: choose them, look at what they hold, store, drop or undo."""
+
+import json
+
+from django.contrib import messages
+from django.http import UnreadablePostError
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+
+from datasets import reasons, tasks
+from datasets.disk import DiskFull, is_disk_full
+from datasets.forms import UploadForm
+from datasets.imports import store as imports_store
+from datasets.imports.spool import Spool
+from datasets.imports.undo import CannotUndo, undo_import
+from datasets.models import Dataset, Import
+from datasets.text.rendered import prompt_html
+from datasets.text.rendered import render as render_text
+from datasets.views.access import admin_required, dataset_admin_required
+from datasets.views.bodies import received, unread
+from datasets.views.columns import columns_page, said_of
+from datasets.views.paging import after_of
+
+IMPORTS_A_PAGE = 50
+REFUSALS_A_PAGE = 100
+PREVIEWED = 3
+
+
+@csrf_exempt  # receive_files looks at the token, before it reads a file
+@admin_required
+def upload(request):
+    if request.method != "POST":
+        return show_upload(request, UploadForm(initial={"slug": request.GET.get("dataset", "")}))
+    try:
+        with received(request) as (post, files, refusal):
+            return refusal or check_upload(request, UploadForm(post, files))
+    except (DiskFull, OSError) as problem:  # UnreadablePostError is one
+        return refuse_upload(request, problem)
+
+
+def check_upload(request, form):
+    """Begin the task that checks what a form brought, and show it."""
+    if not form.is_valid():
+        return show_upload(request, form)
+    said = form.cleaned_data
+    job = tasks.check_upload(said["files"], said["slug"], said["overlap"], request.user)
+    if job.state != job.State.FAILED:
+        return redirect("task", job.pk)
+    form.add_error("files", reasons.JOB.get(job.error, job.error))
+    return show_upload(request, form)
+
+
+def show_upload(request, form, status=200):
+    context = {"form": form, "slugs": Dataset.objects.values_list("slug", flat=True)}
+    return render(request, "datasets/upload.html", context, status=422 if form.errors else status)
+
+
+def refuse_upload(request, problem):
+    """The form once more, with what kept the files from arriving; the rest of the body is not read."""
+    is_full, is_cut = is_disk_full(problem), isinstance(problem, UnreadablePostError)
+    if not (is_full or is_cut):
+        raise problem
+    cut = _("The upload was cut off. Nothing was stored; send it again.")
+    full = _("The server's disk has no room for this upload. Nothing was stored. Tell whoever runs the server.")
+    messages.error(request, full if is_full else cut)
+    return unread(show_upload(request, UploadForm(), status=507 if is_full else 400), request)
+
+
+def store(request, pk):
+    """Store what was checked and show the dataset."""
+    without = [doubt for doubt in request.POST.getlist("without") if doubt in reasons.DOUBTS]
+    job = tasks.store_import(Import.objects.get(pk=pk), request.user, without)
+    if job.state != job.State.DONE:
+        return redirect("task", job.pk)
+    run = Import.objects.get(pk=pk)
+    said = ngettext("%(n)s row read", "%(n)s rows read", run.rows) % {"n": run.rows}
+    counts = _("%(prompts)s new prompts, %(responses)s answers, %(choices)s choices, %(duplicates)s duplicates.")
+    messages.success(request, f"{said}: {counts % vars(run)}")
+    return redirect("dataset", run.slug)
+
+
+@dataset_admin_required
+@require_safe
+def import_list(request, dataset):
+    """Who brought what, and when; the latest first."""
+    found = dataset.imports.select_related("created_by").order_by("-pk")
+    if before := after_of(request, "before"):
+        found = found.filter(pk__lt=before)
+    page = list(found[:IMPORTS_A_PAGE])
+    context = {"dataset": dataset, "imports": page, "earlier": page[-1].pk if len(page) == IMPORTS_A_PAGE else None}
+    return render(request, "datasets/imports.html", context)
+
+
+@admin_required
+def import_page(request, pk):
+    """What an import brings, or brought; while nothing is stored yet, the decision."""
+    run = get_object_or_404(Import, pk=pk)
+    if run.state == Import.State.UNSURE:
+        return columns_page(request, run)
+    if request.method == "POST":
+        return decide(request, run)
+    context = {"run": run, "can_undo": run.state == Import.State.DONE, **refusals_page(run, request)}
+    if run.state == Import.State.CHECKED:
+        context |= preview(run)
+    return render(request, "datasets/import.html", context)
+
+
+def decide(request, run):
+    """Store, drop or undo an import, as far as its state allows."""
+    decision = request.POST.get("decision")
+    if run.state == Import.State.CHECKED and decision == "store":
+        return store(request, run.pk)
+    if run.state == Import.State.CHECKED and decision == "drop":
+        imports_store.drop(run)
+        messages.info(request, _("Nothing was stored."))
+        return redirect("upload")
+    if run.state == Import.State.CHECKED and decision == "columns":
+        imports_store.ask_columns(run)
+    if run.state == Import.State.DONE and decision == "undo":
+        try:
+            undo_import(run, request.user)
+        except CannotUndo as why:
+            messages.error(request, reasons.CANNOT_UNDO[why.reason])
+        else:
+            messages.success(request, _("The import was undone."))
+    return redirect("import", run.pk)
+
+
+def preview(run):
+    """The first prompts of a checked import as an annotator will see them, and what the rest holds."""
+    spool = Spool(imports_store.spool_path(run))
+    kinds = spool.kinds()
+    context = {
+        "said": said_of(run),
+        "kinds": [(reasons.KINDS[kind], rows) for kind, (rows, _responses) in kinds.items()],
+        "prompts": spool.prompts(),
+        "responses": sum(responses for _rows, responses in kinds.values()),
+        "good": run.rows - run.refused,
+        "doubts": [(doubt, reasons.DOUBTS[doubt], *found) for doubt, found in spool.doubtful().items()],
+        "preview": [
+            (prompt_html(prompt), [(response.source, render_text(response.text)) for response in responses[:6]])
+            for prompt, responses in spool.first_prompts(PREVIEWED)
+        ],
+    }
+    spool.close()
+    return context
+
+
+def refusals_page(run, request):
+    """One page of refusals, by key."""
+    path = imports_store.spool_path(run)
+    if not path.exists():
+        return {"refusals": []}
+    spool = Spool(path)
+    refusals = list(spool.refusals(after_of(request), REFUSALS_A_PAGE))
+    spool.close()
+    for refusal in refusals:
+        refusal["words"] = reasons.REFUSED[refusal["reason"]]
+        refusal["shown"] = json.dumps(refusal["row"], ensure_ascii=True)[:300]
+    return {"refusals": refusals, "next": refusals[-1]["n"] if len(refusals) == REFUSALS_A_PAGE else None}

@@ -1,0 +1,61 @@
+"""The log of a dataset, and of all datasets and people."""
+
+from django.core.exceptions import BadRequest
+from django.http import StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from datasets.audit import listing
+from datasets.comparisons import flags
+from datasets.files.writers import as_csv
+from datasets.models import Change
+from datasets.views.access import admin_required, dataset_admin_required
+from datasets.views.paging import after_of
+
+
+@dataset_admin_required
+@require_safe
+def dataset_log(request, dataset):
+    context = {"dataset": dataset, "flags": flags.counts(dataset), "file": reverse("log-file", args=[dataset.slug])}
+    return show(request, dataset.changes, context)
+
+
+@dataset_admin_required
+@require_safe
+def dataset_log_file(request, dataset):
+    return as_file(request, dataset.changes, f"{dataset.slug}-log.csv")
+
+
+@admin_required
+@require_safe
+def whole_log(request):
+    return show(request, Change.objects, {"file": reverse("log-all-file")})
+
+
+@admin_required
+@require_safe
+def whole_log_file(request):
+    return as_file(request, Change.objects, "log.csv")
+
+
+def show(request, changes, context):
+    form, query = listing.LogFilter(request.GET), request.GET.copy()
+    query.pop("before", None)
+    context |= {"form": form, "query": query.urlencode(), "filtered": any(query.get(name) for name in form.fields)}
+    if form.is_valid():
+        page, older = listing.page_of(form.kept(changes.all()), after_of(request, "before"))
+        context |= {"changes": page, "first": context["query"] if "before" in request.GET else None}
+        query["before"] = older or ""
+        context["more"] = query.urlencode() if older else None
+    return render(request, "datasets/log.html", context, status=200 if form.is_valid() else 422)
+
+
+def as_file(request, changes, name):
+    form = listing.LogFilter(request.GET)
+    if not form.is_valid():
+        raise BadRequest(form.errors.as_text())
+    lines = as_csv(listing.table(form.kept(changes.all())), listing.COLUMNS)
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

@@ -1,0 +1,55 @@
+"""Prompts and answers written by hand."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from datasets import reasons
+from datasets.models import Prompt
+from datasets.prompts.editing import CannotSave, judged_responses, save_prompt
+from datasets.prompts.forms import forms_for, parts_of
+from datasets.text.rendered import render as render_text
+from datasets.views.access import admin_required, dataset_admin_required
+
+
+@dataset_admin_required
+def prompt_new(request, dataset):
+    return edit(request, dataset, None)
+
+
+@dataset_admin_required
+def prompt_edit(request, dataset, pk):
+    return edit(request, dataset, get_object_or_404(Prompt.objects.visible(), dataset=dataset, pk=pk))
+
+
+def edit(request, dataset, prompt):
+    """The form of a prompt with its answers; what was judged is shown, and stays."""
+    form, turns, answers = forms_for(prompt, request.POST or None)
+    if request.method == "POST" and all([form.is_valid(), turns.is_valid(), answers.is_valid()]):
+        try:
+            saved = save_prompt(dataset, parts_of(form, turns), [a.answer() for a in answers if a.cleaned_data], prompt)
+        except CannotSave as why:
+            form.add_error(None, reasons.CANNOT_SAVE[why.reason])
+        else:
+            messages.success(request, _("Saved."))
+            page = "prompt-edit" if "more" in request.POST else "prompt"
+            return redirect(page, dataset.slug, saved.pk)
+    context = {
+        "dataset": dataset,
+        "prompt": prompt,
+        "form": form,
+        "turns": turns,
+        "answers": answers,
+        "judged": judged_responses(prompt) if prompt else set(),
+    }
+    return render(request, "datasets/edit.html", context, status=422 if form.errors else 200)
+
+
+@admin_required
+@require_POST
+def rendered(request):
+    """The text of the field that is being typed, as safe HTML."""
+    text = request.POST.get(request.POST.get("name", "text"), "")
+    return HttpResponse(render_text(text.replace("\x00", "")))

@@ -1,0 +1,105 @@
+"""Tasks in the background: how far each is, what came of it, and how to stop it."""
+
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from datasets import reasons
+from datasets.jobs import worker
+from datasets.models import Job
+from datasets.views.access import admin_required
+from datasets.views.paging import after_of
+
+JOBS_A_PAGE = 50
+
+
+@admin_required
+@never_cache
+def job_page(request, pk):
+    """How far a task is; once it is done, what came of it. POST: stop it."""
+    job = get_object_or_404(Job, pk=pk)
+    if request.method == "POST":
+        worker.cancel(job)
+        return redirect("task", pk)
+    if worker.is_left_alone(job):
+        worker.wake()
+    if job.state == Job.State.DONE and "show" not in request.GET:
+        return HttpResponseClientRedirect(outcome(job)) if request.htmx else redirect(outcome(job))
+    if request.htmx and not job.is_open:
+        return HttpResponseClientRedirect(reverse("task", args=[pk]))
+    context = {
+        "job": job,
+        "what": what(job),
+        "share": job.share is not None and in_percent(job.share),
+        "left": job.seconds_left is not None and in_time(job.seconds_left),
+        "error": reasons.JOB.get(job.error, job.error),
+        "place": outcome(job),
+        "back": asked_at(job),
+    }
+    return render(request, "datasets/_job.html" if request.htmx else "datasets/job.html", context)
+
+
+@admin_required
+@never_cache
+@require_safe
+def job_list(request):
+    """All tasks, the latest first."""
+    found = Job.objects.select_related("created_by", "dataset").order_by("-pk")
+    if before := after_of(request, "before"):
+        found = found.filter(pk__lt=before)
+    page = list(found[:JOBS_A_PAGE])
+    context = {
+        "jobs": [(job, what(job), job.is_open and job.share is not None and in_percent(job.share)) for job in page],
+        "earlier": page[-1].pk if len(page) == JOBS_A_PAGE else None,
+    }
+    return render(request, "datasets/jobs.html", context)
+
+
+def what(job):
+    """What a task does, in words: the kind, and to what."""
+    said = job.arguments
+    to = ", ".join(said.get("files", [])) or said.get("of") or (str(job.dataset) if job.dataset else "")
+    return f"{reasons.TASKS[job.kind]}: {to}" if to else str(reasons.TASKS[job.kind])
+
+
+def in_percent(share):
+    return f"{share:.0%}"
+
+
+def in_time(seconds):
+    """How long, roughly."""
+    if seconds < 90:
+        n = max(1, round(seconds))
+        return ngettext("%(n)s second", "%(n)s seconds", n) % {"n": n}
+    if seconds < 5400:
+        n = round(seconds / 60)
+        return ngettext("%(n)s minute", "%(n)s minutes", n) % {"n": n}
+    n = round(seconds / 3600)
+    return ngettext("%(n)s hour", "%(n)s hours", n) % {"n": n}
+
+
+def outcome(job):
+    """Where what came of a task is to be seen; None where nothing did."""
+    came = job.result
+    if "import" in came:
+        return reverse("import", args=[came["import"]])
+    if "bundle" in came:
+        return reverse("bundle", args=[came["dataset"], came["bundle"]])
+    if "report" in came:
+        return reverse("report", args=[came["report"]])
+    return reverse("dataset", args=[came["dataset"]]) if "dataset" in came else None
+
+
+def asked_at(job):
+    """Where such a task is asked for, to try again: (address, its name)."""
+    if job.kind == "push":
+        return reverse("bundle", args=[job.dataset.slug, job.arguments["bundle"]]), _("Back to the bundle")
+    if job.kind == "bundle":
+        return reverse("exports", args=[job.dataset.slug]), _("Export")
+    if job.dataset:
+        return reverse("dataset", args=[job.dataset.slug]), str(job.dataset)
+    return reverse("upload"), _("Upload")
