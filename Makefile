@@ -47,6 +47,7 @@ lint: .venv/installed-dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/djlint --lint --quiet templates
+	.venv/bin/lint-imports > .venv/lint-imports.txt || { cat .venv/lint-imports.txt; exit 1; }
 	$(PY) manage.py makemigrations --check --dry-run
 
 # Collect new texts into locale/ (needs gettext); then translate them there.

@@ -4,7 +4,8 @@ from django import forms
 from django.utils.translation import override
 
 from api.schemas import ProblemOut
-from datasets.exports.forms import BundleForm, FileForm, FilterForm
+from datasets.bundles.forms import BundleForm
+from datasets.exports.forms import FileForm, FilterForm
 from datasets.files.writers import CONTENT_TYPES
 
 SEEN = {401: ProblemOut, 403: ProblemOut, 404: ProblemOut}

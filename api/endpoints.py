@@ -39,15 +39,17 @@ from api.tasks import rows_of
 from api.tokens import READS, WRITES, token_required
 from datasets import reasons
 from datasets.bundles.archive import make_bundle
+from datasets.bundles.forms import BundleForm
+from datasets.bundles.tasks import bundle_of, is_small
 from datasets.comparisons import flags
 from datasets.exports.export import Export
-from datasets.exports.forms import BundleForm, FileForm, FilterForm
+from datasets.exports.forms import FileForm, FilterForm
 from datasets.files.writers import CONTENT_TYPES
 from datasets.formats import file_of, writable
 from datasets.jobs import worker
+from datasets.jobs.limits import BYTES_AT_ONCE
 from datasets.judgments import progress
 from datasets.models import Dataset, Job, Prompt, Snapshot
-from datasets.tasks import BYTES_AT_ONCE, bundle_of, is_small
 from datasets.views.access import anyone
 from datasets.views.exports import as_archive
 

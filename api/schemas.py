@@ -186,7 +186,7 @@ class RowsStored(Summary):
 
     number: int
     errors: list[Error]
-    warnings: dict[str, int] = Field(description="By doubt: rows, left out or not")
+    doubts: dict[str, int] = Field(description="By doubt: rows, left out or not")
 
 
 class BundleLine(Schema):

@@ -10,10 +10,10 @@ from django.conf import settings
 from api.problems import Problem
 from api.receiving import checked, stored
 from datasets import reasons
+from datasets.imports.tasks import Watched, drop, store_or_finish
 from datasets.jobs import worker
 from datasets.jobs.worker import Cancelled, Failed, kind
 from datasets.models import Import, Job
-from datasets.tasks import Watched, drop, store_or_finish
 
 
 def rows_of(path, dataset, user, **said):

@@ -83,7 +83,7 @@ def judge(person, over, took):
 
 def upload(path):
     """Check and store a file by tasks, and print how long each took."""
-    from datasets import tasks
+    from datasets.imports import tasks
     from datasets.models import Import, Job
 
     file = SimpleNamespace(name="large.jsonl", size=os.path.getsize(path), temporary_file_path=lambda: path)

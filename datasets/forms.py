@@ -5,8 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets.audit.log import save_settings
 from datasets.comparisons.generate import ask_anew, set_overlap
+from datasets.comparisons.tasks import see_what_to_review
 from datasets.models import RESERVED_SLUGS, Dataset
-from datasets.tasks import see_what_to_review
 from datasets.text.one_line import is_plain
 
 

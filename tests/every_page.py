@@ -19,12 +19,11 @@ from annotate.models import User
 from annotate.pauses import pause
 from annotate.queue.lease import next_judgment
 from annotate.reviewing import decide, give_impression, next_review
-from datasets import tasks
 from datasets.audit.guidelines import renew
 from datasets.audit.log import Kind, log
 from datasets.bundles.archive import Settings, make_bundle
 from datasets.comparisons.gold import make_gold
-from datasets.imports import columns
+from datasets.imports import columns, tasks
 from datasets.imports import store as imports_store
 from datasets.models import Dataset, Import, Job, Judgment
 from tests.browsing import press, ready, until

@@ -23,7 +23,8 @@ from api.schemas import RowsRefused, RowsStored, TaskOut
 from api.tokens import make_token
 from config.wsgi import application
 from datasets.bundles.archive import Settings, make_bundle
-from datasets.exports.forms import BundleForm, FilterForm
+from datasets.bundles.forms import BundleForm
+from datasets.exports.forms import FilterForm
 from datasets.models import Import, Job
 from tests.conftest import wide
 

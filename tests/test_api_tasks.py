@@ -11,7 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from api import tasks
-from datasets import tasks as pages
+from datasets.bundles import tasks as bundle_tasks
+from datasets.imports import tasks as import_tasks
 from datasets.jobs import worker as job_worker
 from datasets.jobs.worker import work
 from datasets.models import Comparison, Import, Job, Prompt, Snapshot
@@ -93,7 +94,7 @@ def test_what_is_large_becomes_a_task_by_itself(script, monkeypatch, query, most
 @pytest.mark.parametrize(("query", "most", "status"), [("", 0, 202), ("", 9, 201), ("false", 0, 201), ("true", 9, 202)])
 def test_a_bundle_of_many_prompts_is_made_as_a_task(script, monkeypatch, query, most, status):
     send(script, [{"prompt": "Why?", "chosen": "Because.", "rejected": "No."}])
-    monkeypatch.setattr(pages, "PROMPTS_AT_ONCE", most)
+    monkeypatch.setattr(bundle_tasks, "PROMPTS_AT_ONCE", most)
     answer = script.post(f"demo/bundles/?dialects=dpo&split=100,0,0&background={query}".removesuffix("&background="))
     assert answer.status_code == status
     if status == 202:
@@ -155,7 +156,7 @@ def test_a_task_whose_worker_is_gone_is_taken_up_where_the_rows_end(script, monk
         if len(batches) == 3:
             raise SystemExit
 
-    monkeypatch.setattr("api.tasks.Watched", lambda progress, total: pages.Watched(lambda *_: None, total))
+    monkeypatch.setattr("api.tasks.Watched", lambda progress, total: import_tasks.Watched(lambda *_: None, total))
     with pytest.raises(SystemExit):
         job_worker.perform(job, killed)
     assert 0 < Prompt.objects.count() < 10

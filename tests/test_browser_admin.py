@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
 from playwright.sync_api import expect
 
-from datasets import tasks
+from datasets.imports import tasks
 from datasets.jobs import worker
 from datasets.models import Dataset, Import, Job, Judgment
 from tests.browsing import PHONE, button, focus, press

@@ -10,11 +10,12 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from datasets import reasons, tasks
+from datasets import reasons
 from datasets.formats import mapping, wide
 from datasets.formats.guessing import guess, unsure
 from datasets.formats.rows import Prompt, Refused, Table
 from datasets.imports import store as imports_store
+from datasets.imports import tasks
 from datasets.imports.column_forms import COUNTS, WORDS
 from datasets.jobs import worker
 from datasets.models import Choice, Import, Job, Mapping, Response

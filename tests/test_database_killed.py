@@ -21,7 +21,9 @@ pytestmark = pytest.mark.django_db  # it runs on PostgreSQL's turn
 
 WORKER = """
 import os, sys, time; import django; django.setup()
-from datasets import imports, jobs, tasks
+from datasets import tasks
+from datasets.imports import store as imports
+from datasets.jobs import worker as jobs
 jobs.start("store", **{"import": imports.check([("rows", open(sys.argv[1], "rb"))], "big").pk})
 real, imports.BATCH, batches = imports.store_batch, 200, []
 def store_batch(*args):

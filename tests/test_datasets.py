@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from annotate.judging.record import record
 from annotate.queue.lease import next_judgment
-from datasets import tasks
+from datasets.imports import tasks
 from datasets.models import Comparison, Dataset, Import, Judgment, Prompt, Response
 from tests.conftest import wide
 

@@ -9,8 +9,9 @@ from django.db import OperationalError
 
 from annotate.views import judge
 from api.tokens import make_token
-from datasets import disk, tasks
+from datasets import disk
 from datasets.disk import DiskFull, has_room, is_disk_full
+from datasets.imports import tasks
 from datasets.models import Import, Job
 
 FULL = OperationalError("database or disk is full")
@@ -71,7 +72,7 @@ def test_a_check_that_fills_the_disk_says_so(client, admin, monkeypatch):
     def check(*_args, **_named):
         raise FULL
 
-    monkeypatch.setattr(tasks.imports, "check", check)
+    monkeypatch.setattr(tasks.imports_store, "check", check)
     answer = upload(client)
     assert "disk is full" in answer.content.decode()
     assert (Job.objects.get().error, Import.objects.count()) == ("disk_full", 0)

@@ -16,7 +16,7 @@ from django.db import OperationalError, connection
 from django.db.models import F
 from django.utils import timezone
 
-from datasets import tasks
+from datasets.imports import tasks
 from datasets.jobs import worker as job_worker
 from datasets.jobs.worker import Cancelled, Failed, claim, perform, start, work
 from datasets.models import Dataset, Import, Job, Prompt
@@ -267,7 +267,7 @@ def test_files_of_a_task_that_never_began_are_swept_up_after_a_day(client, admin
 def stop_in_the_middle(monkeypatch):
     """Ask every task to stop while the second batch is stored."""
     batches = []
-    real = tasks.imports.store_batch
+    real = tasks.imports_store.store_batch
 
     def store_batch(*args):
         batches.append(args)
@@ -276,12 +276,12 @@ def stop_in_the_middle(monkeypatch):
             Job.objects.update(cancel=True)
             time.sleep(0.5)
 
-    monkeypatch.setattr(tasks.imports, "store_batch", store_batch)
+    monkeypatch.setattr(tasks.imports_store, "store_batch", store_batch)
 
 
 @pytest.mark.usefixtures("large")
 def test_an_import_that_is_stopped_leaves_nothing(client, admin, monkeypatch):
-    monkeypatch.setattr(tasks.imports, "BATCH", 5)
+    monkeypatch.setattr(tasks.imports_store, "BATCH", 5)
     client.force_login(admin)
     client.post("/datasets/upload/", {"slug": "big", "files": file_of(wide(30)), "overlap": 1})
     work(until_idle=True)
@@ -300,10 +300,10 @@ def test_what_is_being_stored_by_one_is_not_stored_by_another_too(admin, monkeyp
     path = tmp_path / "rows.jsonl"
     path.write_bytes(file_of(wide(30)).read())
     with path.open("rb") as file:
-        run = tasks.imports.check([(path.name, file)], "big")
-    monkeypatch.setattr(tasks.imports, "BATCH", 5)
+        run = tasks.imports_store.check([(path.name, file)], "big")
+    monkeypatch.setattr(tasks.imports_store, "BATCH", 5)
     begun, stored_by = threading.Event(), []
-    real = tasks.imports.store_rows
+    real = tasks.imports_store.store_rows
 
     def store_rows(run, progress, hurry):
         stored_by.append(threading.get_ident())
@@ -311,7 +311,7 @@ def test_what_is_being_stored_by_one_is_not_stored_by_another_too(admin, monkeyp
         time.sleep(0.3)
         real(run, progress, hurry)
 
-    monkeypatch.setattr(tasks.imports, "store_rows", store_rows)
+    monkeypatch.setattr(tasks.imports_store, "store_rows", store_rows)
 
     def first():
         try:
@@ -365,7 +365,9 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
     path.write_text("".join(json.dumps(row) + "\n" for row in wide(1000)))
     script = (
         "import django; django.setup()\n"
-        "from datasets import imports, jobs, tasks\n"
+        "from datasets import tasks\n"
+        "from datasets.imports import store as imports\n"
+        "from datasets.jobs import worker as jobs\n"
         f"run = imports.check([('rows.jsonl', open({str(path)!r}, 'rb'))], 'big')\n"
         "print(jobs.start('store', **{'import': run.pk}).pk)\n"
     )
@@ -378,7 +380,9 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
 
     slow = (
         "import time; import django; django.setup()\n"
-        "from datasets import imports, jobs, tasks\n"
+        "from datasets import tasks\n"
+        "from datasets.imports import store as imports\n"
+        "from datasets.jobs import worker as jobs\n"
         "real, imports.BATCH, batches = imports.store_batch, 200, iter([0, 0, 600])\n"
         "imports.store_batch = lambda *args: (time.sleep(next(batches)), real(*args))\n"
         "jobs.work()\n"

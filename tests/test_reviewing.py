@@ -15,8 +15,7 @@ from annotate.judging.record import record, save, undo
 from annotate.models import User
 from annotate.queue.fast_path import judgment_of
 from annotate.queue.lease import next_judgment
-from datasets import tasks
-from datasets.comparisons import flags
+from datasets.comparisons import flags, tasks
 from datasets.comparisons import review as comparison_review
 from datasets.comparisons.gold import make_gold, unmake
 from datasets.comparisons.review import TIE, is_undecided

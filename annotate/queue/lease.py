@@ -179,7 +179,7 @@ def move(judgment, state, **changes):
 
 
 def change_slots(judgment, by):
-    """Of the comparison of a vote. Nothing else takes a slot; the statement is written all the same (quality_checks.py)."""
+    """Of the comparison of a vote. Nothing else takes a slot; the statement is written all the same."""
     by = by if judgment.purpose == Judgment.Purpose.VOTE else 0
     Comparison.objects.filter(pk=judgment.comparison_id).update(open_slots=F("open_slots") + by)
 

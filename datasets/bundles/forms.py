@@ -3,6 +3,8 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
+from datasets.bundles.archive import DIALECTS, SHARES, Settings, bundled
+
 
 class PushForm(forms.Form):
     """Where a bundle is pushed to, as whom, and who may see it there."""
@@ -36,3 +38,31 @@ class PushForm(forms.Form):
             token.help_text = _(
                 "Left empty, the server's own (HF_TOKEN). Given, it is kept sealed until the push ends."
             )
+
+
+class Shares(forms.CharField):
+    """Three whole numbers of percent: of train, validation and test."""
+
+    def clean(self, value):
+        parts = [part.strip() for part in super().clean(value).split(",") if part.strip()]
+        shares = tuple(int(part) for part in parts if part.isdecimal() and len(part) < 4)
+        if parts and (len(parts) != 3 or len(shares) != 3 or sum(shares) != 100):
+            raise forms.ValidationError(
+                _("Write three whole numbers that make 100, as 80,10,10; 100,0,0 is one file each.")
+            )
+        return shares or SHARES
+
+
+class BundleForm(forms.Form):
+    """What a bundle holds besides what the filters say."""
+
+    dialects = forms.MultipleChoiceField(
+        label=_("Formats"), required=False, choices=lambda: [(name, name) for name in bundled()]
+    )
+    split = Shares(label=_("Train, validation, test (percent)"), required=False)
+
+    def settings(self, filters):
+        """The Settings of a valid form."""
+        said = self.cleaned_data
+        dialects = sorted(said["dialects"], key=lambda name: (*DIALECTS, name).index(name))
+        return Settings(filters, tuple(dialects) or DIALECTS, said["split"])

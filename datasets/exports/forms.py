@@ -9,7 +9,6 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from datasets.bundles.archive import DIALECTS, SHARES, Settings, bundled
 from datasets.exports.selection import (
     ADJACENT,
     ALL,
@@ -192,31 +191,3 @@ class FileForm(forms.Form):
     def add_prefix(self, field_name):
         """As of the filters."""
         return super().add_prefix(field_name).replace("_", "-")
-
-
-class Shares(forms.CharField):
-    """Three whole numbers of percent: of train, validation and test."""
-
-    def clean(self, value):
-        parts = [part.strip() for part in super().clean(value).split(",") if part.strip()]
-        shares = tuple(int(part) for part in parts if part.isdecimal() and len(part) < 4)
-        if parts and (len(parts) != 3 or len(shares) != 3 or sum(shares) != 100):
-            raise forms.ValidationError(
-                _("Write three whole numbers that make 100, as 80,10,10; 100,0,0 is one file each.")
-            )
-        return shares or SHARES
-
-
-class BundleForm(forms.Form):
-    """What a bundle holds besides what the filters say."""
-
-    dialects = forms.MultipleChoiceField(
-        label=_("Formats"), required=False, choices=lambda: [(name, name) for name in bundled()]
-    )
-    split = Shares(label=_("Train, validation, test (percent)"), required=False)
-
-    def settings(self, filters):
-        """The Settings of a valid form."""
-        said = self.cleaned_data
-        dialects = sorted(said["dialects"], key=lambda name: (*DIALECTS, name).index(name))
-        return Settings(filters, tuple(dialects) or DIALECTS, said["split"])

@@ -4,11 +4,12 @@ from django.contrib import messages
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from datasets import reasons, tasks
+from datasets import reasons
 from datasets.files.detect import Item
 from datasets.formats import mapping
 from datasets.formats.rows import Refused
 from datasets.imports import store as imports_store
+from datasets.imports import tasks
 from datasets.imports.column_forms import ColumnsForm, label_of
 from datasets.imports.columns import first_values, noted, remember
 from datasets.imports.validate import read_mapped

@@ -9,14 +9,15 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from datasets import reasons, tasks
+from datasets import reasons
+from datasets.bundles import tasks
 from datasets.bundles.archive import BUNDLE, DIALECTS, archive_of
-from datasets.bundles.forms import PushForm
+from datasets.bundles.forms import BundleForm, PushForm
 from datasets.bundles.hub import is_installed
 from datasets.bundles.snapshots import content, difference
 from datasets.comparisons.review import is_on
 from datasets.exports.export import Export
-from datasets.exports.forms import BundleForm, FileForm, FilterForm
+from datasets.exports.forms import FileForm, FilterForm
 from datasets.files.writers import CONTENT_TYPES
 from datasets.formats import file_of, writable
 from datasets.models import Job, Judgment, Prompt, Snapshot

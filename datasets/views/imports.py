@@ -10,10 +10,11 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from datasets import reasons, tasks
+from datasets import reasons
 from datasets.disk import DiskFull, is_disk_full
 from datasets.forms import UploadForm
 from datasets.imports import store as imports_store
+from datasets.imports import tasks
 from datasets.imports.spool import Spool
 from datasets.imports.undo import CannotUndo, undo_import
 from datasets.models import Dataset, Import

@@ -8,9 +8,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.datastructures import MultiValueDict
 
 from datasets.bundles.archive import BUNDLE, bundled, make_bundle
+from datasets.bundles.forms import BundleForm
 from datasets.bundles.snapshots import content
 from datasets.exports.export import Export
-from datasets.exports.forms import BundleForm, FilterForm
+from datasets.exports.forms import FilterForm
 from datasets.formats import file_of, writable
 from datasets.models import Dataset
 

@@ -4,7 +4,7 @@ import time
 
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets import tasks
+from datasets.bundles import tasks
 from datasets.bundles.forms import PushForm
 from datasets.bundles.hub import is_installed
 from datasets.management.commands.export_dataset import found_dataset, in_options

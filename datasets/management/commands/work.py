@@ -5,8 +5,8 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils.module_loading import autodiscover_modules
 
+from datasets.imports.tasks import sweep
 from datasets.jobs.worker import work
-from datasets.tasks import sweep
 
 NICE = 10
 
