@@ -39,6 +39,10 @@ def test_what_waits_survives_a_reload_and_is_sent_exactly_once(at_work, context,
     at_work.on("dialog", lambda dialog: dialog.accept())
     at_work.reload()
     judged(at_work, 2)
+    for _ in range(100):  # the page goes on when the script has heard of it
+        if shown not in (answers(at_work), answers(at_work)[::-1]):
+            break
+        at_work.wait_for_timeout(50)
     assert shown not in (answers(at_work), answers(at_work)[::-1])
     assert sorted(verdicts()) == ["left", "right"]
     assert set(Judgment.objects.filter(state="saved").values_list("revision", flat=True)) == {1}

@@ -15,6 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.db.models import F
 from django.utils import timezone
+from django.utils.module_loading import autodiscover_modules
 
 from datasets.imports import tasks
 from datasets.jobs import worker as job_worker
@@ -356,6 +357,13 @@ def test_the_page_of_a_task_follows_it(client, admin, does):
     assert client.get(address, headers={"HX-Request": "true"})["HX-Redirect"] == address
     assert "Three workers" in client.get(address).content.decode()
     assert "Storing rows" in client.get("/datasets/upload/tasks/").content.decode()
+
+
+def test_a_task_that_an_older_version_queued_still_has_somebody_who_does_it():
+    """The names of tasks stand in the database: whatever is moved, they stay."""
+    autodiscover_modules("tasks")
+    assert {"analysis", "bundle", "check", "push", "review", "rows", "store"} <= set(job_worker.KINDS)
+    assert job_worker.KINDS["check"].__module__ == "datasets.imports.tasks"
 
 
 def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_path):
