@@ -342,7 +342,7 @@ KILLED = """
 import os, sys
 import django
 django.setup()
-from datasets import backup
+from datasets.backup import write as backup
 backup.schema = lambda: {}
 def copy_spools(early):
     open(os.path.join(early, "import-1.sqlite3"), "w").close()

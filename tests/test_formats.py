@@ -640,7 +640,7 @@ def test_every_reason_for_a_refusal_is_in_the_table():
 
 
 def test_every_reason_that_the_code_gives_has_words():
-    modules = [path for path in Path(validate.__file__).parent.rglob("*.py") if path.stem != "reasons"]
+    modules = [path for path in Path(reasons.__file__).parent.rglob("*.py") if path.stem != "reasons"]
     code = "".join(path.read_text("utf-8") for path in modules)
     for raised, words in [("Refused", reasons.REFUSED), ("FileProblem", reasons.FILE), ("LeftOut", reasons.LEFT_OUT)]:
         assert set(re.findall(rf'{raised}\(\s*"(\w+)"', code)) <= set(words)

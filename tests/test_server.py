@@ -268,6 +268,8 @@ def is_served(house):
 
 
 def is_alive(pid):
+    """Whether any thread of a process is left: its sockets close with the last one."""
     with contextlib.suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        status = Path(f"/proc/{pid}/status").read_text()
+        return not ("State:\tZ" in status and "Threads:\t1\n" in status)
     return False
