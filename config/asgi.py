@@ -37,8 +37,7 @@ KNOWN = 10_000  # sessions that are remembered as somebody's
 SERVER = "CHOSEN_SERVER"  # in the environment: the process that started this one
 FILES = 65_536  # open files that a process asks for: each connection is one
 
-
-COMPUTING = threading.BoundedSemaphore(2)
+COMPUTING = threading.BoundedSemaphore(2)  # downloads that compute at the same time
 
 
 class Busy(BadRequest):
