@@ -46,6 +46,7 @@ attack: .venv/installed-dev
 lint: .venv/installed-dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	$(PY) lint/names.py
 	.venv/bin/djlint --lint --quiet templates
 	.venv/bin/lint-imports > .venv/lint-imports.txt || { cat .venv/lint-imports.txt; exit 1; }
 	$(PY) manage.py makemigrations --check --dry-run

@@ -59,7 +59,7 @@ NAMES = {
     "stars": _("Stars that say otherwise"),
 }
 
-# Of somebody whose votes speak for it: see analyze/maths/habits.py.
+# Of somebody whose votes speak for it: see analyze/maths/careless.py.
 HABITS = {
     "careless": _("judges as if at random"),
     "left": _("chooses the left answer whatever it says"),
@@ -70,7 +70,7 @@ HABITS = {
     "drifts": _("judged with care at first, and as if at random later"),
 }
 
-APART = {
+APART_RATES = {
     "agreement": _("agreement"),
     "gold": _("known answers"),
     "self_consistency": _("saying the same again"),
@@ -113,28 +113,28 @@ ORDER = (
 PLACES = {name: place for place, name in enumerate(dict.fromkeys(ORDER))}
 
 
-def in_order(found):
+def sort_items(mapping):
     """The items of a mapping in the order of ORDER; then those that have no place there, by name."""
-    return sorted(found.items(), key=lambda item: (PLACES.get(item[0], len(PLACES)), item[0]))
+    return sorted(mapping.items(), key=lambda item: (PLACES.get(item[0], len(PLACES)), item[0]))
 
 
-def named(name):
+def format_name(name):
     """A name out of a report in words; itself where there are none."""
     return NAMES.get(name, name)
 
 
-def told(text):
+def translate_text(text):
     """An English text out of a report in the reader's language."""
     return gettext(text) if text else ""
 
 
-def part_named(name):
+def format_part(name):
     """The name of a part of the prompts, `tag:…` or `language:…`, in words."""
     kind, _colon, value = name.partition(":")
     return LANGUAGES.get(value, value) if kind == "language" else value
 
 
-def habit_of(line):
+def format_habit(line):
     """How a marked person seems to judge, in words, and since when where that is known."""
     if line.get("since"):
         moment = timezone.localtime(datetime.fromisoformat(line["since"]))
@@ -142,10 +142,10 @@ def habit_of(line):
     return str(HABITS.get((line["reasons"] or [""])[0], HABITS["careless"]))
 
 
-def why_marked(line):
+def explain_mark(line):
     """Why a person has a mark, in words: the habit, and the rates that stand apart from those of the others."""
-    said, apart = habit_of(line), line["reasons"][1:]
+    habit, apart = format_habit(line), line["reasons"][1:]
     if not apart:
-        return said
-    names = gettext(", ").join(str(APART.get(name, name)) for name in apart)
-    return gettext("%(habit)s; unlike the others in %(names)s") % {"habit": said, "names": names}
+        return habit
+    names = gettext(", ").join(str(APART_RATES.get(name, name)) for name in apart)
+    return gettext("%(habit)s; unlike the others in %(names)s") % {"habit": habit, "names": names}

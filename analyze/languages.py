@@ -8,14 +8,14 @@ IDEOGRAPH = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 ARABIC = re.compile(r"[\u0600-\u06ff]")
 LATIN = re.compile(r"[a-zA-Z\u00c0-\u024f]")
-LOOKED_AT = 2000  # characters
+MOST_CHARACTERS = 2000  # characters
 WEIGHT = 3  # an ideograph says about as much as three letters
 
 
-def language_of(text):
+def detect_language(text):
     """`zh`, `ja`, `ko`, `ru` (any Cyrillic), `ar` (any Arabic), `latin`, or `other`: by the letters that most of the
     text is written in."""
-    text = text[:LOOKED_AT]
+    text = text[:MOST_CHARACTERS]
     counts = {
         "ko": WEIGHT * len(HANGUL.findall(text)),
         "zh": WEIGHT * len(IDEOGRAPH.findall(text)),

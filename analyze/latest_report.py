@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from analyze.models import Report
-from analyze.report import KIND, ask_for, state_of
+from analyze.report import KIND, compute_basis, request_report
 from datasets.models import Job
 
 
 @dataclass(frozen=True)
-class Standing:
+class ReportStatus:
     """How a dataset's report stands. report: what was computed last, None where nothing was; newer: judgments that it
     does not know of; job: the last task that was to compute it, where that is still open or has failed."""
 
@@ -22,26 +22,27 @@ class Standing:
         return self.job is not None and self.job.is_open
 
 
-def standing(dataset, user=None):
-    """The Standing of a dataset's report. user: whoever opens a page of it; then it is computed anew if it is old."""
-    report, now = kept(dataset), state_of(dataset)
+def get_status(dataset, user=None):
+    """The ReportStatus of a dataset's report. user: whoever opens a page of it; then it is computed anew if it is
+    old."""
+    report, now = find_latest_report(dataset), compute_basis(dataset)
     old = report is None or report.computed_from != now
-    if user and old and ask_for(dataset, user).state == Job.State.DONE:
-        report, old = kept(dataset), False
+    if user and old and request_report(dataset, user).state == Job.State.DONE:
+        report, old = find_latest_report(dataset), False
     job = Job.objects.filter(kind=KIND, dataset=dataset).order_by("-pk").first()
-    is_told = job is not None and (job.is_open or (old and job.state == Job.State.FAILED))
+    is_relevant = job is not None and (job.is_open or (old and job.state == Job.State.FAILED))
     newer = max(now["judgments"] - report.computed_from["judgments"], 0) if report else 0
-    return Standing(report, old, newer, job if is_told else None)
+    return ReportStatus(report, old, newer, job if is_relevant else None)
 
 
-def kept(dataset):
+def find_latest_report(dataset):
     """The Report of a dataset without its numbers, which are read when they are asked for; None where none is."""
     return Report.objects.filter(dataset=dataset).defer("numbers").first()
 
 
-def numbers_in(report, *parts):
+def fetch_numbers(report, *parts):
     """{part: numbers} of a Report, of these parts alone; None where it has none of that name."""
     if report is None:
         return dict.fromkeys(parts)
-    found = Report.objects.filter(pk=report.pk).values_list(*(f"numbers__{part}" for part in parts)).first()
-    return dict(zip(parts, found or [None] * len(parts), strict=True))
+    values = Report.objects.filter(pk=report.pk).values_list(*(f"numbers__{part}" for part in parts)).first()
+    return dict(zip(parts, values or [None] * len(parts), strict=True))

@@ -4,10 +4,10 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from analyze.advice import advice
-from analyze.latest_report import kept, numbers_in
-from analyze.summary import usual
-from annotate.views.history import done_by
+from analyze.advice import build_advice
+from analyze.latest_report import fetch_numbers, find_latest_report
+from analyze.summary import find_usual_band
+from annotate.views.history import list_done
 from datasets.views.access import annotator_required
 
 
@@ -16,12 +16,14 @@ from datasets.views.access import annotator_required
 @require_safe
 def me(request, dataset):
     """One's own numbers, as of the report that an admin had computed last."""
-    report = kept(dataset)
-    numbers = numbers_in(report, "annotators", "agreement")
+    report = find_latest_report(dataset)
+    numbers = fetch_numbers(report, "annotators", "agreement")
     context = {
         "dataset": dataset,
         "report": report,
-        "judgments": done_by(request, dataset).count(),
-        "advice": advice(numbers["annotators"] or [], request.user.username, usual(numbers["agreement"])),
+        "judgments": list_done(request, dataset).count(),
+        "advice": build_advice(
+            numbers["annotators"] or [], request.user.username, find_usual_band(numbers["agreement"])
+        ),
     }
     return render(request, "analyze/me.html", context)

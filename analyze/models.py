@@ -8,7 +8,7 @@ from datasets.models import Dataset
 class Report(models.Model):
     """The numbers of one dataset as they were computed last, see analyze/reports/.
 
-    computed_from: what they were computed from, see `making.state_of`; where that is another now, they are old.
+    computed_from: what they were computed from, see `report.compute_basis`; where that is another now, they are old.
     """
 
     dataset = models.OneToOneField(Dataset, models.CASCADE, related_name="report")

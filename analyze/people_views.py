@@ -6,12 +6,12 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from analyze.latest_report import numbers_in
-from analyze.views import shown, stands
+from analyze.latest_report import fetch_numbers
+from analyze.views import find_status, render_page
 from datasets.judgments import listing, statistics
-from datasets.text.reading_time import READ_A_SECOND
+from datasets.text.reading_time import WORDS_A_SECOND
 from datasets.views.access import dataset_admin_required
-from datasets.views.judgments import links, person_in
+from datasets.views.judgments import build_links, parse_person
 
 PEOPLE_A_PAGE = 50
 WEEK = 7
@@ -21,27 +21,28 @@ WEEK = 7
 @never_cache
 @require_safe
 def annotator_list(request, dataset):
-    after = person_in(request, "after")
-    found = stands(request, dataset)
-    if found is None:
+    after = parse_person(request, "after")
+    status = find_status(request, dataset)
+    if status is None:
         return HttpResponse(status=204)
-    lines = lines_of(found.report)
-    people = people_after(dataset, lines, after)
+    lines = map_lines(status.report)
+    people = list_people_after(dataset, lines, after)
     more = people[PEOPLE_A_PAGE - 1].token if len(people) > PEOPLE_A_PAGE else None
     context = {
         "here": "annotators",
         "people": [
-            (numbers, lines.get(numbers.person)) for numbers in statistics.numbers_of(dataset, people[:PEOPLE_A_PAGE])
+            (numbers, lines.get(numbers.person))
+            for numbers in statistics.compute_numbers(dataset, people[:PEOPLE_A_PAGE])
         ],
-        "read_a_second": READ_A_SECOND,
+        "read_a_second": WORDS_A_SECOND,
     }
-    context |= last_week(dataset) | links(request, "after", more)
-    return shown(request, dataset, "datasets/annotators.html", found, context)
+    context |= count_last_week(dataset) | build_links(request, "after", more)
+    return render_page(request, dataset, "datasets/annotators.html", status, context)
 
 
-def lines_of(report):
+def map_lines(report):
     """{Person: what a report says of them}, whoever needs a look first."""
-    lines = numbers_in(report, "annotators")["annotators"] or []
+    lines = fetch_numbers(report, "annotators")["annotators"] or []
     names = [line["annotator"] for line in lines if line["kind"] == listing.ACCOUNT]
     accounts = dict(get_user_model().objects.filter(username__in=names).values_list("username", "pk"))
     people = [
@@ -50,25 +51,25 @@ def lines_of(report):
         else listing.Person(line["kind"], line["annotator"])
         for line in lines
     ]
-    there = zip(people, lines, strict=True)
-    return {person: line for person, line in there if person.pk or person.kind == listing.IMPORTED}
+    pairs = zip(people, lines, strict=True)
+    return {person: line for person, line in pairs if person.pk or person.kind == listing.IMPORTED}
 
 
-def people_after(dataset, lines, after):
+def list_people_after(dataset, lines, after):
     """The people of a page and one more, after this person: those whom the report knows as it orders them, then the
     others by name."""
     known = list(lines)
     place = known.index(after) + 1 if after in lines else 0 if after is None else len(known)
-    found = known[place : place + PEOPLE_A_PAGE + 1]
-    if len(found) <= PEOPLE_A_PAGE:
-        others = listing.people_of(dataset, None if after in lines else after, listing.NAMES_OFFERED)
-        found += [person for person in others if person not in lines]
-    return found[: PEOPLE_A_PAGE + 1]
+    people = known[place : place + PEOPLE_A_PAGE + 1]
+    if len(people) <= PEOPLE_A_PAGE:
+        others = listing.list_people(dataset, None if after in lines else after, listing.NAMES_OFFERED)
+        people += [person for person in others if person not in lines]
+    return people[: PEOPLE_A_PAGE + 1]
 
 
-def last_week(dataset):
+def count_last_week(dataset):
     """{"week": {account id: judgments of each of the last seven days}, "most_of_a_person": the most on one day}"""
-    days = statistics.days(dataset)
+    days = statistics.count_by_day(dataset)
     if not days.dates or days.dates[-1] != timezone.localdate():
         return {"week": {}, "most_of_a_person": 0}
     week = {account: per_day[-WEEK:] for account, per_day in days.people.items() if any(per_day[-WEEK:])}

@@ -13,31 +13,31 @@ from datasets.models import Job, Judgment, Response
 
 KIND = "analysis"
 JUDGMENTS_AT_ONCE, RESPONSES_AT_ONCE = 300, 3000  # so few take a moment only, and nobody waits for a worker
-LONGEST = 500  # characters of a text that a kept report holds
+LONGEST_TEXT = 500  # characters of a text that a kept report holds
 
 
-def numbers_of(dataset, most=1000, progress=lambda done, total: None, weighted=False):
+def compute_numbers(dataset, most=1000, progress=lambda done, total: None, weighted=False):
     """All that the parts say of a dataset, as JSON holds it. most: how many lines lists have at most, None for all.
     weighted: tell sources apart by choices that weigh as much as whose they are is reliable."""
-    from analyze.columns import Data
-    from analyze.reports import all_parts, plain
+    from analyze.columns import DatasetColumns
+    from analyze.reports import build_json, load_parts
 
-    data, found, parts = Data(dataset, most), {"weighted": weighted}, all_parts()
+    data, numbers, parts = DatasetColumns(dataset, most), {"weighted": weighted}, load_parts()
     if weighted:
-        from analyze.reports.annotators import weights_of
+        from analyze.reports.annotators import compute_weights
 
-        data.weights = weights_of(data)
+        data.weights = compute_weights(data)
     for n, (_name, part) in enumerate(parts.items()):
         progress(n, len(parts))
-        found |= plain(part.numbers(data))
-    return found
+        numbers |= build_json(part.numbers(data))
+    return numbers
 
 
 def make_report(dataset, progress=lambda done, total: None):
     """The Report of a dataset, computed anew and kept: reasons in English, long texts cut."""
-    started, state = time.monotonic(), state_of(dataset)
+    started, state = time.monotonic(), compute_basis(dataset)
     with override("en"):
-        numbers = shortened(numbers_of(dataset, progress=progress))
+        numbers = shorten_texts(compute_numbers(dataset, progress=progress))
     made = {"made_at": timezone.now(), "seconds": time.monotonic() - started}
     report, _made = Report.objects.update_or_create(
         dataset=dataset, defaults={"computed_from": state, "numbers": numbers, **made}
@@ -45,21 +45,17 @@ def make_report(dataset, progress=lambda done, total: None):
     return report
 
 
-def shortened(value):
-    """The value with every text in it cut to LONGEST: what is kept of a report does not grow with what was judged."""
+def shorten_texts(value):
+    """The value with every text in it cut to LONGEST_TEXT: what is kept of a report does not grow with what was
+    judged."""
     if isinstance(value, str):
-        return value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
+        return value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]}…"
     if isinstance(value, dict):
-        return {key: shortened(one) for key, one in value.items()}
-    return [shortened(one) for one in value] if isinstance(value, list) else value
+        return {key: shorten_texts(item) for key, item in value.items()}
+    return [shorten_texts(item) for item in value] if isinstance(value, list) else value
 
 
-def is_old(report):
-    """Whether there is something to say that the report does not know of."""
-    return report.computed_from != state_of(report.dataset)
-
-
-def ask_for(dataset, user):
+def request_report(dataset, user):
     """The open task that computes a dataset's report anew; a new one where there is none."""
     waiting = Job.objects.filter(kind=KIND, dataset=dataset, state__in=Job.OPEN).order_by("pk").first()
     return waiting or worker.start(KIND, user, dataset, at_once=is_small(dataset))
@@ -72,7 +68,7 @@ def is_small(dataset):
     return judgments <= JUDGMENTS_AT_ONCE and responses <= RESPONSES_AT_ONCE and not dataset.is_steered
 
 
-def state_of(dataset):
+def compute_basis(dataset):
     """What a report is computed from, as far as it can be told at a glance."""
     acts = Judgment.objects.filter(dataset=dataset, state__in=Judgment.STANDING)
     last = acts.aggregate(last=Max("decided_at"))["last"]

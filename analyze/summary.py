@@ -3,57 +3,57 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from analyze.labels import told
-from analyze.tables import rates_of
+from analyze.labels import translate_text
+from analyze.tables import find_rates
 
 USUAL_BANDS = 3  # of the bands beside agreement: those of people with each other
 FEWEST = 10  # pairs of answers that were judged twice
 HALF = 0.5
-TOLD_OF_FORM = 3
+MOST_FORM_RATES = 3
 
 
-def joined(*sentences):
+def join_sentences(*sentences):
     """Sentences one after the other, as the language sets them."""
-    said = ""
+    text = ""
     for sentence in sentences:
-        said = _("%(said)s %(more)s") % {"said": said, "more": sentence} if said else sentence
-    return said
+        text = _("%(said)s %(more)s") % {"said": text, "more": sentence} if text else sentence
+    return text
 
 
-def in_hundred(value):
+def format_per_hundred(value):
     """A share as so many of a hundred."""
     return f"{100 * value:.0f}"
 
 
-def usual(agreement):
+def find_usual_band(agreement):
     """(low, high): how far people usually agree who choose between two answers, by what others found."""
     bands = (agreement or {}).get("bands", [])[:USUAL_BANDS]
     return (min(band["low"] for band in bands), max(band["high"] for band in bands)) if bands else None
 
 
-def of_agreement(agreement):
+def format_agreement(agreement):
     """How far people agree, beside what is usual."""
-    band = usual(agreement)
+    band = find_usual_band(agreement)
     if agreement["percent"] is None or band is None:
-        return told(agreement.get("percent_reason"))
+        return translate_text(agreement.get("percent_reason"))
     low, high = agreement["percent_interval"]
-    said = {"low": in_hundred(band[0]), "high": in_hundred(band[1])}
+    values = {"low": format_per_hundred(band[0]), "high": format_per_hundred(band[1])}
     if agreement["judged_twice"] < FEWEST:
-        return _("Too few judgments to tell it from what is usual (%(low)s to %(high)s of 100).") % said
+        return _("Too few judgments to tell it from what is usual (%(low)s to %(high)s of 100).") % values
     if high < band[0]:
-        return _("Less than people usually agree (%(low)s to %(high)s of 100).") % said
+        return _("Less than people usually agree (%(low)s to %(high)s of 100).") % values
     if low > band[1]:
-        return _("More than people usually agree (%(low)s to %(high)s of 100).") % said
+        return _("More than people usually agree (%(low)s to %(high)s of 100).") % values
     if low <= band[0] and high >= band[1]:
-        return _("Too few judgments to tell it from what is usual (%(low)s to %(high)s of 100).") % said
-    return _("As people usually agree (%(low)s to %(high)s of 100).") % said
+        return _("Too few judgments to tell it from what is usual (%(low)s to %(high)s of 100).") % values
+    return _("As people usually agree (%(low)s to %(high)s of 100).") % values
 
 
-def of_sources(numbers):
+def format_sources(numbers):
     """Who leads, and whether it is told apart."""
     lines = numbers["strengths"]
     if not lines:
-        return told(numbers.get("strengths_reason"))
+        return translate_text(numbers.get("strengths_reason"))
     if not numbers["is_whole"]:
         return _("Not all sources were compared with each other: only those of one block are in one order.")
     first = [line for line in lines if line["group"] == lines[0]["group"]]
@@ -61,11 +61,11 @@ def of_sources(numbers):
         return _("%(source)s leads, told apart from all others.") % {"source": lines[0]["source"] or "–"}
     if len(first) == len(lines):
         return _("No source is told apart from the others yet.")
-    said = {"n": len(first)}
-    return ngettext("The first %(n)s is not told apart.", "The first %(n)s are not told apart.", len(first)) % said
+    values = {"n": len(first)}
+    return ngettext("The first %(n)s is not told apart.", "The first %(n)s are not told apart.", len(first)) % values
 
 
-def leaning(rate):
+def compute_leaning(rate):
     """1 where the interval of a rate lies above one half, -1 where below, 0 where it holds it or nothing is known."""
     if rate is None or not rate["n"]:
         return 0
@@ -73,13 +73,16 @@ def leaning(rate):
     return 1 if low > HALF else -1 if high < HALF else 0
 
 
-def of_bias(bias):
+def format_bias(bias):
     """What the choices would teach besides, in sentences."""
-    longer, left = leaning(bias["longer_won"]), leaning(bias["left_won"])
+    longer, left = compute_leaning(bias["longer_won"]), compute_leaning(bias["left_won"])
     if not bias["longer_won"]["n"]:
         return [_("Nothing was chosen yet between answers of different length.")]
-    share = {"n": in_hundred(bias["longer_won"]["value"]), "rest": in_hundred(1 - bias["longer_won"]["value"])}
-    said = [
+    share = {
+        "n": format_per_hundred(bias["longer_won"]["value"]),
+        "rest": format_per_hundred(1 - bias["longer_won"]["value"]),
+    }
+    sentences = [
         {
             1: _("Longer answers win %(n)s of 100: a model would learn to write more."),
             -1: _("Shorter answers win %(rest)s of 100: a model would learn to write less."),
@@ -90,18 +93,22 @@ def of_bias(bias):
     if left:
         value = bias["left_won"]["value"] if left > 0 else 1 - bias["left_won"]["value"]
         side = _("The left answer wins %(n)s of 100.") if left > 0 else _("The right answer wins %(n)s of 100.")
-        said.append(joined(side % {"n": in_hundred(value)}, _("Sides are drawn anew each time, so no model sees it.")))
-    return said
+        sentences.append(
+            join_sentences(
+                side % {"n": format_per_hundred(value)}, _("Sides are drawn anew each time, so no model sees it.")
+            )
+        )
+    return sentences
 
 
-def of_predictor(predictor):
+def format_predictor(predictor):
     """What a model has learnt from the texts, beside the simple rules."""
     if predictor["accuracy"] is None:
-        return told(predictor.get("accuracy_reason"))
+        return translate_text(predictor.get("accuracy_reason"))
     rules = {name: predictor[name] for name in ("baseline_longer", "baseline_source") if predictor[name] is not None}
     best = max(rules.values(), default=HALF)
     low, high = predictor["accuracy_interval"]
-    share = {"n": in_hundred(predictor["accuracy"]), "best": in_hundred(best)}
+    share = {"n": format_per_hundred(predictor["accuracy"]), "best": format_per_hundred(best)}
     if low > best:
         return _("A model foresees %(n)s of 100 choices; the better simple rule %(best)s.") % share
     if high < best:
@@ -109,9 +116,9 @@ def of_predictor(predictor):
     return _("A model foresees %(n)s of 100 choices, no more than the better simple rule (%(best)s).") % share
 
 
-def of_form(bias):
+def pick_form_rates(bias):
     """The rates of form that have a value, the surest leaning first, at most a few: for the first look."""
-    rates = [rate for rate in rates_of(bias) if rate["n"]]
+    rates = [rate for rate in find_rates(bias) if rate["n"]]
     first = [rate for rate in rates if rate["name"] in ("longer_won", "left_won")]
-    rest = [rate for rate in rates if rate not in first and leaning(rate)]
-    return first + sorted(rest, key=lambda rate: -rate["n"])[:TOLD_OF_FORM]
+    rest = [rate for rate in rates if rate not in first and compute_leaning(rate)]
+    return first + sorted(rest, key=lambda rate: -rate["n"])[:MOST_FORM_RATES]

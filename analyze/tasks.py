@@ -5,7 +5,7 @@ from datasets.jobs.worker import kind
 
 
 @kind(KIND)
-def analysis(job, progress):
+def run_analysis(job, progress):
     make_report(job.dataset, progress)
     if job.dataset.is_steered:
         from analyze.queue_order import steer

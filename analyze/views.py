@@ -6,17 +6,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from analyze import summary
-from analyze.latest_report import numbers_in, standing
+from analyze.latest_report import fetch_numbers, get_status
 from analyze.models import Report
-from analyze.tables import csv_lines, tables_of
+from analyze.tables import build_tables, iter_csv_lines
 from datasets.comparisons import flags
-from datasets.judgments.pauses import paused_here
-from datasets.judgments.progress import progress
+from datasets.judgments.pauses import list_paused_ids
+from datasets.judgments.progress import count_progress
 from datasets.views.access import dataset_admin_required
 
-AT_A_GLANCE = ("strengths", "strengths_reason", "is_whole", "agreement", "annotators", "bias", "predictor")
+GLANCE_PARTS = ("strengths", "strengths_reason", "is_whole", "agreement", "annotators", "bias", "predictor")
 LINES_SHOWN = 50
-NEED_A_LOOK = 5
+MOST_MARKED = 5
 PERSON_RATES = ("agreement", "gold", "self_consistency", "left_share", "longer_share", "tie_share")
 
 
@@ -25,29 +25,29 @@ PERSON_RATES = ("agreement", "gold", "self_consistency", "left_share", "longer_s
 @require_safe
 def report_page(request, dataset):
     """What a report says, in ten seconds."""
-    found = stands(request, dataset)
-    if found is None:
+    status = find_status(request, dataset)
+    if status is None:
         return HttpResponse(status=204)
-    context = {"here": "report", "progress": progress(dataset), **at_a_glance(found.report)}
-    return shown(request, dataset, "analyze/report.html", found, context)
+    context = {"here": "report", "progress": count_progress(dataset), **build_glance(status.report)}
+    return render_page(request, dataset, "analyze/report.html", status, context)
 
 
-def at_a_glance(report):
+def build_glance(report):
     """What the first page shows of a Report; nothing where there is none."""
     if report is None:
         return {}
-    numbers = numbers_in(report, *AT_A_GLANCE)
+    numbers = fetch_numbers(report, *GLANCE_PARTS)
     marked = [line for line in numbers["annotators"] if line["is_marked"]]
     return {
         "numbers": numbers,
-        "usual": summary.usual(numbers["agreement"]),
-        "of_agreement": summary.of_agreement(numbers["agreement"]),
-        "of_sources": summary.of_sources(numbers),
-        "of_bias": summary.of_bias(numbers["bias"]),
-        "of_form": summary.of_form(numbers["bias"]),
-        "of_predictor": summary.of_predictor(numbers["predictor"]),
-        "marked": marked[:NEED_A_LOOK],
-        "more_marked": len(marked[NEED_A_LOOK:]),
+        "usual": summary.find_usual_band(numbers["agreement"]),
+        "of_agreement": summary.format_agreement(numbers["agreement"]),
+        "of_sources": summary.format_sources(numbers),
+        "of_bias": summary.format_bias(numbers["bias"]),
+        "of_form": summary.pick_form_rates(numbers["bias"]),
+        "of_predictor": summary.format_predictor(numbers["predictor"]),
+        "marked": marked[:MOST_MARKED],
+        "more_marked": len(marked[MOST_MARKED:]),
     }
 
 
@@ -56,23 +56,23 @@ def at_a_glance(report):
 @require_safe
 def part_page(request, dataset, name):
     """One part of a report, with all that it says."""
-    part = part_of(name)
-    found = stands(request, dataset)
-    if found is None:
+    part = find_part(name)
+    status = find_status(request, dataset)
+    if status is None:
         return HttpResponse(status=204)
-    numbers = found.report.numbers if found.report else {}
+    numbers = status.report.numbers if status.report else {}
     context = {
         "here": "report",
         "name": name,
         "part": part,
         "numbers": numbers,
         "said": numbers.get(name),
-        "usual": summary.usual(numbers.get("agreement")),
-        "tables": [table for table, rows in tables_of(name, part, numbers).items() if rows] if numbers else [],
+        "usual": summary.find_usual_band(numbers.get("agreement")),
+        "tables": [table for table, rows in build_tables(name, part, numbers).items() if rows] if numbers else [],
         "lines_shown": LINES_SHOWN,
         "person_rates": PERSON_RATES,
     }
-    return shown(request, dataset, f"analyze/parts/{name}.html", found, context)
+    return render_page(request, dataset, f"analyze/parts/{name}.html", status, context)
 
 
 @dataset_admin_required
@@ -80,41 +80,41 @@ def part_page(request, dataset, name):
 @require_safe
 def part_file(request, dataset, name, table):
     """A table of a part as CSV, numbers unrounded."""
-    part = part_of(name)
+    part = find_part(name)
     report = get_object_or_404(Report, dataset=dataset)
-    tables = tables_of(name, part, report.numbers)
+    tables = build_tables(name, part, report.numbers)
     if table not in tables:
         raise Http404
-    response = StreamingHttpResponse(csv_lines(tables[table]), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(iter_csv_lines(tables[table]), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{dataset.slug}-{table}.csv"'
     return response
 
 
-def all_parts():
+def load_parts():
     """{name: module} of the parts: where a page of them is asked for, and not before, the mathematics are loaded."""
     from analyze import reports
 
-    return reports.all_parts()
+    return reports.load_parts()
 
 
-def part_of(name):
-    part = all_parts().get(name)
+def find_part(name):
+    part = load_parts().get(name)
     if part is None:
         raise Http404
     return part
 
 
-def stands(request, dataset):
-    """The Standing of a report. Whoever opens a page has it computed anew if it is old; a page that only asks whether
-    that is done gets None until it is, and asks for nothing else."""
+def find_status(request, dataset):
+    """The ReportStatus of a report. Whoever opens a page has it computed anew if it is old; a page that only asks
+    whether that is done gets None until it is, and asks for nothing else."""
     if not request.htmx:
-        return standing(dataset, request.user)
-    found = standing(dataset)
-    return None if found.is_open else found
+        return get_status(dataset, request.user)
+    status = get_status(dataset)
+    return None if status.is_open else status
 
 
-def shown(request, dataset, template, found, context):
+def render_page(request, dataset, template, status, context):
     """A page that tells how its report stands; its content alone where a page that waited for it asks."""
-    context |= {"dataset": dataset, "flags": flags.counts(dataset), "paused": paused_here(dataset)}
-    context |= {"standing": found, "parts": all_parts()}
+    context |= {"dataset": dataset, "flags": flags.count_held(dataset), "paused": list_paused_ids(dataset)}
+    context |= {"standing": status, "parts": load_parts()}
     return render(request, template, {"base": "analyze/_alone.html" if request.htmx else "base.html"} | context)

@@ -6,14 +6,14 @@ from datetime import datetime, time, timedelta
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce, Greatest, Least, TruncDate
 
-from datasets.files.writers import defused
+from datasets.files.writers import defuse_cell
 from datasets.models import Judgment
 
 HEADER = ("date", "annotator", "dataset", "judgments", "skips", "hours")
 MOST_SECONDS = 600.0  # for one comparison: whoever took longer was away
 
 
-def hours(since, until, zone):
+def iter_hours(since, until, zone):
     """(date, annotator, dataset, judgments, skips, hours) by day, streamed; the database does the sums.
 
     since, until: the first and the last day, both included; None is no bound. A day is one of `zone`. An act counts
@@ -43,9 +43,9 @@ class Echo:
         return text
 
 
-def csv_lines(rows):
+def iter_csv_lines(rows):
     """The header and the rows as lines of CSV. No cell is taken for a formula by a spreadsheet."""
     write = csv.writer(Echo()).writerow
     yield write(HEADER)
     for row in rows:
-        yield write([defused(cell) for cell in row])
+        yield write([defuse_cell(cell) for cell in row])

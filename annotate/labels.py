@@ -68,22 +68,22 @@ PLACES = {
 LETTERS = "ABCDEF"
 
 
-def verdict_words(verdict):
+def format_verdict(verdict):
     """What a verdict that stands says, in words; one of a question without any goes by its name."""
     return STANDS.get(verdict, verdict)
 
 
-def question_words(name):
+def format_question(name):
     """What a question asks, in words; a question without any goes by its name."""
     return QUESTIONS.get(name, name)
 
 
-def chips_of(dataset):
+def get_chips(dataset):
     """{what is kept: what is shown} of the reasons that a dataset offers."""
     return {chip: chip for chip in dataset.chips} or CHIPS
 
 
-def short_verdict(verdict):
+def format_short_verdict(verdict):
     """A verdict on a button of a row: the letter of the answer, and how much better."""
     letter = {"left": "A", "right": "B"}.get(verdict.rstrip("123"), "")
     if verdict in STEPS:

@@ -5,7 +5,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from annotate.names import tell_apart
+from annotate.names import check_name
 from datasets.models import Dataset
 
 
@@ -29,7 +29,7 @@ class User(AbstractUser):
     def clean(self):
         super().clean()
         if self._state.adding:  # whoever is there keeps their name
-            tell_apart(self.username)
+            check_name(self.username)
 
     @property
     def is_admin(self):

@@ -5,10 +5,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotate.models import Membership
-from annotate.people import give_back_leases
-from annotate.queue.lease import locked_membership
+from annotate.people import release_leases
+from annotate.queue.lease import lock_membership
 from datasets.audit.log import Kind, log
-from datasets.db.write_lock import writing
+from datasets.db.write_lock import write_turn
 
 
 def pause(person, dataset, by=None):
@@ -17,19 +17,19 @@ def pause(person, dataset, by=None):
     Whoever gives them something locks their membership first: after this, nobody does. A verdict that is on its way is
     kept: its comparison may have one too many then.
     """
-    with writing(), transaction.atomic():
-        membership = locked_membership(person.pk, dataset.pk)
+    with write_turn(), transaction.atomic():
+        membership = lock_membership(person.pk, dataset.pk)
         if membership.paused_at is None:
             Membership.objects.filter(pk=membership.pk).update(paused_at=timezone.now())
             log(Kind.MEMBER, person.username, None, "paused", by=by, dataset=dataset)
-    give_back_leases(person, dataset=dataset)
+    release_leases(person, dataset=dataset)
     return membership.paused_at is None
 
 
 def resume(person, dataset, by=None):
     """Let them go on. Whether they were paused until now."""
-    with writing(), transaction.atomic():
-        membership = locked_membership(person.pk, dataset.pk)
+    with write_turn(), transaction.atomic():
+        membership = lock_membership(person.pk, dataset.pk)
         if membership.paused_at is not None:
             Membership.objects.filter(pk=membership.pk).update(paused_at=None)
             log(Kind.MEMBER, person.username, "paused", None, by=by, dataset=dataset)

@@ -20,10 +20,10 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from annotate.models import User
-from annotate.names import folded
-from annotate.queue.lease import change_slots, locked_membership, move
+from annotate.names import fold_name
+from annotate.queue.lease import change_slots, change_state, lock_membership
 from datasets.audit.log import Kind, log
-from datasets.db.write_lock import writing
+from datasets.db.write_lock import write_turn
 from datasets.models import Dataset, Judgment
 
 
@@ -39,7 +39,7 @@ class LastAdmin(Exception):
 
 
 def invite(name, role, by=None):
-    """The new person, who has no password until they choose one by the link of `link_for`."""
+    """The new person, who has no password until they choose one by the link of `build_link`."""
     if is_taken(name):
         raise NameTaken
     try:
@@ -55,14 +55,14 @@ def is_taken(name):
     """Whether somebody has this name, or one that differs in case or width only. Compared here: to SQLite only ASCII
     has cases."""
     names = User.objects.values_list("username", flat=True).iterator()
-    return folded(name) in map(folded, names)
+    return fold_name(name) in map(fold_name, names)
 
 
 @transaction.atomic
 def change_role(person, role, by=None):
     """Make them an admin, or an annotator. Raises LastAdmin."""
     if role != User.Role.ADMIN:
-        keep_an_admin(person)
+        refuse_last_admin(person)
     was = User.objects.select_for_update().values_list("role", flat=True).get(pk=person.pk)
     if was != role:
         User.objects.filter(pk=person.pk).update(role=role)
@@ -77,11 +77,11 @@ def deactivate(person, by=None):
     A request that was under way may still lease one comparison: that lease runs out like any other.
     """
     with transaction.atomic():
-        keep_an_admin(person)
+        refuse_last_admin(person)
         if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
             log(Kind.PERSON, person.username, "active", "inactive", by=by)
             end_access(person, by=by)
-    give_back_leases(person)
+    release_leases(person)
 
 
 @transaction.atomic
@@ -105,15 +105,15 @@ def end_access(person, sessions=True, by=None):
         log(Kind.PERSON, person.username, "tokens", None, by=by)
 
 
-def give_back_leases(person, **where):
+def release_leases(person, **where):
     """Give back what the person has in hand, each comparison in a transaction of its own. How many these were."""
     mine = Judgment.objects.filter(annotator=person.pk, state=Judgment.State.LEASED, **where)
     returned = 0
     for pk, dataset in mine.order_by("pk").values_list("pk", "dataset"):
-        with writing(), transaction.atomic():
-            locked_membership(person.pk, dataset)
+        with write_turn(), transaction.atomic():
+            lock_membership(person.pk, dataset)
             judgment = mine.select_for_update().filter(pk=pk).first()
-            if judgment and move(judgment, Judgment.State.EXPIRED):
+            if judgment and change_state(judgment, Judgment.State.EXPIRED):
                 change_slots(judgment, +1)
                 returned += 1
     return returned
@@ -122,7 +122,7 @@ def give_back_leases(person, **where):
 # The last admin
 
 
-def admins():
+def list_admins():
     """Those who can manage people now: active admins with a password. Whoever was only invited cannot sign in yet."""
     active = User.objects.filter(role=User.Role.ADMIN, is_active=True)
     return active.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
@@ -130,12 +130,12 @@ def admins():
 
 def is_last_admin(person):
     """Whether nobody but this person can manage the others."""
-    return list(admins().values_list("pk", flat=True)[:2]) == [person.pk]
+    return list(list_admins().values_list("pk", flat=True)[:2]) == [person.pk]
 
 
-def keep_an_admin(person):
+def refuse_last_admin(person):
     """Lock the admins until the transaction ends; raise LastAdmin where this person is the only one left."""
-    left = admins().select_for_update().order_by("pk").values_list("pk", flat=True)
+    left = list_admins().select_for_update().order_by("pk").values_list("pk", flat=True)
     if list(left) == [person.pk]:
         raise LastAdmin
 
@@ -143,27 +143,28 @@ def keep_an_admin(person):
 # Passwords
 
 
-def link_for(person):
+def build_link(person):
     """The path of the page on which this person chooses a password.
 
-    It works once: choosing one ends it, as does signing in with the old one, or `link_ends`. Nothing is stored.
+    It works once: choosing one ends it, as does signing in with the old one, or the time of `get_link_expiry`. Nothing
+    is stored.
     """
     uid = urlsafe_base64_encode(force_bytes(person.pk))
     return reverse("invite", args=[uid, default_token_generator.make_token(person)])
 
 
-def make_link(person, by=None):
+def issue_link(person, by=None):
     """The same, told in the log: whoever has the link can become this person."""
     log(Kind.PERSON, person.username, None, "link", by=by)
-    return link_for(person)
+    return build_link(person)
 
 
-def link_ends():
+def get_link_expiry():
     """When a link made now stops working."""
     return timezone.now() + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
 
 
-def invited(uid, token, people=User.objects):
+def find_invited(uid, token, people=User.objects):
     """The active person whose link this is; None where it was used, has expired or never was one."""
     try:
         person = people.get(pk=urlsafe_base64_decode(uid).decode(), is_active=True)
@@ -176,7 +177,7 @@ def choose_password(uid, token, password):
     """The person whose link this is, with that password; None where the link was used in the meantime."""
     encoded = make_password(password)  # slow on purpose: before anything is locked
     with transaction.atomic():
-        person = invited(uid, token, User.objects.select_for_update())
+        person = find_invited(uid, token, User.objects.select_for_update())
         if person:
             person.password = encoded
             person.save(update_fields=["password"])
@@ -209,21 +210,21 @@ def choose_preferences(person, language, time_zone):
 
 
 @functools.cache
-def time_zones():
+def get_time_zones():
     """The names to choose from, sorted: Area/Place, and UTC."""
     return sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC")
 
 
-def zone_of(person):
+def find_zone(person):
     """Their time zone; None where they chose none, or one that this machine does not know."""
     name = person.time_zone
-    return zoneinfo.ZoneInfo(name) if name and name in time_zones() else None
+    return zoneinfo.ZoneInfo(name) if name and name in get_time_zones() else None
 
 
 # Looking at them
 
 
-def with_work(people):
+def list_work(people):
     """[(person, judgments, last judged, datasets that name them)], in two queries however many people."""
     people = list(people)
     standing = Judgment.objects.filter(annotator__in=people, state__in=Judgment.STANDING).order_by()

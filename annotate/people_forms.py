@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate import people
 from annotate.models import User
-from annotate.names import tell_apart
+from annotate.names import check_name
 
 
-class FindForm(forms.Form):
+class SearchForm(forms.Form):
     """Whom a list shows: a part of the name, and the name after which the list goes on."""
 
     q = forms.CharField(required=False, max_length=150)
@@ -25,7 +25,7 @@ class InviteForm(forms.Form):
     name = UsernameField(
         label=_("Name"),
         max_length=150,
-        validators=[User.username_validator, tell_apart],
+        validators=[User.username_validator, check_name],
         help_text=_("They sign in with it, and it stands in exports: letters, digits and @ . + - _"),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
@@ -54,7 +54,7 @@ class PersonForm(forms.Form):
         return act
 
 
-class Day(forms.DateField):
+class DayField(forms.DateField):
     """A date as a browser's date field sends it, within the years that every database and time zone can count."""
 
     def __init__(self, **options):
@@ -64,8 +64,8 @@ class Day(forms.DateField):
 
 
 class HoursForm(forms.Form):
-    since = Day(label=_("From"))
-    until = Day(label=_("To"))
+    since = DayField(label=_("From"))
+    until = DayField(label=_("To"))
 
     def clean(self):
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
@@ -73,16 +73,16 @@ class HoursForm(forms.Form):
             self.add_error("until", _("This day is before the first one."))
 
 
-def languages():
+def build_language_choices():
     """Each language under its own name, after the browser's choice."""
     named = [(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
     return [("", _("as the browser says")), *named]
 
 
-def zones():
+def build_zone_choices():
     """The time zones by area, after the server's own."""
-    places = [(name, name.partition("/")[2].replace("_", " ") or name) for name in people.time_zones()]
-    areas = [(area, list(found)) for area, found in groupby(places, key=lambda place: place[0].partition("/")[0])]
+    places = [(name, name.partition("/")[2].replace("_", " ") or name) for name in people.get_time_zones()]
+    areas = [(area, list(names)) for area, names in groupby(places, key=lambda place: place[0].partition("/")[0])]
     server = _("the server's (%(zone)s)") % {"zone": settings.TIME_ZONE}
     return [("", server), *areas]
 
@@ -92,14 +92,14 @@ class LanguageForm(forms.Form):
 
 
 class ProfileForm(forms.Form):
-    language = forms.ChoiceField(label=_("Language"), required=False, choices=languages)
-    time_zone = forms.ChoiceField(label=_("Time zone"), required=False, choices=zones)
+    language = forms.ChoiceField(label=_("Language"), required=False, choices=build_language_choices)
+    time_zone = forms.ChoiceField(label=_("Time zone"), required=False, choices=build_zone_choices)
 
     def save(self, person):
         people.choose_preferences(person, **self.cleaned_data)
 
 
-class PlainHelp:
+class PlainHelpMixin:
     """What a password needs, as sentences rather than as a list."""
 
     def __init__(self, *args, **kwargs):
@@ -107,11 +107,11 @@ class PlainHelp:
         self.fields["new_password1"].help_text = " ".join(password_validators_help_texts())
 
 
-class NewPasswordForm(PlainHelp, SetPasswordForm):
+class NewPasswordForm(PlainHelpMixin, SetPasswordForm):
     pass
 
 
-class ChangePasswordForm(PlainHelp, PasswordChangeForm):
+class ChangePasswordForm(PlainHelpMixin, PasswordChangeForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         del self.fields["old_password"].widget.attrs["autofocus"]  # it is one of two forms on its page

@@ -8,13 +8,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from annotate.labels import CHIPS, QUESTIONS
-from annotate.questions import STARS, all_questions, sides_of
+from annotate.questions import STARS, get_sides, load_questions
 from datasets.audit.log import save_settings
-from datasets.comparisons.generate import ask_anew
+from datasets.comparisons.generate import regenerate_comparisons
 from datasets.models import Dataset, Response
 
-AT_ONCE = 4  # answers at once that are proposed to whom had no choice before
-LONGEST, MANY = 80, 30  # characters of a criterion's name or of a reason; how many of them
+DEFAULT_AT_ONCE = 4  # answers at once that are proposed to whom had no choice before
+MAX_LENGTH, MAX_LINES = 80, 30  # characters of a criterion's name or of a reason; how many of them
 
 SENTENCES = {
     "pair": _("one press says which. The quickest, and all that most trainers need."),
@@ -23,38 +23,38 @@ SENTENCES = {
     "best_worst": _("only the best and the worst are named: quicker than an order of many."),
     "stars": _("one to five stars for each, without weighing one against another."),
 }
-READY = {  # criteria to begin with
+READY_CRITERIA = {  # criteria to begin with
     "helpful": (_("helpful"), _("does what was asked, completely and to the point")),
     "honest": (_("honest"), _("says what is true, and says so where it is not sure")),
     "harmless": (_("harmless"), _("hurts nobody, and helps nobody to hurt")),
 }
 
 
-def label_of(name):
+def format_label(name):
     return QUESTIONS.get(name, capfirst(name.replace("_", " ")))
 
 
-def question_choices():
+def build_question_choices():
     """Those that there are, in the order of their labels; one without a label comes last."""
     known = list(QUESTIONS)
-    names = sorted(all_questions(), key=lambda name: (known.index(name) if name in known else len(known), name))
-    return [(name, label_of(name)) for name in names]
+    names = sorted(load_questions(), key=lambda name: (known.index(name) if name in known else len(known), name))
+    return [(name, format_label(name)) for name in names]
 
 
-def answers_at_once(module):
+def format_answer_range(module):
     """“2 answers”, “2 to 6 answers”"""
     if module.FEWEST == module.MOST:
         return ngettext("%(n)s answer", "%(n)s answers", module.MOST) % {"n": module.MOST}
     return _("%(fewest)s to %(most)s answers") % {"fewest": module.FEWEST, "most": module.MOST}
 
 
-def traits_of(module):
+def format_traits(module):
     """What of the form a question has a use for, in words that the style sheet knows."""
     everything = Dataset(allow_tie=True, allow_both_bad=True)
     traits = {
         "many": module.MOST > module.FEWEST,
         "both-bad": "both_bad" in module.verdicts(everything),
-        "stars": any(field.kind == STARS for field in module.fields(sides_of(module.MOST))),
+        "stars": any(field.kind == STARS for field in module.fields(get_sides(module.MOST))),
     }
     return " ".join(name for name, has in traits.items() if has)
 
@@ -64,7 +64,7 @@ class QuestionSelect(forms.RadioSelect):
 
     def create_option(self, name, value, *args, **kwargs):
         option = super().create_option(name, value, *args, **kwargs)
-        option["attrs"]["data-traits"] = traits_of(all_questions()[value])
+        option["attrs"]["data-traits"] = format_traits(load_questions()[value])
         return option
 
 
@@ -77,15 +77,15 @@ class LinesField(forms.CharField):
     def clean(self, value):
         lines = [line.strip() for line in super().clean(value).splitlines()]
         lines = list(dict.fromkeys(line for line in lines if line))
-        if len(lines) > MANY:
-            raise forms.ValidationError(_("At most %(n)s."), params={"n": MANY})
+        if len(lines) > MAX_LINES:
+            raise forms.ValidationError(_("At most %(n)s."), params={"n": MAX_LINES})
         return lines
 
     def check_length(self, names):
         for name in names:
-            if len(name) > LONGEST:
+            if len(name) > MAX_LENGTH:
                 raise forms.ValidationError(
-                    _("At most %(n)s characters: %(name)s…"), params={"n": LONGEST, "name": name[:30]}
+                    _("At most %(n)s characters: %(name)s…"), params={"n": MAX_LENGTH, "name": name[:30]}
                 )
 
 
@@ -95,7 +95,7 @@ class CriteriaField(LinesField):
     widget = forms.Textarea(attrs={"rows": 4})
 
     def prepare_value(self, value):
-        return value if isinstance(value, str) else "\n".join(map(line_of, value or ()))
+        return value if isinstance(value, str) else "\n".join(map(format_criterion, value or ()))
 
     def clean(self, value):
         parts = [re.split("[:：]", line, maxsplit=1) for line in super().clean(value)]
@@ -110,7 +110,7 @@ class CriteriaField(LinesField):
         return criteria
 
 
-def line_of(criterion):
+def format_criterion(criterion):
     guideline = " ".join(criterion.get("guideline", "").split())
     return f"{criterion['name']}: {guideline}" if guideline else criterion["name"]
 
@@ -130,7 +130,7 @@ class ChipsField(LinesField):
 
 
 class QuestionForm(forms.ModelForm):
-    question = forms.ChoiceField(label=_("Question"), choices=question_choices, widget=QuestionSelect)
+    question = forms.ChoiceField(label=_("Question"), choices=build_question_choices, widget=QuestionSelect)
     most_shown = forms.TypedChoiceField(
         label=_("At most so many answers at once"),
         choices=[(n, n) for n in range(1, 7)],
@@ -188,9 +188,9 @@ class QuestionForm(forms.ModelForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        module = all_questions().get(self.instance.question)
+        module = load_questions().get(self.instance.question)
         if module and module.FEWEST == module.MOST:
-            self.initial["most_shown"] = AT_ONCE
+            self.initial["most_shown"] = DEFAULT_AT_ONCE
 
     @property
     def cards(self):
@@ -200,20 +200,20 @@ class QuestionForm(forms.ModelForm):
                 radio,
                 radio.choice_label,
                 SENTENCES.get(radio.data["value"], ""),
-                answers_at_once(all_questions()[radio.data["value"]]),
+                format_answer_range(load_questions()[radio.data["value"]]),
             )
             for radio in self["question"]
         ]
 
     def clean(self):
-        said = super().clean()
-        module = all_questions().get(said.get("question"))
-        if module and "most_shown" in said:
+        values = super().clean()
+        module = load_questions().get(values.get("question"))
+        if module and "most_shown" in values:
             self.instance.fewest_shown = module.FEWEST
-            said["most_shown"] = self.most_of(module, said["most_shown"])
-        return said
+            values["most_shown"] = self.check_most_shown(module, values["most_shown"])
+        return values
 
-    def most_of(self, module, most):
+    def check_most_shown(self, module, most):
         """How many answers are shown at once: what was said, where the question leaves a choice."""
         if module.FEWEST == module.MOST:
             return module.MOST
@@ -224,19 +224,21 @@ class QuestionForm(forms.ModelForm):
 
     def save(self, by=None):
         """The dataset, saved, with the comparisons that follow from what is asked now."""
-        dataset = save_settings(self, by, besides=("fewest_shown",))
+        dataset = save_settings(self, by, extra_fields=("fewest_shown",))
         if "ask_repairs" in self.changed_data:
             repairs = Response.objects.filter(prompt__dataset=dataset, source=Response.REPAIR)
             repairs.update(candidate=dataset.ask_repairs)
         if {"question", "most_shown", "ask_repairs"} & set(self.changed_data):
-            ask_anew(dataset)
+            regenerate_comparisons(dataset)
         return dataset
 
 
-def with_ready(text, name):
+def add_ready_criterion(text, name):
     """The text of the criteria with a ready one more, unless its name is there."""
-    label, guideline = READY[name]
+    label, guideline = READY_CRITERIA[name]
     lines = [line for line in text.splitlines() if line.strip()]
-    there = {re.split("[:：]", line)[0].strip().casefold() for line in lines}
-    ready = [] if str(label).casefold() in there else [line_of({"name": str(label), "guideline": str(guideline)})]
+    names = {re.split("[:：]", line)[0].strip().casefold() for line in lines}
+    ready = (
+        [] if str(label).casefold() in names else [format_criterion({"name": str(label), "guideline": str(guideline)})]
+    )
     return "\n".join([*lines, *ready])

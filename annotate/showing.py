@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotate.judging.question_spec import asked_about
-from annotate.labels import BUTTONS, LETTERS, PLACES, chips_of, question_words, short_verdict, verdict_words
+from annotate.judging.question_spec import build_judgment_spec
+from annotate.labels import BUTTONS, LETTERS, PLACES, format_question, format_short_verdict, format_verdict, get_chips
 from annotate.labels import FLAGS as FLAG_LABELS
 from annotate.questions import RANK, STARS, VERDICT, best_worst, pair, rank, scale
 from datasets.models import Comparison, Judgment, Response
-from datasets.text.diff import differences
-from datasets.text.rendered import render, shown
+from datasets.text.diff import mark_differences
+from datasets.text.rendered import get_html, render
 
 ARROWS = {"left": " ArrowLeft", "right": " ArrowRight"}
 OTHER_KEYS = {"both_bad": "KeyB", "skip": "KeyS", "keep": "KeyK"}
@@ -29,7 +29,7 @@ class Button:
 
 
 @dataclass
-class Choosing:
+class ChoiceGroup:
     """A group of radio buttons: [(value, label, whether it is set)]."""
 
     name: str
@@ -41,7 +41,7 @@ class Choosing:
 
 
 @dataclass
-class Answer:
+class AnswerCard:
     side: str
     letter: str
     html: str
@@ -50,42 +50,42 @@ class Answer:
     repair: str = ""
 
 
-def comparison_context(judgment, form=None, differing=False, asked=None):
-    """What _comparison.html takes. form: a VerdictForm of it that was refused, to be shown as it was filled in. asked:
-    an Asked other than what the dataset's settings give."""
+def build_comparison_context(judgment, form=None, differing=False, spec=None):
+    """What _comparison.html takes. form: a VerdictForm of it that was refused, to be shown as it was filled in. spec:
+    a QuestionSpec other than what the dataset's settings give."""
     comparison, dataset = judgment.comparison, judgment.dataset
-    asked = asked or asked_about(judgment)
+    spec = spec or build_judgment_spec(judgment)
     reopened = judgment.state == Judgment.State.REOPENED
-    said = said_in(form, asked) if form else judgment.said if reopened else {}
-    groups = [choosing(asked, group, form, asked.scatter(said)) for group in asked.groups]
-    prompt, htmls = shown(comparison.prompt_id, judgment.order, getattr(judgment, "kept", None))
+    details = parse_details(form, spec) if form else judgment.said if reopened else {}
+    groups = [build_choice_group(spec, group, form, spec.scatter(details)) for group in spec.groups]
+    prompt, htmls = get_html(comparison.prompt_id, judgment.order, getattr(judgment, "kept", None))
     repairing = comparison.task == Comparison.Task.REPAIR
     context = {
         "judgment": judgment,
-        "question": question_words("repair" if repairing else asked.question.__name__.rpartition(".")[2]),
+        "question": format_question("repair" if repairing else spec.question.__name__.rpartition(".")[2]),
         "prompt": prompt,
-        "answers": answers_of(judgment, asked, groups, said, differences(htmls) if differing else htmls),
-        "rows": [choosing for choosing, group in zip(groups, asked.groups, strict=True) if not group.field.side],
-        "buttons": [button(verdict, asked) for verdict in asked.verdicts if not is_minor(verdict)],
-        "minor": [button(verdict, asked) for verdict in asked.verdicts if is_minor(verdict) and verdict != "flag"],
-        "stands": verdict_words(judgment.verdict) if reopened else None,
+        "answers": build_answers(judgment, spec, groups, details, mark_differences(htmls) if differing else htmls),
+        "rows": [choices for choices, group in zip(groups, spec.groups, strict=True) if not group.field.side],
+        "buttons": [build_button(verdict, spec) for verdict in spec.verdicts if not is_minor(verdict)],
+        "minor": [build_button(verdict, spec) for verdict in spec.verdicts if is_minor(verdict) and verdict != "flag"],
+        "stands": format_verdict(judgment.verdict) if reopened else None,
         "keep": reopened,
-        "is_scale": asked.question is scale,
-        "is_rank": asked.question is rank,
+        "is_scale": spec.question is scale,
+        "is_rank": spec.question is rank,
         "differing": differing,
     }
-    if "new" in asked.repairs:
-        context["repair_new"] = {"text": said.get("repairs", {}).get("new", ""), "open": repairing}
+    if "new" in spec.repairs:
+        context["repair_new"] = {"text": details.get("repairs", {}).get("new", ""), "open": repairing}
     if dataset.reasons != dataset.Asked.OFF and not repairing:
-        given = said.get("reasons", [])
-        context["chips"] = [(value, label, value in given) for value, label in chips_of(dataset).items()]
-        context["reason"] = said.get("reason", "")
-    if "flag" in asked.verdicts:
+        chosen_reasons = details.get("reasons", [])
+        context["chips"] = [(value, label, value in chosen_reasons) for value, label in get_chips(dataset).items()]
+        context["reason"] = details.get("reason", "")
+    if "flag" in spec.verdicts:
         context["flags"] = FLAG_LABELS.items()
         filled = {name: form.data.get(name, "") for name in ("flag", "note")} if form else {}
         context["flagging"] = filled if any(filled.values()) else None
     if form:
-        context["errors"] = errors_of(form)
+        context["errors"] = list_errors(form)
     return context
 
 
@@ -93,80 +93,82 @@ def is_minor(verdict):
     return verdict in ("both_bad", "skip", "flag")
 
 
-def said_in(form, asked):
+def parse_details(form, spec):
     """What a refused form said, as far as it can be read."""
-    values = {group.name: as_value(group, form.data.get(group.name)) for group in asked.groups}
-    said = asked.gather(values)
-    said["reasons"], said["reason"] = form.data.getlist("reasons"), form.data.get("reason", "")
-    said["repairs"] = {side: form.data.get(f"repair_{side}", "") for side in asked.repairs}
-    return said
+    values = {group.name: parse_value(group, form.data.get(group.name)) for group in spec.groups}
+    details = spec.gather(values)
+    details["reasons"], details["reason"] = form.data.getlist("reasons"), form.data.get("reason", "")
+    details["repairs"] = {side: form.data.get(f"repair_{side}", "") for side in spec.repairs}
+    return details
 
 
-def as_value(group, text):
+def parse_value(group, text):
     return next((value for value in group.field.values if str(value) == text), None)
 
 
-def errors_of(form):
+def list_errors(form):
     """Each error once, in words: those of the same text in several fields are one."""
     return list(dict.fromkeys(error for errors in form.errors.values() for error in errors))
 
 
-def choosing(asked, group, form, values):
+def build_choice_group(spec, group, form, values):
     """A group of the form as it is shown."""
-    set_, kind = values.get(group.name, group.field.initial), group.field.kind
-    options = [(value, option_label(asked, kind, value), value == set_) for value in group.field.values]
+    selected, kind = values.get(group.name, group.field.initial), group.field.kind
+    options = [(value, format_option(spec, kind, value), value == selected) for value in group.field.values]
     legend = group.criterion or {STARS: _("Stars"), RANK: _("Place"), VERDICT: ""}[kind]
-    return Choosing(
-        group.name, legend, "best-worst" if options_are_words(asked, kind) else kind, options,
+    return ChoiceGroup(
+        group.name, legend, "best-worst" if has_word_options(spec, kind) else kind, options,
         errors=list(form.errors.get(group.name, [])) if form else [],
     )  # fmt: skip
 
 
-def options_are_words(asked, kind):
-    return kind == RANK and asked.question is best_worst
+def has_word_options(spec, kind):
+    return kind == RANK and spec.question is best_worst
 
 
-def option_label(asked, kind, value):
+def format_option(spec, kind, value):
     if kind == VERDICT:
-        return short_verdict(value)
-    if options_are_words(asked, kind):
+        return format_short_verdict(value)
+    if has_word_options(spec, kind):
         return PLACES[value]
     return ngettext("%(n)s star", "%(n)s stars", value) % {"n": value} if kind == STARS else str(value)
 
 
-def answers_of(judgment, asked, groups, said, htmls):
+def build_answers(judgment, spec, groups, details, htmls):
     """The answers as they stand on the page."""
-    answers, texts = [], texts_of(judgment) if asked.repairs else {}
-    for side, letter, pk, html in zip(asked.sides, LETTERS, judgment.order, htmls, strict=False):
-        theirs = [shown for shown, group in zip(groups, asked.groups, strict=True) if group.field.side == side]
-        answer = Answer(side, letter, html, theirs)
-        if side in asked.repairs:
-            answer.text, answer.repair = texts[pk], said.get("repairs", {}).get(side, "")
+    answers, texts = [], list_texts(judgment) if spec.repairs else {}
+    for side, letter, pk, html in zip(spec.sides, LETTERS, judgment.order, htmls, strict=False):
+        side_groups = [choices for choices, group in zip(groups, spec.groups, strict=True) if group.field.side == side]
+        answer = AnswerCard(side, letter, html, side_groups)
+        if side in spec.repairs:
+            answer.text, answer.repair = texts[pk], details.get("repairs", {}).get(side, "")
         answers.append(answer)
     return answers
 
 
-def texts_of(judgment):
+def list_texts(judgment):
     """{response id: text} of what a judgment shows."""
     return dict(Response.objects.filter(pk__in=judgment.order).values_list("pk", "text"))
 
 
-def button(verdict, asked):
+def build_button(verdict, spec):
     """A verdict's button, with its keys."""
-    key = getattr(asked.question, "KEYS", pair.KEYS).get(verdict)
+    key = getattr(spec.question, "KEYS", pair.KEYS).get(verdict)
     if key:
         codes = f"Digit{key} Numpad{key}{ARROWS.get(verdict, '')}"
-        return Button(verdict, button_label(verdict, asked), codes, key)
+        return Button(verdict, format_button(verdict, spec), codes, key)
     codes = OTHER_KEYS.get(verdict, ENTER)
-    return Button(verdict, button_label(verdict, asked), codes, "↵" if codes == ENTER else codes[-1].lower())
+    return Button(verdict, format_button(verdict, spec), codes, "↵" if codes == ENTER else codes[-1].lower())
 
 
-def button_label(verdict, asked):
+def format_button(verdict, spec):
     return (
-        short_verdict(verdict) if asked.question is scale and not is_minor(verdict) else BUTTONS.get(verdict, verdict)
+        format_short_verdict(verdict)
+        if spec.question is scale and not is_minor(verdict)
+        else BUTTONS.get(verdict, verdict)
     )
 
 
-def criteria_of(dataset):
+def render_criteria(dataset):
     """[(name, its guideline as HTML)]"""
     return [(criterion["name"], render(criterion.get("guideline", ""))) for criterion in dataset.criteria]

@@ -8,11 +8,11 @@ from datasets.bundles.forms import BundleForm
 from datasets.exports.forms import FileForm, FilterForm
 from datasets.files.writers import CONTENT_TYPES
 
-SEEN = {401: ProblemOut, 403: ProblemOut, 404: ProblemOut}
-REFUSED = {**SEEN, 422: ProblemOut}
+ACCESS_RESPONSES = {401: ProblemOut, 403: ProblemOut, 404: ProblemOut}
+REFUSAL_RESPONSES = {**ACCESS_RESPONSES, 422: ProblemOut}
 
 
-def parameters(*kinds):
+def build_parameters(*kinds):
     """The fields of forms as parameters of a query."""
     with override("en"):
         return [
@@ -21,45 +21,45 @@ def parameters(*kinds):
                 "name": name.replace("_", "-"),
                 "required": False,
                 "description": str(field.label),
-                "schema": schema_of(field),
+                "schema": build_schema(field),
             }
             for kind in kinds
             for name, field in kind.base_fields.items()
         ]
 
 
-def schema_of(field):
+def build_schema(field):
     limits = {"min_value": "minimum", "max_value": "maximum"}
-    between = {word: getattr(field, name) for name, word in limits.items() if getattr(field, name, None) is not None}
+    bounds = {word: getattr(field, name) for name, word in limits.items() if getattr(field, name, None) is not None}
     if isinstance(field, forms.FloatField):
-        return {"type": "number", **between}
+        return {"type": "number", **bounds}
     if isinstance(field, forms.IntegerField):
-        return {"type": "integer", **between}
+        return {"type": "integer", **bounds}
     if isinstance(field.widget, forms.SelectMultiple):
-        return {"type": "array", "items": choices_of(field)}
-    return choices_of(field)
+        return {"type": "array", "items": build_choices_schema(field)}
+    return build_choices_schema(field)
 
 
-def choices_of(field):
+def build_choices_schema(field):
     values = [value for value, _label in getattr(field, "choices", ()) if value]
     return {"type": "string", **({"enum": values} if values else {})}
 
 
-def content(*types):
+def build_content(*types):
     return {name.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for name in types}
 
 
 EXPORT = {
-    "parameters": parameters(FilterForm, FileForm),
-    "responses": {200: {"content": content(*CONTENT_TYPES.values())}},
+    "parameters": build_parameters(FilterForm, FileForm),
+    "responses": {200: {"content": build_content(*CONTENT_TYPES.values())}},
 }
-BUNDLE = {"parameters": parameters(FilterForm, BundleForm)}
-ARCHIVE = {"responses": {200: {"content": content("application/zip")}}}
+BUNDLE = {"parameters": build_parameters(FilterForm, BundleForm)}
+ARCHIVE = {"responses": {200: {"content": build_content("application/zip")}}}
 ROWS = {
     "requestBody": {
         "required": True,
         "description": "JSON Lines, a JSON array, CSV or TSV, also gzipped: docs/formats.md. The type is told by the "
         "content, whatever the header says; only a form with a file in it is refused.",
-        "content": content("application/x-ndjson", "application/json", "text/csv", "application/gzip"),
+        "content": build_content("application/x-ndjson", "application/json", "text/csv", "application/gzip"),
     }
 }

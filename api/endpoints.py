@@ -13,9 +13,9 @@ from django.views.decorators.http import require_safe
 from ninja import NinjaAPI, Status
 
 from api import problems
-from api.describing import ARCHIVE, BUNDLE, EXPORT, REFUSED, ROWS
-from api.making import make_dataset, settings_of
-from api.receiving import body_of, first_refusals, receive
+from api.describing import ARCHIVE, BUNDLE, EXPORT, REFUSAL_RESPONSES, ROWS
+from api.making import collect_settings, create_dataset
+from api.receiving import body_file, read_first_refusals, receive
 from api.schemas import (
     After,
     Background,
@@ -35,87 +35,95 @@ from api.schemas import (
     Slug,
     TaskOut,
 )
-from api.tasks import rows_of
+from api.tasks import start_rows
 from api.tokens import READS, WRITES, token_required
 from datasets import reasons
 from datasets.bundles.archive import make_bundle
 from datasets.bundles.forms import BundleForm
-from datasets.bundles.tasks import bundle_of, is_small
+from datasets.bundles.tasks import is_small, start_bundle
 from datasets.comparisons import flags
 from datasets.exports.export import Export
 from datasets.exports.forms import FileForm, FilterForm
 from datasets.files.writers import CONTENT_TYPES
-from datasets.formats import file_of, writable
+from datasets.formats import get_file_kind, get_writable_formats
 from datasets.jobs import worker
 from datasets.jobs.limits import BYTES_AT_ONCE
 from datasets.judgments import progress
 from datasets.models import Dataset, Job, Prompt, Snapshot
 from datasets.views.access import anyone
-from datasets.views.exports import as_archive
+from datasets.views.exports import stream_archive
 
-AT_ONCE = 50
+PAGE_SIZE = 50
 ROOT = "/api/v1/"
 
 api = NinjaAPI(title="Chosen", version="1", docs_url=None, openapi_url=None, description="docs/api.md has examples.")
-problems.handle_in(api)
+problems.add_handlers(api)
 
 
-def nothing_unknown(view):
+def known_parameters_required(view):
     """A name in the query that there is not is refused: a misspelt filter must not give the whole file."""
 
     @functools.wraps(view)
-    def checked(request, *args, **kwargs):
+    def wrapper(request, *args, **kwargs):
         path = re.sub(r"<\w+:(\w+)>", r"{\1}", request.resolver_match.route)
-        operation = document()["paths"][f"/{path}"]["get" if request.method == "HEAD" else request.method.lower()]
-        known = {one["name"] for one in operation["parameters"] if one["in"] == "query"}
+        operation = build_document()["paths"][f"/{path}"]["get" if request.method == "HEAD" else request.method.lower()]
+        known = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"}
         if unknown := sorted(set(request.GET) - known):
             words = _("There is no such parameter.")
-            raise problems.Problem(422, words, [problems.error("unknown", words, name) for name in unknown])
+            raise problems.Problem(422, words, [problems.build_error("unknown", words, name) for name in unknown])
         return view(request, *args, **kwargs)
 
-    return checked
+    return wrapper
 
 
-api.add_decorator(nothing_unknown)
+api.add_decorator(known_parameters_required)
 
 
-@api.get("datasets/", auth=READS, response={200: DatasetList, **REFUSED}, url_name="api-datasets")
+@api.get("datasets/", auth=READS, response={200: DatasetList, **REFUSAL_RESPONSES}, url_name="api-datasets")
 def list_datasets(request, after: After = ""):
     """Datasets with progress, by short name, fifty at a time."""
-    page = list(Dataset.objects.filter(slug__gt=after).order_by("slug")[:AT_ONCE])
-    return {"datasets": [line_of(dataset) for dataset in page], "next": page[-1].slug if len(page) == AT_ONCE else None}
+    page = list(Dataset.objects.filter(slug__gt=after).order_by("slug")[:PAGE_SIZE])
+    return {
+        "datasets": [build_dataset_line(dataset) for dataset in page],
+        "next": page[-1].slug if len(page) == PAGE_SIZE else None,
+    }
 
 
 @api.post(
     "datasets/",
     auth=WRITES,
-    response={201: DatasetOut, **REFUSED, 400: ProblemOut, 409: ProblemOut, 413: ProblemOut},
+    response={201: DatasetOut, **REFUSAL_RESPONSES, 400: ProblemOut, 409: ProblemOut, 413: ProblemOut},
     url_name="api-datasets",
 )
 def new_dataset(request, body: NewDataset):
     """Make a dataset."""
-    dataset = make_dataset(by=request.user, **body.model_dump(exclude_unset=True))
-    return Status(201, all_of(dataset))
+    dataset = create_dataset(by=request.user, **body.model_dump(exclude_unset=True))
+    return Status(201, build_dataset(dataset))
 
 
-@api.get("datasets/{slug:slug}/", auth=READS, response={200: DatasetOut, **REFUSED}, url_name="api-dataset")
+@api.get("datasets/{slug:slug}/", auth=READS, response={200: DatasetOut, **REFUSAL_RESPONSES}, url_name="api-dataset")
 def show_dataset(request, slug: Slug):
     """A dataset: its settings, how far it is, and what was said."""
-    return all_of(get_object_or_404(Dataset, slug=slug))
+    return build_dataset(get_object_or_404(Dataset, slug=slug))
 
 
-def line_of(dataset):
-    return {"slug": dataset.slug, "name": dataset.name, "state": dataset.state, "progress": progress.progress(dataset)}
-
-
-def all_of(dataset):
+def build_dataset_line(dataset):
     return {
-        **line_of(dataset),
+        "slug": dataset.slug,
+        "name": dataset.name,
+        "state": dataset.state,
+        "progress": progress.count_progress(dataset),
+    }
+
+
+def build_dataset(dataset):
+    return {
+        **build_dataset_line(dataset),
         "prompts": Prompt.objects.visible().filter(dataset=dataset).count(),
-        "verdicts": progress.verdicts(dataset),
-        "flagged": flags.counts(dataset).flagged,
-        "sources": progress.sources(dataset),
-        "settings": settings_of(dataset),
+        "verdicts": progress.count_verdicts(dataset),
+        "flagged": flags.count_held(dataset).flagged,
+        "sources": progress.count_by_source(dataset),
+        "settings": collect_settings(dataset),
     }
 
 
@@ -125,7 +133,7 @@ def all_of(dataset):
     response={
         200: RowsStored,
         202: TaskOut,
-        **REFUSED,
+        **REFUSAL_RESPONSES,
         400: ProblemOut,
         415: ProblemOut,
         422: RowsRefused | ProblemOut,
@@ -145,37 +153,39 @@ def send_rows(
 ):
     """Store the rows of the body. Where one is refused, none is stored, unless `skip_bad_rows`."""
     dataset = get_object_or_404(Dataset, slug=slug)
-    with body_of(request) as body:
-        if goes_on(background, os.fstat(body.fileno()).st_size > BYTES_AT_ONCE):
-            said = {"format": format, "skip_bad_rows": skip_bad_rows, "file": file, "leave_out": leave_out}
-            return Status(202, task_of(rows_of(body.name, dataset, request.user, **said)))
+    with body_file(request) as body:
+        if is_background(background, os.fstat(body.fileno()).st_size > BYTES_AT_ONCE):
+            arguments = {"format": format, "skip_bad_rows": skip_bad_rows, "file": file, "leave_out": leave_out}
+            return Status(202, build_task(start_rows(body.name, dataset, request.user, **arguments)))
         return receive(body, dataset, request.user, format, skip_bad_rows, file, leave_out)
 
 
-def goes_on(background, is_long):
+def is_background(background, is_long):
     """Whether something is done after the answer: as it is asked for, else by how long it takes."""
     return is_long if background is None else background
 
 
-@api.get("tasks/{int:number}/", auth=READS, response={200: TaskOut, **REFUSED}, url_name="api-task")
+@api.get("tasks/{int:number}/", auth=READS, response={200: TaskOut, **REFUSAL_RESPONSES}, url_name="api-task")
 def show_task(request, number: Number):
     """How far a task is, and what came of it."""
     job = get_object_or_404(Job, pk=number)
-    if worker.is_left_alone(job):
+    if worker.is_abandoned(job):
         worker.wake()
-    return task_of(job)
+    return build_task(job)
 
 
-@api.post("tasks/{int:number}/cancel/", auth=WRITES, response={200: TaskOut, **REFUSED}, url_name="api-task-cancel")
+@api.post(
+    "tasks/{int:number}/cancel/", auth=WRITES, response={200: TaskOut, **REFUSAL_RESPONSES}, url_name="api-task-cancel"
+)
 def cancel_task(request, number: Number):
     """Stop a task. One at work stops within a second or so, and leaves nothing; one that has ended stays as it is."""
     job = get_object_or_404(Job, pk=number)
     worker.cancel(job)
     job.refresh_from_db()
-    return task_of(job)
+    return build_task(job)
 
 
-def task_of(job):
+def build_task(job):
     about = {"number": job.pk, "address": f"{ROOT}tasks/{job.pk}/", "seconds_left": job.seconds_left}
     dataset = job.dataset and job.dataset.slug
     return {**vars(job), **about, "dataset": dataset, "error": str(reasons.JOB.get(job.error, job.error))}
@@ -184,31 +194,32 @@ def task_of(job):
 @api.get(
     "datasets/{slug:slug}/imports/{int:number}/",
     auth=READS,
-    response={200: ImportOut, **REFUSED},
+    response={200: ImportOut, **REFUSAL_RESPONSES},
     url_name="api-import",
 )
 def show_import(request, slug: Slug, number: Number):
     """An import, whoever made it."""
     run = get_object_or_404(get_object_or_404(Dataset, slug=slug).imports, pk=number)
-    return {**vars(run), "number": run.pk, "dataset": slug, "errors": first_refusals(run)}
+    return {**vars(run), "number": run.pk, "dataset": slug, "errors": read_first_refusals(run)}
 
 
 @api.get(
     "datasets/{slug:slug}/export/{slug:name}/",
     auth=READS,
-    response={200: None, **REFUSED},
+    response={200: None, **REFUSAL_RESPONSES},
     openapi_extra=EXPORT,
     url_name="api-export",
 )
 def export_file(request, slug: Slug, name: str):
     """A file for a trainer, streamed, with the filters of the pages."""
     dataset = get_object_or_404(Dataset, slug=slug)
-    if name not in writable():
+    if name not in get_writable_formats():
         raise Http404
     file = FileForm(request.GET)
     if not file.is_valid():
-        raise problems.of_forms(file)
-    return as_file(Export(dataset, name, filters_of(request, dataset), **file.options()).pieces(), slug, name)
+        raise problems.build_form_problem(file)
+    export = Export(dataset, name, parse_filters(request, dataset), **file.get_options())
+    return stream_file(export.iter_pieces(), slug, name)
 
 
 @api.api_operation(
@@ -221,33 +232,35 @@ def export_head(request, slug: Slug, name: str):
     return response
 
 
-def as_file(pieces, slug, name):
+def stream_file(pieces, slug, name):
     """Each answer has an ETag of its own: loaders keep what they have seen under it, and the next may be another."""
-    response = StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[file_of(name)])
-    response["Content-Disposition"] = f'attachment; filename="{slug}-{name}.{file_of(name)}"'
+    response = StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[get_file_kind(name)])
+    response["Content-Disposition"] = f'attachment; filename="{slug}-{name}.{get_file_kind(name)}"'
     response["ETag"] = f'"{uuid.uuid4().hex}"'
     response["Accept-Ranges"] = "none"
     return response
 
 
-def filters_of(request, dataset):
+def parse_filters(request, dataset):
     form = FilterForm(dataset, request.GET)
     if not form.is_valid():
-        raise problems.of_forms(form)
-    return form.filters()
+        raise problems.build_form_problem(form)
+    return form.build_filters()
 
 
-@api.get("datasets/{slug:slug}/bundles/", auth=READS, response={200: BundleList, **REFUSED}, url_name="api-bundles")
+@api.get(
+    "datasets/{slug:slug}/bundles/", auth=READS, response={200: BundleList, **REFUSAL_RESPONSES}, url_name="api-bundles"
+)
 def list_bundles(request, slug: Slug):
     """The bundles that are kept."""
     dataset = get_object_or_404(Dataset, slug=slug)
-    return {"bundles": list(dataset.snapshots.filter(is_whole=True).defer("manifest")[:AT_ONCE])}
+    return {"bundles": list(dataset.snapshots.filter(is_whole=True).defer("manifest")[:PAGE_SIZE])}
 
 
 @api.post(
     "datasets/{slug:slug}/bundles/",
     auth=WRITES,
-    response={201: BundleOut, 202: TaskOut, **REFUSED},
+    response={201: BundleOut, 202: TaskOut, **REFUSAL_RESPONSES},
     openapi_extra=BUNDLE,
     url_name="api-bundles",
 )
@@ -255,43 +268,43 @@ def new_bundle(request, slug: Slug, background: Background = None):
     """Make a bundle of what the query says, and keep it."""
     dataset, bundle = get_object_or_404(Dataset, slug=slug), BundleForm(request.GET)
     if not bundle.is_valid():
-        raise problems.of_forms(bundle)
-    filters = filters_of(request, dataset)
-    if goes_on(background, not is_small(dataset)):
-        said = {name: values for name, values in request.GET.lists() if name != "background"}
-        return Status(202, task_of(bundle_of(dataset, request.user, said, at_once=False)))
-    return Status(201, make_bundle(dataset, bundle.settings(filters), request.user.username))
+        raise problems.build_form_problem(bundle)
+    filters = parse_filters(request, dataset)
+    if is_background(background, not is_small(dataset)):
+        query = {name: values for name, values in request.GET.lists() if name != "background"}
+        return Status(202, build_task(start_bundle(dataset, request.user, query, at_once=False)))
+    return Status(201, make_bundle(dataset, bundle.build_settings(filters), request.user.username))
 
 
 @api.get(
     "datasets/{slug:slug}/bundles/{int:number}/",
     auth=READS,
-    response={200: BundleOut, **REFUSED},
+    response={200: BundleOut, **REFUSAL_RESPONSES},
     url_name="api-bundle",
 )
 def show_bundle(request, slug: Slug, number: Number):
     """A bundle, with its manifest."""
-    return the_snapshot(slug, number)
+    return find_snapshot(slug, number)
 
 
 @api.get(
     "datasets/{slug:slug}/bundles/{int:number}/archive/",
     auth=READS,
-    response={200: None, **REFUSED},
+    response={200: None, **REFUSAL_RESPONSES},
     openapi_extra=ARCHIVE,
     url_name="api-archive",
 )
 def bundle_archive(request, slug: Slug, number: Number):
     """The archive, byte for byte as it was made."""
-    return as_archive(the_snapshot(slug, number))
+    return stream_archive(find_snapshot(slug, number))
 
 
-def the_snapshot(slug, number):
+def find_snapshot(slug, number):
     return get_object_or_404(Snapshot, dataset__slug=slug, number=number, is_whole=True)
 
 
 @functools.cache
-def document():
+def build_document():
     return api.get_openapi_schema(path_prefix=ROOT)
 
 
@@ -299,36 +312,36 @@ def document():
 @require_safe
 def openapi(request):
     """The OpenAPI document. It says nothing of what is stored here, so it needs no token."""
-    return JsonResponse(document())
+    return JsonResponse(build_document())
 
 
 @csrf_exempt
 @anyone
-def nothing(request):
+def answer_not_found(request):
     """Whatever else is asked for under the API: a script gets JSON, as everywhere."""
     return problems.answer(
         request, problems.Problem(404, _("There is nothing at this address; each ends with a slash."))
     )
 
 
-def addresses():
+def iter_endpoints():
     """The endpoints' URLs, each with who may enter."""
     for pattern in api.urls[0]:
         if pattern.name != "api-root":  # Ninja's own, which shows nothing
-            pattern.callback = token_required(told_as_json(pattern.callback))
+            pattern.callback = token_required(answered_in_json(pattern.callback))
             yield pattern
 
 
-def told_as_json(view):
+def answered_in_json(view):
     """Ninja says in HTML that an address knows other methods."""
 
     @functools.wraps(view)
-    def telling(request, *args, **kwargs):
+    def wrapper(request, *args, **kwargs):
         response = view(request, *args, **kwargs)
         if response.status_code != 405:
             return response
-        said = problems.answer(request, problems.Problem(405, _("This address knows other methods.")))
-        said["Allow"] = response["Allow"]
-        return said
+        refusal = problems.answer(request, problems.Problem(405, _("This address knows other methods.")))
+        refusal["Allow"] = response["Allow"]
+        return refusal
 
-    return telling
+    return wrapper

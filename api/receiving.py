@@ -9,13 +9,13 @@ from django.http import UnreadablePostError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from api.problems import REFUSALS_SHOWN, Problem, of_file, of_refusals
+from api.problems import MAX_REFUSALS, Problem, build_file_problem, build_refusal_errors
 from datasets.disk import DiskFull, is_disk_full
 from datasets.files.detect import FileProblem
 from datasets.imports import store as imports_store
 from datasets.imports.spool import Spool
-from datasets.imports.warnings import AT_A_SECOND_LOOK, named_doubts
-from datasets.management.commands.import_dataset import summary
+from datasets.imports.warnings import SECOND_PASS, parse_warnings
+from datasets.management.commands.import_dataset import build_summary
 from datasets.models import Import
 from datasets.views.bodies import allow_file
 
@@ -26,39 +26,39 @@ NO_ROOM = gettext_lazy("The server's disk has no room for this. Nothing was stor
 def receive(file, dataset, user, format, skip_bad_rows, name, leave_out):
     """Check and store the rows of a file; the summary. Raises Problem, and then nothing is stored."""
     started = time.monotonic()
-    return stored(checked(file, dataset, format, name, user, leave_out), skip_bad_rows, started, leave_out)
+    return store_rows(check_rows(file, dataset, format, name, user, leave_out), skip_bad_rows, started, leave_out)
 
 
-def checked(file, dataset, format, name, user, leave_out):
-    twice = bool(AT_A_SECOND_LOOK & set(named_doubts([leave_out])))
+def check_rows(file, dataset, format, name, user, leave_out):
+    twice = bool(SECOND_PASS & set(parse_warnings([leave_out])))
     try:
-        run = imports_store.check([(name, file)], dataset.slug, format, twice=twice)
+        run = imports_store.check([(name, file)], dataset.slug, format, near_duplicates=twice)
     except FileProblem as problem:
-        raise of_file(problem) from None
+        raise build_file_problem(problem) from None
     Import.objects.filter(pk=run.pk).update(created_by=user)
     return run
 
 
-def stored(run, skip_bad_rows, started, leave_out, store=imports_store.store):
-    errors = first_refusals(run)
-    if imports_store.wrong_rows(run) and not skip_bad_rows:
-        told = summary(run, time.monotonic() - started)
+def store_rows(run, skip_bad_rows, started, leave_out, store=imports_store.store):
+    errors = read_first_refusals(run)
+    if imports_store.count_wrong_rows(run) and not skip_bad_rows:
+        report = build_summary(run, time.monotonic() - started)
         imports_store.drop(run)
-        raise Problem(422, _("Rows are refused: nothing is stored."), errors, summary=told)
-    doubts = imports_store.doubt_counts(run)
-    if imports_store.leave_out(run, named_doubts([leave_out])):
-        errors = first_refusals(run)
+        raise Problem(422, _("Rows are refused: nothing is stored."), errors, summary=report)
+    doubts = imports_store.count_warnings(run)
+    if imports_store.leave_out(run, parse_warnings([leave_out])):
+        errors = read_first_refusals(run)
     try:
         store(run)
     except TimeoutError:
         imports_store.drop(run)
         raise Problem(503, _("Another import into this dataset is being stored. Try again when it is done.")) from None
     run.refresh_from_db()
-    return {**summary(run, time.monotonic() - started), "number": run.pk, "errors": errors, "doubts": doubts}
+    return {**build_summary(run, time.monotonic() - started), "number": run.pk, "errors": errors, "doubts": doubts}
 
 
 @contextlib.contextmanager
-def body_of(request):
+def body_file(request):
     """The body as a file on disk, from its beginning; gone afterwards, unless it was moved away. Memory holds a piece
     of it."""
     if request.content_type == "multipart/form-data":
@@ -82,11 +82,11 @@ def body_of(request):
         path.unlink(missing_ok=True)
 
 
-def first_refusals(run):
-    path = imports_store.spool_path(run)
+def read_first_refusals(run):
+    path = imports_store.get_spool_path(run)
     if not path.exists():
         return []
     spool = Spool(path)
-    found = of_refusals(spool.refusals(most=REFUSALS_SHOWN)) if run.refused else []
+    errors = build_refusal_errors(spool.iter_refusals(most=MAX_REFUSALS)) if run.refused else []
     spool.close()
-    return found
+    return errors

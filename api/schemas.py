@@ -15,13 +15,14 @@ from datasets.forms import PeopleField
 from datasets.imports import warnings
 
 SLUG = r"^[-a-zA-Z0-9_]{1,80}$"
-MOST_ID = 2**63 - 1
+MAX_ID = 2**63 - 1
 
 Slug = Annotated[str, Path(pattern=SLUG, description="The dataset's short name")]
-Number = Annotated[int, Path(ge=1, le=MOST_ID)]
+Number = Annotated[int, Path(ge=1, le=MAX_ID)]
 After = Annotated[str, Query(pattern=r"^[-a-zA-Z0-9_]{0,80}$", description="Only datasets after this short name")]
 Format = Annotated[
-    Literal[("auto", *formats.readable())], Query(description="The shape of the rows; `auto`: told by the content")
+    Literal[("auto", *formats.get_readable_formats())],
+    Query(description="The shape of the rows; `auto`: told by the content"),
 ]
 Background = Annotated[
     bool | None,
@@ -41,7 +42,7 @@ FileName = Annotated[
 ]
 
 
-def storable(text):
+def check_storable(text):
     """The text, if every database can hold it."""
     try:
         text.encode()
@@ -50,7 +51,7 @@ def storable(text):
     return text
 
 
-Text = Annotated[str, AfterValidator(storable)]
+Text = Annotated[str, AfterValidator(check_storable)]
 
 
 class Strict(Schema):
@@ -64,7 +65,7 @@ class Criterion(Strict):
     guideline: Text = ""
 
 
-def kind_of(field):
+def choose_type(field):
     """The type in JSON of a form's field."""
     if isinstance(field, forms.BooleanField):
         return bool
@@ -79,11 +80,11 @@ def kind_of(field):
     return Text
 
 
-def settings():
+def build_settings_fields():
     """Each setting of a dataset as a field, by the forms of the pages."""
     with override("en"):
         return {
-            name: (kind_of(field) | None, Field(default=None, description=str(field.label)))
+            name: (choose_type(field) | None, Field(default=None, description=str(field.label)))
             for name, field in FIELDS.items()
         }
 
@@ -93,7 +94,7 @@ NewDataset = create_model(
     __base__=Strict,
     __doc__="A new dataset. What is not named stands as for a dataset made by an upload.",
     slug=(str, Field(pattern=SLUG, description="Short name: letters, digits, - and _")),
-    **settings(),
+    **build_settings_fields(),
 )
 
 

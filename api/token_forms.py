@@ -21,7 +21,7 @@ class TokenForm(forms.ModelForm):
         widgets = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
 
     def clean(self):
-        said = super().clean()
-        if not (said.get("reads") or said.get("writes")):
+        data = super().clean()
+        if not (data.get("reads") or data.get("writes")):
             raise forms.ValidationError(_("Tick at least one: a token that may do nothing is of no use."))
-        return said
+        return data

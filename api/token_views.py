@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from api.token_forms import TokenForm
-from api.tokens import make_token
+from api.tokens import create_token
 from datasets.views.access import admin_required
 
 
@@ -18,7 +18,7 @@ def token_list(request):
     """One's own tokens. A new one is shown in the answer to the form that made it, and never again."""
     form, secret = TokenForm(request.POST if request.method == "POST" else None), None
     if form.is_valid():
-        _token, secret = make_token(request.user, **form.cleaned_data)
+        _token, secret = create_token(request.user, **form.cleaned_data)
         form = TokenForm()
     context = {"form": form, "secret": secret, "tokens": request.user.tokens.all()}
     return render(request, "api/tokens.html", context, status=422 if form.is_bound else 200)

@@ -11,10 +11,10 @@ from ninja.errors import AuthorizationError
 from ninja.security import HttpBearer
 
 from api.models import Token
-from datasets.db.write_lock import writing
+from datasets.db.write_lock import write_turn
 
-BEGINS = "chosen_"  # so that scanners for secrets, and people, know one when they see it
-NOTED_EVERY = timedelta(minutes=1)
+TOKEN_PREFIX = "chosen_"  # so that scanners for secrets, and people, know one when they see it
+NOTE_USE_EVERY = timedelta(minutes=1)
 
 
 def token_required(view):
@@ -23,21 +23,21 @@ def token_required(view):
     return view
 
 
-def make_token(user, name, reads, writes, days=None):
+def create_token(user, name, reads, writes, days=None):
     """(the Token, its secret, which is nowhere else)"""
-    secret = BEGINS + secrets.token_urlsafe(32)
-    ends = timezone.now() + timedelta(days=days) if days else None
-    about = {"name": name, "reads": reads, "writes": writes, "expires_at": ends}
-    return Token.objects.create(user=user, digest=digest_of(secret), **about), secret
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    expires_at = timezone.now() + timedelta(days=days) if days else None
+    about = {"name": name, "reads": reads, "writes": writes, "expires_at": expires_at}
+    return Token.objects.create(user=user, digest=compute_digest(secret), **about), secret
 
 
-def digest_of(secret):
+def compute_digest(secret):
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def found(secret):
+def find_token(secret):
     """The working token with this secret, its use noted; None where there is none."""
-    token = Token.objects.working().filter(digest=digest_of(secret)).select_related("user").first()
+    token = Token.objects.working().filter(digest=compute_digest(secret)).select_related("user").first()
     if token:
         note_use(token)
     return token
@@ -46,9 +46,9 @@ def found(secret):
 def note_use(token):
     """Remember when it was used last, to the minute: not each request has to write."""
     now = timezone.now()
-    if token.last_used_at is None or token.last_used_at < now - NOTED_EVERY:
-        seldom = Q(last_used_at=None) | Q(last_used_at__lt=now - NOTED_EVERY)
-        with writing():
+    if token.last_used_at is None or token.last_used_at < now - NOTE_USE_EVERY:
+        seldom = Q(last_used_at=None) | Q(last_used_at__lt=now - NOTE_USE_EVERY)
+        with write_turn():
             Token.objects.filter(seldom, pk=token.pk).update(last_used_at=now)
 
 
@@ -62,7 +62,7 @@ class Bearer(HttpBearer):
         self.scope = scope
 
     def authenticate(self, request, token):
-        known = found(token)
+        known = find_token(token)
         if known and not getattr(known, self.scope):
             raise AuthorizationError(message=_("This token lacks the scope “%(scope)s”.") % {"scope": self.scope[:-1]})
         if known:

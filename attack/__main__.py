@@ -21,9 +21,9 @@ from attack.account import Account, export, make_account, read_ledger
 from attack.faults import PHASES
 from attack.faults.kills import account_tasks
 from attack.faults.texts import write_texts
-from attack.measuring import measure, say, waits_of
+from attack.measuring import compute_waits, measure, say
 from attack.server import NotDone, Postgres, Server, start_crowd, stop_crowd
-from bench.common import judged_rows, wide_rows
+from bench.common import write_judged_rows, write_wide_rows
 
 DATABASES = ("sqlite", "postgresql")
 CROWD, PROMPTS, OVERLAP = 20, 7000, 3
@@ -68,7 +68,7 @@ def attack(database, folder, only, seed):
             if only in ("", name) or name == "calm":
                 faults += run_phase(server, name, random.Random(f"{seed} {name}"), ledger)
         stop_crowd(crowd)
-        worst = max(waits_of(read_ledger(ledger), server.outages), default=0.0)
+        worst = max(compute_waits(read_ledger(ledger), server.outages), default=0.0)
         account = account_all(server, ledger)
     finally:
         if crowd and crowd.poll() is None:
@@ -91,8 +91,8 @@ def make_server(database, folder, postgres, seed):
         environment["DATABASE_URL"] = postgres.url
     server = Server(database, environment, folder, postgres)
     server.manage("migrate", "--verbosity=0")
-    wide_rows(folder / "main.jsonl", PROMPTS)
-    judged_rows(folder / "judged.jsonl", JUDGED)
+    write_wide_rows(folder / "main.jsonl", PROMPTS)
+    write_judged_rows(folder / "judged.jsonl", JUDGED)
     texts = write_texts(folder / "hostile.jsonl", seed)
     server.manage("import_dataset", "main", str(folder / "main.jsonl"), f"--overlap={OVERLAP}")
     server.manage("import_dataset", "judged", str(folder / "judged.jsonl"))
@@ -114,7 +114,7 @@ def run_phase(server, name, rng, ledger):
         return 0
     except Exception:
         problem = traceback.format_exc(limit=-3)
-    server.until_it_answers()
+    server.wait_until_healthy()
     time.sleep(SETTLES)
     lines = [line for line in read_ledger(ledger) if line["ended"] >= began]
     figures = measure(lines, server.outages)
@@ -125,7 +125,7 @@ def run_phase(server, name, rng, ledger):
     line |= server.figures
     if server.down > down:
         line["was_down"] = server.down - down
-    if errors := server.errors():
+    if errors := server.read_errors():
         line["log"] = errors
     if server.findings:
         line["findings"] = sorted(set(server.findings))[:8]
@@ -159,7 +159,7 @@ def account_all(server, ledger):
 
 def count_wrong_slots(server):
     """Comparisons whose open slots are not what is wanted less votes and leases."""
-    (count,) = server.sql(
+    (count,) = server.run_sql(
         """SELECT count(*) FROM datasets_comparison c WHERE open_slots <> wanted - (
           SELECT count(*) FROM datasets_judgment j WHERE j.comparison_id = c.id AND j.purpose = 'vote'
           AND j.state IN ('leased', 'saved', 'reopened'))"""

@@ -46,34 +46,34 @@ def make_account(ledger, rows, pairs, overlap):
             given.setdefault(line["judgment"], line)
     account.acknowledged = len(given)
     for judgment, line in given.items():
-        wrong = what_is_wrong(line, rows.get(judgment)) or missing_pair(line, left)
+        wrong = find_mismatch(line, rows.get(judgment)) or take_pair(line, left)
         if wrong:
             account.lost += 1
             account.examples = [*account.examples, {"judgment": judgment, "wrong": wrong, **line}][:EXAMPLES]
-    for comparison, votes in votes_of(rows.values()).items():
+    for comparison, votes in count_votes(rows.values()).items():
         if votes > overlap:
             account.over_overlap += votes - overlap
             account.examples = [*account.examples, {"comparison": comparison, "votes": votes}][:EXAMPLES]
     return account
 
 
-def what_is_wrong(line, row):
+def find_mismatch(line, row):
     """Why an exported row is not the verdict that was given; "" where it is."""
     if row is None:
         return "it is not in the export"
     if row["verdict"] != line["verdict"]:
         return f"the export says {row['verdict'] or 'nothing'}"
-    if line["left"] and shown_in(row) != (line["left"], line["right"]):
+    if line["left"] and parse_shown(row) != (line["left"], line["right"]):
         return "the export has other texts, or other sides"
-    wanted = winner_of(line)
-    if wanted and line["left"] and chosen_in(row) != wanted:
+    wanted = get_pair(line)
+    if wanted and line["left"] and parse_chosen(row) != wanted:
         return "another answer won"
     return ""
 
 
-def missing_pair(line, left):
+def take_pair(line, left):
     """Take the choice of a verdict out of `left`; what is wrong where it is not there."""
-    wanted = winner_of(line)
+    wanted = get_pair(line)
     if not wanted or not line["left"]:
         return ""
     if not left[wanted]:
@@ -82,27 +82,27 @@ def missing_pair(line, left):
     return ""
 
 
-def winner_of(line):
+def get_pair(line):
     """(chosen text, rejected text) as the person saw them; None for a tie."""
     sides = (line["left"], line["right"])
     return {"left": sides, "right": sides[::-1]}.get(line["verdict"])
 
 
-def shown_in(row):
-    return tuple(words(text) for text in json.loads(row["responses"])[:2])
+def parse_shown(row):
+    return tuple(normalize_blanks(text) for text in json.loads(row["responses"])[:2])
 
 
-def chosen_in(row):
+def parse_chosen(row):
     """(chosen text, rejected text) of an exported row."""
     texts, choices = json.loads(row["responses"]), json.loads(row["choices"])
-    return tuple(words(texts[place - 1]) for place in choices[0][1:3]) if choices else None
+    return tuple(normalize_blanks(texts[place - 1]) for place in choices[0][1:3]) if choices else None
 
 
-def words(text):
+def normalize_blanks(text):
     return " ".join(text.split())
 
 
-def votes_of(rows):
+def count_votes(rows):
     """{comparison: votes that count}"""
     counted = (
         row
@@ -140,9 +140,9 @@ def read_export(table, dpo):
     with open(table, newline="", encoding="utf-8-sig") as file:
         rows = {int(row["judgment"]): row for row in csv.DictReader(file)}
     with open(dpo) as file:
-        pairs = Counter(pair_of(json.loads(line)) for line in file)
+        pairs = Counter(parse_pair(json.loads(line)) for line in file)
     return rows, pairs
 
 
-def pair_of(row):
-    return tuple(words(row[name][-1]["content"]) for name in ("chosen", "rejected"))
+def parse_pair(row):
+    return tuple(normalize_blanks(row[name][-1]["content"]) for name in ("chosen", "rejected"))

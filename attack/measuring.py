@@ -3,30 +3,30 @@
 import json
 
 
-def waits_of(lines, outages):
+def compute_waits(lines, outages):
     """Seconds that each act of a person waited, without the times in which the attack itself had the server down."""
-    return [waited(line, outages) for line in lines if line["kind"] in ("verdict", "page")]
+    return [compute_wait(line, outages) for line in lines if line["kind"] in ("verdict", "page")]
 
 
-def waited(line, outages):
+def compute_wait(line, outages):
     lost = sum(max(0.0, min(line["ended"], ended) - max(line["began"], began)) for began, ended in outages)
     return max(0.0, line["ended"] - line["began"] - lost)
 
 
-def at(times, share):
+def compute_percentile(times, share):
     """A percentile of sorted times, in ms."""
     return round(1000 * times[min(len(times) - 1, int(len(times) * share))], 1) if times else None
 
 
 def measure(lines, outages):
     """The figures of a phase: `lines` are those of the steady crowd that ended in it."""
-    times = sorted(waits_of(lines, outages))
+    times = sorted(compute_waits(lines, outages))
     health = [line for line in lines if line["kind"] == "healthz"]
     answers = [said for line in lines if line["kind"] in ("verdict", "page") for said in line["said"]]
-    figures = {"acts": len(times), "p50_ms": at(times, 0.5), "p99_ms": at(times, 0.99)}
+    figures = {"acts": len(times), "p50_ms": compute_percentile(times, 0.5), "p99_ms": compute_percentile(times, 0.99)}
     figures["worst_s"] = round(times[-1], 2) if times else None
-    figures["healthz_worst_s"] = round(max((waited(line, outages) for line in health), default=0), 2)
-    figures["healthz_not_ok"] = sum(not line["answered"] and waited(line, outages) > 0 for line in health)
+    figures["healthz_worst_s"] = round(max((compute_wait(line, outages) for line in health), default=0), 2)
+    figures["healthz_not_ok"] = sum(not line["answered"] and compute_wait(line, outages) > 0 for line in health)
     figures["errors_to_people"] = sum(isinstance(said, int) and said >= 500 for said in answers)
     figures["cut"] = sum(isinstance(said, str) for said in answers)
     refused = [line for line in lines if line["kind"] == "verdict" and "refused" in line]

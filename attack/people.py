@@ -96,34 +96,34 @@ class Person:
         """One answer whose length is told."""
         read = b""
         while b"\r\n\r\n" not in read:
-            read += self.more()
+            read += self.receive_more()
         head, _, body = read.partition(b"\r\n\r\n")
         found = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
         length = int(found[1]) if found else 0
         while len(body) < length:
-            body += self.more()
+            body += self.receive_more()
         if re.search(rb"connection: close", head, re.IGNORECASE):
             self.close()
         return Answer(int(head[9:12]), head, body)
 
-    def more(self):
+    def receive_more(self):
         data = self.socket.recv(65536)
         if not data:
             raise Cut("the server closed the connection")
         return data
 
 
-def read_comparison(page):
+def parse_comparison(page):
     """The Comparison of a page or of a part of one; None where it has none."""
     form = page.partition("<form data-comparison")[2].partition("</form>")[0]
     hidden, sides = dict(HIDDEN.findall(form)), dict(SIDE.findall(form))
     if len(hidden) < 2:
         return None
-    left, right = (plain(sides.get(side, "")) for side in ("left", "right"))
+    left, right = (strip_tags(sides.get(side, "")) for side in ("left", "right"))
     return Comparison(int(hidden["judgment"]), int(hidden["revision"]), left, right)
 
 
-def plain(markup):
+def strip_tags(markup):
     """The words of some HTML."""
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
 
@@ -174,8 +174,8 @@ class Worker:
 
     def look(self):
         """Load the page: what is on it."""
-        answer = self.until_answered("page", "GET", self.path, accept="text/html")
-        shown = read_comparison(answer.body.decode()) if answer and answer.status == 200 else None
+        answer = self.send_until_answered("page", "GET", self.path, accept="text/html")
+        shown = parse_comparison(answer.body.decode()) if answer and answer.status == 200 else None
         if shown:
             before = self.seen.setdefault(shown.judgment, (shown.left, shown.right))
             if before != (shown.left, shown.right):
@@ -186,19 +186,19 @@ class Worker:
     def judge(self, shown):
         """Give a verdict; what is shown next."""
         verdict = self.rng.choices(("left", "right", "tie"), (45, 45, 10))[0]
-        answer = self.until_answered("verdict", "POST", self.path, form_of(shown, verdict), shown, verdict)
-        return self.following(answer)
+        answer = self.send_until_answered("verdict", "POST", self.path, build_form(shown, verdict), shown, verdict)
+        return self.read_next(answer)
 
-    def following(self, answer):
+    def read_next(self, answer):
         """What an answer to a verdict shows next."""
         if not answer or answer.status != 200:
             return None
-        following = read_comparison(json.loads(answer.body).get("next") or "")
+        following = parse_comparison(json.loads(answer.body).get("next") or "")
         if following:
             self.seen[following.judgment] = (following.left, following.right)
         return following
 
-    def until_answered(self, kind, method, path, form=None, shown=None, verdict=None, accept="application/json"):
+    def send_until_answered(self, kind, method, path, form=None, shown=None, verdict=None, accept="application/json"):
         """Send the same again until it is answered, and note how long that took. None where it never was."""
         began, answer, said = time.monotonic(), None, []
         for _ in range(MOST_TRIES):
@@ -230,7 +230,7 @@ class Worker:
         self.ledger.write(**line)
 
 
-def form_of(shown, verdict):
+def build_form(shown, verdict):
     return {"judgment": shown.judgment, "revision": shown.revision, "verdict": verdict, "want": 1, "seconds": 1}
 
 

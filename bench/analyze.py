@@ -26,103 +26,103 @@ def run(environment, database, folder):
         raise SystemExit("bench/analyze.py failed")
 
 
-def tell(bench, n, value, unit, ratio_to=None, ratio=None):
+def print_line(bench, n, value, unit, ratio_to=None, ratio=None):
     line = {"bench": bench, "database": None, "n": n, "value": float(value), "unit": unit}
     print(json.dumps({**line, "ratio_to": ratio_to, "ratio": ratio}), flush=True)
 
 
 def main():
     sys.path.insert(0, str(ROOT))
-    cost()
-    coverage()
-    carelessness()
-    planted()
-    asking()
-    suspects()
+    measure_cost()
+    measure_coverage()
+    measure_carelessness()
+    measure_planted()
+    measure_asking()
+    measure_suspects()
 
 
-def cost():
+def measure_cost():
     """1,000,000 choices over 50 sources, with intervals, ranks and groups."""
     import numpy as np
 
-    from analyze.maths.simulate import choices
-    from analyze.maths.strengths import strengths
+    from analyze.maths.strengths import fit_strengths
+    from bench.simulate import draw_choices
 
     rng = np.random.default_rng(1)
-    columns = choices(rng, rng.normal(0, 1, 50), MILLION, tie=-0.7)
+    columns = draw_choices(rng, rng.normal(0, 1, 50), MILLION, tie=-0.7)
     started = time.perf_counter()
-    assert strengths(*columns).is_settled
-    tell("strengths", MILLION, time.perf_counter() - started, "s")
+    assert fit_strengths(*columns).has_converged
+    print_line("strengths", MILLION, time.perf_counter() - started, "s")
     started = time.perf_counter()
-    strengths(*columns, clusters=np.arange(MILLION) // 4)
-    tell("strengths-by-prompt", MILLION, time.perf_counter() - started, "s")
-    tell("strengths-memory", MILLION, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MiB")
+    fit_strengths(*columns, clusters=np.arange(MILLION) // 4)
+    print_line("strengths-by-prompt", MILLION, time.perf_counter() - started, "s")
+    print_line("strengths-memory", MILLION, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MiB")
 
 
-def coverage():
+def measure_coverage():
     import numpy as np
 
-    from analyze.maths.simulate import choices
-    from analyze.maths.strengths import strengths
+    from analyze.maths.strengths import fit_strengths
+    from bench.simulate import draw_choices
 
     rng, held = np.random.default_rng(2), []
     for _ in range(300):
         truth = rng.normal(0, 1, 10)
-        found = strengths(*choices(rng, truth, 400, tie=-0.7))
+        found = fit_strengths(*draw_choices(rng, truth, 400, tie=-0.7))
         true = truth[found.source] - truth.mean()
         held.append((found.low <= true) & (true <= found.high))
-    tell("interval-coverage", 300, 100 * np.mean(held), "% (wanted 95 ± 2)")
+    print_line("interval-coverage", 300, 100 * np.mean(held), "% (wanted 95 ± 2)")
 
 
-def carelessness():
-    from analyze.maths.reliability import reliability
-    from analyze.maths.simulate import CARELESS, HONEST, crowd
+def measure_carelessness():
+    from analyze.maths.reliability import fit_reliability
+    from bench.simulate import CARELESS, HONEST, draw_crowd
 
     right = found = planted = 0
     for seed in range(SEEDS):
-        made = crowd(500 + seed, [HONEST] * 40 + [CARELESS] * 10)
-        careless = reliability(made.votes, made.chance()).careless_probability > 0.5
+        made = draw_crowd(500 + seed, [HONEST] * 40 + [CARELESS] * 10)
+        careless = fit_reliability(made.votes, made.compute_chance()).careless_probability > 0.5
         right, found, planted = right + careless[40:].sum(), found + careless.sum(), planted + 10
-    tell("careless-recall", SEEDS, 100 * right / planted, "% of 10 among 50, 50 judgments each (wanted 90)")
-    tell("careless-precision", SEEDS, 100 * right / found, "% (wanted 90)")
+    print_line("careless-recall", SEEDS, 100 * right / planted, "% of 10 among 50, 50 judgments each (wanted 90)")
+    print_line("careless-precision", SEEDS, 100 * right / found, "% (wanted 90)")
 
 
-def planted():
-    from analyze.maths.people import people
-    from analyze.maths.simulate import CARELESS, DRIFTS, HONEST, LEFT, LONGER, crowd
+def measure_planted():
+    from analyze.maths.people import assess_people
+    from bench.simulate import CARELESS, DRIFTS, HONEST, LEFT, LONGER, draw_crowd
 
     for name, options in (("usual", {}), ("clear", {"spread": 3.0, "gold": 0.2})):
         last = marked = 0
         for seed in range(SEEDS):
-            made = crowd(700 + seed, [HONEST] * 40 + [CARELESS, LEFT, LONGER, DRIFTS], **options)
-            found = people(made.votes, made.chance())
+            made = draw_crowd(700 + seed, [HONEST] * 40 + [CARELESS, LEFT, LONGER, DRIFTS], **options)
+            found = assess_people(made.votes, made.compute_chance())
             last += set(found.order[:4]) == {40, 41, 42, 43}
             marked += found.is_marked[:40].sum()
-        tell(f"planted-last-{name}", SEEDS, 100 * last / SEEDS, "% of runs: all four before 40 honest people")
-        tell(f"honest-marked-{name}", SEEDS, marked / SEEDS, "of 40 honest people (wanted at most 2)")
+        print_line(f"planted-last-{name}", SEEDS, 100 * last / SEEDS, "% of runs: all four before 40 honest people")
+        print_line(f"honest-marked-{name}", SEEDS, marked / SEEDS, "of 40 honest people (wanted at most 2)")
 
 
-def asking():
-    from analyze.maths.active_selection import next_pairs
-    from analyze.maths.simulate import judgments_needed
+def measure_asking():
+    from analyze.maths.active_selection import choose_pairs
+    from bench.simulate import estimate_judgments_needed
 
     for spread in (2.0, 3.0):
-        random, chosen = judgments_needed(next_pairs, sources=20, spread=spread, judgments=800, seeds=SEEDS)
+        random, chosen = estimate_judgments_needed(choose_pairs, sources=20, spread=spread, judgments=800, seeds=SEEDS)
         share = chosen / random
-        tell(f"asking-spread-{spread:.0f}", SEEDS, chosen, "judgments", f"random asking: {random:.0f}", share)
+        print_line(f"asking-spread-{spread:.0f}", SEEDS, chosen, "judgments", f"random asking: {random:.0f}", share)
 
 
-def suspects():
-    from analyze.maths.predictor import predict, suspicious
-    from analyze.maths.simulate import essays
+def measure_suspects():
+    from analyze.maths.predictor import find_suspicious, predict_held_out
+    from bench.simulate import draw_essays
 
-    made = essays(1, 4000, flipped=0.05)
+    made = draw_essays(1, 4000, flipped=0.05)
     started = time.perf_counter()
-    found = predict(made.chosen, made.rejected, made.prompt)
-    tell("predictor", 4000, time.perf_counter() - started, "s")
-    tell("predictor-accuracy", 4000, 100 * found.accuracy.value, "%")
-    first = suspicious(found.probability)[:200]
-    tell("suspicious-precision", 4000, 100 * made.is_flipped[first].mean(), "% of the first 5 % (wanted 50)")
+    found = predict_held_out(made.chosen, made.rejected, made.prompt)
+    print_line("predictor", 4000, time.perf_counter() - started, "s")
+    print_line("predictor-accuracy", 4000, 100 * found.accuracy.value, "%")
+    first = find_suspicious(found.probability)[:200]
+    print_line("suspicious-precision", 4000, 100 * made.is_flipped[first].mean(), "% of the first 5 % (wanted 50)")
 
 
 if __name__ == "__main__":

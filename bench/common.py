@@ -34,37 +34,37 @@ WORDS = [
 ]
 
 
-def asked_rows(n):
+def get_row_count(n):
     """How many rows a bench takes: so many, unless ROWS in the environment says otherwise."""
     return int(os.environ.get("ROWS") or n)
 
 
-def text(rng, n):
+def draw_text(rng, n):
     """So many words. As an answer it needs a full stop: no real file has only answers that seem cut off."""
     return " ".join(rng.choices(WORDS, k=n))
 
 
-def wide_rows(path, n):
+def write_wide_rows(path, n):
     """n prompts with two answers of some eighty words, as wide JSONL."""
     rng = random.Random(n)
     with open(path, "w") as file:
         for number in range(n):
-            row = {"prompt": f"{number} {text(rng, 20)}", "model_1": "a", "model_2": "b"}
-            row |= {"response_1": f"1 {text(rng, 80)}.", "response_2": f"2 {text(rng, 80)}."}
+            row = {"prompt": f"{number} {draw_text(rng, 20)}", "model_1": "a", "model_2": "b"}
+            row |= {"response_1": f"1 {draw_text(rng, 80)}.", "response_2": f"2 {draw_text(rng, 80)}."}
             file.write(json.dumps(row) + "\n")
 
 
-def judged_rows(path, n):
+def write_judged_rows(path, n):
     """n judged pairs by seven people."""
     rng = random.Random(n)
     with open(path, "w") as file:
         for number in range(n):
-            row = {"prompt": f"{number} {text(rng, 20)}", "annotator": f"p{number % 7}"}
-            row |= {"chosen": f"1 {text(rng, 80)}.", "rejected": f"2 {text(rng, 80)}."}
+            row = {"prompt": f"{number} {draw_text(rng, 20)}", "annotator": f"p{number % 7}"}
+            row |= {"chosen": f"1 {draw_text(rng, 80)}.", "rejected": f"2 {draw_text(rng, 80)}."}
             file.write(json.dumps(row) + "\n")
 
 
-def measured(environment, *arguments):
+def measure_command(environment, *arguments):
     """(seconds, peak resident MiB, summary) of one manage.py command."""
     started = time.monotonic()
     command = [sys.executable, str(ROOT / "manage.py"), *arguments]

@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from bench.common import ROOT, asked_rows, judged_rows, measured, say
+from bench.common import ROOT, get_row_count, measure_command, say, write_judged_rows
 from bench.judging import Person, serving
 
-ROWS = asked_rows(100_000)
+ROWS = get_row_count(100_000)
 SAME = """SELECT p.instruction, won.text, lost.text FROM datasets_prompt p
     JOIN datasets_comparison c ON c.prompt_id = p.id JOIN datasets_judgment j ON j.comparison_id = c.id
     JOIN datasets_choice s ON s.judgment_id = j.id JOIN datasets_response won ON won.id = s.chosen_id
@@ -22,24 +22,24 @@ SAME = """SELECT p.instruction, won.text, lost.text FROM datasets_prompt p
 
 def run(environment, database, folder):
     path, out, bare_out = folder / "export.jsonl", folder / "exported.jsonl", folder / "bare.jsonl"
-    judged_rows(path, ROWS)
-    measured(environment, "import_dataset", "export", str(path))
+    write_judged_rows(path, ROWS)
+    measure_command(environment, "import_dataset", "export", str(path))
     times = {"export": [], "bare": []}
     for _ in range(3):
         arguments = ("export_dataset", "export", "--format=dpo", f"--output={out}")
-        seconds, _, summary = measured(environment, *arguments)
+        seconds, _, summary = measure_command(environment, *arguments)
         assert summary["rows"] == ROWS
         times["export"].append(seconds)
-        times["bare"].append(bare(environment, bare_out))
-    assert sha256(out) == sha256(bare_out)
+        times["bare"].append(measure_bare(environment, bare_out))
+    assert compute_sha256(out) == compute_sha256(bare_out)
     seconds, ground = (sorted(times[name])[1] for name in ("export", "bare"))
     say("bare-cursor", database, ROWS, ground, "s")
     say("export", database, ROWS, seconds, "s", "bare-cursor", seconds / ground)
     for name in ("export/dpo", "export/judgments-csv"):
-        say(f"first-byte-{name}", database, ROWS, 1000 * first_byte(environment, name), "ms")
+        say(f"first-byte-{name}", database, ROWS, 1000 * measure_first_byte(environment, name), "ms")
 
 
-def bare(environment, path):
+def measure_bare(environment, path):
     """Seconds that a bare cursor takes to write the rows."""
     started = time.monotonic()
     with open(path, "w", encoding="utf-8") as file:
@@ -56,20 +56,20 @@ def bare(environment, path):
     return time.monotonic() - started
 
 
-def write(found, file):
-    for prompt, chosen, rejected in found:
+def write(rows, file):
+    for prompt, chosen, rejected in rows:
         row = {"prompt": [{"role": "user", "content": prompt}]}
         row |= {"chosen": [{"role": "assistant", "content": chosen}]}
         row |= {"rejected": [{"role": "assistant", "content": rejected}]}
         file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
-def sha256(path):
+def compute_sha256(path):
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def first_byte(environment, name):
+def measure_first_byte(environment, name):
     """Seconds from the request for a download to its first byte; the middle one of five."""
     command = [sys.executable, str(ROOT / "bench/sessions.py"), name.replace("/", "-"), "1", "admin"]
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -80,7 +80,7 @@ def first_byte(environment, name):
             person.ask("GET", "/")
             started = time.monotonic()
             person.socket.sendall(f"GET /datasets/export/{name}/ HTTP/1.1\r\n{person.headers}\r\n".encode())
-            head, body = person.received(b"\r\n\r\n")
+            head, body = person.receive_until(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200 "), head
             body = body or person.socket.recv(1)
             took.append(time.monotonic() - started)

@@ -6,9 +6,9 @@ import json
 import random
 import time
 
-from bench.common import asked_rows, measured, say, wide_rows
+from bench.common import get_row_count, measure_command, say, write_wide_rows
 
-ROWS = asked_rows(100_000)
+ROWS = get_row_count(100_000)
 TABLES = ("datasets_dataset", "datasets_import", "datasets_prompt", "datasets_response", "datasets_comparison")
 FILLED = TABLES[2:]
 FOREIGN = """SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f'
@@ -19,23 +19,23 @@ def run(environment, database, folder):
     if database != "postgresql":
         return
     path = folder / "copy.jsonl"
-    wide_rows(path, ROWS)
+    write_wide_rows(path, ROWS)
     times = {"import": [], "bare-copy": [], "bare-script": []}
     for _ in range(3):
-        emptied(environment["DATABASE_URL"])
-        seconds, _, summary = measured(environment, "import_dataset", "copy", str(path))
+        empty_tables(environment["DATABASE_URL"])
+        seconds, _, summary = measure_command(environment, "import_dataset", "copy", str(path))
         assert summary["prompts"] == ROWS
         times["import"].append(seconds)
-        for name, rows_of in (("bare-copy", stored), ("bare-script", made)):
-            times[name].append(copied(environment["DATABASE_URL"], rows_of, path))
-    seconds, *bare = (sorted(found)[1] for found in times.values())
+        for name, rows_of in (("bare-copy", read_stored), ("bare-script", build_rows)):
+            times[name].append(measure_copy(environment["DATABASE_URL"], rows_of, path))
+    seconds, *bare = (sorted(rounds)[1] for rounds in times.values())
     say("import", database, ROWS, seconds, "s")
     for name, ground in zip(list(times)[1:], bare, strict=True):
         say(name, database, ROWS, ground, "s")
         say(f"import-against-{name}", database, ROWS, seconds, "s", name, seconds / ground)
 
 
-def emptied(url):
+def empty_tables(url):
     """Let each round begin with the same."""
     import psycopg
 
@@ -44,7 +44,7 @@ def emptied(url):
         connection.execute("CHECKPOINT")
 
 
-def copied(url, rows_of, path):
+def measure_copy(url, rows_of, path):
     """Seconds that a COPY takes into new tables of what rows_of(connection, path) gives: (table, columns, iterable)."""
     import psycopg
 
@@ -76,7 +76,7 @@ def copied(url, rows_of, path):
     return seconds
 
 
-def stored(connection, path):
+def read_stored(connection, path):
     """The very rows that the import stored, as PostgreSQL writes them: all is ready before the clock runs."""
     rows = []
     for table in FILLED:
@@ -85,7 +85,7 @@ def stored(connection, path):
     return rows
 
 
-def made(connection, path):
+def build_rows(connection, path):
     """The rows as the shortest script would make them of the file, while the clock runs."""
     dataset, imported = connection.execute("SELECT dataset_id, id FROM datasets_import WHERE slug = 'copy'").fetchone()
     none = ("", "[]", "", imported, 0, "[]", "")
@@ -93,32 +93,32 @@ def made(connection, path):
     responses = "(id, prompt_id, text, text_hash, source, candidate, demonstration, imported_id, words)"
     comparisons = "(id, dataset_id, prompt_id, key, wanted, open_slots, priority, held, task, words, review)"
 
-    def read():
+    def iter_rows():
         with open(path) as file:
             yield from enumerate(map(json.loads, file), 1)
 
-    def of_prompts():
-        for n, row in read():
-            mark = sha256(json.dumps(["", [], row["prompt"], ""]))
+    def iter_prompts():
+        for n, row in iter_rows():
+            mark = compute_sha256(json.dumps(["", [], row["prompt"], ""]))
             yield n, dataset, mark, row["prompt"], *none
 
-    def of_responses():
-        for n, row in read():
+    def iter_responses():
+        for n, row in iter_rows():
             for place in (1, 2):
                 text = row[f"response_{place}"]
                 source = row[f"model_{place}"]
-                yield 2 * n - 2 + place, n, text, sha256(text), source, True, False, imported, len(text.split())
+                yield 2 * n - 2 + place, n, text, compute_sha256(text), source, True, False, imported, len(text.split())
 
-    def of_comparisons():
-        for n, _ in read():
+    def iter_comparisons():
+        for n, _ in iter_rows():
             yield n, dataset, n, f"{2 * n - 1}-{2 * n}", 1, 1, random.getrandbits(62), "", "judge", 0, ""
 
     return [
-        ("datasets_prompt", prompts, of_prompts()),
-        ("datasets_response", responses, of_responses()),
-        ("datasets_comparison", comparisons, of_comparisons()),
+        ("datasets_prompt", prompts, iter_prompts()),
+        ("datasets_response", responses, iter_responses()),
+        ("datasets_comparison", comparisons, iter_comparisons()),
     ]
 
 
-def sha256(text):
+def compute_sha256(text):
     return hashlib.sha256(text.encode()).hexdigest()

@@ -15,7 +15,7 @@ import time
 import urllib.parse
 from collections import Counter
 
-from bench.common import ROOT, measured, say, wide_rows
+from bench.common import ROOT, measure_command, say, write_wide_rows
 
 PEOPLE, COMPARISONS, OVERLAP = 50, 10_000, 2
 BARE_SECONDS = 6
@@ -61,7 +61,7 @@ class Person:
         body = urllib.parse.urlencode(fields)
         more = f"{FIELDS}Content-Length: {len(body)}\r\n" if method == "POST" else ""
         self.socket.sendall(f"{method} {path} HTTP/1.1\r\n{self.headers}{more}\r\n{body}".encode())
-        head, body = self.received(b"\r\n\r\n")
+        head, body = self.receive_until(b"\r\n\r\n")
         length = int(LENGTH.search(head)[1])
         while len(body) < length:
             body += self.socket.recv(65536)
@@ -69,7 +69,7 @@ class Person:
             raise AssertionError(f"{head[:15]} {path}: {body[:300]}")
         return body.decode()
 
-    def received(self, until):
+    def receive_until(self, until):
         """What comes before and after these bytes."""
         read = b""
         while until not in read:
@@ -105,7 +105,7 @@ class Person:
             took.append(time.perf_counter() - started)
 
 
-def all_at_once(people, act):
+def run_at_once(people, act):
     """(seconds, what act(person, list) noted) of all people at once."""
     noted = [[] for _ in people]
     errors = []
@@ -127,15 +127,15 @@ def all_at_once(people, act):
     return time.monotonic() - started, sorted(itertools.chain(*noted))
 
 
-def at(sorted_times, share):
+def compute_percentile(sorted_times, share):
     """A percentile, in ms."""
     return 1000 * sorted_times[min(len(sorted_times) - 1, int(len(sorted_times) * share))]
 
 
 def run(environment, database, folder):
     path = folder / "load.jsonl"
-    wide_rows(path, COMPARISONS)
-    measured(environment, "import_dataset", "load", str(path), f"--overlap={OVERLAP}")
+    write_wide_rows(path, COMPARISONS)
+    measure_command(environment, "import_dataset", "load", str(path), f"--overlap={OVERLAP}")
     made = subprocess.run(
         [sys.executable, str(ROOT / "bench/sessions.py"), "judge", str(PEOPLE)],
         env=environment,
@@ -146,34 +146,35 @@ def run(environment, database, folder):
     with serving(environment) as port:
         people = [Person(port, key) for key in json.loads(made.stdout)]
         pk = int(FORM.search(people[0].ask("GET", "/annotate/load/"))[1])
-        bare = [bare_view(people, pk)]
+        bare = [measure_bare_view(people, pk)]
         saved = [[] for _ in people]
-        seconds, took = all_at_once(people, lambda person, into: person.judge(into, saved[people.index(person)]))
-        bare.append(bare_view(people, pk))
+        seconds, took = run_at_once(people, lambda person, into: person.judge(into, saved[people.index(person)]))
+        bare.append(measure_bare_view(people, pk))
         # The last seconds of waiting for leases of others are no work.
-        rate, bare, slowest = len(took) / (seconds - 3), *(sum(found) / len(bare) for found in zip(*bare, strict=True))
+        rate = len(took) / (seconds - 3)
+        bare, slowest = (sum(column) / len(bare) for column in zip(*bare, strict=True))
         say("bare-view", database, COMPARISONS, bare, "requests/s")
         say("bare-view-p99", database, COMPARISONS, slowest, "ms")
         say("judging", database, COMPARISONS, rate, "judgments/s", "bare-view", rate / bare)
         for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1)):
-            ms = at(took, share)
+            ms = compute_percentile(took, share)
             ratio = ("bare-view-p99", ms / slowest) if name == "p99" else ()
             say(f"submit-and-next-{name}", database, COMPARISONS, ms, "ms", *ratio)
-    account(environment, database, folder, [pk for some in saved for pk in some])
+    report_lost(environment, database, folder, [pk for pks in saved for pk in pks])
 
 
-def bare_view(people, pk):
+def measure_bare_view(people, pk):
     """(requests per second, p99 in ms) of the bare view."""
     until = time.monotonic() + BARE_SECONDS
-    seconds, took = all_at_once(people, lambda person, into: person.look(pk, until, into))
-    return len(took) / seconds, at(took, 0.99)
+    seconds, took = run_at_once(people, lambda person, into: person.look(pk, until, into))
+    return len(took) / seconds, compute_percentile(took, 0.99)
 
 
-def account(environment, database, folder, saved):
+def report_lost(environment, database, folder, saved):
     """What the server said is saved, against the export: each comparison exactly as often as wanted, none lost."""
     out = folder / "every.jsonl"
     arguments = ("export_dataset", "load", "--format=dpo", "--mode=every", f"--output={out}")
-    _, _, summary = measured(environment, *arguments)
+    _, _, summary = measure_command(environment, *arguments)
     exported = summary["rows"] + sum(summary["left_out"].values())
     prompts = Counter(json.dumps(json.loads(line)["prompt"]) for line in out.open())
     say("judgments-lost", database, len(saved), len(set(saved)) - exported, "judgments")

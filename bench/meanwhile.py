@@ -19,42 +19,42 @@ PEOPLE, COMPARISONS, THINKING, IDLE = 10, 5000, 0.2, 20
 
 
 def run(environment, database, folder):
-    from bench.common import asked_rows, measured, say, wide_rows
-    from bench.judging import Person, at, serving
+    from bench.common import get_row_count, measure_command, say, write_wide_rows
+    from bench.judging import Person, compute_percentile, serving
 
-    rows = asked_rows(1_000_000)
-    wide_rows(folder / "meanwhile.jsonl", COMPARISONS)
-    wide_rows(folder / "large.jsonl", rows)
-    measured(environment, "import_dataset", "load", str(folder / "meanwhile.jsonl"), f"--overlap={PEOPLE}")
+    rows = get_row_count(1_000_000)
+    write_wide_rows(folder / "meanwhile.jsonl", COMPARISONS)
+    write_wide_rows(folder / "large.jsonl", rows)
+    measure_command(environment, "import_dataset", "load", str(folder / "meanwhile.jsonl"), f"--overlap={PEOPLE}")
     command = [sys.executable, str(ROOT / "bench/sessions.py"), "meanwhile", str(PEOPLE)]
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     with serving(environment) as port:
         people = [Person(port, key) for key in json.loads(made.stdout)]
-        judged(people, 5)  # the first requests load the code
-        idle = judged(people, IDLE)
+        measure_judging(people, 5)  # the first requests load the code
+        idle = measure_judging(people, IDLE)
         command = [sys.executable, str(ROOT / "bench/meanwhile.py"), str(folder / "large.jsonl")]
         busy = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        checked = told(busy)
-        while_stored = judged(people, 7200, busy)
-        stored = told(busy)
-        idle = sorted([*idle, *judged(people, IDLE)])
+        checked = read_report(busy)
+        while_stored = measure_judging(people, 7200, busy)
+        stored = read_report(busy)
+        idle = sorted([*idle, *measure_judging(people, IDLE)])
     say("import-while-judged", database, rows, rows / (checked["seconds"] + stored["seconds"]), "rows/s")
     say("idle-acts", database, PEOPLE, len(idle), "judgments")
     say("acts-while-stored", database, PEOPLE, len(while_stored), "judgments")
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1)):
-        before, then = at(idle, share), at(while_stored, share)
+        before, then = compute_percentile(idle, share), compute_percentile(while_stored, share)
         say(f"submit-and-next-{name}-idle", database, PEOPLE, before, "ms")
         say(f"submit-and-next-{name}", database, rows, then, "ms", f"submit-and-next-{name}-idle", then / before)
 
 
-def told(process):
+def read_report(process):
     """What the upload says next; the worker that it started speaks on the same line."""
     return next(said for line in process.stdout if "seconds" in (said := json.loads(line)))
 
 
-def judged(people, seconds, process=None):
+def measure_judging(people, seconds, process=None):
     """How long each submit-and-next took, sorted, for so many seconds or until a process has ended."""
-    from bench.judging import all_at_once
+    from bench.judging import run_at_once
 
     over = threading.Event()
     timer = threading.Timer(seconds, over.set)
@@ -62,7 +62,7 @@ def judged(people, seconds, process=None):
     if process:
         threading.Thread(target=lambda: (process.wait(), over.set()), daemon=True).start()
     try:
-        return all_at_once(people, lambda person, took: judge(person, over, took))[1]
+        return run_at_once(people, lambda person, took: judge(person, over, took))[1]
     finally:
         timer.cancel()
 
@@ -88,7 +88,7 @@ def upload(path):
 
     file = SimpleNamespace(name="large.jsonl", size=os.path.getsize(path), temporary_file_path=lambda: path)
     started = time.monotonic()
-    job = tasks.check_upload([file], "large", 1, None)
+    job = tasks.start_upload_check([file], "large", 1, None)
     for step in itertools.count():
         while Job.objects.get(pk=job.pk).is_open:
             time.sleep(0.5)
@@ -97,7 +97,7 @@ def upload(path):
         if step or job.state != "done":
             break
         started = time.monotonic()
-        job = tasks.store_import(Import.objects.get(pk=job.result["import"]), None)
+        job = tasks.start_store(Import.objects.get(pk=job.result["import"]), None)
     assert job.state == "done", job.error
 
 

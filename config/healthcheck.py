@@ -7,7 +7,7 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 
-def host():
+def get_host():
     """A name under which the server answers."""
     first = os.environ.get("ALLOWED_HOSTS", "").split(",")[0].strip()
     return first.lstrip(".") if first not in ("", "*") else "localhost"
@@ -15,7 +15,7 @@ def host():
 
 def is_well(url):
     try:
-        answer = build_opener(ProxyHandler({})).open(Request(url, headers={"Host": host()}), timeout=4)
+        answer = build_opener(ProxyHandler({})).open(Request(url, headers={"Host": get_host()}), timeout=4)
         return answer.read() == b"ok"
     except (URLError, OSError) as error:
         print(error, file=sys.stderr)

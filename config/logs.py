@@ -13,21 +13,21 @@ from datetime import UTC, datetime
 from django.conf import settings
 
 TOKEN = re.compile(r"\b[0-9a-z]+-[0-9a-f]{32}\b")  # of a link that lets somebody in, as Django makes them
-WORDS = 200  # so much of an exception's own words: PostgreSQL quotes the row in the lines after the first
+MAX_MESSAGE_CHARS = 200  # so much of an exception's own words: PostgreSQL quotes the row in the lines after the first
 
 log = logging.getLogger("config.requests")
 request_id = ContextVar("request_id", default=None)  # the request that this thread works on, or worked on last
 
 
-class Plain(logging.Formatter):
+class PlainFormatter(logging.Formatter):
     def format(self, record):
         return TOKEN.sub("…", super().format(record))
 
     def formatException(self, exc_info):
-        return "\n".join(told(exc_info[1])) if exc_info[1] else ""
+        return "\n".join(iter_traceback(exc_info[1])) if exc_info[1] else ""
 
 
-class Json(Plain):
+class JsonFormatter(PlainFormatter):
     def format(self, record):
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -42,14 +42,14 @@ class Json(Plain):
         return json.dumps(line)
 
 
-def told(error, seen=()):
+def iter_traceback(error, seen=()):
     """A traceback's lines, from the first cause on; each exception with the first line of its words."""
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None and cause not in seen:
-        yield from told(cause, (*seen, error))
+        yield from iter_traceback(cause, (*seen, error))
         yield "\nwhich led to:\n"
     yield "".join(traceback.format_tb(error.__traceback__)).rstrip()
-    yield f"{type(error).__qualname__}: {str(error).partition(chr(10))[0][:WORDS]}"
+    yield f"{type(error).__qualname__}: {str(error).partition(chr(10))[0][:MAX_MESSAGE_CHARS]}"
 
 
 def requests_logged(get_response):
@@ -57,24 +57,24 @@ def requests_logged(get_response):
 
     def middleware(request):
         started = time.monotonic()
-        request_id.set(given_id(request) or uuid.uuid4().hex)
+        request_id.set(find_proxy_id(request) or uuid.uuid4().hex)
         response = get_response(request)
         response["X-Request-ID"] = request_id.get()
         if log.isEnabledFor(logging.INFO) and (request.path != "/healthz" or response.status_code != 200):
-            facts = facts_of(request, response, time.monotonic() - started)
+            facts = collect_facts(request, response, time.monotonic() - started)
             log.info("%(method)s %(path)s %(status)s", facts, extra={"facts": facts})
         return response
 
     return middleware
 
 
-def given_id(request):
+def find_proxy_id(request):
     """The id that our proxy gave the request; a client's own word is not taken."""
     given = request.headers.get("X-Request-ID", "") if settings.BEHIND_PROXY else ""
     return given if re.fullmatch(r"[\w-]{1,64}", given, re.ASCII) else None
 
 
-def facts_of(request, response, seconds):
+def collect_facts(request, response, seconds):
     user = getattr(request, "_cached_user", None)  # who was asked for on the way: no query is made for the log
     return {
         "method": request.method,

@@ -10,7 +10,7 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.translation import gettext
 from django_htmx.http import HttpResponseClientRedirect
 
-from annotate.people import zone_of
+from annotate.people import find_zone
 from datasets.disk import is_disk_full
 
 log = logging.getLogger(__name__)
@@ -29,21 +29,21 @@ def secure_cookies(get_response):
     return middleware
 
 
-def preferences(get_response):
+def preferences_applied(get_response):
     """Whoever has signed in reads each page in the language and the time zone of their profile."""
 
     def middleware(request):
-        person = signed_in_person(request)
+        person = find_signed_in_person(request)
         if person and person.language:  # before the cookie's and the browser's, which LocaleMiddleware has found
             translation.activate(person.language)
             request.LANGUAGE_CODE = translation.get_language()
-        with timezone.override(person and zone_of(person)):
+        with timezone.override(person and find_zone(person)):
             return get_response(request)
 
     return middleware
 
 
-def signed_in_person(request):
+def find_signed_in_person(request):
     """None for a stranger, and while the database does not answer: /healthz has to tell that, not we."""
     try:
         return request.user if request.user.is_authenticated else None
@@ -51,7 +51,7 @@ def signed_in_person(request):
         return None
 
 
-def htmx_answers(get_response):
+def htmx_redirects_adapted(get_response):
     """A redirect becomes a full page change for htmx: the sign-in page never lands inside a fragment."""
 
     def middleware(request):
@@ -66,7 +66,7 @@ def htmx_answers(get_response):
     return middleware
 
 
-def kept_by_nobody(get_response):
+def caching_forbidden(get_response):
     """No browser and no proxy keeps what we answer: after signing out, "back" shows nobody's work. What the middleware
     before this one answers, as static files, may be kept; so may what tells nothing of anybody."""
 
@@ -79,7 +79,7 @@ def kept_by_nobody(get_response):
     return middleware
 
 
-def full_disk_told(get_response):
+def full_disk_reported(get_response):
     """A page that says so where the disk is full, in place of an error."""
 
     def middleware(request):

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 OTHERS = 0o077  # what group and others may do
-OURS = ("chosen.sqlite3*", "secret_key*", ".writing", "uploads", "spool", "bundle-*", "push-*")  # in DATA_DIR
+OWN_FILES = ("chosen.sqlite3*", "secret_key*", ".writing", "uploads", "spool", "bundle-*", "push-*")  # in DATA_DIR
 
 
 def write_privately():
@@ -24,7 +24,7 @@ def keep_private(data_dir: Path, program: Path):
     if not is_shared(data_dir, program):
         tighten(data_dir)
     with contextlib.suppress(OSError):
-        for path in [found for pattern in OURS for found in data_dir.glob(pattern)]:
+        for path in [match for pattern in OWN_FILES for match in data_dir.glob(pattern)]:
             tighten(path)
 
 
@@ -45,7 +45,7 @@ def keep_database_private(path: Path):
 def tighten(path: Path):
     """Take all rights of group and others from a file or a folder of ours. A link is left alone."""
     with contextlib.suppress(OSError):
-        found = path.lstat()
-        is_plain = stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
-        if is_plain and found.st_uid == os.geteuid() and found.st_mode & OTHERS:
-            path.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
+        status = path.lstat()
+        is_plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+        if is_plain and status.st_uid == os.geteuid() and status.st_mode & OTHERS:
+            path.chmod(stat.S_IMODE(status.st_mode) & ~OTHERS)

@@ -5,16 +5,16 @@ from ipaddress import ip_address, ip_network
 from django.conf import settings
 
 
-def client_address(request):
+def find_client_address(request):
     """The address that a request came from, as text; None where it is unknown.
 
     Of X-Forwarded-For only the last hop counts, the one that our own proxy saw: the client writes what it likes before
     it. Of IPv6 the /64, since one person has as many addresses of it as they like.
     """
-    said = [request.META.get("REMOTE_ADDR", "")]
+    addresses = [request.META.get("REMOTE_ADDR", "")]
     if settings.BEHIND_PROXY:
-        said.insert(0, request.META.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", 1)[-1].strip())
-    return next((network_of(address) for address in said if is_address(address)), None)
+        addresses.insert(0, request.META.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", 1)[-1].strip())
+    return next((normalize_address(address) for address in addresses if is_address(address)), None)
 
 
 def is_address(text):
@@ -24,7 +24,7 @@ def is_address(text):
         return False
 
 
-def network_of(text):
+def normalize_address(text):
     address = ip_address(text.split("%")[0])
     if address.version == 6 and address.ipv4_mapped is None:
         return str(ip_network((address, 64), strict=False).network_address)

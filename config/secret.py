@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 
-def secret_key(data_dir: Path) -> str:
+def load_secret_key(data_dir: Path) -> str:
     """The key kept in `data_dir`, made at the first call; only the owner can read the file.
 
     Two processes that start at once agree: the key is written aside, whole, and linked into place once.

@@ -17,7 +17,7 @@ HEADER_BYTES = 64 << 10
 WORKER_MIB = 1024  # a worker that holds more is replaced
 
 
-class Never(dict):
+class NoRespawnTimes(dict):
     """granian ends the whole server where a worker dies twice within 5.5 seconds; we go on."""
 
     def get(self, key, default=None):
@@ -43,7 +43,7 @@ def serve(host, port, workers, log_level="error"):
         workers_kill_timeout=20,
         log_level=log_level,
     )
-    server.respawned_wrks = Never()
+    server.respawned_wrks = NoRespawnTimes()
     os.environ["CHOSEN_SERVER"] = str(os.getpid())  # its workers end with it (config/asgi.py)
     server.serve()
 

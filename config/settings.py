@@ -8,7 +8,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from config.private import keep_database_private, keep_private, write_privately
-from config.secret import secret_key
+from config.secret import load_secret_key
 
 write_privately()
 env = environ.Env()
@@ -18,7 +18,7 @@ DATA_DIR = Path(env.str("DATA_DIR", default="") or BASE_DIR / "data").expanduser
 keep_private(DATA_DIR, BASE_DIR)
 
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="") or secret_key(DATA_DIR)
+SECRET_KEY = env.str("SECRET_KEY", default="") or load_secret_key(DATA_DIR)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or ["127.0.0.1", "localhost", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
@@ -44,7 +44,7 @@ MIDDLEWARE = [
     "config.logs.requests_logged",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "config.middleware.kept_by_nobody",
+    "config.middleware.caching_forbidden",
     "csp.middleware.CSPMiddleware",
     "config.middleware.secure_cookies",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -53,12 +53,12 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "datasets.views.bodies.large_bodies_bounded",
-    "config.middleware.preferences",
+    "config.middleware.preferences_applied",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "config.middleware.htmx_answers",
-    "config.middleware.full_disk_told",
+    "config.middleware.htmx_redirects_adapted",
+    "config.middleware.full_disk_reported",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -81,7 +81,7 @@ TEMPLATES = [
 ]
 
 
-def database():
+def configure_database():
     """The database of DATABASE_URL, or the SQLite file in DATA_DIR, each with the options that keep votes safe."""
     config = env.db_url_config(env.str("DATABASE_URL", default="") or f"sqlite:///{DATA_DIR / 'chosen.sqlite3'}")
     if config["ENGINE"] == "django.db.backends.sqlite3":
@@ -97,12 +97,12 @@ def database():
     return config
 
 
-DATABASES = {"default": database()}
+DATABASES = {"default": configure_database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "annotate.User"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "annotate.passwords.LongEnough"},
+    {"NAME": "annotate.passwords.LengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
@@ -112,9 +112,9 @@ PASSWORD_HASHERS = [
 ]
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_HANDLER = "config.sign_in.Throttle"
-AXES_CLIENT_IP_CALLABLE = "config.proxy.client_address"
-AXES_CLIENT_STR_CALLABLE = "config.sign_in.address_alone"
-AXES_USERNAME_CALLABLE = "config.sign_in.name_tried"
+AXES_CLIENT_IP_CALLABLE = "config.proxy.find_client_address"
+AXES_CLIENT_STR_CALLABLE = "config.sign_in.format_client"
+AXES_USERNAME_CALLABLE = "config.sign_in.get_tried_name"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
 AXES_FAILURE_LIMIT = 5
 FAILURES_OF_AN_ADDRESS = 50
@@ -189,8 +189,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "plain": {"()": "config.logs.Plain", "format": "{asctime} {levelname} {name}: {message}", "style": "{"},
-        "json": {"()": "config.logs.Json"},
+        "plain": {
+            "()": "config.logs.PlainFormatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        },
+        "json": {"()": "config.logs.JsonFormatter"},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": "WARNING"},

@@ -10,11 +10,11 @@ LOCALE = Path(__file__).resolve().parent.parent / "locale"
 
 def compile_all():
     for source in LOCALE.glob("*/LC_MESSAGES/django.po"):
-        made = source.with_suffix(".mo")
-        if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
-            aside = made.with_suffix(f".{os.getpid()}")
+        target = source.with_suffix(".mo")
+        if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
+            aside = target.with_suffix(f".{os.getpid()}")
             polib.pofile(str(source)).save_as_mofile(str(aside))
-            aside.replace(made)
+            aside.replace(target)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from django.core.validators import validate_slug
 from django.utils.translation import gettext_lazy as _
 
 from datasets.audit.log import save_settings
-from datasets.comparisons.generate import ask_anew, set_overlap
-from datasets.comparisons.tasks import see_what_to_review
+from datasets.comparisons.generate import regenerate_comparisons, set_overlap
+from datasets.comparisons.tasks import start_review_refresh
 from datasets.models import RESERVED_SLUGS, Dataset
 from datasets.text.one_line import is_plain
 
@@ -78,7 +78,7 @@ class PeopleField(forms.CharField):
         return people
 
 
-SWITCHED_ON = ("gold_share", "repeat_share", "practice", "practice_pass", "order", "review")
+OPTIONAL_SETTINGS = ("gold_share", "repeat_share", "practice", "practice_pass", "order", "review")
 
 
 class SettingsForm(forms.ModelForm):
@@ -149,7 +149,7 @@ class SettingsForm(forms.ModelForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        for name in SWITCHED_ON:
+        for name in OPTIONAL_SETTINGS:
             self.fields[name].required = False
 
     def clean_name(self):
@@ -161,9 +161,9 @@ class SettingsForm(forms.ModelForm):
 
     def clean(self):
         """What is switched on beside the rest stays as it is where a form says nothing of it."""
-        said = super().clean()
-        left = {name: getattr(self.instance, name) for name in SWITCHED_ON if said.get(name) in (None, "")}
-        return said | {name: value for name, value in left.items() if name not in self.errors}
+        data = super().clean()
+        untouched = {name: getattr(self.instance, name) for name in OPTIONAL_SETTINGS if data.get(name) in (None, "")}
+        return data | {name: value for name, value in untouched.items() if name not in self.errors}
 
     def save(self, by=None):
         """The dataset, saved, with what follows from its settings for the comparisons."""
@@ -171,9 +171,9 @@ class SettingsForm(forms.ModelForm):
         if "overlap" in self.changed_data:
             set_overlap(dataset, dataset.overlap)
         if {"pairs", "pairs_limit", "ask_demonstrations"} & set(self.changed_data):
-            ask_anew(dataset)
+            regenerate_comparisons(dataset)
         if {"review", "overlap"} & set(self.changed_data):
-            see_what_to_review(dataset)
+            start_review_refresh(dataset)
         return dataset
 
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from datasets.db.bulk import among
+from datasets.db.bulk import match_values
 
 RESERVED_SLUGS = ("upload", "new")
 
@@ -27,16 +27,16 @@ class DatasetQuerySet(models.QuerySet):
         named = Dataset.annotators.through.objects.filter(dataset=OuterRef("pk"))
         return self.filter(~Exists(named) | Exists(named.filter(user=user.pk)))
 
-    def the_one_open_to(self, user, slug):
+    def find_open_to(self, user, slug):
         """The dataset of this short name, if it is open to this person; raises DoesNotExist. Said in SQL: each act of
         judging asks this, and to put the query together would take longer than to run it."""
-        found = self.raw(ONE_OPEN_TO, {"slug": slug, "user": user.pk, "is_admin": user.is_admin})
-        for dataset in found:
+        matches = self.raw(OPEN_TO_SQL, {"slug": slug, "user": user.pk, "is_admin": user.is_admin})
+        for dataset in matches:
             return dataset
         raise self.model.DoesNotExist(slug)
 
 
-ONE_OPEN_TO = """
+OPEN_TO_SQL = """
     SELECT d.* FROM datasets_dataset d
     WHERE d.slug = %(slug)s AND (%(is_admin)s
       OR NOT EXISTS (SELECT 1 FROM datasets_dataset_annotators a WHERE a.dataset_id = d.id)
@@ -216,7 +216,7 @@ class Mapping(models.Model):
         return ", ".join(self.columns)
 
 
-class ArrivedQuerySet(models.QuerySet):
+class ImportedQuerySet(models.QuerySet):
     """Rows that an import may have brought."""
 
     def visible(self):
@@ -226,7 +226,7 @@ class ArrivedQuerySet(models.QuerySet):
         """As `visible`, of one dataset and as it is now. Where all of it is read part by part, PostgreSQL should not
         join: it expects that little is left, and sorts all the rest for each part."""
         imports = Import.objects.filter(dataset=dataset, state__in=Import.VISIBLE).values_list("pk", flat=True)
-        return self.filter(Q(imported=None) | Q(among(self.model, "imported", imports)))
+        return self.filter(Q(imported=None) | Q(match_values(self.model, "imported", imports)))
 
 
 class Prompt(models.Model):
@@ -245,7 +245,7 @@ class Prompt(models.Model):
     tags = models.JSONField(default=list, blank=True, help_text="Words by which an export can choose: [tag, …]")
     group = models.CharField(max_length=64, blank=True, default="", help_text="Fingerprint of the first prompt like it")
 
-    objects = ArrivedQuerySet.as_manager()
+    objects = ImportedQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dataset", "fingerprint"], name="prompt_once_in_a_dataset")]
@@ -258,18 +258,18 @@ class Prompt(models.Model):
         return self.instruction[:80]
 
 
-class ResponseQuerySet(ArrivedQuerySet):
+class ResponseQuerySet(ImportedQuerySet):
     def with_counts(self):
         """Each response with `chosen`, `rejected` and `tied`: how often votes said so of it."""
 
-        def times(side, **strength):
-            said = Choice.objects.of_votes().filter(**{side: OuterRef("pk")}, criterion="", **strength).order_by()
-            return Coalesce(Subquery(said.values(side).annotate(n=Count("pk")).values("n")), 0)
+        def count_times(side, **strength):
+            choices = Choice.objects.of_votes().filter(**{side: OuterRef("pk")}, criterion="", **strength).order_by()
+            return Coalesce(Subquery(choices.values(side).annotate(n=Count("pk")).values("n")), 0)
 
         return self.annotate(
-            chosen=times("chosen", strength__gt=0),
-            rejected=times("rejected", strength__gt=0),
-            tied=times("chosen", strength=0) + times("rejected", strength=0),
+            chosen=count_times("chosen", strength__gt=0),
+            rejected=count_times("rejected", strength__gt=0),
+            tied=count_times("chosen", strength=0) + count_times("rejected", strength=0),
         )
 
 
@@ -375,22 +375,22 @@ class Comparison(models.Model):
         return self.key
 
     @staticmethod
-    def key_of(response_ids, task=Task.JUDGE):
+    def build_key(response_ids, task=Task.JUDGE):
         """The ids, ascending; of a repair with an `r` behind them: it is another piece of work on the same answers."""
         ids = "-".join(str(pk) for pk in sorted(response_ids))
         return ids if task == Comparison.Task.JUDGE else f"{ids}r"
 
     @staticmethod
-    def ids_in(key):
+    def parse_key(key):
         """The response ids that a key is made of, ascending."""
         return [int(pk) for pk in key.removesuffix("r").split("-")]
 
     @property
     def response_ids(self):
-        return self.ids_in(self.key)
+        return self.parse_key(self.key)
 
 
-class JudgmentQuerySet(ArrivedQuerySet):
+class JudgmentQuerySet(ImportedQuerySet):
     def votes(self):
         """Saved verdicts that count for overlap and exports; a reopened one stands until it is replaced."""
         return self.visible().filter(purpose=Judgment.Purpose.VOTE, state__in=Judgment.STANDING)

@@ -180,7 +180,7 @@ HUB = {
     "unreachable": _("The Hub cannot be reached."),
 }
 
-DOUBTS = {
+WARNINGS = {
     "cut_off": _("answers that seem cut off"),
     "names_model": _("answers that name a model or its maker: people would know whose they are"),
     "near_answers": _("nearly equal answers to one prompt"),

@@ -37,10 +37,10 @@ def until_served(live_server):
         with guard:
             under_way[0] += by
 
-    def started(**_):
+    def count_start(**_):
         count(+1)
 
-    def finished(**_):
+    def count_finish(**_):
         count(-1)
 
     def wait():
@@ -51,11 +51,11 @@ def until_served(live_server):
                 return
             time.sleep(0.025)
 
-    request_started.connect(started)
-    request_finished.connect(finished)
+    request_started.connect(count_start)
+    request_finished.connect(count_finish)
     yield wait
-    request_started.disconnect(started)
-    request_finished.disconnect(finished)
+    request_started.disconnect(count_start)
+    request_finished.disconnect(count_finish)
 
 
 def watch(context, troubles):
@@ -103,7 +103,7 @@ def elsewhere(context, browser, browser_context_args, live_server, troubles):
     """elsewhere(person, path): the page in one more browser of its own, beside the one of `enter`."""
     others = []
 
-    def elsewhere(person, path=PAGE, **options):
+    def open_elsewhere(person, path=PAGE, **options):
         others.append(browser.new_context(**browser_context_args | options))
         watch(others[-1], troubles)
         sign_in(others[-1], person, live_server.url)
@@ -111,7 +111,7 @@ def elsewhere(context, browser, browser_context_args, live_server, troubles):
         page.goto(path)
         return page
 
-    yield elsewhere
+    yield open_elsewhere
     for other in others:
         other.close()
 
@@ -134,17 +134,17 @@ def hand(request):
     return lambda locator: locator.tap() if request.param == "touch" else locator.click()
 
 
-def arrive(page):
+def await_page(page):
     """Wait until the comparison page is there, its script with it."""
     page.wait_for_url(re.compile(f"^[^?]*{PAGE}$"))
 
 
-def ready(page, n=4):
+def await_ready(page, n=4):
     """Wait until at least so many comparisons are kept ready."""
-    until(page, f"() => ready_ones.length >= {n}")
+    wait_for(page, f"() => ready_ones.length >= {n}")
 
 
-def judged(page, n):
+def await_judged(page, n):
     """Wait until the page says that so many are judged; so many are."""
     expect(page.locator("header").first).to_contain_text(re.compile(rf"(?<!\d){n} judged by you"))
     for _ in range(100):
@@ -155,12 +155,12 @@ def judged(page, n):
     expect(page.locator("[data-response], [data-all-done], .cards").first).to_be_visible()
 
 
-def sent(page):
+def await_sent(page):
     """Wait until all that was judged has arrived."""
-    until(page, "() => !outbox.items.length")
+    wait_for(page, "() => !outbox.items.length")
 
 
-def until(page, condition):
+def wait_for(page, condition):
     """Wait until this holds of the page's script, which the content policy keeps Playwright's own waiting from."""
     for _ in range(200):
         with contextlib.suppress(Error):  # between two pages there is no script
@@ -170,11 +170,11 @@ def until(page, condition):
     raise AssertionError(condition)
 
 
-def verdicts():
+def list_verdicts():
     return list(Judgment.objects.filter(state="saved").order_by("decided_at").values_list("verdict", flat=True))
 
 
-def last():
+def get_last():
     """(verdict, what was said besides) of the judgment that was saved last."""
     return Judgment.objects.filter(state="saved").order_by("decided_at").values_list("verdict", "said").last()
 
@@ -184,18 +184,18 @@ def press(page, *keys):
         page.keyboard.press(key)
 
 
-def option(page, name, value):
+def find_option(page, name, value):
     """The place to press for one of a group of radio buttons, or of boxes to tick."""
     return page.locator(f"label:has([name={name}][value='{value}'])")
 
 
-def chosen(page, name):
+def find_chosen(page, name):
     """What is set in a group of radio buttons; None where nothing is."""
     found = page.locator(f"[name={name}]:checked")
     return found.get_attribute("value") if found.count() else None
 
 
-def kept(n, **what):
+def await_judgments(n, **what):
     """Wait until so many judgments are like this in the database."""
     for _ in range(100):
         if Judgment.objects.filter(**what).count() == n:
@@ -204,20 +204,20 @@ def kept(n, **what):
     raise AssertionError(list(Judgment.objects.values("state", "verdict", "flag")))
 
 
-def button(page, name):
+def find_button(page, name):
     return page.get_by_role("button", name=name)
 
 
-def answers(page):
+def read_answers(page):
     return [page.locator(f"[data-response={side}]").inner_text() for side in ("left", "right")]
 
 
-def changed(page, shown):
+def await_change(page, shown):
     """Wait until these answers have gone."""
     expect(page.locator("[data-response=left]")).not_to_have_text(shown[0])
 
 
-def all_done(page):
+def expect_all_done(page):
     expect(page.locator("[data-all-done]")).to_be_visible()
 
 
@@ -230,7 +230,7 @@ def focus(page, selector):
     raise AssertionError(f"Tab does not lead to {selector}")
 
 
-def posts_of(page):
+def watch_posts(page):
     """The verdicts that the page sends, as they go."""
     posts = []
     is_verdict = lambda request: request.method == "POST" and request.url.endswith(PAGE)  # noqa: E731
@@ -238,6 +238,6 @@ def posts_of(page):
     return posts
 
 
-def excused(troubles, *words):
+def excuse(troubles, *words):
     """Take out of the browser's complaints those that the test has caused."""
     troubles[:] = [trouble for trouble in troubles if not any(word in trouble for word in words)]

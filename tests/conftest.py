@@ -41,35 +41,35 @@ def _quick_and_alone(settings, tmp_path, tmp_path_factory, monkeypatch):
     translation.deactivate()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.DATA_DIR, settings.FILE_UPLOAD_TEMP_DIR = tmp_path, tmp_path_factory.mktemp("arriving")
-    monkeypatch.setattr(rendered, "KEPT_AT_ONCE", 1)
+    monkeypatch.setattr(rendered, "STORED_AT_ONCE", 1)
     # What ANALYZE notes of a table outlives the test that rolls its rows back, and later ones plan by it.
     monkeypatch.setattr(imports_store, "MANY", 1_000_000)
     settings.START_WORKERS = False
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
 
-def person(name, role=User.Role.ANNOTATOR):
+def create_person(name, role=User.Role.ANNOTATOR):
     return User.objects.create_user(name, password="demo", role=role)
 
 
 @pytest.fixture
 def admin(db):
-    return person("admin", User.Role.ADMIN)
+    return create_person("admin", User.Role.ADMIN)
 
 
 @pytest.fixture
 def alice(db):
-    return person("alice")
+    return create_person("alice")
 
 
 @pytest.fixture
 def bob(db):
-    return person("bob")
+    return create_person("bob")
 
 
 @pytest.fixture
 def charlie(db):
-    return person("charlie")
+    return create_person("charlie")
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def make_dataset(tmp_path, db):
     return make
 
 
-def wide(n, answers=2):
+def build_rows(n, answers=2):
     """n prompts with so many answers each, as wide rows."""
     return [
         {
@@ -103,7 +103,7 @@ def wide(n, answers=2):
 @pytest.fixture
 def pairs(make_dataset):
     """A dataset of twelve comparisons of two answers."""
-    return make_dataset(wide(12))
+    return make_dataset(build_rows(12))
 
 
 @pytest.fixture

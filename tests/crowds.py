@@ -1,18 +1,18 @@
-"""A dataset that simulated people have judged, with known answers and repeats: see analyze/maths/simulate.py."""
+"""A dataset that simulated people have judged, with known answers and repeats: see bench/simulate.py."""
 
 from datetime import timedelta
 
 from django.utils import timezone
 
-from analyze.maths.simulate import crowd
 from annotate.models import User
+from bench.simulate import draw_crowd
 from datasets.models import Choice, Comparison, Gold, Judgment
 
 VERDICTS = {(1, 1): "left", (1, -1): "right", (-1, 1): "right", (-1, -1): "left"}
 SHORT, LONG = "是 {}", "是 {}\n\n- 一\n- 二\n- 三\n\n还有许多可说的 {}"
 
 
-def rows_of(made):
+def build_rows(made):
     """A prompt of its own for each pair, its two answers as long as the crowd saw them."""
     longer = dict(zip(made.votes.pair.tolist(), made.votes.longer.tolist(), strict=True))
     return [
@@ -27,10 +27,10 @@ def rows_of(made):
     ]
 
 
-def judged_by(make_dataset, behaviour, slug="crowd", names="crowd", **crowd_options):
+def create_judged_dataset(make_dataset, behaviour, slug="crowd", names="crowd", **crowd_options):
     """The dataset, judged by accounts of these behaviours, named `names`-0 and so on, who ended a moment ago."""
-    made = crowd(1, behaviour, **crowd_options)
-    dataset = make_dataset(rows_of(made), slug)
+    made = draw_crowd(1, behaviour, **crowd_options)
+    dataset = make_dataset(build_rows(made), slug)
     people = [User.objects.create_user(f"{names}-{n}", password="demo") for n in range(len(behaviour))]
     found = [sorted(one.response_ids) for one in Comparison.objects.filter(dataset=dataset).order_by("prompt_id")]
     comparisons = list(Comparison.objects.filter(dataset=dataset).order_by("prompt_id"))

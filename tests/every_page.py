@@ -9,26 +9,26 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from analyze.maths.simulate import HONEST, LEFT
 from analyze.report import make_report
-from analyze.reports import all_parts
+from analyze.reports import load_parts
 from annotate import practice
-from annotate.judging.forms import Act
+from annotate.judging.forms import Submission
 from annotate.judging.record import record, undo
 from annotate.models import User
 from annotate.pauses import pause
-from annotate.queue.lease import next_judgment
-from annotate.reviewing import decide, give_impression, next_review
-from datasets.audit.guidelines import renew
+from annotate.queue.lease import lease_next
+from annotate.reviewing import decide, lease_next_review, save_impression
+from bench.simulate import HONEST, LEFT
+from datasets.audit.guidelines import save_version
 from datasets.audit.log import Kind, log
 from datasets.bundles.archive import Settings, make_bundle
-from datasets.comparisons.gold import make_gold
+from datasets.comparisons.gold import create_gold
 from datasets.imports import columns, tasks
 from datasets.imports import store as imports_store
 from datasets.models import Dataset, Import, Job, Judgment
-from tests.browsing import press, ready, until
-from tests.conftest import person, wide
-from tests.crowds import judged_by
+from tests.browsing import await_ready, press, wait_for
+from tests.conftest import build_rows, create_person
+from tests.crowds import create_judged_dataset
 
 DEMO = [json.loads(line) for line in (settings.BASE_DIR / "datasets/demo/models.jsonl").open(encoding="utf-8")]
 CRITERIA = [{"name": "facts", "guideline": "are *right*"}, {"name": "tone", "guideline": ""}]
@@ -36,7 +36,7 @@ DOUBTFUL = [{"prompt": "Who are you?", "responses": ["I am ChatGPT.", "Nobody."]
 EVERYTHING = {"with_stars": True, "criteria": CRITERIA, "reasons": "required", "allow_repair": True, "allow_flag": True}
 
 
-def two_with(mark):
+def find_row_with(mark):
     """The first demo row with two answers that hold this, with these two."""
     for row in DEMO:
         found = [response for response in row["responses"] if mark in response["text"]]
@@ -45,12 +45,12 @@ def two_with(mark):
     raise AssertionError(f"no two answers with {mark}")
 
 
-def checked(
+def create_bad_upload(
     slug="demo", bad=({"prompt": "Why?", "responses": ["Because.", ""]}, {"prompt": "", "responses": ["a", "b"]})
 ):
     """An upload with refused rows, awaiting the decision."""
     path = Path(settings.DATA_DIR) / "bad.jsonl"
-    rows = [*wide(1), *bad]
+    rows = [*build_rows(1), *bad]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     with path.open("rb") as file:
         return imports_store.check([(path.name, file)], slug)
@@ -63,10 +63,10 @@ ODD_COLUMNS = [
 ]
 
 
-def unsure(admin, rows=ODD_COLUMNS):
+def create_unsure_upload(admin, rows=ODD_COLUMNS):
     """An upload of which nobody knows what its columns are."""
     file = SimpleUploadedFile("odd.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
-    return Import.objects.get(pk=tasks.check_upload([file], "odd", 1, admin).result["import"])
+    return Import.objects.get(pk=tasks.start_upload_check([file], "odd", 1, admin).result["import"])
 
 
 def look_at_columns(page):
@@ -77,7 +77,7 @@ def look_at_columns(page):
     expect(page.locator(".previewed").first).to_be_visible()
 
 
-def said(admin, run):
+def assign_columns(admin, run):
     """The same upload once somebody has said what they are."""
     roles = {
         "prompt": "Aufgabe",
@@ -86,8 +86,8 @@ def said(admin, run):
         "winner": "Urteil",
         "counts": "minus_first",
     }
-    columns.remember(columns.noted(imports_store.files_of(run)), roles, admin)
-    tasks.check_again(run, admin)
+    columns.save_roles(columns.read_draft(imports_store.get_files_folder(run)), roles, admin)
+    tasks.start_recheck(run, admin)
     return run
 
 
@@ -96,7 +96,7 @@ def mistake_columns(page):
     expect(page.locator(".errorlist").first).to_be_visible()
 
 
-def many(n):
+def pick_demo_rows(n):
     """Demo rows with at least so many answers, none with headings of its own: those begin at any level."""
     plain = [row for row in DEMO if not any("## " in response["text"] for response in row["responses"])]
     return [row for row in plain if len(row["responses"]) >= n][:3]
@@ -112,14 +112,14 @@ def await_reason(page):
     expect(page.locator("[data-awaiting]")).to_be_visible()
 
 
-def refuse(page):
+def forbid_tie(page):
     """The admin forbids ties while somebody fills in one."""
     Dataset.objects.filter(slug="refused").update(allow_tie=False)
     press(page, "Digit1", "Digit1", "Enter")
     expect(page.locator("main [role=alert]")).to_be_visible()
 
 
-def differ(page):
+def show_differences(page):
     press(page, "KeyD")
     expect(page.locator("mark").first).to_be_visible()
 
@@ -137,25 +137,25 @@ def wait(page):
     page.route("**/annotate/waits/", lambda route: held.append(route))
     press(page, "Digit1")
     expect(page.locator("main.empty")).to_be_visible()
-    until(page, "() => outbox.sending.size")
+    wait_for(page, "() => outbox.sending.size")
 
     def go_on():
         held[0].continue_()
         page.unroute("**/annotate/waits/")
-        until(page, "() => !outbox.items.length")
+        wait_for(page, "() => !outbox.items.length")
 
     return go_on
 
 
 def leave_unsent(page):
-    ready(page, 1)
+    await_ready(page, 1)
     page.context.set_offline(True)
     press(page, "Digit1")
     expect(page.locator("#unsent")).to_be_visible()
 
     def reconnect():
         page.context.set_offline(False)
-        until(page, "() => !outbox.items.length")
+        wait_for(page, "() => !outbox.items.length")
 
     return reconnect
 
@@ -173,7 +173,7 @@ def push_without_a_name(page):
     expect(page.locator(".errorlist").first).to_be_visible()
 
 
-def refused_push(dataset):
+def create_refused_push(dataset):
     """A push that the Hub refused; another has worked, and is shown on the bundle's page."""
     said = {"bundle": 2, "repo": "org/data", "public": False, "of": "demo-2 → org/data"}
     result = {"dataset": "demo", "bundle": 2, "url": "https://huggingface.co/datasets/org/data", "private": True}
@@ -182,30 +182,32 @@ def refused_push(dataset):
     return Job.objects.create(**about, state="failed", error="The token was refused.")
 
 
-def asked_in_every_mode(make_dataset, alice, bob):
+def create_every_question(make_dataset, alice, bob):
     """Datasets of each question with what else can be asked, and what one may meet there."""
-    make_dataset(many(3), "scale", question="scale", criteria=CRITERIA)
-    make_dataset(many(4), "rank", question="rank", most_shown=4)
-    make_dataset(wide(3), "refused", question="rank", allow_tie=True)
-    make_dataset(many(4), "best", question="best_worst", fewest_shown=3, most_shown=4, criteria=CRITERIA)
-    make_dataset(many(3), "stars", question="stars", most_shown=3, criteria=CRITERIA)
-    make_dataset(many(2), "single", question="stars", fewest_shown=1, most_shown=1)
-    make_dataset(many(2), "all", guideline="# Look\n\nWell.", **EVERYTHING)
-    make_dataset(many(2), "waits", kept_ready=0)
-    unsure = make_dataset(wide(1), "round", repair_round=True)
-    record(next_judgment(bob, unsure), 0, "both_bad")
-    flagged = make_dataset(many(2), "flagged", allow_flag=True)
-    record(next_judgment(bob, flagged), 0, "flag", {"note": "It says “as GPT”."}, flag="leak")
-    past = make_dataset(many(3), "past", question="stars", most_shown=3, criteria=CRITERIA, reasons="optional")
+    make_dataset(pick_demo_rows(3), "scale", question="scale", criteria=CRITERIA)
+    make_dataset(pick_demo_rows(4), "rank", question="rank", most_shown=4)
+    make_dataset(build_rows(3), "refused", question="rank", allow_tie=True)
+    make_dataset(pick_demo_rows(4), "best", question="best_worst", fewest_shown=3, most_shown=4, criteria=CRITERIA)
+    make_dataset(pick_demo_rows(3), "stars", question="stars", most_shown=3, criteria=CRITERIA)
+    make_dataset(pick_demo_rows(2), "single", question="stars", fewest_shown=1, most_shown=1)
+    make_dataset(pick_demo_rows(2), "all", guideline="# Look\n\nWell.", **EVERYTHING)
+    make_dataset(pick_demo_rows(2), "waits", kept_ready=0)
+    unsure = make_dataset(build_rows(1), "round", repair_round=True)
+    record(lease_next(bob, unsure), 0, "both_bad")
+    flagged = make_dataset(pick_demo_rows(2), "flagged", allow_flag=True)
+    record(lease_next(bob, flagged), 0, "flag", {"note": "It says “as GPT”."}, flag="leak")
+    past = make_dataset(
+        pick_demo_rows(3), "past", question="stars", most_shown=3, criteria=CRITERIA, reasons="optional"
+    )
     stars = {"stars": [5, 1, 3]}
     said = stars | {"criteria": {"facts": stars, "tone": stars}, "reasons": ["clearer"], "reason": "so it is"}
-    judgment = next_judgment(alice, past)
+    judgment = lease_next(alice, past)
     record(judgment, 0, "rate", said)
     return {
         "scale": (alice, "/annotate/scale/", 200),
         "rank": (alice, "/annotate/rank/", 200, lambda page: press(page, "Digit2", "Digit1")),
         "rank without a place": (alice, "/annotate/rank/", 200, lambda page: press(page, "Digit2", "Enter")),
-        "refused": (alice, "/annotate/refused/", 200, refuse),
+        "refused": (alice, "/annotate/refused/", 200, forbid_tie),
         "best and worst": (alice, "/annotate/best/", 200, lambda page: press(page, "Digit2")),
         "stars": (alice, "/annotate/stars/", 200, lambda page: press(page, "Digit4")),
         "stars of one answer": (alice, "/annotate/single/", 200, lambda page: press(page, "Digit4")),
@@ -215,25 +217,25 @@ def asked_in_every_mode(make_dataset, alice, bob):
         "judged": (alice, f"/annotate/past/history/{judgment.pk}/", 200),
         "repair round": (alice, "/annotate/round/", 200),
         "view": (alice, "/annotate/code/", 200, lambda page: press(page, "KeyV")),
-        "differences": (alice, "/annotate/code/", 200, differ),
+        "differences": (alice, "/annotate/code/", 200, show_differences),
         "one at a time": (alice, "/annotate/table/", 200, look_at_one),
         "waiting": (alice, "/annotate/waits/", 200, wait),
         "unsent": (alice, "/annotate/flagged/", 200, leave_unsent),
     }
 
 
-def known_and_practised(make_dataset, admin, alice, bob):
+def create_gold_and_practice(make_dataset, admin, alice, bob):
     """Known answers, and a practice round before, in the middle and at its end."""
-    dataset = make_dataset(many(3), "known", practice=2, practice_pass=80, guideline="Look *well*.")
+    dataset = make_dataset(pick_demo_rows(3), "known", practice=2, practice_pass=80, guideline="Look *well*.")
     for _ in range(2):
-        judgment = next_judgment(admin, dataset)
+        judgment = lease_next(admin, dataset)
         record(judgment, 0, "left")
         judgment.refresh_from_db()
-        gold = make_gold(judgment, "It is **shorter**, and says as much.", for_practice=True, by=admin)
+        gold = create_gold(judgment, "It is **shorter**, and says as much.", for_practice=True, by=admin)
     for someone in (alice, bob):
-        for one in practice.golds_of(someone, dataset)[: 1 if someone == alice else 2]:
-            practised = practice.before(someone, one)
-            practice.answer(practised, 0, Act("both_bad"))
+        for one in practice.draw_golds(someone, dataset)[: 1 if someone == alice else 2]:
+            practised = practice.ensure_judgment(someone, one)
+            practice.save_answer(practised, 0, Submission("both_bad"))
             if someone == alice:
                 told = practised.pk
     return {
@@ -245,21 +247,21 @@ def known_and_practised(make_dataset, admin, alice, bob):
     }
 
 
-def reviews(make_dataset, alice, bob, admin):
+def create_reviews(make_dataset, alice, bob, admin):
     """What a reviewer meets, on a dataset where everything is asked."""
-    rita = person("rita", User.Role.REVIEWER)
+    rita = create_person("rita", User.Role.REVIEWER)
     said = {"stars": [5, 1], "criteria": {"facts": {"verdict": ["left"]}, "tone": {"verdict": ["tie"]}}}
     for slug in ("unseen", "undecided", "gone-wrong", "decided"):
-        dataset = make_dataset(many(2)[:1], slug, overlap=2, review="differ", **EVERYTHING)
+        dataset = make_dataset(pick_demo_rows(2)[:1], slug, overlap=2, review="differ", **EVERYTHING)
         people = (alice, bob) if slug != "gone-wrong" else (bob,)
         for user, verdict in zip(people, ("left", "tie"), strict=False):
-            record(next_judgment(user, dataset), 0, verdict, said | {"reasons": ["clearer"], "reason": "so it is"})
+            record(lease_next(user, dataset), 0, verdict, said | {"reasons": ["clearer"], "reason": "so it is"})
         if slug == "gone-wrong":
-            record(next_judgment(alice, dataset), 0, "flag", {"note": "It says “as GPT”."}, flag="leak")
+            record(lease_next(alice, dataset), 0, "flag", {"note": "It says “as GPT”."}, flag="leak")
         if slug != "unseen":
-            give_impression(next_review(rita, dataset), 0, Act("left", said))
-    decision = next_review(rita, dataset)
-    decide(decision, 0, Act("left", said))
+            save_impression(lease_next_review(rita, dataset), 0, Submission("left", said))
+    decision = lease_next_review(rita, dataset)
+    decide(decision, 0, Submission("left", said))
     return {
         "home of a reviewer": (rita, "/", 200),
         "review": (rita, "/annotate/unseen/review/", 200),
@@ -270,15 +272,15 @@ def reviews(make_dataset, alice, bob, admin):
     }
 
 
-def reported(make_dataset, admin, alice):
+def create_reports(make_dataset, admin, alice):
     """Reports with all that they may say, with next to nothing, and one that is still being computed."""
-    crowd = judged_by(make_dataset, [HONEST, HONEST, HONEST, LEFT], judgments=30, gold=0.35, repeats=0.35)
+    crowd = create_judged_dataset(make_dataset, [HONEST, HONEST, HONEST, LEFT], judgments=30, gold=0.35, repeats=0.35)
     make_report(crowd)
-    Job.objects.create(kind="analysis", dataset=make_dataset(wide(1), "computing"))
+    Job.objects.create(kind="analysis", dataset=make_dataset(build_rows(1), "computing"))
     of_people = Judgment.objects.filter(dataset=crowd, annotator__username="crowd-3").first().annotator
     return {
         "report": (admin, "/datasets/crowd/report/", 200, unfold),
-        **{f"report: {name}": (admin, f"/datasets/crowd/report/{name}/", 200, unfold) for name in all_parts()},
+        **{f"report: {name}": (admin, f"/datasets/crowd/report/{name}/", 200, unfold) for name in load_parts()},
         "report: few judgments": (admin, "/datasets/demo/report/", 200),
         "report: no strengths": (admin, "/datasets/empty/report/strengths/", 200),
         "report being computed": (admin, "/datasets/computing/report/", 200),
@@ -292,13 +294,13 @@ def reported(make_dataset, admin, alice):
 def every_page(make_dataset, alice, bob, admin):
     """{name: (who, path, status, what is done there)} of pages in every state."""
     for slug, mark in (("code", "```"), ("formulas", "\\("), ("table", "|---")):
-        make_dataset([two_with(mark)], slug)
+        make_dataset([find_row_with(mark)], slug)
     make_dataset([row for row in DEMO if "system" in row and "messages" in row][:1], "turns")
-    reopened = next_judgment(alice, make_dataset(wide(1), "again"))
+    reopened = lease_next(alice, make_dataset(build_rows(1), "again"))
     record(reopened, 0, "left")
     undo(reopened, 1)
-    record(next_judgment(alice, make_dataset(wide(1), "finished")), 0, "left")
-    next_judgment(bob, make_dataset(wide(1), "elsewhere"))
+    record(lease_next(alice, make_dataset(build_rows(1), "finished")), 0, "left")
+    lease_next(bob, make_dataset(build_rows(1), "elsewhere"))
     for slug, state in (("empty", "open"), ("halted", "paused"), ("closed", "closed"), ("archived", "archived")):
         Dataset.objects.create(slug=slug, state=state)
     Dataset.objects.filter(slug="code").update(guideline="# Look for\n\n1. truth\n2. `code` that runs")
@@ -306,24 +308,24 @@ def every_page(make_dataset, alice, bob, admin):
         {"prompt": f"Why {n}?", "chosen": "Because.", "rejected": "No idea.", "annotator": "eve"} for n in range(3)
     ]
     make_dataset(judged)
-    dataset = make_dataset(wide(21, answers=3))
-    record(next_judgment(alice, dataset), 0, "tie")
+    dataset = make_dataset(build_rows(21, answers=3))
+    record(lease_next(alice, dataset), 0, "tie")
     vote = Judgment.objects.filter(annotator=alice, dataset=dataset).get().pk
     prompt, run = dataset.prompts.earliest("pk").pk, Import.objects.latest("pk").pk
-    pause(alice, make_dataset(wide(1), "resting"), admin)
+    pause(alice, make_dataset(build_rows(1), "resting"), admin)
     pause(bob, dataset, admin)
-    record(next_judgment(alice, make_dataset(wide(1), "versions", overlap=2)), 0, "left")
+    record(lease_next(alice, make_dataset(build_rows(1), "versions", overlap=2)), 0, "left")
     guided = Dataset.objects.get(slug="versions")
     for text in ("# Look for\n\n1. truth\n2. `code` that runs", "# Look for\n\n1. truth, above all"):
         guided.guideline = text
         guided.save()
-        log(Kind.GUIDELINE, "guideline", *renew(guided, admin), by=admin, dataset=guided)
+        log(Kind.GUIDELINE, "guideline", *save_version(guided, admin), by=admin, dataset=guided)
     for _ in range(2):
         make_bundle(dataset, Settings(), "admin")
     failed = Job.objects.create(kind="check", state="failed", error="unexpected")
-    modes = asked_in_every_mode(make_dataset, alice, bob) | known_and_practised(make_dataset, admin, alice, bob)
-    modes |= reported(make_dataset, admin, alice)
-    modes |= reviews(make_dataset, alice, bob, admin)
+    modes = create_every_question(make_dataset, alice, bob) | create_gold_and_practice(make_dataset, admin, alice, bob)
+    modes |= create_reports(make_dataset, admin, alice)
+    modes |= create_reviews(make_dataset, alice, bob, admin)
     return modes | {
         "sign in": (None, "/accounts/login/", 200),
         "home": (alice, "/", 200),
@@ -348,20 +350,20 @@ def every_page(make_dataset, alice, bob, admin):
         "edit a prompt": (admin, f"/datasets/demo/prompts/{prompt}/edit/", 200),
         "delete": (admin, "/datasets/demo/delete/", 200),
         "upload": (admin, "/datasets/upload/", 200),
-        "refused rows": (admin, f"/datasets/upload/{checked().pk}/", 200),
+        "refused rows": (admin, f"/datasets/upload/{create_bad_upload().pk}/", 200),
         "task at work": (admin, f"/datasets/upload/tasks/{Job.objects.create(kind='store', done=1, total=4).pk}/", 200),
         "task that failed": (admin, f"/datasets/upload/tasks/{failed.pk}/", 200),
         "tasks": (admin, "/datasets/upload/tasks/", 200),
-        "doubts": (admin, f"/datasets/upload/{checked(bad=DOUBTFUL).pk}/", 200, unfold),
-        "columns": (admin, f"/datasets/upload/{unsure(admin).pk}/", 200, look_at_columns),
+        "doubts": (admin, f"/datasets/upload/{create_bad_upload(bad=DOUBTFUL).pk}/", 200, unfold),
+        "columns": (admin, f"/datasets/upload/{create_unsure_upload(admin).pk}/", 200, look_at_columns),
         "columns mistaken": (
             admin,
-            f"/datasets/upload/{unsure(admin, [{'x': 'a', 'y': 'b'}]).pk}/",
+            f"/datasets/upload/{create_unsure_upload(admin, [{'x': 'a', 'y': 'b'}]).pk}/",
             200,
             mistake_columns,
         ),
-        "columns said": (admin, f"/datasets/upload/{said(admin, unsure(admin)).pk}/", 200),
-        "checked": (admin, f"/datasets/upload/{checked(bad=[]).pk}/", 200),
+        "columns said": (admin, f"/datasets/upload/{assign_columns(admin, create_unsure_upload(admin)).pk}/", 200),
+        "checked": (admin, f"/datasets/upload/{create_bad_upload(bad=[]).pk}/", 200),
         "import": (admin, f"/datasets/upload/{run}/", 200),
         "follow": (admin, "/datasets/demo/follow/", 200),
         "judgments": (admin, "/datasets/demo/judgments/", 200),
@@ -391,7 +393,7 @@ def every_page(make_dataset, alice, bob, admin):
         "export preview": (admin, "/datasets/demo/export/?format=dpo&mode=majority", 200),
         "bundle": (admin, "/datasets/demo/bundles/2/?with=1", 200),
         "push refused": (admin, "/datasets/demo/bundles/1/", 200, push_without_a_name),
-        "push that failed": (admin, f"/datasets/upload/tasks/{refused_push(dataset).pk}/", 200),
+        "push that failed": (admin, f"/datasets/upload/tasks/{create_refused_push(dataset).pk}/", 200),
         "wrong filter": (admin, "/datasets/demo/export/?format=dpo&min-agreement=7", 200),
         "for admins only": (alice, "/datasets/", 403),
         "not there": (alice, "/nowhere/", 404),

@@ -46,7 +46,7 @@ class Hub:
         self.make(name, private=said.get("visibility") == "private")
         return 200, {"url": f"{self.url}/datasets/{name}"}
 
-    def info(self, read, name):
+    def describe(self, read, name):
         repo = self.repos.get(name)
         if repo is None:
             return 404, {"error": "Repository not found"}
@@ -71,7 +71,7 @@ class Hub:
         ]
         return 200, {"files": files}
 
-    def batch(self, read, name):
+    def plan_uploads(self, read, name):
         objects = json.loads(b"".join(read()))["objects"]
         for one in objects:
             if one["oid"] not in self.stored:
@@ -107,17 +107,17 @@ class Hub:
 
 ACTIONS = {
     ("POST", "/api/repos/create"): Hub.create,
-    ("GET", "/api/datasets/([^/]+/[^/]+)(?:/revision/main)?"): Hub.info,
+    ("GET", "/api/datasets/([^/]+/[^/]+)(?:/revision/main)?"): Hub.describe,
     ("POST", "/api/validate-yaml"): Hub.validate,
     ("POST", "/api/datasets/(.+)/preupload/main"): Hub.preupload,
-    ("POST", r"/datasets/(.+)\.git/info/lfs/objects/batch"): Hub.batch,
+    ("POST", r"/datasets/(.+)\.git/info/lfs/objects/batch"): Hub.plan_uploads,
     ("PUT", "/store/(.+)"): Hub.store,
     ("POST", "/api/datasets/(.+)/commit/main"): Hub.commit,
 }
 
 
 @contextlib.contextmanager
-def serving():
+def fake_hub():
     """A Hub that answers at hub.url."""
     hub = Hub()
 
@@ -129,9 +129,9 @@ def serving():
             token = self.headers.get("Authorization")
             signed = self.path.startswith("/store/")  # such an address needs no token, and must not be shown one
             if signed == (token is None) and (signed or token == f"Bearer {TOKEN}"):
-                status, body = hub.answer(self.command, self.path, self.pieces)
+                status, body = hub.answer(self.command, self.path, self.iter_pieces)
             else:
-                list(self.pieces())
+                list(self.iter_pieces())
                 status, body = 401, {"error": f"Invalid username or password: {token}"}
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
@@ -140,7 +140,7 @@ def serving():
             self.end_headers()
             self.wfile.write(data)
 
-        def pieces(self):
+        def iter_pieces(self):
             left = int(self.headers.get("Content-Length") or 0)
             while left and (piece := self.rfile.read(min(left, 1 << 16))):
                 left -= len(piece)

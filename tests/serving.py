@@ -38,14 +38,14 @@ def empty_place(folder):
         with connection._nodb_cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name}")
         environment["DATABASE_URL"] = os.environ["DATABASE_URL"].replace("/postgres?", f"/{name}?")
-    environment["PORT"] = str(free_port())
+    environment["PORT"] = str(find_free_port())
     yield environment
     if connection.vendor == "postgresql":
         with connection._nodb_cursor() as cursor:
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def free_port():
+def find_free_port():
     with socket.create_server(("127.0.0.1", 0)) as free:
         return free.getsockname()[1]
 
@@ -56,7 +56,7 @@ def house(tmp_path_factory, django_db_setup, django_db_blocker):
     with django_db_blocker.unblock(), empty_place(tmp_path_factory.mktemp("house")) as environment:
         manage(environment, "migrate", "--verbosity=0")
         manage(environment, "load_demo")
-        with serving(environment) as server:
+        with running_server(environment) as server:
             environment["PID"] = str(server.pid)
             yield environment
 
@@ -69,12 +69,12 @@ def manage(environment, *arguments):
 
 
 @contextlib.contextmanager
-def serving(environment):
+def running_server(environment):
     """The server, with two workers, in a process group of its own; killed at the end, if it was not before."""
     command = [sys.executable, "-m", "config.serve", "--port", environment["PORT"], "--workers", "2"]
     server = subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True)
     try:
-        until_it_answers(environment["PORT"])
+        await_server(environment["PORT"])
         yield server
     finally:
         kill(server)
@@ -86,7 +86,7 @@ def kill(server):
     server.wait()
 
 
-def until_it_answers(port):
+def await_server(port):
     for _ in range(200):
         with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
             return
@@ -102,9 +102,9 @@ class Person:
         self.jar = http.cookiejar.CookieJar()
         self.browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
         page = self.get("/accounts/login/")
-        self.post("/accounts/login/", {**fields(page), "username": name, "password": "demo"})
+        self.post("/accounts/login/", {**read_fields(page), "username": name, "password": "demo"})
 
-    def cookies(self):
+    def format_cookies(self):
         """The header Cookie as the browser sends it."""
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.jar)
 
@@ -115,13 +115,13 @@ class Person:
         return self.browser.open(self.base + path, urllib.parse.urlencode(data).encode(), timeout=20).read().decode()
 
 
-def fields(page):
+def read_fields(page):
     """The hidden fields of the page's main form."""
     form = re.search(r"<form data-comparison.*?</form>", page, re.S) or re.search(r"<main.*", page, re.S)
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form[0]))
 
 
-def exported(environment, folder):
+def count_exported(environment, folder):
     """How many judgments the export holds."""
     output = f"--output={folder / 'out.jsonl'}"
     return manage(environment, "export_dataset", "models", "--format=dpo", "--mode=every", output)["rows"]

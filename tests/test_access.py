@@ -6,12 +6,12 @@ from django.test import Client
 from django.urls import get_resolver, resolve, reverse
 
 from annotate.models import User
-from annotate.queue.lease import next_judgment
+from annotate.queue.lease import lease_next
 from api.models import Token
-from api.tokens import make_token, token_required
+from api.tokens import create_token, token_required
 from datasets.models import Comparison, Dataset, Gold, Import, Job, Judgment, Prompt
 from datasets.views import access
-from tests.conftest import wide
+from tests.conftest import build_rows
 
 LOGIN = "sign in"  # a redirect to the sign-in page, which is what a stranger gets
 
@@ -121,10 +121,10 @@ NAMES = {"report-part": {"name": "counts"}, "report-file": {"name": "counts", "t
 PEOPLE = ("stranger", "charlie", "alice", "admin")
 
 
-def patterns(resolver):
+def iter_patterns(resolver):
     for pattern in resolver.url_patterns:
         if hasattr(pattern, "url_patterns"):
-            yield from patterns(pattern)
+            yield from iter_patterns(pattern)
         else:
             yield pattern
 
@@ -132,10 +132,10 @@ def patterns(resolver):
 @pytest.fixture
 def world(make_dataset, alice, bob, charlie, admin):
     """A dataset that names alice and bob; the clients of the four."""
-    dataset = make_dataset(wide(3))
+    dataset = make_dataset(build_rows(3))
     dataset.annotators.set([alice, bob])
-    next_judgment(bob, dataset)
-    make_token(admin, "nightly", reads=True, writes=True)
+    lease_next(bob, dataset)
+    create_token(admin, "nightly", reads=True, writes=True)
     Job.objects.create(kind="store", dataset=dataset)
     Gold.objects.create(comparison=Comparison.objects.latest("pk"), dataset=dataset, verdict="tie")
     clients = {"stranger": Client(), "charlie": Client(), "alice": Client(), "admin": Client()}
@@ -144,45 +144,45 @@ def world(make_dataset, alice, bob, charlie, admin):
     return clients
 
 
-def url(name):
+def build_url(name):
     """A URL of this name that leads to something."""
-    keys = next(pattern for pattern in patterns(get_resolver()) if pattern.name == name).pattern.converters
+    keys = next(pattern for pattern in iter_patterns(get_resolver()) if pattern.name == name).pattern.converters
     found = {"slug": "demo", "name": "dpo", "uidb64": "nobody", "token": "none", "number": 1}
     found |= NAMES.get(name, {})
     found["pk"] = ROWS[name].objects.earliest("pk").pk if name in ROWS else None
     return reverse(name, kwargs={key: found[key] for key in keys})
 
 
-def outcome(response):
+def read_outcome(response):
     is_login = response.status_code == 302 and response["Location"].startswith(reverse("login"))
     return LOGIN if is_login else response.status_code
 
 
 def test_every_url_is_in_the_table():
-    assert {pattern.name for pattern in patterns(get_resolver())} == set(TABLE)
+    assert {pattern.name for pattern in iter_patterns(get_resolver())} == set(TABLE)
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("name", TABLE)
 def test_each_person_gets_what_the_table_says(world, name, method):
-    address = url(name)
+    address = build_url(name)
     expected = TABLE[name][1 if method == "get" else 2]
     form = {"csrfmiddlewaretoken": "as a browser sends it"} if method == "post" else None
-    got = tuple(outcome(getattr(world[person], method)(address, form)) for person in PEOPLE)
+    got = tuple(read_outcome(getattr(world[person], method)(address, form)) for person in PEOPLE)
     assert dict(zip(PEOPLE, got, strict=True)) == dict(zip(PEOPLE, expected, strict=True))
 
 
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row[0]])
 def test_every_view_of_ours_says_who_may_enter(world, name):
-    assert resolve(url(name)).func.access is TABLE[name][0]
+    assert resolve(build_url(name)).func.access is TABLE[name][0]
 
 
 def test_the_views_that_say_nothing_are_djangos_own():
-    silent = {pattern.name for pattern in patterns(get_resolver()) if not hasattr(pattern.callback, "access")}
+    silent = {pattern.name for pattern in iter_patterns(get_resolver()) if not hasattr(pattern.callback, "access")}
     assert silent == {name for name, row in TABLE.items() if row[0] is None}
     assert all(
         pattern.callback.__module__.startswith("django.")
-        for pattern in patterns(get_resolver())
+        for pattern in iter_patterns(get_resolver())
         if pattern.name in silent
     )
 
@@ -209,12 +209,12 @@ def test_what_is_not_there_is_not_found_and_nonsense_is_refused(world, path, to_
 
 
 def test_a_prompt_is_found_in_its_own_dataset_only(world, make_dataset):
-    other = make_dataset(wide(1), slug="other")
+    other = make_dataset(build_rows(1), slug="other")
     assert world["admin"].get(reverse("prompt", args=["demo", other.prompts.get().pk])).status_code == 404
 
 
 def test_a_dataset_that_names_nobody_is_open_to_every_annotator(world, make_dataset):
-    make_dataset(wide(1), slug="open")
+    make_dataset(build_rows(1), slug="open")
     assert world["charlie"].get("/annotate/open/").status_code == 200
     page = world["charlie"].get("/").content.decode()
     assert "/annotate/open/" in page
@@ -237,17 +237,17 @@ def test_the_deactivated_are_out_at_the_next_request(world, alice, admin):
     for person in (alice, admin):
         person.is_active = False
         person.save()
-    assert outcome(world["alice"].get("/annotate/demo/")) == LOGIN
-    assert outcome(world["admin"].get("/datasets/")) == LOGIN
+    assert read_outcome(world["alice"].get("/annotate/demo/")) == LOGIN
+    assert read_outcome(world["admin"].get("/datasets/")) == LOGIN
     world["stranger"].post(reverse("login"), {"username": "alice", "password": "demo"})
-    assert outcome(world["stranger"].get("/")) == LOGIN
+    assert read_outcome(world["stranger"].get("/")) == LOGIN
 
 
 def test_signing_out_needs_a_post_and_then_it_is_done(world):
     world["alice"].get(reverse("logout"))
     assert world["alice"].get("/").status_code == 200
     world["alice"].post(reverse("logout"))
-    assert outcome(world["alice"].get("/")) == LOGIN
+    assert read_outcome(world["alice"].get("/")) == LOGIN
 
 
 def test_whoever_was_sent_to_sign_in_comes_back_to_the_page(world):
@@ -283,10 +283,10 @@ def test_a_wrong_password_does_not_tell_whether_the_name_exists(world):
     ]
     alice, nobody = (response.content.decode().split("<main")[1] for response in said)
     assert 'role="alert"' in alice
-    assert without_tokens(alice).replace("alice", "") == without_tokens(nobody).replace("nobody", "")
+    assert strip_tokens(alice).replace("alice", "") == strip_tokens(nobody).replace("nobody", "")
 
 
-def without_tokens(html):
+def strip_tokens(html):
     return "".join(line for line in html.splitlines() if "csrfmiddlewaretoken" not in line)
 
 
@@ -314,14 +314,14 @@ def test_cookies_are_secure_where_the_page_came_by_https_and_only_there(world, s
     assert client.cookies["sessionid"]["httponly"]
 
 
-def broken(*args, **kwargs):
+def fail(*args, **kwargs):
     raise RuntimeError("for the test")
 
 
 def test_every_page_comes_under_the_strict_policy(world, monkeypatch):
-    pages = [world[person].get(url(name)) for name in TABLE for person in PEOPLE]
+    pages = [world[person].get(build_url(name)) for name in TABLE for person in PEOPLE]
     pages += [world["admin"].get(path) for path in ("/nowhere/", "/datasets/demo/?after=x")]
-    monkeypatch.setattr("annotate.views.judge.recent_progress", broken)
+    monkeypatch.setattr("annotate.views.judge.get_recent_progress", fail)
     world["alice"].raise_request_exception = False
     pages.append(world["alice"].get("/"))
     assert {page.status_code for page in pages} == {200, 302, 400, 401, 403, 404, 405, 410, 500}
@@ -334,9 +334,9 @@ def test_every_page_comes_under_the_strict_policy(world, monkeypatch):
 
 
 def test_no_page_of_ours_is_kept_by_a_browser_or_a_proxy(world, monkeypatch):
-    pages = [world[person].get(url(name)) for name in TABLE if name != "healthz" for person in PEOPLE]
+    pages = [world[person].get(build_url(name)) for name in TABLE if name != "healthz" for person in PEOPLE]
     pages += [world["admin"].get(path) for path in ("/nowhere/", "/datasets/demo/export/judgments-csv/")]
-    monkeypatch.setattr("annotate.views.judge.recent_progress", broken)
+    monkeypatch.setattr("annotate.views.judge.get_recent_progress", fail)
     world["alice"].raise_request_exception = False
     pages.append(world["alice"].get("/"))
     assert any(page.streaming for page in pages)
@@ -359,9 +359,9 @@ def test_healthz_says_ok_while_the_database_answers(client, db):
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 def test_healthz_says_503_when_the_database_does_not_answer(client, db, monkeypatch, error):
-    def no_cursor(*args):
+    def refuse_cursor(*args):
         raise error("gone")
 
     with monkeypatch.context() as broken_down:
-        broken_down.setattr(connection, "cursor", no_cursor)
+        broken_down.setattr(connection, "cursor", refuse_cursor)
         assert client.get("/healthz").status_code == 503

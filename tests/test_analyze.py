@@ -4,14 +4,15 @@ import json
 
 import pytest
 
-from analyze.columns import Data
-from analyze.languages import language_of
-from analyze.report import is_old, make_report
+from analyze.columns import DatasetColumns
+from analyze.languages import detect_language
+from analyze.latest_report import get_status
+from analyze.report import make_report
 from annotate.judging.record import record
-from annotate.queue.lease import next_judgment
-from datasets.comparisons.gold import make_gold
+from annotate.queue.lease import lease_next
+from datasets.comparisons.gold import create_gold
 from datasets.models import Dataset, Judgment
-from tests.conftest import person, wide
+from tests.conftest import build_rows, create_person
 
 TRAVEL = [
     ("夏威夷", "马尔代夫"),
@@ -33,14 +34,14 @@ def travel(make_dataset):
     return make_dataset(rows, "travel")
 
 
-def analyzed(run_command, slug, *options):
+def run_analysis(run_command, slug, *options):
     status, found, _ = run_command("analyze", slug, "--json", *options)
     assert status == 0
     return found
 
 
 def test_the_primers_table_comes_out_digit_for_digit(travel, run_command):
-    found = analyzed(run_command, "travel")
+    found = run_analysis(run_command, "travel")
     counts = {line["response"]: (line["chosen"], line["rejected"], line["tied"]) for line in found["counts"]}
     assert counts == {"夏威夷": (1, 2, 0), "马尔代夫": (2, 2, 0), "巴厘岛": (2, 0, 0), "巴哈马": (0, 1, 0)}
     assert {line["prompt"] for line in found["counts"]} == {"我想去一个有海滩的地方度假。"}
@@ -49,7 +50,7 @@ def test_the_primers_table_comes_out_digit_for_digit(travel, run_command):
 
 
 def test_what_cannot_be_computed_is_null_and_says_why(travel, run_command):
-    found = analyzed(run_command, "travel")
+    found = run_analysis(run_command, "travel")
     assert found["strengths"] is None
     assert "different sources" in found["strengths_reason"]
     assert found["predictor"]["accuracy"] is None
@@ -57,8 +58,8 @@ def test_what_cannot_be_computed_is_null_and_says_why(travel, run_command):
 
 
 def test_an_empty_dataset_has_a_report_too(make_dataset, run_command):
-    make_dataset(wide(2))
-    found = analyzed(run_command, "demo")
+    make_dataset(build_rows(2))
+    found = run_analysis(run_command, "demo")
     assert (found["judgments"], found["counts"], found["annotators"]) == (0, [], [])
     assert found["agreement"]["percent"] is None
     assert found["agreement"]["percent_reason"]
@@ -66,27 +67,27 @@ def test_an_empty_dataset_has_a_report_too(make_dataset, run_command):
     assert found["bias"]["longer_won"] == {"value": None, "value_reason": why, "interval": [0.0, 1.0], "n": 0}
 
 
-def nulls_in(value):
+def find_bare_nulls(value):
     """The nulls of an object without a reason beside them, at any depth, and lists of nothing but nulls."""
     if isinstance(value, list):
-        return [name for one in value for name in nulls_in(one)]
+        return [name for one in value for name in find_bare_nulls(one)]
     if not isinstance(value, dict):
         return []
     bare = [name for name, one in value.items() if one is None and not value.get(f"{name}_reason")]
     bare += [name for name, one in value.items() if one == [None, None]]
-    return bare + [name for one in value.values() for name in nulls_in(one)]
+    return bare + [name for one in value.values() for name in find_bare_nulls(one)]
 
 
 @pytest.mark.parametrize("slug", ["travel", "empty"])
 def test_every_null_has_its_reason_beside_it(travel, make_dataset, run_command, slug):
-    make_dataset(wide(2), slug="empty")
-    found = analyzed(run_command, slug)
+    make_dataset(build_rows(2), slug="empty")
+    found = run_analysis(run_command, slug)
     assert "null" in json.dumps(found)
-    assert nulls_in(found) == []
+    assert find_bare_nulls(found) == []
 
 
 def test_a_single_pair_judged_twice_says_little(travel, run_command):
-    said = analyzed(run_command, "travel")["agreement"]
+    said = run_analysis(run_command, "travel")["agreement"]
     low, high = said["percent_interval"]
     assert (said["judged_twice"], said["percent"], low) == (1, 0, 0)
     assert high > 0.5
@@ -96,28 +97,28 @@ def test_a_single_pair_judged_twice_says_little(travel, run_command):
 @pytest.fixture
 def judged(make_dataset, admin):
     """Forty prompts with an answer of `m0`, which is better, and one of `m1`; three people, one of them a coin."""
-    dataset = make_dataset(wide(40), overlap=3, gold_share=20, repeat_share=20)
+    dataset = make_dataset(build_rows(40), overlap=3, gold_share=20, repeat_share=20)
     for _ in range(6):
-        known = next_judgment(admin, dataset)
-        record(known, 0, better(known))
+        known = lease_next(admin, dataset)
+        record(known, 0, pick_better(known))
         known.refresh_from_db()
-        make_gold(known, by=admin)
+        create_gold(known, by=admin)
     for name in ("ann", "ben", "coin"):
-        someone, turn = person(name), 0
-        while judgment := next_judgment(someone, dataset):
+        someone, turn = create_person(name), 0
+        while judgment := lease_next(someone, dataset):
             turn += 1
-            right = better(judgment) if name != "coin" else ("left", "right")[turn % 2]
+            right = pick_better(judgment) if name != "coin" else ("left", "right")[turn % 2]
             record(judgment, judgment.revision, "both_bad" if turn == 9 else right)
     return dataset
 
 
-def better(judgment):
+def pick_better(judgment):
     sources = dict(judgment.comparison.prompt.responses.values_list("pk", "source"))
     return "left" if sources[judgment.order[0]] == "m0" else "right"
 
 
 def test_the_contracts_names_are_all_there(judged, run_command):
-    found = analyzed(run_command, "demo")
+    found = run_analysis(run_command, "demo")
     assert {"dataset", "judgments", "choices", "ties", "both_bad", "skips", "made_at"} <= found.keys()
     assert {"prompt", "response", "source", "chosen", "rejected", "tied"} == found["counts"][0].keys()
     assert {"source", "strength", "interval", "rank_interval", "judgments"} <= found["strengths"][0].keys()
@@ -135,7 +136,7 @@ def test_the_contracts_names_are_all_there(judged, run_command):
 
 
 def test_the_numbers_are_those_of_the_judgments(judged, run_command):
-    found = analyzed(run_command, "demo")
+    found = run_analysis(run_command, "demo")
     votes = Judgment.objects.votes()
     assert found["judgments"] == votes.count()
     assert found["both_bad"] == votes.filter(verdict="both_bad").count()
@@ -156,9 +157,9 @@ def test_the_numbers_are_those_of_the_judgments(judged, run_command):
 
 
 def test_repeats_and_known_answers_are_no_choices(judged):
-    data = Data(judged)
+    data = DatasetColumns(judged)
     assert len(data.choices) == Judgment.objects.votes().exclude(verdict="both_bad").count()
-    assert data.said.again.sum() == Judgment.objects.filter(purpose="repeat").count()
+    assert data.votes.again.sum() == Judgment.objects.filter(purpose="repeat").count()
 
 
 CIRCLE = [("a", "b"), ("b", "c"), ("c", "a")]
@@ -171,12 +172,12 @@ def test_circles_opposite_votes_and_stars_that_say_otherwise_are_listed(make_dat
     make_dataset([{"prompt": "Who?", "responses": ["long", "short"]}], with_stars=True)
     Dataset.objects.update(with_stars=True)
     dataset.refresh_from_db()
-    judgment = next_judgment(alice, dataset)
+    judgment = lease_next(alice, dataset)
     while judgment and judgment.comparison.prompt.instruction != "Who?":
         record(judgment, 0, "skip")
-        judgment = next_judgment(alice, dataset)
+        judgment = lease_next(alice, dataset)
     record(judgment, 0, "left", {"stars": [2, 5]})
-    found = analyzed(run_command, "demo")["contradictions"]
+    found = run_analysis(run_command, "demo")["contradictions"]
     assert found["counts"] == {"within": 1, "across": 0, "opposites": 1, "stars": 1}
     assert (found["within"][0]["annotator"], sorted(found["within"][0]["answers"])) == ("eve", ["a", "b", "c"])
     assert len(found["within"][0]["judgments"]) == 3
@@ -187,27 +188,27 @@ def test_circles_opposite_votes_and_stars_that_say_otherwise_are_listed(make_dat
 
 
 def test_the_forecast_names_what_is_still_open(judged, run_command):
-    found = analyzed(run_command, "demo")["asking"]
+    found = run_analysis(run_command, "demo")["asking"]
     assert (found["open"], found["judgments"], found["undecided"]) == (0, 0, [])
 
 
 def test_weighted_by_whose_they_are_the_coins_choices_count_for_less(judged, run_command):
-    plain, weighted = (analyzed(run_command, "demo", *options) for options in ((), ("--weighted",)))
+    plain, weighted = (run_analysis(run_command, "demo", *options) for options in ((), ("--weighted",)))
     assert (plain["weighted"], weighted["weighted"]) == (False, True)
     assert weighted["strengths"][0]["strength"] > plain["strengths"][0]["strength"]
 
 
 def test_all_lists_everything(judged, run_command):
-    choices = Data(judged).choices
+    choices = DatasetColumns(judged).choices
     answers = {*choices.chosen.tolist(), *choices.rejected.tolist()}
-    assert len(analyzed(run_command, "demo", "--all")["counts"]) == len(answers) > 70
+    assert len(run_analysis(run_command, "demo", "--all")["counts"]) == len(answers) > 70
 
 
 def test_a_report_is_old_once_there_is_more_to_say(judged, alice):
-    report = make_report(judged)
-    assert not is_old(report)
+    make_report(judged)
+    assert not get_status(judged).is_old
     Judgment.objects.votes().filter(annotator__username="ann").first().delete()
-    assert is_old(report)
+    assert get_status(judged).is_old
 
 
 def test_an_unknown_dataset_ends_with_2(db, run_command):
@@ -227,7 +228,7 @@ def test_an_unknown_dataset_ends_with_2(db, run_command):
     ],
 )
 def test_a_language_is_told_by_its_letters(text, language):
-    assert language_of(text) == language
+    assert detect_language(text) == language
 
 
 def test_the_best_of_several_answers_is_what_people_would_choose(judged, run_command, tmp_path):

@@ -10,14 +10,12 @@ from analyze.maths.agreement import (
     INTERVAL,
     NOMINAL,
     ORDINAL,
-    _alphas,
-    _patterns,
-    agreement,
-    agreement_of_people,
-    agreement_over_time,
-    agreement_within,
+    _compute_alphas,
+    _count_patterns,
+    compare_people,
+    compute_agreement,
 )
-from analyze.maths.votes import Votes, couples
+from analyze.maths.votes import Votes, pair_votes
 
 NAN = np.nan
 # Krippendorff (2011), example C: four observers, twelve units.
@@ -32,31 +30,31 @@ TEXTBOOK = np.array(
 VOTES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4), st.integers(-1, 1)), max_size=40)
 
 
-def columns(table):
+def build_columns(table):
     people, units = np.nonzero(~np.isnan(table))
     return units, people, table[people, units]
 
 
 @pytest.mark.parametrize(("level", "alpha"), [(NOMINAL, 0.743), (ORDINAL, 0.815), (INTERVAL, 0.849)])
 def test_the_textbooks_example(level, alpha):
-    found = agreement(*columns(TEXTBOOK), level)
+    found = compute_agreement(*build_columns(TEXTBOOK), level)
     assert found.alpha == pytest.approx(alpha, abs=5e-4)
     assert found.alpha_interval[0] < found.alpha < found.alpha_interval[1]
     assert (found.units, found.votes) == (11, 40)
 
 
 def test_percent_counts_couples_of_votes():
-    found = agreement([1, 1, 1, 2, 2, 3], list("abcaba"), [1, 1, -1, 0, 0, 1])
+    found = compute_agreement([1, 1, 1, 2, 2, 3], list("abcaba"), [1, 1, -1, 0, 0, 1])
     assert (found.couples, found.percent) == (4, 0.5)
     assert found.units == 2
 
 
 def test_where_nobody_judged_the_same_nothing_is_said():
-    found = agreement([1, 2, 3], ["a", "a", "b"], [1, 1, 0])
+    found = compute_agreement([1, 2, 3], ["a", "a", "b"], [1, 1, 0])
     assert np.isnan([found.percent, found.alpha, *found.alpha_interval]).all()
     assert found.units == 0
-    assert np.isnan(agreement([1, 1], ["a", "b"], [1, 1]).alpha), "no variation, no alpha"
-    assert agreement([1, 1], ["a", "b"], [1, 1]).percent == 1
+    assert np.isnan(compute_agreement([1, 1], ["a", "b"], [1, 1]).alpha), "no variation, no alpha"
+    assert compute_agreement([1, 1], ["a", "b"], [1, 1]).percent == 1
 
 
 @settings(deadline=None)
@@ -64,11 +62,11 @@ def test_where_nobody_judged_the_same_nothing_is_said():
 def test_alpha_of_the_bootstrap_is_the_librarys(votes, level):
     once = {(unit, person): value for unit, person, value in votes}
     unit, value = [key[0] for key in once], list(once.values())
-    patterns, times, domain = _patterns(unit, value)
+    patterns, times, domain = _count_patterns(unit, value)
     used = [value for value, n in zip(domain, patterns.sum(0), strict=True) if n]
     if len(used) < 2:
         return
-    ours = _alphas(patterns, times[None, :], domain, level)[0]
+    ours = _compute_alphas(patterns, times[None, :], domain, level)[0]
     table = np.repeat(patterns, times, axis=0)
     theirs = krippendorff.alpha(value_counts=table, value_domain=domain, level_of_measurement=level)
     assert ours == pytest.approx(theirs)
@@ -81,7 +79,7 @@ def test_the_intervals_hold_as_often_as_they_say():
     for _ in range(200):
         truth = rng.choice([-1, 1], 150)
         said = np.where(rng.random((2, 150)) < 0.9, truth, -truth)
-        found = agreement(np.tile(np.arange(150), 2), np.repeat([0, 1], 150), said.ravel())
+        found = compute_agreement(np.tile(np.arange(150), 2), np.repeat([0, 1], 150), said.ravel())
         low, high = found.percent_interval
         alpha_low, alpha_high = found.alpha_interval
         held.append((low <= 0.82 <= high, alpha_low <= 0.64 <= alpha_high))
@@ -91,32 +89,21 @@ def test_the_intervals_hold_as_often_as_they_say():
 def test_a_million_votes_take_seconds():
     rng = np.random.default_rng(2)
     unit, value = np.repeat(np.arange(50_000), 4), rng.integers(-3, 4, 200_000)
-    found = agreement(unit, np.tile(np.arange(4), 50_000), value, INTERVAL)
+    found = compute_agreement(unit, np.tile(np.arange(4), 50_000), value, INTERVAL)
     assert found.alpha == pytest.approx(0, abs=0.01)
 
 
 def test_people_are_paired_once():
-    found = agreement_of_people([1, 1, 2, 2, 2], ["a", "b", "b", "a", "c"], [1, 1, 0, 1, 0])
+    found = compare_people([1, 1, 2, 2, 2], ["a", "b", "b", "a", "c"], [1, 1, 0, 1, 0])
     lines = list(zip(found.one, found.other, found.same.value, found.same.n, strict=True))
     assert lines == [("a", "b", 0.5, 2), ("a", "c", 0, 1), ("b", "c", 1, 1)]
-
-
-def test_over_time_a_couple_counts_when_its_later_vote_fell():
-    found = agreement_over_time([1, 1, 2, 2], list("abab"), [1, 1, 1, -1], [5, 15, 16, 17], [0, 10, 20, 30])
-    assert found.same.n.tolist() == [0, 2, 0]
-    assert found.same.value[1] == 0.5
-
-
-def test_parts_are_told_apart():
-    found = agreement_within({"tone": [1, 1, 0, 0], "fact": [0, 0, 1, 1]}, [1, 1, 1, 1], list("abab"), [1, 1, 1, -1])
-    assert (found["tone"].percent, found["fact"].percent) == (1, 0)
 
 
 @settings(deadline=None)
 @given(VOTES)
 def test_couples_are_those_of_a_plain_loop(votes):
     unit, person = [vote[0] for vote in votes], [vote[1] for vote in votes]
-    one, other = couples(unit, person)
+    one, other = pair_votes(unit, person)
     found = sorted(tuple(sorted(couple)) for couple in zip(one.tolist(), other.tolist(), strict=True))
     n = range(len(votes))
     assert found == [(i, j) for i in n for j in n if i < j and unit[i] == unit[j] and person[i] != person[j]]

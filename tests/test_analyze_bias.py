@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analyze.maths.bias import bias
-from analyze.maths.style import TRAITS, is_refusal, traits
+from analyze.maths.bias import compute_bias
+from analyze.maths.style import TRAITS, count_traits, is_refusal
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from analyze.maths.style import TRAITS, is_refusal, traits
     ],
 )
 def test_what_shows_in_an_answer(text, found):
-    assert [got for got, wanted in zip(traits([text])[0], found, strict=True) if wanted is not None] == [
+    assert [got for got, wanted in zip(count_traits([text])[0], found, strict=True) if wanted is not None] == [
         wanted for wanted in found if wanted is not None
     ]
 
@@ -53,7 +53,7 @@ def test_refusals_are_known_by_how_they_begin(text, refuses):
 def test_who_has_more_and_won():
     chosen = ["long answer", "short", "- a\n- list", "same"]
     rejected = ["short", "long answer", "no list in here", "four"]
-    found = bias(traits(chosen), traits(rejected), [1, 2, 3, 4], left=[1, -1, 0, 1])
+    found = compute_bias(count_traits(chosen), count_traits(rejected), [1, 2, 3, 4], left=[1, -1, 0, 1])
     assert (found.longer_won.value, found.longer_won.n) == (1 / 3, 3)
     assert (found.left_won.value, found.left_won.n) == (2 / 3, 3)
     assert (found.lists_won.value, found.lists_won.n) == (1, 1)
@@ -66,7 +66,7 @@ def test_who_has_more_and_won():
 def test_a_balanced_selection_takes_the_lists_of_the_longer_with_it():
     """Three longer ones won, of which two have a list, and one shorter one: two choices stay."""
     chosen, rejected = ["- a\n- bcd", "- e\n- fgh", "much longer", "no"], ["x", "y", "z", "longer"]
-    found = bias(traits(chosen), traits(rejected), [1, 2, 3, 4])
+    found = compute_bias(count_traits(chosen), count_traits(rejected), [1, 2, 3, 4])
     assert (found.balance.kept, found.balance.left_out) == (2, 2)
     assert found.longer_won.value == 0.75
     assert found.balance.won["length"] == pytest.approx(0.5)
@@ -74,9 +74,9 @@ def test_a_balanced_selection_takes_the_lists_of_the_longer_with_it():
 
 
 def test_ties_are_counted_aside():
-    found = bias(traits(["aa", "a"]), traits(["b", "bb"]), [1, 2], strength=[1, 0])
+    found = compute_bias(count_traits(["aa", "a"]), count_traits(["b", "bb"]), [1, 2], strength=[1, 0])
     assert (found.choices, found.ties, found.longer_won.value) == (1, 1, 1)
-    assert bias(np.zeros((0, len(TRAITS))), np.zeros((0, len(TRAITS))), []).choices == 0
+    assert compute_bias(np.zeros((0, len(TRAITS))), np.zeros((0, len(TRAITS))), []).choices == 0
 
 
 def test_intervals_hold_with_many_choices_of_one_prompt():
@@ -90,6 +90,6 @@ def test_intervals_hold_with_many_choices_of_one_prompt():
         one, other = np.zeros((600, len(TRAITS))), np.zeros((600, len(TRAITS)))
         one[:, 0] = np.where(won, 2, 1)
         other[:, 0] = 3 - one[:, 0]
-        found = bias(one, other, prompt).longer_won
+        found = compute_bias(one, other, prompt).longer_won
         held.append(found.low <= 0.6 <= found.high)
     assert np.mean(held) == pytest.approx(0.95, abs=0.04)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyze.maths.people import people
-from analyze.maths.reliability import MINIMUM, reliability
-from analyze.maths.simulate import CARELESS, DRIFTS, HONEST, LEFT, LONGER, crowd
+from analyze.maths.people import assess_people
+from analyze.maths.reliability import MINIMUM, fit_reliability
 from analyze.maths.votes import Votes
+from bench.simulate import CARELESS, DRIFTS, HONEST, LEFT, LONGER, draw_crowd
 
 PLANTED = (CARELESS, LEFT, LONGER, DRIFTS)
 
@@ -26,7 +26,7 @@ def test_rates_by_hand():
         seconds=[10, 20, 60, 20, 30, np.nan, 5],
         words=[100, 100, 200, 100, 100, 100, 50],
     )
-    found = people(votes)
+    found = assess_people(votes)
     assert list(found.annotator) == ["a", "b", "c"]
     assert found.judgments.tolist() == [4, 2, 1]
     lines = {
@@ -46,18 +46,18 @@ def test_rates_by_hand():
 
 
 def test_nobody_is_marked_on_a_few_judgments():
-    made = crowd(1, [HONEST] * 20 + [LEFT] * 10, judgments=MINIMUM - 1)
-    found = people(made.votes)
+    made = draw_crowd(1, [HONEST] * 20 + [LEFT] * 10, judgments=MINIMUM - 1)
+    found = assess_people(made.votes)
     assert not found.is_marked.any()
     assert found.reasons == ((),) * 30
-    assert people(crowd(1, [HONEST] * 20 + [LEFT] * 10, judgments=50).votes).is_marked[20:].mean() > 0.8
+    assert assess_people(draw_crowd(1, [HONEST] * 20 + [LEFT] * 10, judgments=50).votes).is_marked[20:].mean() > 0.8
 
 
 def test_planted_people_come_first_and_honest_ones_are_not_marked():
     marked, top, seeds = 0, 0, 12
     for seed in range(seeds):
-        made = crowd(seed, [HONEST] * 40 + list(PLANTED), spread=3.0, gold=0.2)
-        found = people(made.votes, made.chance())
+        made = draw_crowd(seed, [HONEST] * 40 + list(PLANTED), spread=3.0, gold=0.2)
+        found = assess_people(made.votes, made.compute_chance())
         assert found.is_marked[:40].sum() <= 2
         marked += found.is_marked[:40].sum()
         top += len(set(found.order[:4]) & {40, 41, 42, 43})
@@ -73,8 +73,8 @@ def test_careless_people_are_found():
     found_right = found_all = 0
     seeds = 12
     for seed in range(seeds):
-        made = crowd(100 + seed, [HONEST] * 40 + [CARELESS] * 10)
-        found = reliability(made.votes, made.chance()).careless_probability > 0.5
+        made = draw_crowd(100 + seed, [HONEST] * 40 + [CARELESS] * 10)
+        found = fit_reliability(made.votes, made.compute_chance()).careless_probability > 0.5
         found_right += found[40:].sum()
         found_all += found.sum()
     assert found_right / (10 * seeds) >= 0.9
@@ -83,15 +83,15 @@ def test_careless_people_are_found():
 
 def test_evidence_against_honest_people_is_rare():
     """An e-value: of honest people one in x at most reaches x."""
-    evidence = np.concatenate([reliability(crowd(seed, [HONEST] * 60).votes).evidence for seed in range(8)])
+    evidence = np.concatenate([fit_reliability(draw_crowd(seed, [HONEST] * 60).votes).evidence for seed in range(8)])
     assert np.mean(evidence >= 20) <= 1 / 20
     assert np.mean(evidence >= 2) <= 1 / 2
     assert evidence.mean() < 1.5
 
 
 def test_reliability_is_how_often_somebody_is_right():
-    made = crowd(7, [HONEST] * 30, judgments=200, repeats=0, gold=0, skill=0.4)
-    found = reliability(made.votes)
+    made = draw_crowd(7, [HONEST] * 30, judgments=200, repeats=0, gold=0, skill=0.4)
+    found = fit_reliability(made.votes)
     votes = made.votes
     right = (votes.vote == np.sign(made.lead[votes.pair]))[votes.vote != 0]
     truth = np.bincount(votes.annotator[votes.vote != 0], right) / np.bincount(votes.annotator[votes.vote != 0])
@@ -100,17 +100,17 @@ def test_reliability_is_how_often_somebody_is_right():
 
 
 def test_votes_of_the_careless_weigh_little():
-    made = crowd(9, [HONEST] * 20 + [CARELESS] * 3, judgments=120)
-    weights = reliability(made.votes).weights([0, 1, 20, 21, 22, 99])
+    made = draw_crowd(9, [HONEST] * 20 + [CARELESS] * 3, judgments=120)
+    weights = fit_reliability(made.votes).compute_weights([0, 1, 20, 21, 22, 99])
     assert weights[:2].min() > 0.3
     assert weights[2:5].max() < 0.1
     assert weights[5] == 0.5
 
 
 def test_a_name_is_only_a_name():
-    made = crowd(3, [HONEST] * 12 + [LEFT])
-    swapped = made.votes.only(np.random.default_rng(1).permutation(len(made.votes)))
-    one, other = reliability(made.votes), reliability(swapped)
+    made = draw_crowd(3, [HONEST] * 12 + [LEFT])
+    swapped = made.votes.select_rows(np.random.default_rng(1).permutation(len(made.votes)))
+    one, other = fit_reliability(made.votes), fit_reliability(swapped)
     assert other.careless_probability == pytest.approx(one.careless_probability, abs=1e-6)
 
 
@@ -131,7 +131,7 @@ ANY = st.tuples(
 def test_whatever_people_say_chances_are_chances(rows):
     columns = zip(*rows, strict=True) if rows else [[]] * 8
     annotator, pair, vote, left, longer, known, again, when = (np.array(column) for column in columns)
-    found = people(Votes(annotator, pair, vote, left, longer, known, again.astype(bool), when))
+    found = assess_people(Votes(annotator, pair, vote, left, longer, known, again.astype(bool), when))
     for column in (found.model.reliability, found.model.careless_probability):
         assert ((column >= 0) & (column <= 1)).all()
     assert sorted(found.order) == list(range(len(found.annotator)))
@@ -143,5 +143,5 @@ def test_whatever_people_say_chances_are_chances(rows):
 
 
 def test_without_votes_there_is_nobody():
-    found = people(Votes([], [], np.zeros(0)))
+    found = assess_people(Votes([], [], np.zeros(0)))
     assert len(found.annotator) == len(found.model.evidence) == 0

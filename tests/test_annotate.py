@@ -9,10 +9,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from annotate.queue.lease import next_judgment
+from annotate.queue.lease import lease_next
 from datasets.models import Choice, Comparison, Dataset, Judgment, Prompt, Response
 from datasets.text.rendered import render
-from tests.conftest import wide
+from tests.conftest import build_rows
 
 JSON = {"Accept": "application/json"}
 VOID = {"meta", "link", "input", "br", "hr"}
@@ -28,21 +28,21 @@ class Element:
     def __getitem__(self, name):
         return self.attributes[name]
 
-    def all(self, tag=None, **attributes):
+    def find_all(self, tag=None, **attributes):
         """Every element inside with this tag and these attributes; data_x stands for data-x, True for any value."""
         wanted = {name.replace("_", "-"): value for name, value in attributes.items()}
         for child in self.children:
             if isinstance(child, Element):
                 if tag in (None, child.tag) and all(child.has(*attribute) for attribute in wanted.items()):
                     yield child
-                yield from child.all(tag, **attributes)
+                yield from child.find_all(tag, **attributes)
 
     def has(self, name, value):
         return name in self.attributes and value in (True, self.attributes[name])
 
-    def the(self, tag=None, **attributes):
+    def find(self, tag=None, **attributes):
         """The only element of this kind."""
-        (found,) = self.all(tag, **attributes)
+        (found,) = self.find_all(tag, **attributes)
         return found
 
     @property
@@ -56,7 +56,7 @@ class Element:
         return f"<{self.tag} {self.attributes}: {self.children}>"
 
 
-class Reader(HTMLParser):
+class PageParser(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.open = [Element("page")]
@@ -77,14 +77,14 @@ class Reader(HTMLParser):
         self.open[-1].children.append(data)
 
 
-def read(response):
+def parse_page(response):
     html = response if isinstance(response, str) else response.content.decode()
-    return Reader(html).open[0]
+    return PageParser(html).open[0]
 
 
-def fields(form):
+def read_fields(form):
     """What a browser sends of a form besides the button pressed."""
-    return {field["name"]: field["value"] for field in form.all("input")}
+    return {field["name"]: field["value"] for field in form.find_all("input")}
 
 
 class Browser:
@@ -96,52 +96,52 @@ class Browser:
 
     def look(self, **headers):
         self.answer = self.client.get(self.address, headers=headers)
-        self.page = read(self.answer)
+        self.page = parse_page(self.answer)
         return self
 
     @property
     def form(self):
-        return self.page.the("form", data_comparison=True)
+        return self.page.find("form", data_comparison=True)
 
     @property
     def judgment(self):
-        return Judgment.objects.get(pk=fields(self.form)["judgment"])
+        return Judgment.objects.get(pk=read_fields(self.form)["judgment"])
 
     @property
-    def stands(self):
+    def status_texts(self):
         """What the page says of a reopened comparison."""
-        return [element.text for element in self.page.all("p", role="status")]
+        return [element.text for element in self.page.find_all("p", role="status")]
 
     @property
     def undo_forms(self):
         """The form that undoes, where there is a button for it."""
-        pressed = [button for button in self.page.all("button", form="undo") if not button.has("hidden", True)]
-        return list(self.page.all("form", action=f"{self.address}undo/")) if pressed else []
+        pressed = [button for button in self.page.find_all("button", form="undo") if not button.has("hidden", True)]
+        return list(self.page.find_all("form", action=f"{self.address}undo/")) if pressed else []
 
-    def said(self):
+    def read_messages(self):
         """What the page tells, errors among it."""
-        boxes = [*self.page.all("div", role="status"), *self.page.all("div", role="alert")]
-        return [item.text for box in boxes for item in box.all("li")]
+        boxes = [*self.page.find_all("div", role="status"), *self.page.find_all("div", role="alert")]
+        return [item.text for box in boxes for item in box.find_all("li")]
 
-    def answers(self):
-        return {side: self.page.the(data_response=side).text.strip() for side in ("left", "right")}
+    def read_answers(self):
+        return {side: self.page.find(data_response=side).text.strip() for side in ("left", "right")}
 
-    def buttons(self):
-        return [button["value"] for button in self.form.all("button", name="verdict")]
+    def read_verdicts(self):
+        return [button["value"] for button in self.form.find_all("button", name="verdict")]
 
     def give(self, verdict, sent=None, **headers):
-        return self.send(self.form["action"], (sent or fields(self.form)) | {"verdict": verdict}, **headers)
+        return self.send(self.form["action"], (sent or read_fields(self.form)) | {"verdict": verdict}, **headers)
 
     def undo(self, sent=None, **headers):
         (form,) = self.undo_forms
-        return self.send(form["action"], sent or fields(form), **headers)
+        return self.send(form["action"], sent or read_fields(form), **headers)
 
     def send(self, address, sent, **headers):
         """Post a form. The script's way (JSON) is answered with the comparison to keep ready, which is shown here."""
         self.answer = self.client.post(address, sent, follow=True, headers=headers)
         self.said_json = self.answer.json() if "json" in self.answer["Content-Type"] else {}
         html = self.said_json.get("again") or self.said_json.get("next") or ""
-        self.page = read(html if self.said_json else self.answer)
+        self.page = parse_page(html if self.said_json else self.answer)
         return self
 
 
@@ -151,11 +151,11 @@ def at_work(client, alice, pairs):
     return Browser(client, alice).look()
 
 
-def saved():
+def list_saved():
     return list(Judgment.objects.filter(state="saved").order_by("pk").values_list("pk", "verdict", "revision"))
 
 
-def everything():
+def list_everything():
     """All that an act could change."""
     fields = ("pk", "state", "verdict", "revision", "order", "decided_at", "surplus")
     choices = Choice.objects.order_by("pk").values_list("judgment", "chosen", "rejected", "strength")
@@ -167,16 +167,18 @@ def everything():
 
 
 def test_there_is_one_form_with_both_answers_and_nothing_else_in_them(at_work):
-    assert len(list(at_work.page.all(data_comparison=True))) == 1
-    assert [element["data-response"] for element in at_work.page.all(data_response=True)] == ["left", "right"]
+    assert len(list(at_work.page.find_all(data_comparison=True))) == 1
+    assert [element["data-response"] for element in at_work.page.find_all(data_response=True)] == ["left", "right"]
     texts = {pk: render(text) for pk, text in Response.objects.values_list("pk", "text")}
     for side, pk in zip(("left", "right"), at_work.judgment.order, strict=True):
-        assert at_work.page.the(data_response=side).children == read(texts[pk]).children
+        assert at_work.page.find(data_response=side).children == parse_page(texts[pk]).children
 
 
 def test_the_prompt_stands_on_the_page(at_work):
     prompt = Prompt.objects.get(comparisons__judgments=at_work.judgment)
-    assert at_work.page.the("section", aria_label="Prompt").the("div", **{"class": "text"}).text.strip() == str(prompt)
+    assert at_work.page.find("section", aria_label="Prompt").find("div", **{"class": "text"}).text.strip() == str(
+        prompt
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,20 +191,20 @@ def test_the_prompt_stands_on_the_page(at_work):
     ],
 )
 def test_the_buttons_are_those_that_the_settings_allow(client, alice, make_dataset, settings_of, offered):
-    make_dataset(wide(1), **settings_of)
-    buttons = Browser(client, alice).look().buttons()
+    make_dataset(build_rows(1), **settings_of)
+    buttons = Browser(client, alice).look().read_verdicts()
     assert (set(buttons), len(buttons)) == (offered, len(offered))
 
 
 def test_no_button_sends_the_form_elsewhere(at_work):
-    assert not list(at_work.page.all(formaction=True))
+    assert not list(at_work.page.find_all(formaction=True))
     assert (at_work.form["method"], at_work.form["action"]) == ("post", PAGE)
-    assert all(field["type"] == "hidden" for field in at_work.form.all("input"))
+    assert all(field["type"] == "hidden" for field in at_work.form.find_all("input"))
 
 
 def test_looking_again_shows_the_same_comparison_with_the_same_sides(at_work):
-    first = fields(at_work.form) | at_work.answers()
-    again = fields(at_work.look().form) | at_work.answers()
+    first = read_fields(at_work.form) | at_work.read_answers()
+    again = read_fields(at_work.look().form) | at_work.read_answers()
     token = "csrfmiddlewaretoken"
     assert {**first, token: ""} == {**again, token: ""}
     assert Judgment.objects.count() == 1
@@ -217,11 +219,11 @@ def test_text_that_pretends_to_be_html_is_shown_as_text(client, alice, make_data
     hostile = "<script>alert(1)</script><img src=x onerror=alert(2)> [x](javascript:alert(3))"
     make_dataset([{"prompt": hostile, "system": hostile, "responses": [hostile, "<b>bold</b>"]}])
     page = Browser(client, alice).look()
-    assert {page.answers()["left"], page.answers()["right"]} == {hostile, "<b>bold</b>"}
-    assert not list(page.page.all(onerror=True))
-    assert not list(page.page.all("img"))
-    assert all(script.has("src", True) for script in page.page.all("script"))
-    assert not [link for link in page.page.all("a") if link["href"].startswith("javascript")]
+    assert {page.read_answers()["left"], page.read_answers()["right"]} == {hostile, "<b>bold</b>"}
+    assert not list(page.page.find_all(onerror=True))
+    assert not list(page.page.find_all("img"))
+    assert all(script.has("src", True) for script in page.page.find_all("script"))
+    assert not [link for link in page.page.find_all("a") if link["href"].startswith("javascript")]
 
 
 def test_judging_is_blind(client, alice, bob, make_dataset):
@@ -231,7 +233,7 @@ def test_judging_is_blind(client, alice, bob, make_dataset):
         prompt = Prompt.objects.create(pk=770_101 + n, dataset=dataset, instruction="Why?", fingerprint=n)
         for pk in (880_101 + 10 * n, 880_102 + 10 * n):
             Response.objects.create(pk=pk, prompt=prompt, text=f"Because {pk % 2}.", text_hash=pk, source="model-zebra")
-        key = Comparison.key_of([880_101 + 10 * n, 880_102 + 10 * n])
+        key = Comparison.build_key([880_101 + 10 * n, 880_102 + 10 * n])
         Comparison.objects.create(pk=990_101 + n, dataset=dataset, prompt=prompt, key=key, wanted=3, open_slots=3)
     Browser(client, bob).look().give("both_bad").give("both_bad")
     answers = [Browser(client, alice).look().answer]
@@ -242,7 +244,7 @@ def test_judging_is_blind(client, alice, bob, make_dataset):
         assert 'data-response="left"' in seen
         seen = re.sub(r"[A-Za-z0-9]{32,}", "", seen)  # tokens drawn at random, which may hold anything
         assert not re.findall(r"(?<!\d)(?:77|88|99)01\d\d(?!\d)|zebra|bob", seen)
-    assert set(fields(read(answers[0]).the("form", data_comparison=True))) == {
+    assert set(read_fields(parse_page(answers[0]).find("form", data_comparison=True))) == {
         "csrfmiddlewaretoken",
         "judgment",
         "revision",
@@ -250,14 +252,14 @@ def test_judging_is_blind(client, alice, bob, make_dataset):
 
 
 def test_nothing_on_the_page_depends_on_what_others_said_of_this_comparison(client, alice, bob, make_dataset):
-    make_dataset(wide(1), overlap=3)
+    make_dataset(build_rows(1), overlap=3)
     before = Browser(client, alice).look()
-    html = without_tokens(before.answer)
+    html = strip_tokens(before.answer)
     Browser(client, bob).look().give("tie")
-    assert without_tokens(Browser(client, alice).look().answer) == html
+    assert strip_tokens(Browser(client, alice).look().answer) == html
 
 
-def without_tokens(answer):
+def strip_tokens(answer):
     html = answer if isinstance(answer, str) else answer.content.decode()
     return re.sub(r'name="csrfmiddlewaretoken" value="\w+"|"lease": "[^"]+"', "", html)
 
@@ -280,14 +282,14 @@ def test_a_verdict_is_kept_and_leads_to_the_next_comparison(at_work, verdict):
 @pytest.mark.parametrize("headers", [{}, JSON])
 @pytest.mark.parametrize("verdict", ["left", "right", "tie", "both_bad", "skip"])
 def test_the_same_form_again_changes_nothing_and_is_answered_the_same_way(at_work, verdict, headers):
-    sent, address = fields(at_work.form) | {"want": "1", "verdict": verdict}, at_work.form["action"]
+    sent, address = read_fields(at_work.form) | {"want": "1", "verdict": verdict}, at_work.form["action"]
     first = at_work.send(address, sent, **headers).answer
-    stands = everything()
+    stands = list_everything()
     again = at_work.send(address, sent, **headers).answer
-    assert everything() == stands
+    assert list_everything() == stands
     assert (again.status_code, again.redirect_chain) == (first.status_code, first.redirect_chain)
     if not headers:
-        assert without_tokens(again) == without_tokens(first)
+        assert strip_tokens(again) == strip_tokens(first)
 
 
 @pytest.mark.parametrize(
@@ -301,44 +303,44 @@ def test_the_same_form_again_changes_nothing_and_is_answered_the_same_way(at_wor
     ],
 )
 def test_another_verdict_on_an_old_form_changes_nothing_and_the_page_says_what_stands(at_work, first, second, told):
-    sent = fields(at_work.form)
+    sent = read_fields(at_work.form)
     at_work.give(first, sent)
-    stands = everything()
-    assert at_work.give(second, sent).said() == [f"That one was saved before: {told}."]
-    assert everything() == stands
+    stands = list_everything()
+    assert at_work.give(second, sent).read_messages() == [f"That one was saved before: {told}."]
+    assert list_everything() == stands
 
 
 @pytest.mark.parametrize("htmx", [{}, JSON])
 @pytest.mark.parametrize("verdict", ["nonsense", "", "left3", "keep me"])
 def test_a_verdict_that_is_not_asked_for_is_refused(at_work, verdict, htmx):
-    stands, shown = everything(), at_work.answers()
+    stands, shown = list_everything(), at_work.read_answers()
     at_work.give(verdict, **htmx)
     assert at_work.answer.status_code == 422
-    assert everything() == stands
-    assert at_work.answers() == shown
+    assert list_everything() == stands
+    assert at_work.read_answers() == shown
 
 
 @pytest.mark.parametrize("field", ["judgment", "revision"])
 @pytest.mark.parametrize("value", ["", "x", "-1", "1.5", "9" * 5000])
 def test_a_damaged_form_is_refused(at_work, field, value):
-    stands = everything()
-    at_work.give("left", fields(at_work.form) | {field: value})
+    stands = list_everything()
+    at_work.give("left", read_fields(at_work.form) | {field: value})
     assert at_work.answer.status_code == 422
-    assert everything() == stands
+    assert list_everything() == stands
 
 
 @pytest.mark.parametrize("address", [PAGE, f"{PAGE}undo/"])
 def test_the_judgment_of_another_person_is_not_there(at_work, bob, pairs, address):
-    theirs = next_judgment(bob, pairs)
-    stands = everything()
+    theirs = lease_next(bob, pairs)
+    stands = list_everything()
     for pk in (theirs.pk, 10**9, 10**30):
         sent = {"judgment": pk, "revision": 0, "verdict": "left"}
         assert at_work.client.post(address, sent).status_code == 404
-    assert everything() == stands
+    assert list_everything() == stands
 
 
 def test_a_judgment_of_another_dataset_is_not_there(at_work, alice, make_dataset):
-    elsewhere = next_judgment(alice, make_dataset(wide(1), slug="other"))
+    elsewhere = lease_next(alice, make_dataset(build_rows(1), slug="other"))
     sent = {"judgment": elsewhere.pk, "revision": 0, "verdict": "left"}
     assert at_work.client.post(PAGE, sent).status_code == 404
 
@@ -348,12 +350,12 @@ def test_a_judgment_of_another_dataset_is_not_there(at_work, alice, make_dataset
 )
 def test_a_verdict_switched_off_while_the_form_is_open_is_refused_in_words(at_work, change, verdict):
     Dataset.objects.update(**change)
-    held, stands = at_work.judgment.pk, everything()
+    held, stands = at_work.judgment.pk, list_everything()
     at_work.give(verdict)
     assert at_work.answer.status_code == 422
-    assert at_work.said() == ["This verdict is not asked for any more."]
-    assert (at_work.judgment.pk, verdict in at_work.buttons()) == (held, False)
-    assert everything() == stands
+    assert at_work.read_messages() == ["This verdict is not asked for any more."]
+    assert (at_work.judgment.pk, verdict in at_work.read_verdicts()) == (held, False)
+    assert list_everything() == stands
 
 
 def test_settings_saved_while_the_form_is_open_lose_nothing(at_work, admin, client):
@@ -365,25 +367,25 @@ def test_settings_saved_while_the_form_is_open_lose_nothing(at_work, admin, clie
     assert client.post(address, stood | {"pairs": "first", "overlap": 3, "lease_minutes": 5}).status_code == 302
     client.force_login(held.annotator)
     at_work.give("right")
-    assert saved() == [(held.pk, "right", 1)]
+    assert list_saved() == [(held.pk, "right", 1)]
     assert Comparison.objects.get(pk=held.comparison_id).open_slots == 2
 
 
 def test_a_late_verdict_is_kept(at_work, bob, pairs):
     late = at_work.judgment
     Judgment.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert next_judgment(bob, pairs).comparison_id == late.comparison_id
+    assert lease_next(bob, pairs).comparison_id == late.comparison_id
     at_work.give("left")
-    assert saved() == [(late.pk, "left", 1)]
-    assert not at_work.said()
+    assert list_saved() == [(late.pk, "left", 1)]
+    assert not at_work.read_messages()
 
 
 @pytest.mark.parametrize("verdict", ["left", "right"])
 def test_the_winner_is_the_response_that_was_shown_never_the_side(client, alice, make_dataset, verdict):
-    make_dataset(wide(40))
+    make_dataset(build_rows(40))
     page, orders, winners = Browser(client, alice).look(), Counter(), Counter()
     for _ in range(40):
-        shown, judgment = page.answers(), page.judgment
+        shown, judgment = page.read_answers(), page.judgment
         orders[judgment.order == sorted(judgment.order)] += 1
         page.give(verdict)
         choice = judgment.choices.get()
@@ -407,19 +409,19 @@ def test_a_tie_and_both_bad_say_nothing_of_the_sides(at_work):
 
 
 def test_a_skipped_comparison_does_not_come_back_but_goes_to_another_person(client, alice, bob, make_dataset):
-    make_dataset(wide(1))
-    skipped = Browser(client, alice).look().answers()
-    assert list(Browser(client, alice).look().give("skip").page.all(data_all_done=True))
-    assert set(Browser(client, bob).look().answers().values()) == set(skipped.values())
+    make_dataset(build_rows(1))
+    skipped = Browser(client, alice).look().read_answers()
+    assert list(Browser(client, alice).look().give("skip").page.find_all(data_all_done=True))
+    assert set(Browser(client, bob).look().read_answers().values()) == set(skipped.values())
 
 
 def test_undo_brings_the_last_one_back_with_its_sides_and_says_what_stands(at_work):
-    shown, judged = at_work.answers(), at_work.judgment
+    shown, judged = at_work.read_answers(), at_work.judgment
     at_work.give("right").undo()
     assert at_work.judgment == judged
-    assert at_work.answers() == shown
-    assert at_work.stands == ["You judged this one: B is better. Judge again, or keep it."]
-    assert "keep" in at_work.buttons()
+    assert at_work.read_answers() == shown
+    assert at_work.status_texts == ["You judged this one: B is better. Judge again, or keep it."]
+    assert "keep" in at_work.read_verdicts()
     judged.refresh_from_db()
     assert (judged.verdict, judged.choices.count()) == ("right", 1), "it stands until it is replaced"
 
@@ -442,10 +444,10 @@ def test_keep_leaves_the_verdict_as_it_stood(at_work):
 
 
 def test_keep_says_nothing_of_a_comparison_that_was_not_judged(at_work):
-    stands = everything()
-    assert "keep" not in at_work.buttons()
+    stands = list_everything()
+    assert "keep" not in at_work.read_verdicts()
     at_work.give("keep")
-    assert everything() == stands
+    assert list_everything() == stands
 
 
 def test_a_skip_after_undo_withdraws_the_verdict(at_work):
@@ -479,29 +481,29 @@ def test_what_was_reopened_is_judged_again_from_the_oldest_on(at_work):
     for judgment in judged:
         assert at_work.judgment == judgment
         at_work.give("right")
-    assert [verdict for _, verdict, _ in saved()] == ["right"] * 3
+    assert [verdict for _, verdict, _ in list_saved()] == ["right"] * 3
 
 
 @pytest.mark.parametrize("headers", [{}, JSON])
 def test_a_double_click_on_undo_undoes_once(at_work, headers):
     last = at_work.give("left").judgment
     (form,) = at_work.give("right").undo_forms
-    first = at_work.undo(fields(form), **headers).answer
-    stands = everything()
-    again = at_work.send(form["action"], fields(form), **headers).answer
-    assert everything() == stands
+    first = at_work.undo(read_fields(form), **headers).answer
+    stands = list_everything()
+    again = at_work.send(form["action"], read_fields(form), **headers).answer
+    assert list_everything() == stands
     if not headers:
-        assert without_tokens(again) == without_tokens(first)
+        assert strip_tokens(again) == strip_tokens(first)
     assert [judgment.pk for judgment in Judgment.objects.filter(state="reopened")] == [last.pk]
 
 
 def test_an_old_undo_form_does_not_reopen_what_was_judged_again(at_work):
     (form,) = at_work.give("left").undo_forms
-    old = fields(form)
+    old = read_fields(form)
     at_work.undo().give("right")
-    stands = everything()
+    stands = list_everything()
     at_work.send(f"{PAGE}undo/", old)
-    assert everything() == stands
+    assert list_everything() == stands
 
 
 def test_there_is_nothing_to_undo_at_first(at_work):
@@ -509,26 +511,28 @@ def test_there_is_nothing_to_undo_at_first(at_work):
 
 
 def test_undo_of_a_skip_brings_it_back_with_its_sides(at_work):
-    shown, skipped = at_work.answers(), at_work.judgment
+    shown, skipped = at_work.read_answers(), at_work.judgment
     at_work.give("skip").undo()
-    assert (at_work.judgment, at_work.answers(), at_work.stands) == (skipped, shown, [])
+    assert (at_work.judgment, at_work.read_answers(), at_work.status_texts) == (skipped, shown, [])
     at_work.give("left")
     skipped.refresh_from_db()
     assert (skipped.state, skipped.choices.get().chosen_id) == ("saved", skipped.order[0])
 
 
 def test_undo_of_a_skip_that_somebody_else_has_now_says_so(client, alice, bob, make_dataset):
-    make_dataset(wide(1))
+    make_dataset(build_rows(1))
     skipped = Browser(client, alice).look().give("skip")
     (form,) = skipped.undo_forms
     Browser(client, bob).look()
     again = Browser(client, alice)
-    assert again.send(form["action"], fields(form)).said() == ["Somebody else has the skipped comparison now."]
+    assert again.send(form["action"], read_fields(form)).read_messages() == [
+        "Somebody else has the skipped comparison now."
+    ]
     assert Judgment.objects.get(annotator=alice).state == "skipped"
 
 
 def test_a_skip_that_somebody_else_has_now_does_not_bar_the_way_to_what_was_before_it(client, alice, bob, make_dataset):
-    make_dataset(wide(2))
+    make_dataset(build_rows(2))
     judged = Browser(client, alice).look().judgment
     Browser(client, alice).look().give("left").give("skip")
     Browser(client, bob).look()
@@ -536,48 +540,51 @@ def test_a_skip_that_somebody_else_has_now_does_not_bar_the_way_to_what_was_befo
 
 
 def test_undo_works_from_the_page_that_has_nothing_left(client, alice, make_dataset):
-    make_dataset(wide(1))
+    make_dataset(build_rows(1))
     page = Browser(client, alice).look().give("tie")
-    assert list(page.page.all(data_all_done=True))
-    assert page.undo().stands == ["You judged this one: Tie. Judge again, or keep it."]
+    assert list(page.page.find_all(data_all_done=True))
+    assert page.undo().status_texts == ["You judged this one: Tie. Judge again, or keep it."]
 
 
 # --- all done, progress ----------------------------------------------------------------------------------------------
 
 
-def all_done(page):
-    return [len(list(page.page.all(data_all_done=True))), len(list(page.page.all("form", data_comparison=True)))]
+def count_ends_and_forms(page):
+    return [
+        len(list(page.page.find_all(data_all_done=True))),
+        len(list(page.page.find_all("form", data_comparison=True))),
+    ]
 
 
 def test_all_done_says_so(client, alice, make_dataset):
-    make_dataset(wide(2))
+    make_dataset(build_rows(2))
     page = Browser(client, alice).look()
-    assert all_done(page) == [0, 1]
-    assert all_done(page.give("left").give("left")) == [1, 0]
-    assert page.page.the("h1").text == "All done"
+    assert count_ends_and_forms(page) == [0, 1]
+    assert count_ends_and_forms(page.give("left").give("left")) == [1, 0]
+    assert page.page.find("h1").text == "All done"
 
 
 def test_all_done_also_stands_while_the_rest_is_in_other_hands(client, alice, bob, make_dataset):
-    next_judgment(bob, make_dataset(wide(1)))
+    lease_next(bob, make_dataset(build_rows(1)))
     page = Browser(client, alice).look()
-    assert all_done(page) == [1, 0]
-    assert page.page.the("h1").text == "Nothing for you now"
+    assert count_ends_and_forms(page) == [1, 0]
+    assert page.page.find("h1").text == "Nothing for you now"
 
 
 def test_all_done_also_stands_where_there_is_nothing_to_compare(client, alice, db):
     Dataset.objects.create(slug="demo")
     page = Browser(client, alice).look()
-    assert all_done(page) == [1, 0]
-    assert page.page.the("h1").text == "Nothing to compare yet"
+    assert count_ends_and_forms(page) == [1, 0]
+    assert page.page.find("h1").text == "Nothing to compare yet"
 
 
 def test_progress_counts_mine_and_that_of_the_dataset(client, alice, bob, pairs):
     Browser(client, bob).look().give("left").give("left").give("skip")
     page = Browser(client, alice).look().give("left").give("skip").undo().give("tie").undo()
-    head = page.page.the("header").text
+    head = page.page.find("header").text
     assert "2 judged by you" in head
     assert "4 of 12" in head
-    bar = page.page.the("progress")
+    bar = page.page.find("progress")
     assert (bar["value"], bar["max"]) == ("4", "12")
     home = " ".join(client.get("/").content.decode().split())
     assert "2 judged by you" in home
@@ -585,25 +592,25 @@ def test_progress_counts_mine_and_that_of_the_dataset(client, alice, bob, pairs)
 
 
 def test_progress_of_a_larger_overlap_counts_what_all_have_judged(client, alice, bob, make_dataset):
-    make_dataset(wide(2), overlap=2)
-    assert "0 of 2" in Browser(client, alice).look().give("left").give("left").page.the("header").text
-    assert "1 of 2" in Browser(client, bob).look().give("left").page.the("header").text
+    make_dataset(build_rows(2), overlap=2)
+    assert "0 of 2" in Browser(client, alice).look().give("left").give("left").page.find("header").text
+    assert "1 of 2" in Browser(client, bob).look().give("left").page.find("header").text
 
 
 # --- the script's way: JSON ------------------------------------------------------------------------------------------
 
 
 def test_the_script_is_given_one_more_comparison_and_the_first_stays_in_hand(client, alice, make_dataset):
-    make_dataset(wide(12), kept_ready=3)
+    make_dataset(build_rows(12), kept_ready=3)
     page = Browser(client, alice).look()
     held = [page.judgment.pk]
     for _ in range(3):
         said = client.post(f"{PAGE}ahead/", {"have": held}, headers=JSON).json()
-        held.append(int(fields(read(said["next"]).the("form", data_comparison=True))["judgment"]))
+        held.append(int(read_fields(parse_page(said["next"]).find("form", data_comparison=True))["judgment"]))
     assert len(set(held)) == 4
     assert "next" not in client.post(f"{PAGE}ahead/", {"have": held}, headers=JSON).json()
     assert page.look().judgment.pk == held[0], "a page loaded anew shows the one that was held first"
-    said = page.give("left", fields(page.form) | {"want": "1"}, **JSON).said_json
+    said = page.give("left", read_fields(page.form) | {"want": "1"}, **JSON).said_json
     assert said["judged"] == "1 judged by you"
     assert page.judgment.pk not in held
     assert page.look().judgment.pk == held[1]
@@ -611,16 +618,16 @@ def test_the_script_is_given_one_more_comparison_and_the_first_stays_in_hand(cli
 
 
 def test_what_the_browser_lost_is_handed_to_it_again(client, alice, make_dataset):
-    make_dataset(wide(12), kept_ready=2)
+    make_dataset(build_rows(12), kept_ready=2)
     first = Browser(client, alice).look().judgment.pk
     lost = client.post(f"{PAGE}ahead/", {"have": [first]}, headers=JSON).json()
-    assert without_tokens(lost["next"]) == without_tokens(
+    assert strip_tokens(lost["next"]) == strip_tokens(
         client.post(f"{PAGE}ahead/", {"have": [first]}, headers=JSON).json()["next"]
     )
 
 
 def test_what_was_kept_ready_is_given_back_when_the_page_is_closed(client, alice, bob, make_dataset):
-    make_dataset(wide(2))
+    make_dataset(build_rows(2))
     shown = Browser(client, alice).look().judgment
     said = client.post(f"{PAGE}ahead/", {"have": [shown.pk]}, headers=JSON).json()
     assert client.post(f"{PAGE}give-back/", {"lease": said["lease"]}).status_code == 204
@@ -630,7 +637,7 @@ def test_what_was_kept_ready_is_given_back_when_the_page_is_closed(client, alice
 
 
 def test_what_was_handed_out_again_since_is_not_given_back(client, alice, make_dataset):
-    make_dataset(wide(2))
+    make_dataset(build_rows(2))
     shown = Browser(client, alice).look().judgment
     old = client.post(f"{PAGE}ahead/", {"have": [shown.pk]}, headers=JSON).json()["lease"]
     client.post(f"{PAGE}ahead/", {"have": [shown.pk]}, headers=JSON)
@@ -655,11 +662,11 @@ def test_a_form_that_is_refused_comes_back_with_what_is_wrong(at_work):
 
 
 def test_when_nothing_is_left_the_script_gets_the_page_that_says_so(client, alice, make_dataset):
-    make_dataset(wide(1))
+    make_dataset(build_rows(1))
     said = Browser(client, alice).look().give("left", **JSON).said_json
     assert "next" not in said
     done = client.post(f"{PAGE}ahead/", headers=JSON).json()["done"]
-    assert read(done).the(data_all_done=True).the("h1").text == "All done"
+    assert parse_page(done).find(data_all_done=True).find("h1").text == "All done"
 
 
 @pytest.mark.parametrize("address", [PAGE, f"{PAGE}undo/", f"{PAGE}ahead/"])
@@ -672,6 +679,6 @@ def test_the_script_is_sent_to_sign_in_by_a_redirect(client, pairs, address):
 def test_the_time_is_what_the_browser_saw_never_more_than_since_the_hand_out(at_work, said, kept):
     judgment = at_work.judgment
     Judgment.objects.update(leased_at=timezone.now() - timedelta(seconds=60))
-    at_work.give("left", fields(at_work.form) | {"seconds": said})
+    at_work.give("left", read_fields(at_work.form) | {"seconds": said})
     judgment.refresh_from_db()
     assert kept <= judgment.seconds < kept + 1

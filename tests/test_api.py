@@ -10,12 +10,12 @@ import pytest
 from django.test import Client
 
 from annotate.judging.record import record
-from annotate.queue.lease import next_judgment
-from api.endpoints import document
+from annotate.queue.lease import lease_next
+from api.endpoints import build_document
 from api.models import Token
-from api.tokens import make_token
+from api.tokens import create_token
 from datasets.models import Dataset, Snapshot
-from tests.conftest import wide
+from tests.conftest import build_rows
 
 ROOT = "/api/v1/datasets/"
 
@@ -24,21 +24,21 @@ class Script:
     """A script with a token."""
 
     def __init__(self, admin, **scopes):
-        self.headers = {"Authorization": f"Bearer {make_token(admin, 'test', **scopes)[1]}"}
+        self.headers = {"Authorization": f"Bearer {create_token(admin, 'test', **scopes)[1]}"}
 
     def get(self, path="", **query):
-        return documented(Client().get(ROOT + path, query, headers=self.headers))
+        return check_documented(Client().get(ROOT + path, query, headers=self.headers))
 
     def post(self, path="", body=b"", content_type="application/json"):
-        return documented(Client().post(ROOT + path, body, content_type, headers=self.headers))
+        return check_documented(Client().post(ROOT + path, body, content_type, headers=self.headers))
 
 
-def documented(answer):
+def check_documented(answer):
     """The answer, which the OpenAPI document must know of its address."""
     request = answer.wsgi_request
     path = "/" + re.sub(r"<\w+:(\w+)>", r"{\1}", request.resolver_match.route)
-    if path in document()["paths"]:
-        assert answer.status_code in document()["paths"][path][request.method.lower()]["responses"]
+    if path in build_document()["paths"]:
+        assert answer.status_code in build_document()["paths"][path][request.method.lower()]["responses"]
     return answer
 
 
@@ -50,13 +50,13 @@ def script(admin):
 @pytest.fixture
 def judged(make_dataset, alice):
     """Six comparisons; alice has chosen the left answer of four, of which three were m0's or m1's as drawn."""
-    dataset = make_dataset(wide(6))
+    dataset = make_dataset(build_rows(6))
     for _ in range(4):
-        record(next_judgment(alice, dataset), 0, "left")
+        record(lease_next(alice, dataset), 0, "left")
     return dataset
 
 
-def reasons(answer):
+def read_reasons(answer):
     return {(error["field"], error["reason"]) for error in answer.json()["errors"]}
 
 
@@ -129,7 +129,7 @@ def test_what_is_not_named_stands_as_for_any_new_dataset(script):
 def test_settings_that_cannot_be_are_refused_with_their_field(script, wrong, field):
     answer = script.post("", {"slug": "demo", **wrong})
     assert answer.status_code == 422
-    assert field in {name for name, _ in reasons(answer)}
+    assert field in {name for name, _ in read_reasons(answer)}
     assert all(error["words"] for error in answer.json()["errors"])
     assert not Dataset.objects.exists()
 
@@ -155,7 +155,7 @@ def test_two_datasets_cannot_have_one_name(script, pairs):
 
 
 def test_the_list_shows_how_far_each_is(script, judged, make_dataset):
-    make_dataset(wide(1), slug="other", name="Another")
+    make_dataset(build_rows(1), slug="other", name="Another")
     answer = script.get().json()
     assert answer["next"] is None
     assert answer["datasets"] == [
@@ -170,7 +170,7 @@ def test_the_list_shows_how_far_each_is(script, judged, make_dataset):
 
 
 def test_a_long_list_comes_in_pages(script, db, monkeypatch):
-    monkeypatch.setattr("api.endpoints.AT_ONCE", 2)
+    monkeypatch.setattr("api.endpoints.PAGE_SIZE", 2)
     Dataset.objects.bulk_create(Dataset(slug=f"d{n}") for n in range(5))
     seen, after = [], ""
     while after is not None:
@@ -205,7 +205,7 @@ def test_what_is_not_there_is_404_in_json(script, judged, path):
 
 
 def test_an_import_of_another_dataset_is_not_there(script, judged, make_dataset):
-    other = make_dataset(wide(1), slug="other")
+    other = make_dataset(build_rows(1), slug="other")
     assert script.get(f"demo/imports/{other.imports.get().pk}/").status_code == 404
     assert script.get(f"other/imports/{other.imports.get().pk}/").json()["rows"] == 1
 
@@ -229,7 +229,7 @@ def test_filters_choose_as_on_the_page(script, judged):
 @pytest.mark.parametrize("path", ["", "demo/", "demo/export/dpo/", "demo/bundles/"])
 def test_a_misspelt_parameter_is_refused_rather_than_overlooked(script, judged, path):
     answer = script.get(path, min_agreement=1, colour="red")
-    assert (answer.status_code, reasons(answer)) == (422, {("min_agreement", "unknown"), ("colour", "unknown")})
+    assert (answer.status_code, read_reasons(answer)) == (422, {("min_agreement", "unknown"), ("colour", "unknown")})
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_misspelt_parameter_is_refused_rather_than_overlooked(script, judged, 
 def test_a_filter_that_is_none_is_refused_by_its_name(script, judged, wrong):
     answer = script.get("demo/export/dpo/", **wrong)
     assert answer.status_code == 422
-    assert {field for field, _ in reasons(answer)} == set(wrong)
+    assert {field for field, _ in read_reasons(answer)} == set(wrong)
 
 
 def test_a_loader_that_asks_twice_never_takes_the_old_file_for_the_new(script, judged):
@@ -274,7 +274,7 @@ def test_a_bundle_is_made_kept_and_fetched(script, judged):
 def test_a_bundle_that_cannot_be_is_refused(script, judged, query):
     answer = script.post(f"demo/bundles/?{query}")
     assert (answer.status_code, Snapshot.objects.count()) == (422, 0)
-    assert {field for field, _ in reasons(answer)} == {query.partition("=")[0]}
+    assert {field for field, _ in read_reasons(answer)} == {query.partition("=")[0]}
 
 
 def test_words_come_in_the_language_that_is_asked_for(script):
@@ -311,7 +311,7 @@ def test_an_address_that_knows_other_methods_says_so_in_json(script):
 
 
 def test_what_nobody_thought_of_is_told_in_json_and_in_the_log(script, monkeypatch, caplog):
-    monkeypatch.setattr("api.endpoints.progress.progress", None)
+    monkeypatch.setattr("api.endpoints.progress.count_progress", None)
     Dataset.objects.create(slug="demo")
     answer = Client().get(ROOT, headers=script.headers)
     assert (answer.status_code, answer["Content-Type"]) == (500, "application/json")

@@ -18,22 +18,22 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from api import describing, schemas
-from api.endpoints import api, document
+from api.endpoints import api, build_document
 from api.schemas import RowsRefused, RowsStored, TaskOut
-from api.tokens import make_token
+from api.tokens import create_token
 from config.wsgi import application
 from datasets.bundles.archive import Settings, make_bundle
 from datasets.bundles.forms import BundleForm
 from datasets.exports.forms import FilterForm
 from datasets.models import Import, Job
-from tests.conftest import wide
+from tests.conftest import build_rows
 
 DOCUMENT = "/api/v1/openapi.json"
 DOCS = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
 ANSWERS = re.findall(r"```json\n(.*)\n```", DOCS)
 OPERATIONS = {
     f"{method.upper()} {path}": operation
-    for path, methods in document()["paths"].items()
+    for path, methods in build_document()["paths"].items()
     for method, operation in methods.items()
 }
 
@@ -48,8 +48,8 @@ def test_anybody_may_read_the_document_and_no_page_comes_with_it(db):
 
 def test_the_document_is_english_whoever_asks_first():
     with override("zh-hans"):
-        labels = [field.description for _, field in schemas.settings().values()]
-        labels += [one["description"] for one in describing.parameters(FilterForm, BundleForm)]
+        labels = [field.description for _, field in schemas.build_settings_fields().values()]
+        labels += [one["description"] for one in describing.build_parameters(FilterForm, BundleForm)]
     assert all(labels)
     assert not re.search(r"[\u4e00-\u9fff]", "".join(labels))
 
@@ -68,7 +68,7 @@ def test_the_filters_in_it_are_those_of_the_contract():
     assert {"mode", "min-agreement", "annotator", "since", "until", "min-strength"} < names
 
 
-def commands():
+def iter_commands():
     """The curl commands of the docs: the words of each, without comments and pipes."""
     for block in re.findall(r"```sh\n(.*?)```", DOCS, re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
@@ -76,7 +76,7 @@ def commands():
                 yield shlex.split(line[line.index("curl ") :], comments=True)[1:]
 
 
-def sent(words):
+def parse_curl(words):
     """(method, address, body, its type) that curl would send."""
     options = argparse.ArgumentParser()
     for name in ("-H", "-X", "-T", "-d", "-o", "--data-binary"):
@@ -86,7 +86,7 @@ def sent(words):
     method = (said.X or ["POST" if said.d or said.data_binary else "GET"])[0]
     body = said.d[0].encode() if said.d else b""
     if said.data_binary or said.T:
-        rows = "".join(json.dumps(row) + "\n" for row in wide(2)).encode()
+        rows = "".join(json.dumps(row) + "\n" for row in build_rows(2)).encode()
         body = gzip.compress(rows) if ".gz" in words[-2] else rows
     assert "$AUTH" in said.H
     return method, said.address.removeprefix("$URL"), body, "application/json" if said.d else "text/plain"
@@ -94,9 +94,9 @@ def sent(words):
 
 @pytest.mark.django_db(transaction=True)
 def test_every_command_of_the_docs_works_in_their_order(admin):
-    headers = {"Authorization": f"Bearer {make_token(admin, 'x', reads=True, writes=True)[1]}"}
+    headers = {"Authorization": f"Bearer {create_token(admin, 'x', reads=True, writes=True)[1]}"}
     done = set()
-    for method, address, body, kind in map(sent, commands()):
+    for method, address, body, kind in map(parse_curl, iter_commands()):
         if "/imports/" in address:
             address = re.sub(r"\d+/$", f"{Import.objects.first().pk}/", address)
         address = re.sub(r"tasks/\d+/", f"tasks/{Job.objects.last().pk if Job.objects.exists() else 0}/", address)
@@ -133,19 +133,19 @@ CHECKS = (
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_what_is_sent_by_the_document_is_answered_by_it(admin, make_dataset, name, mode):
-    dataset, (method, path) = make_dataset(wide(2)), name.split()
+    dataset, (method, path) = make_dataset(build_rows(2)), name.split()
     make_bundle(dataset, Settings(dialects=("dpo",)))
     task = Job.objects.create(kind="bundle", dataset=dataset)
     number = dataset.imports.get().pk if "imports" in path else task.pk if "tasks" in path else 1
     there = {"slug": "demo", "name": "dpo", "number": number}
-    headers = {"Authorization": f"Bearer {make_token(admin, 'x', reads=True, writes=True)[1]}"}
+    headers = {"Authorization": f"Bearer {create_token(admin, 'x', reads=True, writes=True)[1]}"}
     operation = schemathesis.openapi.from_wsgi(DOCUMENT, application)[path][method]
 
     @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode), at_home=booleans())
-    def tried(case, at_home):
+    def try_case(case, at_home):
         if at_home and mode.is_positive:
             case.path_parameters.update((key, there[key]) for key in case.path_parameters)
         case.call_and_validate(headers=headers, checks=CHECKS)
 
-    tried()
+    try_case()

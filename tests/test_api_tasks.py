@@ -16,9 +16,9 @@ from datasets.imports import tasks as import_tasks
 from datasets.jobs import worker as job_worker
 from datasets.jobs.worker import work
 from datasets.models import Comparison, Import, Job, Prompt, Snapshot
-from tests.conftest import wide
-from tests.test_api import Script, documented
-from tests.test_api_rows import BAD, left_behind, ndjson, send
+from tests.conftest import build_rows
+from tests.test_api import Script, check_documented
+from tests.test_api_rows import BAD, encode_ndjson, list_leftovers, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
     monkeypatch.setattr(job_worker, "IDLE", 0)
-    monkeypatch.setattr(job_worker, "BEAT", 0.05)
+    monkeypatch.setattr(job_worker, "HEARTBEAT", 0.05)
 
 
 @pytest.fixture
@@ -36,51 +36,52 @@ def script(admin):
     return script
 
 
-def ask(script, address, method="get"):
+def fetch_task(script, address, method="get"):
     """The task at this address."""
-    answer = documented(getattr(Client(), method)(address, headers=script.headers))
+    answer = check_documented(getattr(Client(), method)(address, headers=script.headers))
     assert answer.status_code == 200
     return answer.json()
 
 
-def files_of_tasks():
+def list_task_files():
     return list((settings.DATA_DIR / "uploads").glob("task-*/*"))
 
 
 def test_rows_are_stored_after_the_answer_and_the_task_tells_what_came_of_it(script, admin):
-    answer = send(script, [*wide(6), BAD], "?background=true&skip_bad_rows=true&file=late.jsonl")
+    answer = send(script, [*build_rows(6), BAD], "?background=true&skip_bad_rows=true&file=late.jsonl")
     task = answer.json()
     assert (answer.status_code, task["state"], task["kind"], task["dataset"]) == (202, "waiting", "rows", "demo")
-    assert (Prompt.objects.count(), left_behind()) == (0, [])
-    assert ask(script, task["address"])["state"] == "waiting"
+    assert (Prompt.objects.count(), list_leftovers()) == (0, [])
+    assert fetch_task(script, task["address"])["state"] == "waiting"
     work(until_idle=True)
-    task = ask(script, task["address"])
+    task = fetch_task(script, task["address"])
     result = task["result"]
     assert (task["state"], task["error"], task["done"]) == ("done", "", task["total"])
     assert (result["rows"], result["prompts"], result["refused"], result["duplicates"]) == (7, 6, 1, 0)
     assert [error["line"] for error in result["errors"]] == [7]
-    assert set(result) == set(send(script, wide(1)).json()), "the same as without a task"
+    assert set(result) == set(send(script, build_rows(1)).json()), "the same as without a task"
     found = script.get(f"demo/imports/{result['number']}/").json()
     assert (found["files"], found["state"]) == (["late.jsonl"], "done")
     assert Comparison.objects.filter(wanted=2).count() == 6
     assert Import.objects.get(pk=result["number"]).created_by == admin
-    assert files_of_tasks() == []
+    assert list_task_files() == []
 
 
 @pytest.mark.parametrize(
-    ("body", "reason"), [(ndjson([*wide(2), BAD]), "empty_answer"), (b"hello", "unknown_file"), (b"", "empty_file")]
+    ("body", "reason"),
+    [(encode_ndjson([*build_rows(2), BAD]), "empty_answer"), (b"hello", "unknown_file"), (b"", "empty_file")],
 )
 def test_rows_that_are_refused_end_as_a_failed_task_that_says_the_same(script, body, reason):
     at_once = send(script, body, "?background=false").json()
     address = send(script, body, "?background=true").json()["address"]
     work(until_idle=True)
-    task = ask(script, address)
+    task = fetch_task(script, address)
     assert (task["state"], task["error"]) == ("failed", at_once["detail"])
     assert [error["reason"] for error in task["result"]["errors"]] == [reason]
     for said in (task["result"], at_once):
         (said["summary"] or {}).pop("seconds", None)
     assert task["result"] == at_once
-    assert (Prompt.objects.count(), Import.objects.count(), files_of_tasks()) == (0, 0, [])
+    assert (Prompt.objects.count(), Import.objects.count(), list_task_files()) == (0, 0, [])
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_rows_that_are_refused_end_as_a_failed_task_that_says_the_same(script, b
 )
 def test_what_is_large_becomes_a_task_by_itself(script, monkeypatch, query, most, status):
     monkeypatch.setattr("api.endpoints.BYTES_AT_ONCE", most)
-    assert send(script, wide(2), f"?background={query}" if query else "").status_code == status
+    assert send(script, build_rows(2), f"?background={query}" if query else "").status_code == status
 
 
 @pytest.mark.parametrize(("query", "most", "status"), [("", 0, 202), ("", 9, 201), ("false", 0, 201), ("true", 9, 202)])
@@ -100,19 +101,19 @@ def test_a_bundle_of_many_prompts_is_made_as_a_task(script, monkeypatch, query, 
     if status == 202:
         assert Snapshot.objects.count() == 0
         work(until_idle=True)
-        task = ask(script, answer.json()["address"])
+        task = fetch_task(script, answer.json()["address"])
         assert (task["state"], task["result"]) == ("done", {"dataset": "demo", "bundle": 1})
     assert script.get("demo/bundles/1/").json()["manifest"]["settings"]["dialects"] == ["dpo"]
 
 
 def test_a_task_that_waits_is_stopped_and_one_that_has_ended_stays_as_it_is(script):
-    address = send(script, wide(2), "?background=true").json()["address"]
-    assert ask(script, f"{address}cancel/", "post")["state"] == "cancelled"
-    assert ask(script, f"{address}cancel/", "post")["state"] == "cancelled"
+    address = send(script, build_rows(2), "?background=true").json()["address"]
+    assert fetch_task(script, f"{address}cancel/", "post")["state"] == "cancelled"
+    assert fetch_task(script, f"{address}cancel/", "post")["state"] == "cancelled"
     assert work(until_idle=True) == 0
-    address = send(script, wide(2), "?background=true").json()["address"]
+    address = send(script, build_rows(2), "?background=true").json()["address"]
     work(until_idle=True)
-    assert ask(script, f"{address}cancel/", "post")["state"] == "done"
+    assert fetch_task(script, f"{address}cancel/", "post")["state"] == "done"
     assert Prompt.objects.count() == 2
 
 
@@ -121,48 +122,50 @@ def test_one_at_work_tells_how_far_it_is_and_leaves_nothing_when_it_is_stopped(s
     real = tasks.store_or_finish
     seen, gate = [], threading.Event()
 
-    def slow(run, job, progress):
-        def watched(done, total):
+    def work_slowly(run, job, progress):
+        def report_and_wait(done, total):
             progress(done, total)
             gate.wait(5)
 
-        real(run, job, watched)
+        real(run, job, report_and_wait)
 
-    monkeypatch.setattr(tasks, "store_or_finish", slow)
-    address = send(script, wide(10), "?background=true").json()["address"]
+    monkeypatch.setattr(tasks, "store_or_finish", work_slowly)
+    address = send(script, build_rows(10), "?background=true").json()["address"]
     worker = threading.Thread(target=lambda: (work(until_idle=True), connection.close()))
     worker.start()
     for _ in range(200):
-        seen = ask(script, address)
+        seen = fetch_task(script, address)
         if seen["done"] * 2 > seen["total"] > 0:
             break
         time.sleep(0.02)
     assert seen["state"] == "running"
-    assert ask(script, f"{address}cancel/", "post")["state"] == "running"
+    assert fetch_task(script, f"{address}cancel/", "post")["state"] == "running"
     time.sleep(0.3)
     gate.set()
     worker.join()
-    assert ask(script, address)["state"] == "cancelled"
-    assert (Prompt.objects.count(), Import.objects.count(), files_of_tasks()) == (0, 0, [])
+    assert fetch_task(script, address)["state"] == "cancelled"
+    assert (Prompt.objects.count(), Import.objects.count(), list_task_files()) == (0, 0, [])
 
 
 def test_a_task_whose_worker_is_gone_is_taken_up_where_the_rows_end(script, monkeypatch):
     monkeypatch.setattr("datasets.imports.store.BATCH", 2)
-    address = send(script, wide(10), "?background=true").json()["address"]
+    address = send(script, build_rows(10), "?background=true").json()["address"]
     job, batches = job_worker.claim(), []
 
-    def killed(done, total):
+    def die_at_third(done, total):
         batches.append(done)
         if len(batches) == 3:
             raise SystemExit
 
-    monkeypatch.setattr("api.tasks.Watched", lambda progress, total: import_tasks.Watched(lambda *_: None, total))
+    monkeypatch.setattr(
+        "api.tasks.ReadTracker", lambda progress, total: import_tasks.ReadTracker(lambda *_: None, total)
+    )
     with pytest.raises(SystemExit):
-        job_worker.perform(job, killed)
+        job_worker.perform(job, die_at_third)
     assert 0 < Prompt.objects.count() < 10
     Job.objects.update(beat_at=timezone.now() - 2 * job_worker.STALE)
     work(until_idle=True)
-    task = ask(script, address)
+    task = fetch_task(script, address)
     assert (task["state"], task["result"]["prompts"], task["result"]["rows"]) == ("done", 10, 10)
     assert (Prompt.objects.count(), Comparison.objects.count(), Import.objects.count()) == (10, 10, 1)
 
@@ -187,7 +190,7 @@ def test_its_page_says_what_it_does_and_leads_to_the_dataset(script, client, adm
 
 @pytest.mark.parametrize("scopes", [{"reads": True, "writes": False}, {"reads": False, "writes": True}])
 def test_to_look_and_to_stop_are_two_scopes(script, admin, scopes):
-    address = send(script, wide(2), "?background=true").json()["address"]
+    address = send(script, build_rows(2), "?background=true").json()["address"]
     other = Script(admin, **scopes)
     looked = Client().get(address, headers=other.headers)
     stopped = Client().post(f"{address}cancel/", headers=other.headers)

@@ -12,13 +12,13 @@ from django.utils import timezone
 
 from annotate.models import User
 from api.models import Token
-from api.tokens import make_token
+from api.tokens import create_token
 
 PAGE, DATASETS = "/profile/tokens/", "/api/v1/datasets/"
 FORM = {"name": "nightly", "reads": "on", "days": "30"}
 
 
-def status(secret, path=DATASETS, method="get", **more):
+def get_status(secret, path=DATASETS, method="get", **more):
     answer = getattr(Client(), method)(path, headers={"Authorization": f"Bearer {secret}"}, **more)
     assert answer["Content-Type"].startswith("application/json")
     return answer.status_code
@@ -27,7 +27,7 @@ def status(secret, path=DATASETS, method="get", **more):
 @pytest.fixture
 def token(admin):
     """(the Token, its secret), which reads only."""
-    return make_token(admin, "nightly", reads=True, writes=False)
+    return create_token(admin, "nightly", reads=True, writes=False)
 
 
 @pytest.fixture
@@ -36,28 +36,28 @@ def browser(client, admin):
     return client
 
 
-def shown(page):
+def find_tokens(page):
     return re.findall(r"chosen_[\w-]+", page.content.decode())
 
 
 def test_a_token_is_shown_once_and_works(browser):
     page = browser.post(PAGE, FORM)
-    (secret,) = shown(page)
+    (secret,) = find_tokens(page)
     assert "no-store" in page["Cache-Control"]
-    assert shown(browser.get(PAGE)) == []
+    assert find_tokens(browser.get(PAGE)) == []
     assert "nightly" in browser.get(PAGE).content.decode()
-    assert status(secret) == 200
+    assert get_status(secret) == 200
 
 
 def test_only_its_hash_is_kept(browser):
-    (secret,) = shown(browser.post(PAGE, FORM))
+    (secret,) = find_tokens(browser.post(PAGE, FORM))
     kept = Token.objects.values().get()
     assert kept["digest"] == hashlib.sha256(secret.encode()).hexdigest()
     assert not any(secret.removeprefix("chosen_") in str(value) for value in kept.values())
 
 
 def test_two_tokens_differ(admin):
-    secrets = {make_token(admin, "same", reads=True, writes=True)[1] for _ in range(5)}
+    secrets = {create_token(admin, "same", reads=True, writes=True)[1] for _ in range(5)}
     assert len(secrets) == 5
     assert min(map(len, secrets)) >= 50
 
@@ -67,12 +67,12 @@ def test_two_tokens_differ(admin):
 )
 def test_a_form_that_is_not_right_makes_no_token(browser, wrong):
     page = browser.post(PAGE, {name: value for name, value in (FORM | wrong).items() if value})
-    assert (page.status_code, shown(page), Token.objects.count()) == (422, [], 0)
+    assert (page.status_code, find_tokens(page), Token.objects.count()) == (422, [], 0)
 
 
 def test_a_token_that_is_good_for_nothing_cannot_be_stored(admin):
     with pytest.raises(IntegrityError), transaction.atomic():
-        make_token(admin, "x", reads=False, writes=False)
+        create_token(admin, "x", reads=False, writes=False)
 
 
 @pytest.mark.parametrize(("days", "left"), [("", None), ("30", 30), ("365", 365)])
@@ -84,34 +84,34 @@ def test_a_token_works_for_as_long_as_was_said(browser, days, left):
 
 def test_an_expired_token_is_refused_and_said_to_have_expired(browser, token):
     Token.objects.update(expires_at=timezone.now() + timedelta(minutes=1))
-    assert status(token[1]) == 200
+    assert get_status(token[1]) == 200
     Token.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert status(token[1]) == 401
+    assert get_status(token[1]) == 401
     assert "expired" in browser.get(PAGE).content.decode()
 
 
 def test_a_revoked_token_is_refused(browser, token):
     answer = browser.post(f"{PAGE}{token[0].pk}/revoke/")
     assert (answer.status_code, answer["Location"]) == (302, PAGE)
-    assert status(token[1]) == 401
+    assert get_status(token[1]) == 401
 
 
 def test_nobody_sees_or_revokes_the_tokens_of_another(token, client):
     client.force_login(User.objects.create_user("other", role=User.Role.ADMIN))
     assert "nightly" not in client.get(PAGE).content.decode()
     assert client.post(f"{PAGE}{token[0].pk}/revoke/").status_code == 404
-    assert status(token[1]) == 200
+    assert get_status(token[1]) == 200
 
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"role": User.Role.ANNOTATOR}])
 def test_a_token_of_whoever_is_no_admin_any_more_is_refused(token, change):
     User.objects.update(**change)
-    assert status(token[1]) == 401
+    assert get_status(token[1]) == 401
 
 
 @pytest.mark.parametrize("secret", ["", " ", "x", "chosen_", "é", "\x00", "a b", "x" * 10000])
 def test_a_wrong_token_is_refused(token, secret):
-    assert status(secret) == 401
+    assert get_status(secret) == 401
 
 
 @pytest.mark.parametrize("header", ["{}", "Basic {}", "Token {}", "Bearer  {}", "Bearer {} x", "Bearer{}"])
@@ -123,7 +123,7 @@ def test_only_a_bearer_lets_in(token, header):
 
 
 def test_the_hash_is_no_token(token):
-    assert status(token[0].digest) == 401
+    assert get_status(token[0].digest) == 401
 
 
 @pytest.mark.parametrize("place", [f"{DATASETS}?token={{}}", f"{DATASETS}?access_token={{}}"])
@@ -134,13 +134,13 @@ def test_no_token_is_taken_from_an_address(token, place):
 def test_a_token_that_reads_does_not_write(token, make_dataset):
     make_dataset([{"prompt": "Why?", "responses": ["a", "b"]}])
     for path in (DATASETS, f"{DATASETS}demo/rows/", f"{DATASETS}demo/bundles/"):
-        assert status(token[1], path, "post", data="{}", content_type="application/json") == 403
+        assert get_status(token[1], path, "post", data="{}", content_type="application/json") == 403
 
 
 def test_a_token_that_writes_does_not_read(admin):
-    _, secret = make_token(admin, "w", reads=False, writes=True)
-    assert status(secret) == 403
-    assert status(secret, DATASETS, "post", data={"slug": "x"}, content_type="application/json") == 201
+    _, secret = create_token(admin, "w", reads=False, writes=True)
+    assert get_status(secret) == 403
+    assert get_status(secret, DATASETS, "post", data={"slug": "x"}, content_type="application/json") == 201
 
 
 def test_a_session_does_not_let_in_and_a_token_needs_none(browser, token):
@@ -151,7 +151,7 @@ def test_a_session_does_not_let_in_and_a_token_needs_none(browser, token):
 
 
 def test_no_csrf_token_is_asked_for(admin):
-    _, secret = make_token(admin, "w", reads=True, writes=True)
+    _, secret = create_token(admin, "w", reads=True, writes=True)
     answer = Client(enforce_csrf_checks=True).post(
         DATASETS, {"slug": "x"}, "application/json", headers={"Authorization": f"Bearer {secret}"}
     )
@@ -160,20 +160,20 @@ def test_no_csrf_token_is_asked_for(admin):
 
 def test_the_last_use_is_noted_to_the_minute(token, browser):
     assert Token.objects.get().last_used_at is None
-    status(token[1])
+    get_status(token[1])
     first = Token.objects.get().last_used_at
     assert timezone.now() - first < timedelta(seconds=10)
     with CaptureQueriesContext(connection) as queries:
-        status(token[1])
+        get_status(token[1])
     assert not [query["sql"] for query in queries if query["sql"].startswith("UPDATE")]
     Token.objects.update(last_used_at=first - timedelta(minutes=2))
-    status(token[1])
+    get_status(token[1])
     assert Token.objects.get().last_used_at >= first
     assert first.strftime("%Y-%m-%d %H:") in browser.get(PAGE).content.decode()
 
 
 def test_a_wrong_try_notes_nothing(token):
-    status(token[1] + "x")
+    get_status(token[1] + "x")
     assert Token.objects.get().last_used_at is None
 
 

@@ -11,21 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasets.comparisons import generate
-from datasets.comparisons.generate import groups_of
+from datasets.comparisons.generate import choose_groups
 from datasets.imports import store as imports_store
 from datasets.models import Comparison, Dataset, Import, Prompt, Response
-from datasets.text.reading_time import words, words_of_prompt
+from datasets.text.reading_time import count_prompt_words, count_words
 
 
-def policy(fewest, most, limit=None, pairs="all"):
+def build_policy(fewest, most, limit=None, pairs="all"):
     return SimpleNamespace(fewest_shown=fewest, most_shown=most, pairs_limit=limit, pairs=pairs)
 
 
-def answers(n):
+def build_answers(n):
     return [(pk, f"text {pk}") for pk in range(1, n + 1)]
 
 
-RANK, BEST, STARS, ALONE = policy(2, 4), policy(3, 4), policy(1, 4), policy(1, 1)
+RANK, BEST, STARS, ALONE = build_policy(2, 4), build_policy(3, 4), build_policy(1, 4), build_policy(1, 1)
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,12 @@ RANK, BEST, STARS, ALONE = policy(2, 4), policy(3, 4), policy(1, 4), policy(1, 1
         (RANK, 0, []), (RANK, 1, []), (RANK, 2, [2]), (RANK, 4, [4]), (RANK, 5, [4, 4]), (RANK, 9, [4, 4, 4]),
         (BEST, 2, []), (BEST, 3, [3]), (BEST, 4, [4]), (BEST, 7, [4, 4, 4]),
         (STARS, 0, []), (STARS, 1, [1]), (STARS, 4, [4]), (STARS, 5, [4, 1]), (STARS, 9, [4, 4, 1]),
-        (ALONE, 3, [1, 1, 1]), (policy(2, 3), 4, [3, 3]), (policy(2, 6), 7, [6, 6]),
-        (policy(2, 4, limit=1), 9, [4]), (policy(1, 4, limit=2), 9, [4, 4]),
+        (ALONE, 3, [1, 1, 1]), (build_policy(2, 3), 4, [3, 3]), (build_policy(2, 6), 7, [6, 6]),
+        (build_policy(2, 4, limit=1), 9, [4]), (build_policy(1, 4, limit=2), 9, [4, 4]),
     ],
 )  # fmt: skip
 def test_so_many_are_shown_at_once(how, n, sizes):
-    groups = groups_of(answers(n), how)
+    groups = choose_groups(build_answers(n), how)
     assert [len(group) for group in groups] == sizes
     assert all(list(group) == sorted(set(group)) for group in groups)
     assert len(set(groups)) == len(groups)
@@ -49,7 +49,7 @@ def test_so_many_are_shown_at_once(how, n, sizes):
 def test_each_answer_is_asked_and_all_can_be_compared(n, most, fewest):
     if n < fewest:
         return
-    groups = groups_of(answers(n), policy(fewest, most))
+    groups = choose_groups(build_answers(n), build_policy(fewest, most))
     assert {pk for group in groups for pk in group} == set(range(1, n + 1))
     reached, before = set(groups[0]), None
     while before != reached:
@@ -61,16 +61,16 @@ def test_each_answer_is_asked_and_all_can_be_compared(n, most, fewest):
 
 @given(st.integers(1, 40), st.integers(1, 6))
 def test_stars_are_asked_of_each_answer_once(n, most):
-    groups = groups_of(answers(n), policy(1, most))
+    groups = choose_groups(build_answers(n), build_policy(1, most))
     assert Counter(pk for group in groups for pk in group) == dict.fromkeys(range(1, n + 1), 1)
     assert max(map(len, groups)) <= most
 
 
-@pytest.mark.parametrize("how", [RANK, BEST, STARS, ALONE, policy(2, 2)])
+@pytest.mark.parametrize("how", [RANK, BEST, STARS, ALONE, build_policy(2, 2)])
 def test_the_same_text_twice_never_stands_in_a_group(how):
     found = [(1, "same"), (2, "other"), (3, "same"), (4, "third"), (5, "other"), (6, "fourth")]
     texts = dict(found)
-    groups = groups_of(found, how)
+    groups = choose_groups(found, how)
     assert groups
     for group in groups:
         assert len({texts[pk] for pk in group}) == len(group)
@@ -80,20 +80,20 @@ def test_the_same_text_twice_never_stands_in_a_group(how):
 
 def test_one_text_many_times_is_nothing_to_compare():
     same = [(pk, "same") for pk in range(1, 6)]
-    assert [groups_of(same, how) for how in (RANK, BEST, policy(2, 2))] == [[], [], []]
-    assert groups_of(same, ALONE) == [(1,)]
+    assert [choose_groups(same, how) for how in (RANK, BEST, build_policy(2, 2))] == [[], [], []]
+    assert choose_groups(same, ALONE) == [(1,)]
 
 
 @given(st.permutations(range(1, 10)))
 def test_the_order_of_the_file_changes_nothing(order):
-    found = answers(9)
-    assert groups_of([found[n - 1] for n in order], RANK) == groups_of(found, RANK)
+    found = build_answers(9)
+    assert choose_groups([found[n - 1] for n in order], RANK) == choose_groups(found, RANK)
 
 
 def test_what_stands_already_stays_and_counts():
     asked = {(1, 2, 3, 4)}
-    assert groups_of(answers(5), RANK, asked)[0] == (1, 2, 3, 4)
-    assert groups_of(answers(9), policy(2, 4, limit=1), asked) == [(1, 2, 3, 4)]
+    assert choose_groups(build_answers(5), RANK, asked)[0] == (1, 2, 3, 4)
+    assert choose_groups(build_answers(9), build_policy(2, 4, limit=1), asked) == [(1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize(
@@ -119,12 +119,12 @@ def test_what_stands_already_stays_and_counts():
     ],
 )
 def test_words_are_counted_as_long_as_they_take_to_read(text, count):
-    assert words(text) == count
+    assert count_words(text) == count
 
 
 def test_a_prompt_is_as_long_as_its_four_parts():
     prompt = SimpleNamespace(system="a b", instruction="c", input="d e f", turns=[["user", "g"], ["assistant", "h i"]])
-    assert words_of_prompt(prompt) == 9
+    assert count_prompt_words(prompt) == 9
 
 
 @pytest.mark.django_db
@@ -149,18 +149,18 @@ def test_the_database_asks_the_pairs_that_the_policy_says(demonstrations, monkey
     fields = ("prompt", "key", "words", "dataset", "wanted", "open_slots", "held", "task", "review")
     some = list(Comparison.objects.order_by("?").values_list("pk", flat=True)[:30])
 
-    def asked():
+    def ask_again():
         Comparison.objects.exclude(pk__in=some).delete()
-        generate.ask(dataset, prompts)
+        generate.generate_for_prompts(dataset, prompts)
         return sorted(Comparison.objects.exclude(pk__in=some).values_list(*fields))
 
-    of_the_database = asked()
+    of_the_database = ask_again()
     new = Comparison.objects.exclude(pk__in=some).order_by("prompt", "pk").values_list("prompt", "key")
-    groups = [(prompt, Comparison.ids_in(key)) for prompt, key in new]
+    groups = [(prompt, Comparison.parse_key(key)) for prompt, key in new]
     assert groups == sorted(groups)
     priorities = set(Comparison.objects.values_list("priority", flat=True))
     assert len(priorities) == Comparison.objects.count()
     assert all(0 <= priority < 1 << 62 for priority in priorities)
-    monkeypatch.setattr(generate, "asks_every_pair", lambda dataset: False)
+    monkeypatch.setattr(generate, "needs_every_pair", lambda dataset: False)
     assert len(of_the_database) > 100
-    assert of_the_database == asked()
+    assert of_the_database == ask_again()

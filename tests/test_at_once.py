@@ -1,4 +1,4 @@
-"""Many at once the short way: overlap exact, nobody twice, no count off."""
+"""Many at once on the fast path: overlap exact, nobody twice, no count off."""
 
 import fcntl
 import os
@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from annotate.judging.forms import Act
-from annotate.judging.question_spec import asked_of
+from annotate.judging.forms import Submission
+from annotate.judging.question_spec import build_spec
 from annotate.judging.record import save
-from annotate.queue.fast_path import judgment_of
-from annotate.queue.lease import next_judgment
+from annotate.queue.fast_path import find_judgment
+from annotate.queue.lease import lease_next
 from datasets.models import Judgment
-from tests.conftest import person, wide
-from tests.test_queue import counters_hold
-from tests.test_short_way import recount_holds
+from tests.conftest import build_rows, create_person
+from tests.test_queue import has_right_counters
+from tests.test_short_way import has_right_judged_counts
 
 
-def in_threads(*works):
+def run_at_once(*works):
     """Do these at once. One test at a time does so: fifty connections twice are more than PostgreSQL has. None of these
     may do so again, it would wait for itself."""
     errors = []
@@ -46,49 +46,49 @@ def in_threads(*works):
 
 @pytest.mark.django_db(transaction=True)
 def test_forty_at_once_the_short_way_judge_each_exactly_as_often_as_wanted(make_dataset):
-    dataset = make_dataset(wide(60), overlap=3)
-    people, acts = [person(f"p{i}") for i in range(40)], Counter()
+    dataset = make_dataset(build_rows(60), overlap=3)
+    people, acts = [create_person(f"p{i}") for i in range(40)], Counter()
 
     def work(user):
-        judgment = next_judgment(user, dataset)
+        judgment = lease_next(user, dataset)
         while judgment:
-            act = Act(("left", "right", "tie", "both_bad")[judgment.pk % 4])
-            done = save(judgment, 0, act, asked_of(dataset, 2), leasing=True)
+            act = Submission(("left", "right", "tie", "both_bad")[judgment.pk % 4])
+            done = save(judgment, 0, act, build_spec(dataset, 2), leasing=True)
             assert done.changed
-            assert not save(judgment, 0, act, asked_of(dataset, 2), leasing=True).changed
+            assert not save(judgment, 0, act, build_spec(dataset, 2), leasing=True).changed
             acts["short" if done.judged is not None else "long"] += 1
-            judgment = done.next or next_judgment(user, dataset)
-            judgment = judgment and judgment_of(user, dataset, judgment.pk)
+            judgment = done.next or lease_next(user, dataset)
+            judgment = judgment and find_judgment(user, dataset, judgment.pk)
 
-    in_threads(*(lambda user=user: work(user) for user in people))
+    run_at_once(*(lambda user=user: work(user) for user in people))
     votes = Judgment.objects.filter(dataset=dataset, state="saved")
     assert votes.count() == acts.total() == 60 * 3
     assert acts["short"] > 60
     assert set(Counter(votes.values_list("comparison", flat=True)).values()) == {3}
     assert max(Counter(votes.values_list("comparison", "annotator")).values()) == 1
-    assert counters_hold(dataset)
-    assert recount_holds(dataset)
+    assert has_right_counters(dataset)
+    assert has_right_judged_counts(dataset)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("same", [True, False])
 def test_two_requests_of_one_person_at_once_are_one_act_each(make_dataset, alice, same):
     """The same form twice, or two forms: each is saved once, and nothing is leased twice."""
-    dataset = make_dataset(wide(40), overlap=2, kept_ready=3)
-    asked = asked_of(dataset, 2)
+    dataset = make_dataset(build_rows(40), overlap=2, kept_ready=3)
+    asked = build_spec(dataset, 2)
     for _ in range(12):
-        first = next_judgment(alice, dataset)
-        forms = [first, first if same else next_judgment(alice, dataset, [first.pk])]
-        forms = [judgment_of(alice, dataset, form.pk) for form in forms]
+        first = lease_next(alice, dataset)
+        forms = [first, first if same else lease_next(alice, dataset, [first.pk])]
+        forms = [find_judgment(alice, dataset, form.pk) for form in forms]
         done, start = [], threading.Barrier(2)
 
         def post(form, done=done, start=start):
             start.wait()
-            done.append(save(form, 0, Act("left"), asked, leasing=True).changed)
+            done.append(save(form, 0, Submission("left"), asked, leasing=True).changed)
 
-        in_threads(*(lambda form=form: post(form) for form in forms))
+        run_at_once(*(lambda form=form: post(form) for form in forms))
         assert sorted(done) == [not same, True]
-        assert counters_hold(dataset)
-        assert recount_holds(dataset)
+        assert has_right_counters(dataset)
+        assert has_right_judged_counts(dataset)
     held = Judgment.objects.filter(state="leased").values_list("comparison", flat=True)
     assert len(held) == len(set(held)) <= dataset.kept_ready + 2

@@ -25,11 +25,11 @@ from django.utils import timezone
 
 from annotate.judging.record import record, undo
 from annotate.models import User
-from annotate.queue.lease import next_judgment
+from annotate.queue.lease import lease_next
 from datasets.backup import write as backup_write
 from datasets.imports import store as imports_store
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
-from tests.conftest import person, wide
+from tests.conftest import build_rows, create_person
 
 # What COPY, JSON, a line or a database might not take for what it is.
 HARD = [
@@ -57,13 +57,13 @@ TAKEN = ("leased", "saved", "reopened")
 def judge(user, dataset, turns):
     """Some of all that people do, ending with one in hand."""
     for turn in range(turns):
-        judgment = next_judgment(user, dataset)
+        judgment = lease_next(user, dataset)
         if judgment is None:
             return
         record(judgment, judgment.revision, ("left", "right", "tie", "both_bad", "skip")[turn % 5])
         if turn % 6 == 1:
             undo(judgment, judgment.revision + 1)
-    next_judgment(user, dataset)
+    lease_next(user, dataset)
 
 
 @pytest.fixture
@@ -73,14 +73,14 @@ def world(transactional_db, make_dataset, admin, alice, bob):
         {"prompt": f"{i}{text}", "responses": [{"model": "", "text": text}, {"model": text, "text": f"{i}"}]}
         for i, text in enumerate(HARD)
     ]
-    dataset = make_dataset([*wide(6), *rows], overlap=2, pairs_limit=3)
+    dataset = make_dataset([*build_rows(6), *rows], overlap=2, pairs_limit=3)
     make_dataset([{"instruction": "0\\N", "output": "\\N"}, {"instruction": "x", "output": "y"}])
     dataset.annotators.set([alice, bob])
     judge(alice, dataset, 14)
     judge(bob, dataset, 5)
-    starred = make_dataset(wide(2), slug="starred", question="stars", ask_repairs=True, allow_flag=True)
-    record(next_judgment(alice, starred), 0, "rate", {"stars": [5, 3], "repairs": {"new": HARD[3]}})
-    record(next_judgment(bob, starred), 0, "flag", {"note": HARD[5]}, flag="leak")
+    starred = make_dataset(build_rows(2), slug="starred", question="stars", ask_repairs=True, allow_flag=True)
+    record(lease_next(alice, starred), 0, "rate", {"stars": [5, 3], "repairs": {"new": HARD[3]}})
+    record(lease_next(bob, starred), 0, "flag", {"note": HARD[5]}, flag="leak")
     Judgment.objects.filter(state="saved").update(
         decided_at=datetime(2026, 11, 1, 23, 59, 59, 999999, UTC), seconds=0.1
     )
@@ -95,7 +95,7 @@ def world(transactional_db, make_dataset, admin, alice, bob):
     return dataset
 
 
-def all_rows():
+def list_all_rows():
     """{table: its rows as the driver gives them}, of every table but those that a backup leaves out."""
     found = {}
     with connection.cursor() as cursor:
@@ -106,7 +106,7 @@ def all_rows():
     return found
 
 
-def in_backup(path, label):
+def read_table(path, label):
     """The rows of a table in a backup, as dicts."""
     with zipfile.ZipFile(path) as archive:
         columns = json.loads(archive.read("manifest.json"))["tables"][label]["columns"]
@@ -114,13 +114,13 @@ def in_backup(path, label):
     return [dict(zip(columns, json.loads(line), strict=True)) for line in lines]
 
 
-def manifest_of(path):
+def read_manifest(path):
     with zipfile.ZipFile(path) as archive:
         return json.loads(archive.read("manifest.json"))
 
 
 def test_a_restored_database_holds_every_row_of_every_table(world, tmp_path, run_command):
-    before = all_rows()
+    before = list_all_rows()
     assert {table for table, rows in before.items() if rows} >= FILLED, "nothing would be shown of an empty table"
     status, summary, _ = run_command("backup", str(tmp_path / "b.zip"))
     assert (status, summary["rows"]) == (0, sum(len(rows) for rows in before.values()))
@@ -128,31 +128,31 @@ def test_a_restored_database_holds_every_row_of_every_table(world, tmp_path, run
     assert not Dataset.objects.exists()
     status, summary, _ = run_command("restore", str(tmp_path / "b.zip"))
     assert (status, summary["rows"], summary["database"]) == (0, sum(map(len, before.values())), connection.vendor)
-    assert all_rows() == before
+    assert list_all_rows() == before
 
 
 def test_after_a_restore_work_goes_on(world, tmp_path, alice, make_dataset):
     """New rows get ids of their own, and the queue is where it was."""
-    held = next_judgment(alice, world)
+    held = lease_next(alice, world)
     call_command("backup", str(tmp_path / "b.zip"))
     call_command("restore", str(tmp_path / "b.zip"), "--replace")
-    assert next_judgment(alice, world).pk == held.pk
+    assert lease_next(alice, world).pk == held.pk
     judge(alice, world, 3)
-    assert person("dora").pk > alice.pk
-    assert make_dataset(wide(2), slug="another").prompts.count() == 2
+    assert create_person("dora").pk > alice.pk
+    assert make_dataset(build_rows(2), slug="another").prompts.count() == 2
 
 
 def test_what_was_there_is_replaced_only_when_asked(world, tmp_path, run_command, client, alice):
-    before = all_rows()
+    before = list_all_rows()
     call_command("backup", str(tmp_path / "b.zip"))
-    person("late")
+    create_person("late")
     Choice.objects.all().delete()
     client.force_login(alice)
     status, _, said = run_command("restore", str(tmp_path / "b.zip"))
     assert (status, "datasets.judgment" in said, "--replace" in said) == (2, True, True)
     assert User.objects.filter(username="late").exists()
     assert run_command("restore", str(tmp_path / "b.zip"), "--replace")[0] == 0
-    assert all_rows() == before
+    assert list_all_rows() == before
     assert not Session.objects.exists()
     assert client.get("/").status_code == 302
 
@@ -169,17 +169,17 @@ call_command("backup", sys.argv[2])
 
 def test_a_backup_moves_to_a_fresh_sqlite_and_back(world, tmp_path):
     """With TEST_DB=pg: from PostgreSQL to SQLite and from SQLite to PostgreSQL. Not a byte of a row differs."""
-    before = all_rows()
+    before = list_all_rows()
     here, there = tmp_path / "here.zip", tmp_path / "there.zip"
     call_command("backup", str(here))
     environment = {**os.environ, "DATA_DIR": str(tmp_path / "elsewhere"), "DJANGO_SETTINGS_MODULE": "config.settings"}
     environment.pop("DATABASE_URL", None)
     command = [sys.executable, "-c", ELSEWHERE, str(here), str(there)]
     subprocess.run(command, check=True, cwd=settings.BASE_DIR, env=environment, capture_output=True)
-    assert manifest_of(there)["database"] == "sqlite"
-    assert manifest_of(there)["spools"].keys() == manifest_of(here)["spools"].keys()
+    assert read_manifest(there)["database"] == "sqlite"
+    assert read_manifest(there)["spools"].keys() == read_manifest(here)["spools"].keys()
     call_command("restore", str(there), "--replace")
-    assert all_rows() == before
+    assert list_all_rows() == before
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_backup_moves_to_a_fresh_sqlite_and_back(world, tmp_path):
 )
 def test_every_kind_of_value_comes_back_as_it_was(field, value):
     field.set_attributes_from_name("field")
-    stored = json.loads(json.dumps(value, default=backup_write.plain))
+    stored = json.loads(json.dumps(value, default=backup_write.convert_value))
     back = field.to_python(stored)
     assert (bytes(back) if isinstance(back, memoryview) else back) == value
     assert type(back) is type(value) or isinstance(back, memoryview)
@@ -215,14 +215,14 @@ def test_every_kind_of_value_comes_back_as_it_was(field, value):
 
 def test_a_backup_while_people_judge_is_of_one_moment(transactional_db, make_dataset, tmp_path, monkeypatch):
     """Between any two tables further judgments are saved; none of them is in the file, not even half."""
-    dataset = make_dataset(wide(150), overlap=3)
-    people = [person(f"p{i}") for i in range(4)]
+    dataset = make_dataset(build_rows(150), overlap=3)
+    people = [create_person(f"p{i}") for i in range(4)]
     acts, done, errors = Counter(), threading.Event(), []
 
     def work(user):
         try:
             turn = 0
-            while not done.is_set() and (judgment := next_judgment(user, dataset)):
+            while not done.is_set() and (judgment := lease_next(user, dataset)):
                 record(judgment, judgment.revision, ("left", "right", "tie", "both_bad", "skip")[turn % 5])
                 if turn % 7 == 0:
                     undo(judgment, judgment.revision + 1)
@@ -249,13 +249,13 @@ def test_a_backup_while_people_judge_is_of_one_moment(transactional_db, make_dat
     for thread in threads:
         thread.join()
     assert not errors
-    judgments = {row["id"]: row for row in in_backup(tmp_path / "b.zip", "datasets.judgment")}
+    judgments = {row["id"]: row for row in read_table(tmp_path / "b.zip", "datasets.judgment")}
     assert Judgment.objects.count() >= len(judgments) + 40, "nobody judged during the backup"
-    stated = Counter(row["judgment_id"] for row in in_backup(tmp_path / "b.zip", "datasets.choice"))
+    stated = Counter(row["judgment_id"] for row in read_table(tmp_path / "b.zip", "datasets.choice"))
     with_choice = [pk for pk, row in judgments.items() if row["verdict"] in ("left", "right", "tie")]
     assert stated == Counter(with_choice)
-    slots = {row["id"]: row["wanted"] for row in in_backup(tmp_path / "b.zip", "datasets.comparison")}
-    kept = {row["id"]: row["open_slots"] for row in in_backup(tmp_path / "b.zip", "datasets.comparison")}
+    slots = {row["id"]: row["wanted"] for row in read_table(tmp_path / "b.zip", "datasets.comparison")}
+    kept = {row["id"]: row["open_slots"] for row in read_table(tmp_path / "b.zip", "datasets.comparison")}
     slots = Counter(slots)
     slots.subtract(
         row["comparison_id"] for row in judgments.values() if row["state"] in ("leased", "saved", "reopened")
@@ -268,7 +268,7 @@ def test_a_backup_while_people_judge_is_of_one_moment(transactional_db, make_dat
 @pytest.fixture
 def unfinished(transactional_db, make_dataset, tmp_path):
     """An import that a killed process left in the middle, with its spool."""
-    dataset = make_dataset(wide(1))
+    dataset = make_dataset(build_rows(1))
     path = tmp_path / "more.jsonl"
     path.write_text('{"prompt": "half", "chosen": "a", "rejected": "b"}\nnonsense\n')
     with open(path, "rb") as file:
@@ -288,7 +288,7 @@ def test_an_unfinished_import_is_finished_where_the_backup_is_restored(unfinishe
     (settings.DATA_DIR / "spool" / "import-987.sqlite3").write_text("of what is replaced")
     call_command("restore", str(tmp_path / "b.zip"), "--replace")
     assert [path.name for path in (settings.DATA_DIR / "spool").iterdir()] == [f"import-{unfinished.pk}.sqlite3"]
-    assert imports_store.take_up_unfinished() == (1, 0)
+    assert imports_store.resume_unfinished() == (1, 0)
     assert Prompt.objects.visible().filter(instruction="half").count() == 1
 
 
@@ -298,13 +298,13 @@ def test_an_import_that_ends_during_the_backup_is_in_it_as_it_began(unfinished, 
             finish = threading.Thread(target=lambda: (imports_store.store_rows(unfinished), connection.close()))
             finish.start()
             finish.join()
-            imports_store.spool_path(unfinished).unlink(missing_ok=True)
+            imports_store.get_spool_path(unfinished).unlink(missing_ok=True)
         return write(archive, model)
 
     monkeypatch.setattr(backup_write, "write_table", write_after_its_end)
     backup_write.write_backup(tmp_path / "b.zip")
     assert Import.objects.get(pk=unfinished.pk).state == "done"
-    assert [row["state"] for row in in_backup(tmp_path / "b.zip", "datasets.import")] == ["done", "storing"]
+    assert [row["state"] for row in read_table(tmp_path / "b.zip", "datasets.import")] == ["done", "storing"]
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
         archive.extract(f"spools/import-{unfinished.pk}.sqlite3", tmp_path)
     with closing(sqlite3.connect(tmp_path / f"spools/import-{unfinished.pk}.sqlite3")) as spool:
@@ -312,11 +312,11 @@ def test_an_import_that_ends_during_the_backup_is_in_it_as_it_began(unfinished, 
 
 
 def test_every_table_is_in_a_backup_or_left_out_on_purpose(db):
-    models = [*backup_write.tables(), *backup_write.tables(left_out=True)]
+    models = [*backup_write.get_models(), *backup_write.get_models(left_out=True)]
     with connection.cursor() as cursor:
         there = set(connection.introspection.table_names(cursor))
     assert there - {model._meta.db_table for model in models} == {"django_migrations"}
-    assert {model._meta.app_label for model in backup_write.tables(left_out=True)} == {"sessions", "axes"}
+    assert {model._meta.app_label for model in backup_write.get_models(left_out=True)} == {"sessions", "axes"}
 
 
 def test_the_key_that_signs_sessions_is_not_in_it_and_only_its_owner_can_read_it(transactional_db, pairs, tmp_path):
@@ -343,7 +343,7 @@ import os, sys
 import django
 django.setup()
 from datasets.backup import write as backup
-backup.schema = lambda: {}
+backup.read_schema = lambda: {}
 def copy_spools(early):
     open(os.path.join(early, "import-1.sqlite3"), "w").close()
     print("at work", flush=True)
@@ -388,10 +388,10 @@ def test_what_a_killed_backup_left_goes_with_the_next_one_and_nothing_else_does(
 
 
 def test_without_locks_what_a_killed_backup_left_goes_after_a_day(transactional_db, pairs, tmp_path, monkeypatch):
-    def no_locks(*args):
+    def refuse_lock(*args):
         raise OSError(errno.ENOLCK, "no locks")
 
-    monkeypatch.setattr("fcntl.flock", no_locks)
+    monkeypatch.setattr("fcntl.flock", refuse_lock)
     old, new = tmp_path / ".old.zip.abc.chosen-backup", tmp_path / ".new.zip.abc.chosen-backup"
     for path in (old, new):
         path.write_text("x")
@@ -408,7 +408,7 @@ def test_a_file_that_cannot_be_opened_is_named(db, tmp_path, run_command, comman
     assert (status, str(tmp_path) in said) == (2, True)
 
 
-def rewritten(path, change):
+def rewrite_backup(path, change):
     """A copy of a backup whose members {name: content} went through `change`."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -418,14 +418,14 @@ def rewritten(path, change):
             archive.writestr(name, content)
 
 
-def told(**facts):
+def change_manifest(**facts):
     """Change what the manifest says."""
     return lambda members: members.update(
         {"manifest.json": json.dumps({**json.loads(members["manifest.json"]), **facts}).encode()}
     )
 
 
-def rows_of(label, change):
+def change_rows(label, change):
     """Change the lines of a table, with a manifest that agrees."""
 
     def rewrite(members):
@@ -440,21 +440,21 @@ CHOICES = "datasets.choice"
 REFUSED = [
     (lambda members: members.pop("manifest.json"), "damaged"),
     (lambda members: members.update({"manifest.json": b"[]"}), "damaged"),
-    (told(kind="else"), "no backup of Chosen that this version reads"),
-    (told(layout=2), "no backup of Chosen that this version reads"),
-    (told(schema={"datasets": ["0001_initial", "0099_later"]}, version="9.9"), "Chosen 9.9"),
-    (told(schema={"datasets": ["0001_initial", "0099_later"]}), "datasets.0099_later"),
-    (told(tables={}), "another schema"),
-    (told(spools={"../../escaped": "0"}), "damaged"),
-    (told(spools={"import-1.sqlite3": "0"}), "damaged"),
+    (change_manifest(kind="else"), "no backup of Chosen that this version reads"),
+    (change_manifest(layout=2), "no backup of Chosen that this version reads"),
+    (change_manifest(schema={"datasets": ["0001_initial", "0099_later"]}, version="9.9"), "Chosen 9.9"),
+    (change_manifest(schema={"datasets": ["0001_initial", "0099_later"]}), "datasets.0099_later"),
+    (change_manifest(tables={}), "another schema"),
+    (change_manifest(spools={"../../escaped": "0"}), "damaged"),
+    (change_manifest(spools={"import-1.sqlite3": "0"}), "damaged"),
     (lambda members: members.pop(f"tables/{CHOICES}.jsonl"), "damaged"),
-    (rows_of(CHOICES, lambda lines: b""), "damaged"),
-    (rows_of(CHOICES, lambda lines: lines[:-9]), "damaged"),
-    (rows_of(CHOICES, lambda lines: lines.replace(b"[", b"[9,", 1)), "damaged"),
-    (rows_of(CHOICES, lambda lines: lines + lines), "does not take the rows of datasets.choice"),
-    (rows_of("datasets.response", lambda lines: lines + lines.splitlines(True)[0]), "does not take the rows of"),
-    (rows_of("datasets.judgment", lambda lines: b"".join(lines.splitlines(True)[1:])), "damaged"),
-    (rows_of("datasets.dataset", lambda lines: lines.replace(b'"open"', b"null")), "does not take the rows of"),
+    (change_rows(CHOICES, lambda lines: b""), "damaged"),
+    (change_rows(CHOICES, lambda lines: lines[:-9]), "damaged"),
+    (change_rows(CHOICES, lambda lines: lines.replace(b"[", b"[9,", 1)), "damaged"),
+    (change_rows(CHOICES, lambda lines: lines + lines), "does not take the rows of datasets.choice"),
+    (change_rows("datasets.response", lambda lines: lines + lines.splitlines(True)[0]), "does not take the rows of"),
+    (change_rows("datasets.judgment", lambda lines: b"".join(lines.splitlines(True)[1:])), "damaged"),
+    (change_rows("datasets.dataset", lambda lines: lines.replace(b'"open"', b"null")), "does not take the rows of"),
     (None, "damaged"),  # cut off
 ]
 
@@ -462,16 +462,16 @@ REFUSED = [
 def test_what_is_not_whole_or_not_of_this_schema_changes_nothing(world, tmp_path, run_command):
     backup_write.write_backup(tmp_path / "whole.zip")
     whole = (tmp_path / "whole.zip").read_bytes()
-    before = all_rows()
+    before = list_all_rows()
     texts = Response.objects.exclude(text__in=HARD).values_list("text", flat=True)
     for change, said in REFUSED:
         (tmp_path / "b.zip").write_bytes(whole if change else whole[:-5000])
         if change:
-            rewritten(tmp_path / "b.zip", change)
+            rewrite_backup(tmp_path / "b.zip", change)
         status, _, words = run_command("restore", str(tmp_path / "b.zip"), "--replace")
         assert (status, said in words) == (2, True), words
         assert not any(text in words for text in texts if len(text) > 3), "it quotes an answer"
-        assert all_rows() == before
+        assert list_all_rows() == before
     assert not (tmp_path / "escaped").exists()
 
 

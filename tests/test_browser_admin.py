@@ -12,9 +12,9 @@ from playwright.sync_api import expect
 from datasets.imports import tasks
 from datasets.jobs import worker
 from datasets.models import Dataset, Import, Job, Judgment
-from tests.browsing import PHONE, button, focus, press
-from tests.conftest import wide
-from tests.every_page import ODD_COLUMNS, checked, look_at_columns, unsure
+from tests.browsing import PHONE, find_button, focus, press
+from tests.conftest import build_rows
+from tests.every_page import ODD_COLUMNS, create_bad_upload, create_unsure_upload, look_at_columns
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -30,17 +30,17 @@ def test_an_admin_uploads_decides_looks_and_downloads(enter, context, admin, tmp
     page.get_by_role("main").get_by_role("link", name="Upload").click()
     page.get_by_label("Dataset").fill("trips")
     page.get_by_label("Files").set_input_files({"name": "trips.jsonl", "mimeType": "text/plain", "buffer": body})
-    button(page, "Check and store").click()
+    find_button(page, "Check and store").click()
     refused = page.get_by_role("row").nth(1)
     for cell, words in zip((0, 1, 3, 4), ("trips.jsonl", "2", "chosen", "The answer is empty."), strict=True):
         expect(refused.get_by_role("cell").nth(cell)).to_have_text(words)
     assert not Dataset.objects.exists()
-    button(page, "Store the other rows").click()
+    find_button(page, "Store the other rows").click()
     expect(page.get_by_role("heading", name="trips", exact=True)).to_be_visible()
     expect(page.get_by_text("去哪里？")).to_be_visible()
     page.get_by_role("link", name="Export").click()
     page.get_by_label("Format").select_option("dpo")
-    button(page, "Count and preview").click()
+    find_button(page, "Count and preview").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
     assert download.value.suggested_filename == "trips-dpo.jsonl"
@@ -62,8 +62,8 @@ def test_the_switch_for_spreadsheets_stands_beside_a_csv_format_alone(enter, adm
 
 
 def test_an_admin_who_stores_nothing_has_nothing_stored(enter, admin):
-    page = enter(admin, f"/datasets/upload/{checked('trips').pk}/")
-    button(page, "Store nothing").click()
+    page = enter(admin, f"/datasets/upload/{create_bad_upload('trips').pk}/")
+    find_button(page, "Store nothing").click()
     expect(page.get_by_text("Nothing was stored.")).to_be_visible()
     assert not Dataset.objects.exists()
 
@@ -72,7 +72,7 @@ def test_a_file_that_cannot_be_read_is_told_in_the_form(enter, admin, troubles):
     page = enter(admin, "/datasets/upload/")
     page.get_by_label("Dataset").fill("trips")
     page.get_by_label("Files").set_input_files({"name": "x.jsonl", "mimeType": "text/plain", "buffer": b"[{]"})
-    button(page, "Check and store").click()
+    find_button(page, "Check and store").click()
     expect(page.get_by_role("alert")).to_contain_text("x.jsonl")
     expect(page.get_by_label("Dataset")).to_have_value("trips")
     assert Axe().run(page).violations_count == 0
@@ -91,11 +91,11 @@ def test_an_upload_shows_how_far_it_is_and_can_be_stopped(enter, admin):
         "buffer": b'{"prompt": "a", "responses": ["b", "c"]}\n' * 50_000,
     }
     page.get_by_label("Files").set_input_files(file)
-    button(page, "Check and store").click()
+    find_button(page, "Check and store").click()
     expect(page.locator("[data-words]")).to_contain_text("/ 2.1 MB")
-    button(page, "Stop").click()
+    find_button(page, "Stop").click()
     expect(page.get_by_role("alert")).to_have_text("Stopped. Nothing was stored.")
-    expect(button(page, "Check and store")).to_be_enabled()
+    expect(find_button(page, "Check and store")).to_be_enabled()
     assert not Job.objects.exists()
 
 
@@ -105,9 +105,9 @@ def test_without_javascript_a_task_is_looked_at_again(enter, admin, monkeypatch)
     monkeypatch.setattr(worker, "IDLE", 0)
     page = enter(admin, "/datasets/upload/")
     page.get_by_label("Dataset").fill("trips")
-    rows = "".join(json.dumps(row) + "\n" for row in wide(2)).encode()
+    rows = "".join(json.dumps(row) + "\n" for row in build_rows(2)).encode()
     page.get_by_label("Files").set_input_files({"name": "x.jsonl", "mimeType": "text/plain", "buffer": rows})
-    button(page, "Check and store").click()
+    find_button(page, "Check and store").click()
     expect(page.get_by_text("Waiting for a worker.")).to_be_visible()
     worker.work(until_idle=True)
     page.get_by_role("link", name="See how far it is").click()
@@ -116,7 +116,7 @@ def test_without_javascript_a_task_is_looked_at_again(enter, admin, monkeypatch)
 
 def test_storing_twice_at_once_stores_once(enter, admin):
     votes = [{"prompt": f"Why {n}?", "chosen": "Because.", "rejected": "No idea."} for n in range(400)]
-    page = enter(admin, f"/datasets/upload/{checked('trips', bad=votes).pk}/")
+    page = enter(admin, f"/datasets/upload/{create_bad_upload('trips', bad=votes).pk}/")
     clicks = """async () => {
         const sent = new FormData(document.querySelector("form.notice"));
         sent.append("decision", "store");
@@ -136,22 +136,22 @@ def test_columns_are_said_on_a_phone_without_javascript(enter, admin):
     page.get_by_label("Dataset").fill("odd")
     rows = "".join(json.dumps(row) + "\n" for row in ODD_COLUMNS).encode()
     page.get_by_label("Files").set_input_files({"name": "odd.jsonl", "mimeType": "text/plain", "buffer": rows})
-    button(page, "Check and store").click()
+    find_button(page, "Check and store").click()
     expect(page.get_by_role("heading", name="Which column is what")).to_be_visible()
     look_at_columns(page)
     expect(page.get_by_text("Answer 2 is better than answer 1.")).to_be_visible()
     expect(page.get_by_text("Answer 1 is clearly better than answer 2.")).to_be_visible()
     expect(page.get_by_text("Row 3 cannot be read so:")).to_be_visible()
     assert page.locator("html").evaluate("(page) => page.scrollWidth") <= 360
-    button(page, "Read the file so").click()
+    find_button(page, "Read the file so").click()
     expect(page.get_by_text("Read as somebody said of these columns:")).to_be_visible()
-    button(page, "Store the other rows").click()
+    find_button(page, "Store the other rows").click()
     expect(page.get_by_role("heading", name="odd", exact=True)).to_be_visible()
     assert Judgment.objects.filter(state="saved").count() == 2
 
 
 def test_columns_are_said_by_keys_alone(enter, admin):
-    run = unsure(admin)
+    run = create_unsure_upload(admin)
     page = enter(admin, f"/datasets/upload/{run.pk}/")
     for n, words in enumerate(("Prompt", "Answer number 1", "Answer number 2", "Which")):
         focus(page, f"[name=column_{n}]")

@@ -4,26 +4,26 @@ import pytest
 from playwright.sync_api import expect
 
 from annotate.judging.record import record
-from annotate.queue.lease import next_judgment
+from annotate.queue.lease import lease_next
 from datasets.models import Choice, Comparison, Judgment, Response
 from tests.browsing import (
-    all_done,
-    answers,
-    button,
-    changed,
-    chosen,
-    excused,
-    judged,
-    kept,
-    last,
-    option,
-    posts_of,
+    await_change,
+    await_judged,
+    await_judgments,
+    await_ready,
+    await_sent,
+    excuse,
+    expect_all_done,
+    find_button,
+    find_chosen,
+    find_option,
+    get_last,
+    list_verdicts,
     press,
-    ready,
-    sent,
-    verdicts,
+    read_answers,
+    watch_posts,
 )
-from tests.conftest import wide
+from tests.conftest import build_rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -34,11 +34,11 @@ CRITERIA = [{"name": "helpful", "guideline": "does it"}, {"name": '有帮助: "<
 def asked(enter, alice, make_dataset):
     """asked(**settings): alice before the first of six pairs."""
 
-    def asked(**settings):
-        make_dataset(wide(6), **settings)
+    def begin(**settings):
+        make_dataset(build_rows(6), **settings)
         return enter(alice)
 
-    return asked
+    return begin
 
 
 # --- stars and criteria -----------------------------------------------------------------------------------------------
@@ -48,21 +48,21 @@ def test_stars_that_contradict_the_verdict_are_told_once(asked):
     page = asked(with_stars=True)
     told = page.get_by_text("The answer that you chose has fewer stars than the other")
     press(page, "Digit2", "Digit5", "Digit1")
-    judged(page, 1)
+    await_judged(page, 1)
     expect(told).to_be_visible()
-    assert last() == ("left", {"stars": [2, 5]})
+    assert get_last() == ("left", {"stars": [2, 5]})
     press(page, "Digit2", "Digit5", "Digit2")
-    judged(page, 2)
+    await_judged(page, 2)
     expect(told).to_have_count(0)
 
 
 @pytest.mark.browser_context_args(java_script_enabled=False)
 def test_without_javascript_the_contradiction_is_told_once_too(asked):
     page = asked(with_stars=True)
-    option(page, "stars_left", 1).click()
-    option(page, "stars_right", 4).click()
-    button(page, "A is better").click()
-    judged(page, 1)
+    find_option(page, "stars_left", 1).click()
+    find_option(page, "stars_right", 4).click()
+    find_button(page, "A is better").click()
+    await_judged(page, 1)
     told = page.get_by_text("The answer that you chose has fewer stars than the other")
     expect(told).to_be_visible()
     page.reload()
@@ -71,13 +71,13 @@ def test_without_javascript_the_contradiction_is_told_once_too(asked):
 
 def test_the_rows_of_the_criteria_are_filled_in_turn_then_comes_the_verdict(asked):
     page = asked(criteria=CRITERIA)
-    posts = posts_of(page)
+    posts = watch_posts(page)
     press(page, "Digit0", "KeyB", "Backspace", "Digit2")
     assert not posts
     press(page, "Digit1")
-    judged(page, 1)
+    await_judged(page, 1)
     said = {"helpful": {"verdict": ["tie"]}, CRITERIA[1]["name"]: {"verdict": ["right"]}}
-    assert last() == ("left", {"criteria": said})
+    assert get_last() == ("left", {"criteria": said})
     assert set(Choice.objects.values_list("criterion", "strength")) == {
         ("", 1),
         ("helpful", 0),
@@ -87,43 +87,43 @@ def test_the_rows_of_the_criteria_are_filled_in_turn_then_comes_the_verdict(aske
 
 def test_a_row_that_was_left_out_is_pointed_out(asked):
     page = asked(criteria=CRITERIA)
-    posts = posts_of(page)
+    posts = watch_posts(page)
     page.locator(".criteria .group").nth(1).locator("label", has_text="Tie").click()
-    button(page, "A is better").click()
+    find_button(page, "A is better").click()
     expect(page.get_by_text("This is still to be answered.")).to_be_visible()
     expect(page.locator("[data-group].wrong legend")).to_have_text("helpful")
     assert not posts
     press(page, "ArrowLeft")
-    assert chosen(page, "criteria") is None
+    assert find_chosen(page, "criteria") is None
     assert not posts
 
 
 def test_the_rows_of_a_scale_take_its_digits(asked):
     page = asked(question="scale", criteria=CRITERIA[:1])
     press(page, "Digit7", "Digit4")
-    judged(page, 1)
-    assert last() == ("tie", {"criteria": {"helpful": {"verdict": ["right3"]}}})
+    await_judged(page, 1)
+    assert get_last() == ("tie", {"criteria": {"helpful": {"verdict": ["right3"]}}})
 
 
 def test_criteria_by_hand(asked, hand):
     page = asked(criteria=CRITERIA)
     for row, words in enumerate(("B", "Both bad")):
         hand(page.locator(".criteria .group").nth(row).locator("label", has_text=words).last)
-    hand(button(page, "Tie"))
-    judged(page, 1)
-    said = [part["verdict"] for part in last()[1]["criteria"].values()]
+    hand(find_button(page, "Tie"))
+    await_judged(page, 1)
+    said = [part["verdict"] for part in get_last()[1]["criteria"].values()]
     assert said in ([["right"], ["both_bad"]], [["both_bad"], ["both_bad"]])
 
 
 def test_best_and_worst_are_asked_for_each_criterion(enter, alice, make_dataset):
-    make_dataset(wide(2, answers=3), question="best_worst", fewest_shown=3, most_shown=3, criteria=CRITERIA[:1])
+    make_dataset(build_rows(2, answers=3), question="best_worst", fewest_shown=3, most_shown=3, criteria=CRITERIA[:1])
     page = enter(alice)
     expect(page.locator("[data-group].turn legend").first).to_contain_text("Place")
     press(page, "Digit1", "Digit2")
     expect(page.locator("[data-group].turn legend").first).to_contain_text("helpful")
     press(page, "Digit3", "Digit1", "Enter")
-    judged(page, 1)
-    assert last() == ("rank", {"rank": [1, 3, 2], "criteria": {"helpful": {"rank": [3, 2, 1]}}})
+    await_judged(page, 1)
+    assert get_last() == ("rank", {"rank": [1, 3, 2], "criteria": {"helpful": {"rank": [3, 2, 1]}}})
 
 
 # --- reasons ----------------------------------------------------------------------------------------------------------
@@ -132,62 +132,62 @@ def test_best_and_worst_are_asked_for_each_criterion(enter, alice, make_dataset)
 def test_reasons_may_be_given_before_the_verdict(asked):
     page = asked(reasons="optional")
     press(page, "KeyR", "Digit2", "Digit4", "Digit2", "Digit1", "Escape", "Digit1")
-    judged(page, 1)
-    assert last() == ("left", {"reasons": ["more correct", "clearer"]})
+    await_judged(page, 1)
+    assert get_last() == ("left", {"reasons": ["more correct", "clearer"]})
     press(page, "Digit2")
-    judged(page, 2)
-    assert last() == ("right", {})
+    await_judged(page, 2)
+    assert get_last() == ("right", {})
 
 
 def test_where_a_reason_is_required_the_verdict_waits_for_it(asked):
     page = asked(reasons="required")
-    posts = posts_of(page)
+    posts = watch_posts(page)
     press(page, "Digit2")
     expect(page.get_by_text("Choose a reason or write one; Enter saves.")).to_be_visible()
-    expect(button(page, "B is better")).to_have_class("verdict awaiting")
+    expect(find_button(page, "B is better")).to_have_class("verdict awaiting")
     assert not posts
     press(page, "Digit3", "Enter")
-    judged(page, 1)
-    assert last() == ("right", {"reasons": ["more complete"]})
+    await_judged(page, 1)
+    assert get_last() == ("right", {"reasons": ["more complete"]})
     press(page, "Digit0")
     page.get_by_placeholder("in your own words").fill("两个都 1 一样")
     press(page, "Enter")
-    judged(page, 2)
-    assert last() == ("tie", {"reason": "两个都 1 一样"})
+    await_judged(page, 2)
+    assert get_last() == ("tie", {"reason": "两个都 1 一样"})
 
 
 def test_enter_that_ends_a_word_of_an_input_method_saves_nothing(asked):
     page = asked(reasons="required")
-    posts = posts_of(page)
+    posts = watch_posts(page)
     press(page, "Digit1")
     page.get_by_placeholder("in your own words").fill("好")
     page.evaluate("""() => document.activeElement.dispatchEvent(
         new KeyboardEvent("keydown", {key: "Enter", code: "Enter", isComposing: true, bubbles: true}))""")
     assert not posts
     press(page, "Enter")
-    judged(page, 1)
+    await_judged(page, 1)
 
 
 def test_reasons_by_hand(asked, hand):
     page = asked(reasons="required")
-    hand(option(page, "reasons", "safer"))
-    hand(button(page, "Both bad"))
-    judged(page, 1)
-    assert last() == ("both_bad", {"reasons": ["safer"]})
+    hand(find_option(page, "reasons", "safer"))
+    hand(find_button(page, "Both bad"))
+    await_judged(page, 1)
+    assert get_last() == ("both_bad", {"reasons": ["safer"]})
 
 
 @pytest.mark.browser_context_args(java_script_enabled=False)
 def test_without_javascript_a_missing_reason_is_asked_for_and_nothing_is_lost(asked, troubles):
     page = asked(reasons="required", with_stars=True)
-    option(page, "stars_left", 4).click()
-    option(page, "stars_right", 2).click()
-    button(page, "A is better").click()
+    find_option(page, "stars_left", 4).click()
+    find_option(page, "stars_right", 2).click()
+    find_button(page, "A is better").click()
     expect(page.get_by_role("alert")).to_contain_text("Give a reason")
     page.get_by_placeholder("in your own words").fill("it is")
-    button(page, "A is better").click()
-    judged(page, 1)
-    assert last() == ("left", {"stars": [4, 2], "reason": "it is"})
-    excused(troubles, "422")
+    find_button(page, "A is better").click()
+    await_judged(page, 1)
+    assert get_last() == ("left", {"stars": [4, 2], "reason": "it is"})
+    excuse(troubles, "422")
 
 
 # --- better answers ---------------------------------------------------------------------------------------------------
@@ -195,31 +195,31 @@ def test_without_javascript_a_missing_reason_is_asked_for_and_nothing_is_lost(as
 
 def test_a_better_answer_typed_without_a_network_is_sent_later(asked, context, troubles):
     page = asked(allow_repair=True)
-    ready(page)
+    await_ready(page)
     press(page, "KeyE")
     area = page.get_by_label("Improved answer").first
     expect(area).to_be_focused()
     area.fill("A far better answer: 1 2 3\n\nb s u")
     context.set_offline(True)
     press(page, "Escape")
-    shown = answers(page)
+    shown = read_answers(page)
     press(page, "Digit2")
-    changed(page, shown)
+    await_change(page, shown)
     expect(page.get_by_role("alert")).to_be_visible()
-    assert verdicts() == []
+    assert list_verdicts() == []
     context.set_offline(False)
-    judged(page, 1)
+    await_judged(page, 1)
     repair = Response.objects.get(source=Response.REPAIR)
     assert repair.text == "A far better answer: 1 2 3\n\nb s u"
     assert Choice.objects.filter(chosen=repair).count() == 1
-    excused(troubles, "INTERNET_DISCONNECTED")
+    excuse(troubles, "INTERNET_DISCONNECTED")
 
 
 def test_typed_text_stays_in_its_form_while_another_judgment_is_undone(asked):
     page = asked(allow_repair=True)
-    ready(page)
+    await_ready(page)
     press(page, "Digit1")
-    judged(page, 1)
+    await_judged(page, 1)
     press(page, "KeyE")
     page.get_by_label("Improved answer").first.fill("Typed.")
     press(page, "Escape", "KeyU")
@@ -229,21 +229,21 @@ def test_typed_text_stays_in_its_form_while_another_judgment_is_undone(asked):
 
 
 def test_where_all_were_bad_somebody_else_writes_a_better_answer(enter, alice, bob, make_dataset, troubles):
-    dataset = make_dataset(wide(1), repair_round=True)
-    record(next_judgment(bob, dataset), 0, "both_bad")
+    dataset = make_dataset(build_rows(1), repair_round=True)
+    record(lease_next(bob, dataset), 0, "both_bad")
     page = enter(alice)
     expect(page.locator(".notice", has_text="All answers were found bad. Write a better one.")).to_be_visible()
-    expect(button(page, "A is better")).to_have_count(0)
-    button(page, "Save the better answer").click()
+    expect(find_button(page, "A is better")).to_have_count(0)
+    find_button(page, "Save the better answer").click()
     expect(page.get_by_role("alert")).to_contain_text("Write a better answer.")
     press(page, "KeyE")
     page.keyboard.type("Better: 1")
     press(page, "Enter", "Escape", "Enter")
-    all_done(page)
-    sent(page)
+    expect_all_done(page)
+    await_sent(page)
     assert Response.objects.get(source=Response.REPAIR).text == "Better: 1\n"
     assert Choice.objects.filter(chosen__source=Response.REPAIR).count() == 2
-    excused(troubles, "422")
+    excuse(troubles, "422")
 
 
 # --- flags ------------------------------------------------------------------------------------------------------------
@@ -251,12 +251,12 @@ def test_where_all_were_bad_somebody_else_writes_a_better_answer(enter, alice, b
 
 def test_f_opens_the_flags_a_digit_chooses_and_enter_flags(asked):
     page = asked(allow_flag=True)
-    shown = answers(page)
+    shown = read_answers(page)
     press(page, "KeyF", "Enter", "Digit3", "Tab")
     page.keyboard.type("cut off at 1")
     press(page, "Enter")
-    changed(page, shown)
-    sent(page)
+    await_change(page, shown)
+    await_sent(page)
     judgment = Judgment.objects.exclude(flag="").get()
     assert (judgment.flag, judgment.said, judgment.verdict) == ("broken", {"note": "cut off at 1"}, "")
     assert Comparison.objects.get(held="flagged") == judgment.comparison
@@ -265,11 +265,11 @@ def test_f_opens_the_flags_a_digit_chooses_and_enter_flags(asked):
 def test_a_flag_by_hand(asked, hand):
     page = asked(allow_flag=True)
     hand(page.get_by_text("Something is wrong with this one"))
-    hand(option(page, "flag", "unsafe"))
-    shown = answers(page)
-    hand(button(page, "Flag it"))
-    changed(page, shown)
-    kept(1, state="skipped", flag="unsafe")
+    hand(find_option(page, "flag", "unsafe"))
+    shown = read_answers(page)
+    hand(find_button(page, "Flag it"))
+    await_change(page, shown)
+    await_judgments(1, state="skipped", flag="unsafe")
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------
@@ -282,9 +282,9 @@ def test_keys_of_every_kind_go_by_their_place_on_the_keyboard(asked):
     for key, code in [("&", "Digit1"), ("Process", "Digit4"), ("ㄅ", "Digit2"), ("ㄖ", "KeyB"), ('"', "Digit3")]:
         page.evaluate(tap, [key, code])
     press(page, "Enter")
-    judged(page, 1)
+    await_judged(page, 1)
     said = {"stars": [1, 4], "criteria": {"helpful": {"verdict": ["right"]}}, "reasons": ["more complete"]}
-    assert last() == ("both_bad", said)
+    assert get_last() == ("both_bad", said)
 
 
 BESIDES = {"reasons": "optional", "allow_repair": True, "allow_flag": True}
@@ -295,7 +295,7 @@ FIELDS = "main input:not([type=hidden])"
 @pytest.mark.parametrize("besides", [BESIDES, EVERYTHING])
 def test_enter_in_a_radio_button_a_box_or_a_field_gives_no_verdict(asked, besides):
     page = asked(**besides)
-    posts = posts_of(page)
+    posts = watch_posts(page)
     page.get_by_text("Something is wrong with this one").click()
     for field in page.locator(FIELDS).all():
         if field.evaluate("(field) => !!field.closest('[data-flag]')"):
@@ -319,4 +319,4 @@ def test_without_javascript_enter_in_a_field_gives_no_verdict_and_loses_nothing(
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.get_by_placeholder("in your own words")).to_have_value("Because.")
     assert not Judgment.objects.exclude(state="leased").exists()
-    excused(troubles, "422")
+    excuse(troubles, "422")

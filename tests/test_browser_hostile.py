@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from datasets.models import Dataset
-from tests.browsing import judged
-from tests.every_page import checked
+from tests.browsing import await_judged
+from tests.every_page import create_bad_upload
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -38,12 +38,12 @@ def test_hostile_texts_run_nothing_on_any_page(enter, context, alice, admin, mak
     page = enter(alice)
     for n in range(1, len(HOSTILE) + 1):
         expect(page.locator("[data-response]")).to_have_count(2)
-        assert harmless(page)
+        assert is_harmless(page)
         page.keyboard.press("Digit1")
-        judged(page, n)
-    refused = checked(bad=[{"prompt": text, "responses": [text, ""], "x": text} for text in HOSTILE])
+        await_judged(page, n)
+    refused = create_bad_upload(bad=[{"prompt": text, "responses": [text, ""], "x": text} for text in HOSTILE])
     paths = ["/", "/annotate/demo/guideline/", "/datasets/", f"/datasets/upload/{refused.pk}/"]
-    paths += [f"/datasets/upload/{checked('new', bad=rows[n:]).pk}/" for n in range(0, len(rows), 2)]
+    paths += [f"/datasets/upload/{create_bad_upload('new', bad=rows[n:]).pk}/" for n in range(0, len(rows), 2)]
     paths += [f"/datasets/demo/{page}" for page in ("", "settings/", "follow/", "judgments/", "people/record/")]
     paths += [f"/datasets/demo/prompts/{prompt.pk}/" for prompt in dataset.prompts.all()]
     paths += [f"/datasets/demo/prompts/{prompt.pk}/edit/" for prompt in dataset.prompts.all()[:3]]
@@ -52,11 +52,11 @@ def test_hostile_texts_run_nothing_on_any_page(enter, context, alice, admin, mak
     for path in paths:
         page = enter(admin, path)
         expect(page.locator("main")).to_be_visible()
-        assert harmless(page), path
+        assert is_harmless(page), path
     assert not elsewhere
 
 
-def harmless(page):
+def is_harmless(page):
     """Whether nothing of the texts became a script, a frame, an image, a form or a link that runs."""
     return page.evaluate("""() => {
         const never = "iframe, img, object, embed, style, [onerror], [onload], form[action*=evil]";

@@ -4,53 +4,63 @@ import pytest
 from playwright.sync_api import expect
 
 from datasets.models import Judgment
-from tests.browsing import all_done, answers, arrive, button, changed, excused, judged, ready, verdicts
-from tests.conftest import wide
+from tests.browsing import (
+    await_change,
+    await_judged,
+    await_page,
+    await_ready,
+    excuse,
+    expect_all_done,
+    find_button,
+    list_verdicts,
+    read_answers,
+)
+from tests.conftest import build_rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def test_without_a_network_judging_goes_on_and_what_was_judged_is_sent_once_it_is_back(at_work, context, troubles):
-    ready(at_work)
+    await_ready(at_work)
     context.set_offline(True)
     for n, key in enumerate(["Digit1", "Digit2", "Digit0"], 1):
-        shown = answers(at_work)
+        shown = read_answers(at_work)
         at_work.keyboard.press(key)
-        changed(at_work, shown)
+        await_change(at_work, shown)
         expect(at_work.get_by_role("alert").locator("[data-said=waiting] b")).to_have_text(str(n))
-    assert verdicts() == []
+    assert list_verdicts() == []
     context.set_offline(False)
-    judged(at_work, 3)
+    await_judged(at_work, 3)
     expect(at_work.get_by_role("alert")).to_be_hidden()
-    assert sorted(verdicts()) == ["left", "right", "tie"]
-    excused(troubles, "INTERNET_DISCONNECTED")
+    assert sorted(list_verdicts()) == ["left", "right", "tie"]
+    excuse(troubles, "INTERNET_DISCONNECTED")
 
 
 def test_what_waits_survives_a_reload_and_is_sent_exactly_once(at_work, context, troubles, alice):
-    ready(at_work)
+    await_ready(at_work)
     at_work.route(
         "**/annotate/demo/", lambda route: route.abort() if route.request.method == "POST" else route.continue_()
     )
-    shown = answers(at_work)
+    shown = read_answers(at_work)
     at_work.keyboard.press("Digit1")
     at_work.keyboard.press("Digit2")
     expect(at_work.get_by_role("alert")).to_be_visible()
     at_work.unroute("**/annotate/demo/")
     at_work.on("dialog", lambda dialog: dialog.accept())
     at_work.reload()
-    judged(at_work, 2)
+    await_judged(at_work, 2)
     for _ in range(100):  # the page goes on when the script has heard of it
-        if shown not in (answers(at_work), answers(at_work)[::-1]):
+        if shown not in (read_answers(at_work), read_answers(at_work)[::-1]):
             break
         at_work.wait_for_timeout(50)
-    assert shown not in (answers(at_work), answers(at_work)[::-1])
-    assert sorted(verdicts()) == ["left", "right"]
+    assert shown not in (read_answers(at_work), read_answers(at_work)[::-1])
+    assert sorted(list_verdicts()) == ["left", "right"]
     assert set(Judgment.objects.filter(state="saved").values_list("revision", flat=True)) == {1}
-    excused(troubles, "ERR_FAILED")
+    excuse(troubles, "ERR_FAILED")
 
 
 def test_a_page_with_unsent_judgments_warns_before_it_is_closed(at_work, context, troubles):
-    ready(at_work)
+    await_ready(at_work)
     context.set_offline(True)
     at_work.keyboard.press("Digit1")
     expect(at_work.get_by_role("alert")).to_be_visible()
@@ -59,13 +69,13 @@ def test_a_page_with_unsent_judgments_warns_before_it_is_closed(at_work, context
     with at_work.expect_event("close"):
         at_work.close(run_before_unload=True)
     assert warned == ["beforeunload"]
-    excused(troubles, "INTERNET_DISCONNECTED")
+    excuse(troubles, "INTERNET_DISCONNECTED")
 
 
 def test_no_more_than_twenty_wait(enter, context, alice, make_dataset, troubles):
-    make_dataset(wide(30), kept_ready=19)
+    make_dataset(build_rows(30), kept_ready=19)
     page = enter(alice)
-    ready(page, 19)
+    await_ready(page, 19)
     context.set_offline(True)
     for n in range(1, 21):
         page.keyboard.press("Digit1")
@@ -73,91 +83,91 @@ def test_no_more_than_twenty_wait(enter, context, alice, make_dataset, troubles)
     expect(page.get_by_role("alert")).to_contain_text("No more can wait")
     page.keyboard.press("Digit2")
     context.set_offline(False)
-    judged(page, 20)
-    assert verdicts() == ["left"] * 20
-    excused(troubles, "INTERNET_DISCONNECTED")
+    await_judged(page, 20)
+    assert list_verdicts() == ["left"] * 20
+    excuse(troubles, "INTERNET_DISCONNECTED")
 
 
 def test_undo_takes_back_what_has_not_left_yet(at_work, context, troubles):
-    ready(at_work)
+    await_ready(at_work)
     context.set_offline(True)
-    first = answers(at_work)
+    first = read_answers(at_work)
     at_work.keyboard.press("Digit1")
     expect(at_work.get_by_role("alert")).to_be_visible()
     at_work.keyboard.press("KeyU")
-    assert answers(at_work) == first
+    assert read_answers(at_work) == first
     expect(at_work.get_by_role("alert")).to_be_hidden()
     at_work.keyboard.press("Digit2")
     context.set_offline(False)
-    judged(at_work, 1)
-    assert verdicts() == ["right"]
-    excused(troubles, "INTERNET_DISCONNECTED")
+    await_judged(at_work, 1)
+    assert list_verdicts() == ["right"]
+    excuse(troubles, "INTERNET_DISCONNECTED")
 
 
 def test_the_next_comparison_is_there_while_the_judgment_travels(at_work):
-    ready(at_work)
+    await_ready(at_work)
     held = []
     at_work.route("**/annotate/demo/", lambda route: held.append(route))
-    shown = answers(at_work)
+    shown = read_answers(at_work)
     at_work.keyboard.press("Digit1")
-    assert answers(at_work) != shown, "at once, without an answer"
+    assert read_answers(at_work) != shown, "at once, without an answer"
     while not held:
         at_work.wait_for_timeout(50)
-    assert verdicts() == []
+    assert list_verdicts() == []
     held[0].continue_()
-    judged(at_work, 1)
+    await_judged(at_work, 1)
 
 
 def test_an_error_of_the_server_loses_nothing(at_work, monkeypatch, troubles):
-    ready(at_work)
+    await_ready(at_work)
     with monkeypatch.context() as patched:
-        patched.setattr("annotate.views.judge.after", None)
+        patched.setattr("annotate.views.judge.build_reply", None)
         at_work.keyboard.press("Digit1")
         expect(at_work.get_by_role("alert")).to_be_visible()
-    judged(at_work, 1)
+    await_judged(at_work, 1)
     expect(at_work.get_by_role("alert")).to_be_hidden()
-    assert verdicts() == ["left"]
-    excused(troubles, "500")
+    assert list_verdicts() == ["left"]
+    excuse(troubles, "500")
 
 
 def test_who_was_signed_out_signs_in_and_what_was_judged_is_saved(at_work, context):
-    ready(at_work)
+    await_ready(at_work)
     context.clear_cookies(name="sessionid")
     at_work.keyboard.press("Digit1")
     at_work.keyboard.press("Digit2")
     expect(at_work.get_by_role("alert")).to_contain_text("You have been signed out.")
-    assert verdicts() == []
+    assert list_verdicts() == []
     at_work.on("dialog", lambda dialog: dialog.accept())
     at_work.get_by_role("alert").get_by_role("link", name="Sign in").click()
     at_work.get_by_label("Name").fill("alice")
     at_work.get_by_label("Password").fill("demo")
-    button(at_work, "Sign in").click()
-    arrive(at_work)
-    judged(at_work, 2)
-    assert sorted(verdicts()) == ["left", "right"]
+    find_button(at_work, "Sign in").click()
+    await_page(at_work)
+    await_judged(at_work, 2)
+    assert sorted(list_verdicts()) == ["left", "right"]
 
 
 def test_what_one_person_judged_is_never_sent_as_another(at_work, context, enter, bob):
-    ready(at_work)
+    await_ready(at_work)
     context.clear_cookies(name="sessionid")
     at_work.keyboard.press("Digit1")
     expect(at_work.get_by_role("alert")).to_contain_text("You have been signed out.")
     at_work.on("dialog", lambda dialog: dialog.accept())
     page = enter(bob)
-    ready(page)
+    await_ready(page)
     assert Judgment.objects.filter(state="saved").count() == 0
     page.keyboard.press("Digit2")
-    judged(page, 1)
+    await_judged(page, 1)
     assert Judgment.objects.get(state="saved").annotator == bob
 
 
 def test_an_answer_that_comes_late_leaves_nobody_waiting(enter, alice, make_dataset, context):
     """The browser asked for more before the last verdict was given; what it hears belongs to then."""
-    make_dataset(wide(1))
+    make_dataset(build_rows(1))
     held = []
     context.route("**/annotate/demo/ahead/", lambda route: held.append(route) if not held else route.continue_())
     page = enter(alice)
     with page.expect_response("**/annotate/demo/"):
-        button(page, "A is better").click()
+        find_button(page, "A is better").click()
     held[0].continue_()
-    all_done(page)
+    expect_all_done(page)

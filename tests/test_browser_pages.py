@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils.translation import gettext, override, trans_real
 from playwright.sync_api import expect
 
-from tests.browsing import answers, button, excused, judged, ready, sent
+from tests.browsing import await_judged, await_ready, await_sent, excuse, find_button, read_answers
 from tests.every_page import every_page  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -30,12 +30,12 @@ def walk(every_page, enter, context, troubles):  # noqa: F811
                 enter(person, path) if person else page.goto(path)
             assert (name, answer.value.status) == (name, status)
             after = act[0](page) if act else None
-            excused(troubles, f"status of {status}", "status of 422", "INTERNET_DISCONNECTED")
+            excuse(troubles, f"status of {status}", "status of 422", "INTERNET_DISCONNECTED")
             assert (name, troubles) == (name, [])
             yield name, page
             if after:
                 after()
-                excused(troubles, "INTERNET_DISCONNECTED")
+                excuse(troubles, "INTERNET_DISCONNECTED")
 
     return walk
 
@@ -143,14 +143,14 @@ WORDS = ["A is better", "B is better", "Tie", "Both bad", "Skip", "Undo", "Keys"
 
 
 def test_the_words_of_the_comparison_page_change_with_the_button_for_the_language(at_work):
-    ready(at_work)
+    await_ready(at_work)
     at_work.keyboard.press("Digit1")
-    judged(at_work, 1)
-    shown = answers(at_work)
+    await_judged(at_work, 1)
+    shown = read_answers(at_work)
     everything = at_work.locator("body")
     for word in WORDS:
         expect(everything).to_contain_text(word)
-    button(at_work, "中文").click()
+    find_button(at_work, "中文").click()
     expect(at_work.locator("html")).to_have_attribute("lang", "zh-hans")
     with override("zh-hans"):
         chinese = {word: gettext(word) for word in WORDS}
@@ -158,8 +158,8 @@ def test_the_words_of_the_comparison_page_change_with_the_button_for_the_languag
         assert word != translated
         expect(everything).to_contain_text(translated)
         expect(everything).not_to_contain_text(word)
-    assert answers(at_work) == shown
+    assert read_answers(at_work) == shown
     at_work.keyboard.press("Digit2")
-    sent(at_work)
-    button(at_work, "English").click()
-    judged(at_work, 2)
+    await_sent(at_work)
+    find_button(at_work, "English").click()
+    await_judged(at_work, 2)

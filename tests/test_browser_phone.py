@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browsing import PHONE, all_done, button, verdicts
-from tests.conftest import wide
+from tests.browsing import PHONE, expect_all_done, find_button, list_verdicts
+from tests.conftest import build_rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -28,15 +28,15 @@ def test_on_a_phone_the_verdicts_are_in_reach_of_a_thumb(enter, alice, make_data
         assert place["x"] + place["width"] <= 360
         assert place["y"] + place["height"] <= 740
     expect(page.locator("[data-response=right]")).to_be_hidden()
-    button(page, "Answer B").tap()
+    find_button(page, "Answer B").tap()
     expect(page.locator("[data-response=left]")).to_be_hidden()
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     last = page.locator("[data-response]").nth(1).bounding_box()
     top = min(control.bounding_box()["y"] for control in page.locator("button[name=verdict]").all())
     assert last["y"] + last["height"] <= top, "the bar covers the end of the last answer"
-    button(page, "B is better").tap()
-    all_done(page)
-    assert verdicts() == ["right"]
+    find_button(page, "B is better").tap()
+    expect_all_done(page)
+    assert list_verdicts() == ["right"]
 
 
 SIZES = """() => {
@@ -76,7 +76,7 @@ LOCALES = [
 @pytest.mark.parametrize("question", ASKED)
 @pytest.mark.parametrize((), LOCALES)
 def test_nothing_is_too_wide_too_small_or_covered(enter, alice, make_dataset, question, more):
-    rows = wide(2, answers=6)
+    rows = build_rows(2, answers=6)
     make_dataset(rows, name="A dataset with rather a long name", **ASKED[question] | more)
     page = enter(alice)
     if page.locator("[data-views]").is_visible():

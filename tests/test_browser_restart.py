@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browsing import excused, press, ready, sent, watch
-from tests.serving import exported, kill, manage, serving
+from tests.browsing import await_ready, await_sent, excuse, press, watch
+from tests.serving import count_exported, kill, manage, running_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -18,37 +18,37 @@ def page(browser, place, troubles):
     watch(context, troubles)
     yield context.new_page()
     context.close()
-    excused(troubles, "ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET", "ERR_SOCKET")
+    excuse(troubles, "ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET", "ERR_SOCKET")
     assert not troubles
 
 
-def says(page, n):
+def expect_judged(page, n):
     expect(page.locator("header").first).to_contain_text(re.compile(rf"(?<!\d){n} judged by you"), timeout=30_000)
 
 
 def test_a_server_that_is_killed_and_comes_back_has_every_judgment_once(place, page, tmp_path):
     for command in ("migrate", "load_demo"):
         manage(place, command, "--verbosity=0")
-    with serving(place) as server:
+    with running_server(place) as server:
         page.goto("/annotate/models/")
         page.get_by_label("Name").fill("alice")
         page.get_by_label("Password").fill("demo")
         page.get_by_role("button", name="Sign in").click()
-        ready(page)
+        await_ready(page)
         kill(server)
     press(page, "Digit1", "Digit2", "Digit1")
     expect(page.get_by_role("alert").locator("[data-said=waiting] b")).to_have_text("3")
-    with serving(place) as server:
-        says(page, 3)
-        ready(page)
+    with running_server(place) as server:
+        expect_judged(page, 3)
+        await_ready(page)
         expect(page.get_by_role("alert")).to_be_hidden()
         press(page, "Digit1", "Digit1")  # these may have arrived, or not
         kill(server)
     press(page, "Digit2")
     expect(page.get_by_role("alert")).to_be_visible()
-    with serving(place):
-        says(page, 6)
-        sent(page)
+    with running_server(place):
+        expect_judged(page, 6)
+        await_sent(page)
         page.reload()
-        says(page, 6)
-    assert exported(place, tmp_path) == 6
+        expect_judged(page, 6)
+    assert count_exported(place, tmp_path) == 6

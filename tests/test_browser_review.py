@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from datasets.models import Comparison, Dataset, Judgment
 from tests.browsing import press
-from tests.test_reviewing import one_more_flags, rita, split  # noqa: F401
+from tests.test_reviewing import flag_as_another, rita, split  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -46,7 +46,7 @@ def test_a_double_click_decides_once(page):
 
 
 def test_what_is_flagged_is_left_out_by_a_click(page, split, charlie):  # noqa: F811
-    one_more_flags(split, charlie)
+    flag_as_another(split, charlie)
     press(page, "KeyS")
     page.get_by_text("Leave it out").click()
     expect(page.locator("[data-all-done]")).to_be_visible()

@@ -10,9 +10,9 @@ from django.db.models import F
 from playwright.sync_api import expect
 
 from datasets.models import Judgment, Response
-from tests.browsing import PAGE, PHONE, button, judged, press, ready, sent, until
-from tests.conftest import wide
-from tests.every_page import two_with
+from tests.browsing import PAGE, PHONE, await_judged, await_ready, await_sent, find_button, press, wait_for
+from tests.conftest import build_rows
+from tests.every_page import find_row_with
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -24,7 +24,7 @@ HTML = "(answers) => answers.map((answer) => answer.innerHTML)"
 
 @pytest.mark.parametrize("mark", ["```", "\\(", "|---"])
 def test_d_marks_what_differs_and_changes_nothing_else(enter, alice, make_dataset, mark):
-    make_dataset([two_with(mark)])
+    make_dataset([find_row_with(mark)])
     page = enter(alice)
     shown = page.locator("[data-response]")
     plain = shown.evaluate_all(HTML)
@@ -40,11 +40,11 @@ def test_d_marks_what_differs_and_changes_nothing_else(enter, alice, make_datase
 
 
 def test_differences_are_of_what_is_shown_and_go_with_it(at_work):
-    ready(at_work)
+    await_ready(at_work)
     press(at_work, "KeyD")
     expect(at_work.locator("mark").first).to_be_visible()
     press(at_work, "Digit1")
-    judged(at_work, 1)
+    await_judged(at_work, 1)
     expect(at_work.locator("mark")).to_have_count(0)
     press(at_work, "KeyD")
     expect(at_work.locator("mark").first).to_be_visible()
@@ -59,8 +59,8 @@ def test_without_javascript_the_differences_are_a_link(at_work):
     expect(at_work.locator("mark")).to_have_count(0)
     assert at_work.locator("[data-response]").evaluate_all(HTML) == plain
     at_work.get_by_role("link", name="Differences").click()
-    button(at_work, "Tie").click()
-    judged(at_work, 1)
+    find_button(at_work, "Tie").click()
+    await_judged(at_work, 1)
 
 
 def test_a_page_that_came_with_its_differences_shows_it_without_them(at_work):
@@ -73,7 +73,7 @@ def test_a_page_that_came_with_its_differences_shows_it_without_them(at_work):
 # --- one at a time, and how large -------------------------------------------------------------------------------------
 
 
-def visible(page):
+def read_visible(page):
     """The letters of the answers that are in sight."""
     return [text[-1] for text in page.locator(".answer:not([hidden]) h2").all_inner_texts()]
 
@@ -95,19 +95,19 @@ def swipe(page, start, end):
 @pytest.mark.browser_context_args(**PHONE)
 def test_on_a_phone_long_answers_stand_one_at_a_time(enter, alice, long):
     page = enter(alice)
-    assert visible(page) == ["A"]
+    assert read_visible(page) == ["A"]
     page.locator("[data-view='1']").tap()
-    assert visible(page) == ["B"]
+    assert read_visible(page) == ["B"]
     page.evaluate("scrollTo(0, 600)")
     page.wait_for_timeout(200)
     for start, end, letter in ((300, 60, "C"), (300, 60, "C"), (60, 300, "B"), (150, 120, "B"), (60, 300, "A")):
         swipe(page, start, end)
-        until(page, f"() => document.querySelector('.answer:not([hidden]) h2').innerText.endsWith('{letter}')")
-        assert visible(page) == [letter]
+        wait_for(page, f"() => document.querySelector('.answer:not([hidden]) h2').innerText.endsWith('{letter}')")
+        assert read_visible(page) == [letter]
     page.locator("[data-view=all]").tap()
-    assert visible(page) == ["A", "B", "C"]
+    assert read_visible(page) == ["A", "B", "C"]
     swipe(page, 300, 60)
-    assert visible(page) == ["A", "B", "C"]
+    assert read_visible(page) == ["A", "B", "C"]
 
 
 @pytest.mark.browser_context_args(**PHONE)
@@ -119,13 +119,13 @@ def test_a_wide_table_is_moved_and_not_the_answer(enter, alice, make_dataset):
     table = page.locator("[data-response]").nth(0)
     table.evaluate("(table) => table.scrollIntoView()")
     swipe(page, 300, 60)
-    assert visible(page) == ["A"]
+    assert read_visible(page) == ["A"]
     assert table.evaluate("(table) => table.scrollLeft") > 30
 
 
 @pytest.mark.browser_context_args(**PHONE)
 def test_on_a_phone_short_answers_stand_below_each_other(at_work):
-    assert visible(at_work) == ["A", "B"]
+    assert read_visible(at_work) == ["A", "B"]
     expect(at_work.locator("[data-views]")).to_be_hidden()
 
 
@@ -133,30 +133,30 @@ def test_on_a_phone_short_answers_stand_below_each_other(at_work):
 def test_an_answer_that_is_out_of_sight_and_not_filled_in_is_shown(enter, alice, long):
     page = enter(alice)
     page.locator("label:has([name=stars_1][value='3'])").tap()
-    button(page, "Save the stars").tap()
+    find_button(page, "Save the stars").tap()
     expect(page.get_by_text("This is still to be answered.")).to_be_visible()
-    assert visible(page) == ["B"]
+    assert read_visible(page) == ["B"]
     press(page, "Digit2")
-    assert visible(page) == ["C"]
+    assert read_visible(page) == ["C"]
     press(page, "Digit4", "Enter")
-    judged(page, 1)
+    await_judged(page, 1)
 
 
 def test_one_at_a_time_is_remembered(enter, alice, long):
     page = enter(alice)
-    assert visible(page) == ["A", "B", "C"]
+    assert read_visible(page) == ["A", "B", "C"]
     press(page, "KeyV")
-    button(page, "One answer at a time").click()
-    expect(button(page, "One answer at a time")).to_have_attribute("aria-pressed", "true")
+    find_button(page, "One answer at a time").click()
+    expect(find_button(page, "One answer at a time")).to_have_attribute("aria-pressed", "true")
     press(page, "Escape")
-    assert visible(page) == ["A"]
+    assert read_visible(page) == ["A"]
     page.reload()
-    assert visible(page) == ["A"]
+    assert read_visible(page) == ["A"]
     press(page, "KeyV")
-    button(page, "All answers").click()
+    find_button(page, "All answers").click()
     press(page, "Escape")
     page.reload()
-    assert visible(page) == ["A", "B", "C"]
+    assert read_visible(page) == ["A", "B", "C"]
 
 
 def test_the_size_of_the_text_is_remembered(at_work):
@@ -190,24 +190,24 @@ def slowly(context, enter, alice, pairs):
     page = context.new_page()
     page.clock.install()
     enter(alice)
-    ready(page)
+    await_ready(page)
     page.clock.pause_at(page.evaluate("Date.now()") + 1000)
     press(page, "Digit1")
-    judged(page, 1)
+    await_judged(page, 1)
     Judgment.objects.update(leased_at=F("leased_at") - timedelta(days=1))
     return page
 
 
-def seconds_of(page):
+def measure_seconds(page):
     press(page, "Digit2")
-    sent(page)
-    judged(page, 2)
+    await_sent(page)
+    await_judged(page, 2)
     return Judgment.objects.filter(state="saved").latest("decided_at").seconds
 
 
 def test_time_before_the_page_counts(slowly):
     slowly.clock.run_for(17_400)
-    assert seconds_of(slowly) == pytest.approx(17.4, abs=0.2)
+    assert measure_seconds(slowly) == pytest.approx(17.4, abs=0.2)
 
 
 def test_time_in_another_tab_does_not_count(slowly):
@@ -216,14 +216,14 @@ def test_time_in_another_tab_does_not_count(slowly):
     slowly.clock.fast_forward(40_000)
     slowly.evaluate(IN_VIEW, True)
     slowly.clock.run_for(5_000)
-    assert seconds_of(slowly) == pytest.approx(15.5, abs=0.2)
+    assert measure_seconds(slowly) == pytest.approx(15.5, abs=0.2)
 
 
 def test_of_a_time_without_moving_a_minute_counts(slowly):
     slowly.clock.run_for(300_000)
     slowly.mouse.move(200, 200)
     slowly.clock.run_for(4_000)
-    assert seconds_of(slowly) == pytest.approx(64, abs=1.2)
+    assert measure_seconds(slowly) == pytest.approx(64, abs=1.2)
 
 
 # --- blindness --------------------------------------------------------------------------------------------------------
@@ -241,7 +241,7 @@ def begin_ids_at(model, first):
 
 def test_nothing_that_reaches_the_browser_says_whose_an_answer_is(context, enter, alice, make_dataset):
     begin_ids_at(Response, 71_000_000)
-    rows = wide(8, answers=3)
+    rows = build_rows(8, answers=3)
     for row in rows:
         for response in row["responses"]:
             response["model"] = f"secret-{response['model']}"
@@ -255,13 +255,13 @@ def test_nothing_that_reaches_the_browser_says_whose_an_answer_is(context, enter
 
     context.route("**/annotate/**", look)
     page = enter(alice)
-    ready(page)
+    await_ready(page)
     press(page, "KeyD", "Digit1", "Digit2", "Digit3", "Enter")
-    judged(page, 1)
+    await_judged(page, 1)
     press(page, "KeyU")
     expect(page.get_by_text("You judged this one")).to_be_visible()
     press(page, "KeyK")
-    judged(page, 1)
+    await_judged(page, 1)
     page.get_by_role("link", name="History").click()
     page.locator("tbody a").first.click()
     expect(page.get_by_role("heading", name="You said")).to_be_visible()

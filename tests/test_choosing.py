@@ -17,12 +17,12 @@ from datasets.exports.selection import (
     MAJORITY,
     ONLY,
     SOFT,
-    Balance,
-    Chooser,
     Filters,
+    LengthBalance,
     Pair,
     Vote,
-    marks_of,
+    VoteSelector,
+    compute_length_signs,
 )
 
 A, B, C = 1, 2, 3
@@ -30,7 +30,7 @@ THIRD = pytest.approx(1 / 3)
 NAMES = ("ann", "bob", "cid", "dan", "eve")
 
 
-def vote(chosen, rejected, strength=1, number=0, **said):
+def build_vote(chosen, rejected, strength=1, number=0, **said):
     """A vote of the person of this number."""
     plain = {"verdict": "left" if strength else "tie", "flagged": False, "gap": None}
     at = datetime(2026, 3, 1 + number, tzinfo=UTC)
@@ -38,23 +38,26 @@ def vote(chosen, rejected, strength=1, number=0, **said):
     return Vote(**{**plain, **known, "strength": strength, **said})
 
 
-def votes(*said):
+def build_votes(*said):
     """A vote of one person after the other, of (chosen, rejected) or (chosen, rejected, strength)."""
-    return [vote(*one, number=number) if len(one) == 3 else vote(*one, 1, number) for number, one in enumerate(said)]
+    return [
+        build_vote(*one, number=number) if len(one) == 3 else build_vote(*one, 1, number)
+        for number, one in enumerate(said)
+    ]
 
 
-def came_to(said, tagged=(), **filters):
+def choose_pairs(said, tagged=(), **filters):
     """(the pairs, what is left out) of one prompt with these tags."""
-    chooser = Chooser(Filters(**filters))
-    pairs = chooser.pairs(tagged, said)
+    chooser = VoteSelector(Filters(**filters))
+    pairs = chooser.pick_pairs(tagged, said)
     assert sum(pair.times for pair in pairs) + chooser.left_out.total() == len(said)
     return pairs, {reason: n for reason, n in chooser.left_out.items() if n}
 
 
-TWO_TO_ONE = votes((A, B), (B, A), (A, B))
-WITH_A_TIE = votes((A, B), (A, B), (A, B, 0), (B, A))
-DECIDED = [*votes((A, B), (A, B)), vote(B, A, number=2, decides=True)]
-DECIDED_ELSEWHERE = [*votes((A, B), (A, B)), vote(B, A, number=2, comparison=7, decides=True)]
+TWO_TO_ONE = build_votes((A, B), (B, A), (A, B))
+WITH_A_TIE = build_votes((A, B), (A, B), (A, B, 0), (B, A))
+DECIDED = [*build_votes((A, B), (A, B)), build_vote(B, A, number=2, decides=True)]
+DECIDED_ELSEWHERE = [*build_votes((A, B), (A, B)), build_vote(B, A, number=2, comparison=7, decides=True)]
 
 # (votes, filters, the pairs, what is left out)
 CAME_TO = [
@@ -69,7 +72,7 @@ CAME_TO = [
     (WITH_A_TIE, {"min_agreement": 0.51, "mode": SOFT}, [], {"low_agreement": 3, "tie": 1}),
     (WITH_A_TIE, {"min_agreement": 1.0, "mode": EVERY},
      [Pair(A, B, 1, 1.0, (1, 1)), Pair(A, B, 1, 1.0, (1, 1)), Pair(B, A, 1, 1.0, (1, 1))], {"tie": 1}),
-    (votes((A, B), (B, A)), {}, [], {"split": 2}),
+    (build_votes((A, B), (B, A)), {}, [], {"split": 2}),
     (DECIDED, {"decisions": FIRST}, [Pair(B, A, 1, 1.0, (1, 1))], {"decided": 2}),
     (DECIDED, {"decisions": FIRST, "min_votes": 2}, [Pair(B, A, 1, 1.0, (1, 1))], {"decided": 2}),
     (DECIDED, {"decisions": FIRST, "mode": EVERY}, [Pair(B, A, 1, 1.0, (1, 1))], {"decided": 2}),
@@ -78,25 +81,26 @@ CAME_TO = [
     (DECIDED[:2], {"decisions": ONLY}, [], {"undecided": 2}),
     (DECIDED, {"decisions": ONLY}, [Pair(B, A, 1, 1.0, (1, 1))], {"decided": 2}),
     (DECIDED_ELSEWHERE, {"decisions": FIRST}, [Pair(B, A, 1, 1.0, (1, 1))], {"decided": 2}),
-    (votes((A, B, 0), (B, A, 0)), {}, [], {"tie": 2}),
-    (votes((A, B), (B, C), (C, A)), {},
+    (build_votes((A, B, 0), (B, A, 0)), {}, [], {"tie": 2}),
+    (build_votes((A, B), (B, C), (C, A)), {},
      [Pair(A, B, 1, 1.0, (1, 1)), Pair(B, C, 1, 1.0, (1, 1)), Pair(C, A, 1, 1.0, (1, 1))], {}),
     (TWO_TO_ONE, {"min_votes": 3}, [Pair(A, B, 2, THIRD, (2, 3))], {"outvoted": 1}),
     (TWO_TO_ONE, {"min_votes": 4}, [], {"few_votes": 3}),
     (WITH_A_TIE, {"min_votes": 4}, [Pair(A, B, 2, 0.25, (2, 4))], {"outvoted": 1, "tie": 1}),
-    (votes((A, B), (A, B), (A, C)), {"min_votes": 2, "mode": EVERY},
+    (build_votes((A, B), (A, B), (A, C)), {"min_votes": 2, "mode": EVERY},
      [Pair(A, B, 1, 1.0, (1, 1)), Pair(A, B, 1, 1.0, (1, 1))], {"few_votes": 1}),
     (TWO_TO_ONE, {"min_votes": 2, "annotators": ("ann",)}, [], {"annotator": 2, "few_votes": 1}),
     (TWO_TO_ONE, {"annotators": ("bob", "eve")}, [Pair(B, A, 1, 1.0, (1, 1))], {"annotator": 2}),
     (TWO_TO_ONE, {"since": datetime(2026, 3, 2, tzinfo=UTC), "until": datetime(2026, 3, 3, tzinfo=UTC)},
      [Pair(B, A, 1, 1.0, (1, 1))], {"date": 2}),
-    (votes((A, B, 1), (B, A, 2), (A, B, 0)), {"min_strength": 2}, [Pair(B, A, 1, 1.0, (1, 2))], {"weak": 1, "tie": 1}),
+    (build_votes((A, B, 1), (B, A, 2), (A, B, 0)), {"min_strength": 2},
+     [Pair(B, A, 1, 1.0, (1, 2))], {"weak": 1, "tie": 1}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("said", "filters", "pairs", "left_out"), CAME_TO)
 def test_votes_come_to_pairs_and_what_is_left_out(said, filters, pairs, left_out):
-    assert came_to(said, **filters) == (pairs, left_out)
+    assert choose_pairs(said, **filters) == (pairs, left_out)
 
 
 @pytest.mark.parametrize(
@@ -112,18 +116,18 @@ def test_votes_come_to_pairs_and_what_is_left_out(said, filters, pairs, left_out
 )
 @pytest.mark.parametrize("mode", [MAJORITY, SOFT])
 def test_a_pair_is_as_strong_as_its_votes_in_the_mean_and_never_below_zero(said, strength, mode):
-    ((pair,), _) = came_to(votes(*said), mode=mode)
+    ((pair,), _) = choose_pairs(build_votes(*said), mode=mode)
     assert (pair.chosen, pair.strength) == (A, pytest.approx(strength))
 
 
 def test_a_vote_for_itself_is_as_strong_as_it_was_said():
-    pairs, _ = came_to(votes((A, B, 3), (B, A, 2)), mode=EVERY)
+    pairs, _ = choose_pairs(build_votes((A, B, 3), (B, A, 2)), mode=EVERY)
     assert [pair.strength for pair in pairs] == [3.0, 2.0]
 
 
 @pytest.mark.parametrize(("verdict", "reason"), [("both_bad", "both_bad"), ("rate", "no_choice"), ("", "no_choice")])
 def test_a_verdict_without_a_choice_is_left_out_with_its_reason(verdict, reason):
-    assert came_to([vote(None, None, None, verdict=verdict)]) == ([], {reason: 1})
+    assert choose_pairs([build_vote(None, None, None, verdict=verdict)]) == ([], {reason: 1})
 
 
 @pytest.mark.parametrize(
@@ -131,14 +135,14 @@ def test_a_verdict_without_a_choice_is_left_out_with_its_reason(verdict, reason)
     [((), [], True), ((), ["x"], True), (("x",), [], False), (("x",), ["y"], False), (("x", "y"), ["z", "y"], True)],
 )
 def test_a_prompt_with_any_of_the_tags_goes_in(asked, tagged, goes_in):
-    pairs, left_out = came_to(TWO_TO_ONE, tagged, tags=asked)
+    pairs, left_out = choose_pairs(TWO_TO_ONE, tagged, tags=asked)
     assert (len(pairs), left_out) == ((1, {"outvoted": 1}) if goes_in else (0, {"tag": 3}))
 
 
 def test_what_anybody_flagged_goes_in_unless_it_is_asked_not_to():
-    said = [vote(A, B), vote(A, B, number=1, flagged=True)]
-    assert came_to(said)[0][0].votes == (2, 2)
-    assert came_to(said, flags="without") == ([Pair(A, B, 1, 1.0, (1, 1))], {"flagged": 1})
+    said = [build_vote(A, B), build_vote(A, B, number=1, flagged=True)]
+    assert choose_pairs(said)[0][0].votes == (2, 2)
+    assert choose_pairs(said, flags="without") == ([Pair(A, B, 1, 1.0, (1, 1))], {"flagged": 1})
 
 
 FILTERS = st.fixed_dictionaries(
@@ -175,50 +179,56 @@ FILTERS = st.fixed_dictionaries(
     FILTERS,
 )
 def test_a_single_vote_comes_to_what_it_would_come_to_among_others(said, states_a_choice, filters):
-    one = vote(A, B, **said) if states_a_choice else vote(None, None, **{**said, "strength": None})
-    quick, whole = Chooser(Filters(**filters)), Chooser(Filters(**filters))
-    assert quick.of_one([], [one]) == whole.of_several([], [one])
+    one = build_vote(A, B, **said) if states_a_choice else build_vote(None, None, **{**said, "strength": None})
+    quick, whole = VoteSelector(Filters(**filters)), VoteSelector(Filters(**filters))
+    assert quick.pick_from_one([], [one]) == whole.pick_from_several([], [one])
     assert +quick.left_out == +whole.left_out
 
 
 # --- how often votes are wrong ---------------------------------------------------------------------------------------
 
 
-def flip_rate(*prompts, **filters):
-    chooser = Chooser(Filters(**filters))
+def compute_flip_rate(*prompts, **filters):
+    chooser = VoteSelector(Filters(**filters))
     for said in prompts:
-        chooser.pairs([], said)
-    return chooser.flip_rate()
+        chooser.pick_pairs([], said)
+    return chooser.estimate_flip_rate()
 
 
 @pytest.mark.parametrize(
     "prompts",
-    [[], [votes((A, B))], [votes((A, B)), votes((A, B))], [votes((A, B), (A, C))], [votes((A, B), (B, A, 0))]],
+    [
+        [],
+        [build_votes((A, B))],
+        [build_votes((A, B)), build_votes((A, B))],
+        [build_votes((A, B), (A, C))],
+        [build_votes((A, B), (B, A, 0))],
+    ],
 )
 def test_nothing_is_known_where_no_two_votes_met(prompts):
-    assert flip_rate(*prompts) is None
+    assert compute_flip_rate(*prompts) is None
 
 
 def test_people_who_always_agree_are_never_wrong():
-    assert flip_rate(votes((A, B), (A, B)), votes((B, A), (B, A), (B, A))) == 0
+    assert compute_flip_rate(build_votes((A, B), (A, B)), build_votes((B, A), (B, A), (B, A))) == 0
 
 
 def test_people_who_agree_half_the_time_or_less_are_wrong_half_the_time():
-    assert flip_rate(votes((A, B), (A, B)), votes((A, B), (B, A))) == 0.5
-    assert flip_rate(votes((A, B), (B, A))) == 0.5
+    assert compute_flip_rate(build_votes((A, B), (A, B)), build_votes((A, B), (B, A))) == 0.5
+    assert compute_flip_rate(build_votes((A, B), (B, A))) == 0.5
 
 
 @pytest.mark.parametrize("e", [0.1, 0.2, 0.4])
 def test_a_flip_rate_comes_back_from_what_it_makes_of_two_votes(e):
     """Of two votes that are each flipped with probability e, 2e(1-e) differ."""
     of_a_hundred = round(100 * 2 * e * (1 - e))
-    agree, differ = votes((A, B), (A, B)), votes((A, B), (B, A))
-    assert flip_rate(*[agree] * (100 - of_a_hundred), *[differ] * of_a_hundred) == pytest.approx(e)
+    agree, differ = build_votes((A, B), (A, B)), build_votes((A, B), (B, A))
+    assert compute_flip_rate(*[agree] * (100 - of_a_hundred), *[differ] * of_a_hundred) == pytest.approx(e)
 
 
 def test_each_two_votes_on_a_pair_are_compared_once_and_ties_not_at_all():
-    chooser = Chooser(Filters(mode=EVERY))
-    chooser.pairs([], votes((A, B), (A, B), (B, A), (A, B, 0), (A, C)))
+    chooser = VoteSelector(Filters(mode=EVERY))
+    chooser.pick_pairs([], build_votes((A, B), (A, B), (B, A), (A, B, 0), (A, C)))
     assert (chooser.alike, chooser.unlike) == (1, 2)
 
 
@@ -226,21 +236,21 @@ def test_each_two_votes_on_a_pair_are_compared_once_and_ties_not_at_all():
 
 
 def test_a_mark_tells_which_answer_is_longer():
-    assert [sign for sign, _ in marks_of("f", [("longer", "a"), ("a", "b"), ("a", "longer")])] == [1, 0, -1]
+    assert [sign for sign, _ in compute_length_signs("f", [("longer", "a"), ("a", "b"), ("a", "longer")])] == [1, 0, -1]
 
 
 def test_equal_pairs_have_numbers_of_their_own_and_the_same_each_time():
-    marks = marks_of("f", [("aa", "b")] * 3 + [("aa", "c")])
+    marks = compute_length_signs("f", [("aa", "b")] * 3 + [("aa", "c")])
     assert len(set(marks)) == 4
-    assert marks == marks_of("f", [("aa", "b")] * 3 + [("aa", "c")])
-    assert marks_of("f", [("aa", "b")]) == marks[:1]
-    assert not set(marks) & set(marks_of("g", [("aa", "b")] * 3))
+    assert marks == compute_length_signs("f", [("aa", "b")] * 3 + [("aa", "c")])
+    assert compute_length_signs("f", [("aa", "b")]) == marks[:1]
+    assert not set(marks) & set(compute_length_signs("g", [("aa", "b")] * 3))
 
 
-def kept(marks):
+def keep_balanced(marks):
     """Those of [(part, sign, number)] that a balance of them keeps."""
-    balance = Balance(marks)
-    return [mark for mark in marks if balance.keeps(*mark)]
+    balance = LengthBalance(marks)
+    return [mark for mark in marks if balance.is_kept(*mark)]
 
 
 MARKS = st.lists(
@@ -252,7 +262,7 @@ MARKS = st.lists(
 
 @given(marks=MARKS)
 def test_as_many_shorter_as_longer_are_kept_in_each_part_and_all_that_are_equal(marks):
-    there, stay = (Counter((part, sign) for part, sign, _ in some) for some in (marks, kept(marks)))
+    there, stay = (Counter((part, sign) for part, sign, _ in some) for some in (marks, keep_balanced(marks)))
     for part in ("train", "test"):
         fewer = min(there[part, -1], there[part, 1])
         assert [stay[part, sign] for sign in (-1, 0, 1)] == [fewer, there[part, 0], fewer]
@@ -260,16 +270,16 @@ def test_as_many_shorter_as_longer_are_kept_in_each_part_and_all_that_are_equal(
 
 @given(marks=MARKS, random=st.randoms())
 def test_the_same_pairs_are_kept_in_whatever_order_they_come(marks, random):
-    assert set(kept(random.sample(marks, len(marks)))) == set(kept(marks))
+    assert set(keep_balanced(random.sample(marks, len(marks)))) == set(keep_balanced(marks))
 
 
 @given(marks=MARKS, number=st.integers(0, 2**64 - 1))
 def test_a_further_pair_of_the_rarer_kind_drives_none_out(marks, number):
     there = Counter(sign for part, sign, _ in marks if part == "train" and sign)
     rarer = -1 if there[-1] < there[1] else 1
-    assert there[-1] == there[1] or set(kept(marks)) <= set(kept([*marks, ("train", rarer, number)]))
+    assert there[-1] == there[1] or set(keep_balanced(marks)) <= set(keep_balanced([*marks, ("train", rarer, number)]))
 
 
 def test_what_there_is_only_one_kind_of_is_not_kept():
-    balance = Balance([("", 1, 0), ("", 1, 7)])
-    assert [balance.keeps("", sign, 0) for sign in (1, 0, -1)] == [False, True, False]
+    balance = LengthBalance([("", 1, 0), ("", 1, 7)])
+    assert [balance.is_kept("", sign, 0) for sign in (1, 0, -1)] == [False, True, False]

@@ -12,15 +12,15 @@ from django.utils import timezone
 
 from datasets import reasons
 from datasets.formats import mapping, wide
-from datasets.formats.guessing import guess, unsure
-from datasets.formats.rows import Prompt, Refused, Table
+from datasets.formats.guessing import find_ambiguity, guess
+from datasets.formats.rows import Prompt, Refusal, TableRow
 from datasets.imports import store as imports_store
 from datasets.imports import tasks
-from datasets.imports.column_forms import COUNTS, WORDS
+from datasets.imports.column_forms import COUNTS, ROLE_LABELS
 from datasets.jobs import worker
 from datasets.models import Choice, Import, Job, Mapping, Response
 from datasets.models import Prompt as Kept
-from tests.test_files import as_parquet, texts, workbook
+from tests.test_files import build_workbook, encode_parquet, format_texts
 
 HEADER = ("Aufgabe", "Text links", "Text rechts", "Urteil")
 ROWS = [
@@ -33,26 +33,26 @@ ROLES = {"prompt": "Aufgabe", "answer_1": "Text links", "answer_2": "Text rechts
 ROLES |= {"counts": "minus_first"}
 
 
-def as_table(delimiter=",", encoding="utf-8", rows=(HEADER, *ROWS)):
+def encode_table(delimiter=",", encoding="utf-8", rows=(HEADER, *ROWS)):
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter).writerows(rows)
     return text.getvalue().encode(encoding)
 
 
-def as_lines(rows):
+def encode_lines(rows):
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
 FILES = {
-    "jsonl": as_lines(OBJECTS),
+    "jsonl": encode_lines(OBJECTS),
     "json": json.dumps(OBJECTS, indent=1).encode(),
-    "csv": as_table(),
-    "tsv": as_table("\t"),
-    "gz": gzip.compress(as_table()),
-    "utf-16": as_table("\t", "utf-16"),
-    "gb18030": as_table(encoding="gb18030"),
-    "parquet": as_parquet(OBJECTS),
-    "xlsx": workbook(texts(HEADER, *ROWS)),
+    "csv": encode_table(),
+    "tsv": encode_table("\t"),
+    "gz": gzip.compress(encode_table()),
+    "utf-16": encode_table("\t", "utf-16"),
+    "gb18030": encode_table(encoding="gb18030"),
+    "parquet": encode_parquet(OBJECTS),
+    "xlsx": build_workbook(format_texts(HEADER, *ROWS)),
 }
 
 
@@ -69,7 +69,7 @@ def send(client, admin):
     return send
 
 
-def kept_files(settings):
+def list_uploads(settings):
     return sorted((settings.DATA_DIR / "uploads").iterdir())
 
 
@@ -94,12 +94,12 @@ def kept_files(settings):
     ],
 )
 def test_what_cannot_be_said_of_columns(roles, fault):
-    assert mapping.wrong(roles) == fault
+    assert mapping.find_fault(roles) == fault
     assert fault is None or reasons.MAPPING[fault]
 
 
 def test_everything_that_may_be_said_has_its_words():
-    assert set(WORDS) == set(mapping.ROLES)
+    assert set(ROLE_LABELS) == set(mapping.ROLES)
     assert tuple(COUNTS) == mapping.COUNTS
 
 
@@ -165,13 +165,13 @@ SPOKEN = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "H
         ),
         (
             {"prompt": "a", "answers": "b", "sources": "c"},
-            Table(a="q", b='["x", "y"]', c='["m", "n"]'),
+            TableRow(a="q", b='["x", "y"]', c='["m", "n"]'),
             "candidates",
             [("x", "m"), ("y", "n")],
         ),
         (
             {"prompt": "a", "answer_1": "b", "answer_2": "c", "answer_3": "d"},
-            Table(a="q", b="x", c="y", d=""),
+            TableRow(a="q", b="x", c="y", d=""),
             "candidates",
             [("x", ""), ("y", "")],
         ),
@@ -194,7 +194,7 @@ def test_what_a_row_is_by_what_was_said(roles, row, kind, responses):
     ],
 )
 def test_a_refused_row_names_the_column_of_the_file(row, reason, field):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refusal) as refused:
         mapping.read(TWO, row)
     assert (refused.value.reason, refused.value.field) == (reason, field)
 
@@ -202,22 +202,22 @@ def test_a_refused_row_names_the_column_of_the_file(row, reason, field):
 # --- when it is not sure, and what is guessed -------------------------------------------------------------------------
 
 
-def sides(winner, key="winner", names="ab"):
+def build_row(winner, key="winner", names="ab"):
     return {"prompt": "q", f"response_{names[0]}": "x", f"response_{names[1]}": "y", key: winner}
 
 
 @pytest.mark.parametrize(
     ("name", "rows", "why"),
     [
-        ("wide", [sides("a"), sides("b"), sides("tie")], ""),
-        ("wide", [sides("", "chosen")], ""),
-        ("wide", [sides(1), sides(2)], ""),
-        ("wide", [sides(1, names="12")], ""),
-        ("wide", [sides(0, names="01"), sides(1, names="01")], ""),
-        ("wide", [sides(0, "chosen"), sides(1, "chosen")], "counting"),
-        ("wide", [sides(1)], "counting"),
-        ("wide", [sides(-2), sides(1)], "sign"),
-        ("wide", [sides("the second one")], "verdict"),
+        ("wide", [build_row("a"), build_row("b"), build_row("tie")], ""),
+        ("wide", [build_row("", "chosen")], ""),
+        ("wide", [build_row(1), build_row(2)], ""),
+        ("wide", [build_row(1, names="12")], ""),
+        ("wide", [build_row(0, names="01"), build_row(1, names="01")], ""),
+        ("wide", [build_row(0, "chosen"), build_row(1, "chosen")], "counting"),
+        ("wide", [build_row(1)], "counting"),
+        ("wide", [build_row(-2), build_row(1)], "sign"),
+        ("wide", [build_row("the second one")], "verdict"),
         ("dpo-text", [{"prompt": "q", "chosen": "A", "rejected": "B", "A": "x", "B": "y"}], "pointer"),
         ("dpo-text", [{"prompt": "q", "chosen": "A", "rejected": "Bali"}], ""),
         ("sft", [{"question": "q", "answer": "x"}], ""),
@@ -227,7 +227,7 @@ def sides(winner, key="winner", names="ab"):
     ],
 )
 def test_when_a_shape_is_not_sure(name, rows, why):
-    assert unsure(name, rows) == why
+    assert find_ambiguity(name, rows) == why
     assert why == "" or reasons.UNSURE[why]
 
 
@@ -272,7 +272,7 @@ def test_a_file_of_unknown_shape_is_read_as_the_admin_says(kind, send, client, s
     for words in (*HEADER, *ROWS[0], *ROWS[2]):
         assert words in page
     run = Import.objects.get()
-    assert (run.state, len(kept_files(settings))) == ("unsure", 1)
+    assert (run.state, len(list_uploads(settings))) == ("unsure", 1)
     looked = client.post(address, {**SAID, "decision": "look"}).content.decode()
     assert "Answer 1 is clearly better than answer 2." in looked
     assert "Answers 1 and 2 are equally good." in looked
@@ -285,7 +285,7 @@ def test_a_file_of_unknown_shape_is_read_as_the_admin_says(kind, send, client, s
     client.post(address, {"decision": "store"})
     run.refresh_from_db()
     assert (run.state, run.prompts, run.responses, run.choices) == ("done", 5, 10, 5)
-    assert kept_files(settings) == []
+    assert list_uploads(settings) == []
     assert Response.objects.filter(text=ROWS[0][1]).exists()
     assert sorted(Choice.objects.values_list("strength", flat=True)) == [0, 1, 1, 2, 2]
 
@@ -296,7 +296,7 @@ def test_the_next_file_with_these_columns_is_read_so_by_itself_also_by_command(s
     page = client.get(send(FILES["jsonl"], slug="other")).content.decode()
     assert "Read as somebody said" in page
     path = tmp_path / "again.csv"
-    path.write_bytes(as_table(rows=(HEADER[::-1], *(row[::-1] for row in ROWS))))
+    path.write_bytes(encode_table(rows=(HEADER[::-1], *(row[::-1] for row in ROWS))))
     status, summary, _ = run_command("import_dataset", "third", str(path))
     assert (status, summary["format"], summary["choices"]) == (0, "mapped", 5)
 
@@ -321,7 +321,7 @@ def test_what_was_said_can_be_said_anew(send, client, settings):
 @pytest.mark.django_db
 def test_of_very_many_columns_the_first_are_asked_about(send, client):
     rows = [{**row, **{f"more {n}": n for n in range(1500)}} for row in OBJECTS]
-    address = send(as_lines(rows))
+    address = send(encode_lines(rows))
     page = client.get(address)
     assert len(page.context["columns"]) == 200
     client.post(address, {**SAID, "decision": "read"})
@@ -330,7 +330,7 @@ def test_of_very_many_columns_the_first_are_asked_about(send, client):
 
 @pytest.mark.django_db
 def test_two_files_of_unknown_shape_are_asked_for_one_after_the_other(send, client):
-    other = as_lines([{"Aufgabe": "Was?", "Erstes": "a", "Zweites": "b"}])
+    other = encode_lines([{"Aufgabe": "Was?", "Erstes": "a", "Zweites": "b"}])
     address = send(FILES["csv"], other)
     answer = client.post(address, {**SAID, "decision": "read"}, follow=True)
     assert "Zweites" in answer.content.decode()
@@ -362,15 +362,15 @@ def test_what_cannot_be_is_told_and_nothing_is_remembered(send, client, said, wo
 @pytest.mark.django_db
 def test_a_row_that_cannot_be_read_so_is_shown_and_then_refused_with_the_others(send, client):
     rows = [*OBJECTS, {**OBJECTS[0], "Text links": ""}, {"Aufgabe": "Nur eine?"}]
-    address = send(as_lines(rows[::-1]))
-    page = client.post(address, {"counts": "minus_first", "decision": "look", **columns_of(address, client)})
+    address = send(encode_lines(rows[::-1]))
+    page = client.post(address, {"counts": "minus_first", "decision": "look", **read_columns(address, client)})
     assert "Row 1 cannot be read so:" in page.content.decode()
-    client.post(address, {"counts": "minus_first", "decision": "read", **columns_of(address, client)})
+    client.post(address, {"counts": "minus_first", "decision": "read", **read_columns(address, client)})
     run = Import.objects.get()
     assert (run.rows, run.refused) == (7, 2)
 
 
-def columns_of(address, client):
+def read_columns(address, client):
     """What is said of the columns, wherever they stand."""
     roles = {column: role for role, column in ROLES.items()}
     fields = client.get(address).context["columns"]
@@ -381,21 +381,21 @@ def columns_of(address, client):
 def test_who_drops_it_leaves_nothing_behind_and_nobody_for_a_week_neither(send, client, settings):
     address = send(FILES["csv"])
     client.post(address, {"decision": "drop"})
-    assert (Import.objects.count(), kept_files(settings)) == (0, [])
+    assert (Import.objects.count(), list_uploads(settings)) == (0, [])
     client.post(send(FILES["csv"]), {**SAID, "decision": "read"})
-    send(as_lines([{"a": "b", "c": "d"}]))
+    send(encode_lines([{"a": "b", "c": "d"}]))
     Import.objects.update(touched_at=timezone.now() - timedelta(days=6))
-    assert imports_store.take_up_unfinished() == (0, 0)
+    assert imports_store.resume_unfinished() == (0, 0)
     Import.objects.update(touched_at=timezone.now() - timedelta(days=8))
-    assert imports_store.take_up_unfinished() == (0, 2)
-    assert (Import.objects.count(), kept_files(settings)) == (0, [])
+    assert imports_store.resume_unfinished() == (0, 2)
+    assert (Import.objects.count(), list_uploads(settings)) == (0, [])
 
 
 @pytest.mark.django_db
 def test_where_the_files_are_gone_it_is_said(send, client, settings):
     address = send(FILES["csv"])
-    for path in kept_files(settings):
-        tasks.drop(path)
+    for path in list_uploads(settings):
+        tasks.delete_folder(path)
     assert "upload them again" in client.get(address).content.decode()
     assert client.post(address, {**SAID, "decision": "read"}).status_code == 200
     client.post(address, {"decision": "drop"})
@@ -419,7 +419,7 @@ def test_large_files_are_checked_in_the_background_and_once(send, client, monkey
     assert (run.state, run.rows, run.format) == ("checked", 5, "mapped")
     assert {job.result["import"] for job in Job.objects.all()} == {run.pk}
     client.post(place, {"decision": "store"})
-    assert kept_files(settings) == []
+    assert list_uploads(settings) == []
 
 
 # --- by command -------------------------------------------------------------------------------------------------------
@@ -458,4 +458,4 @@ def test_a_wrong_word_of_a_command_is_wrong_usage(run_command, tmp_path, words, 
 def test_what_was_said_of_a_pair_keeps_its_prompt():
     row = {"p": "Why?", "x": "a", "y": "b"}
     assert mapping.read({"prompt": "p", "answer_1": "x", "answer_2": "y"}, row).prompt == Prompt("Why?")
-    assert wide.is_there(Table(x=""), "x") is False
+    assert wide.has_value(TableRow(x=""), "x") is False

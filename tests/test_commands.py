@@ -9,9 +9,9 @@ import pytest
 from django.urls import reverse
 
 from annotate.models import User
-from annotate.queue.lease import next_judgment
+from annotate.queue.lease import lease_next
 from datasets.models import Comparison, Dataset, Import, Judgment
-from tests.conftest import wide
+from tests.conftest import build_rows
 from tests.serving import ROOT
 
 
@@ -27,7 +27,7 @@ def test_settings_are_changed_by_name_and_the_others_stay(pairs, alice, run_comm
 
 
 def test_the_question_is_changed_by_name_as_on_its_page(make_dataset, admin, client, run_command):
-    make_dataset(wide(3, answers=4)), make_dataset(wide(3, answers=4), slug="other")
+    make_dataset(build_rows(3, answers=4)), make_dataset(build_rows(3, answers=4), slug="other")
     criteria, chips = "helpful: does what was asked\nhonest", "true\nkind"
     said = {"question": "rank", "most_shown": "3", "reasons": "required", "kept_ready": "9"}
     ticks = ("with_stars", "allow_both_bad", "allow_skip", "allow_flag", "allow_repair", "repair_round", "ask_repairs")
@@ -91,7 +91,7 @@ def test_a_dataset_is_deleted_when_its_name_is_said_twice(pairs, run_command):
 
 def test_an_import_is_undone_by_its_number_unless_somebody_judges_it(pairs, alice, run_command):
     number = Import.objects.get().pk
-    next_judgment(alice, pairs)
+    lease_next(alice, pairs)
     status, _, said = run_command("undo_import", str(number))
     assert (status, "have it in hand" in said) == (1, True)
     Judgment.objects.all().delete()

@@ -5,7 +5,7 @@ import threading
 import time
 import urllib.error
 
-from tests.serving import Person, exported, fields, kill, manage, serving
+from tests.serving import Person, count_exported, kill, manage, read_fields, running_server
 
 
 def judge_on(person, acknowledged, sent):
@@ -13,7 +13,7 @@ def judge_on(person, acknowledged, sent):
     try:
         page = person.get("/annotate/models/")
         while "data-all-done" not in page:
-            sent[person] = {**fields(page), "verdict": "left"}
+            sent[person] = {**read_fields(page), "verdict": "left"}
             page = person.post("/annotate/models/", sent[person])
             acknowledged.append(sent[person]["judgment"])
     except (OSError, urllib.error.URLError, http.client.HTTPException):
@@ -24,7 +24,7 @@ def test_no_judgment_is_lost_when_every_process_is_killed(place, tmp_path):
     for command in ("migrate", "load_demo"):
         manage(place, command, "--verbosity=0")
     acknowledged, sent = [], {}
-    with serving(place) as server:
+    with running_server(place) as server:
         people = [Person(name, place["PORT"]) for name in ("alice", "bob", "admin")]
         threads = [threading.Thread(target=judge_on, args=(person, acknowledged, sent)) for person in people]
         for thread in threads:
@@ -34,11 +34,11 @@ def test_no_judgment_is_lost_when_every_process_is_killed(place, tmp_path):
         kill(server)
         for thread in threads:
             thread.join()
-    saved = exported(place, tmp_path)
+    saved = count_exported(place, tmp_path)
     assert len(acknowledged) <= saved <= len(acknowledged) + len(people)
-    with serving(place):
+    with running_server(place):
         for person in people:
             person.post("/annotate/models/", sent[person])
             person.post("/annotate/models/", sent[person])
         # What was in the air is saved now, and once.
-        assert exported(place, tmp_path) == len(set(acknowledged) | {form["judgment"] for form in sent.values()})
+        assert count_exported(place, tmp_path) == len(set(acknowledged) | {form["judgment"] for form in sent.values()})

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from tests.conftest import wide
+from tests.conftest import build_rows
 from tests.serving import ROOT, kill, manage
 
 pytestmark = pytest.mark.django_db  # it runs on PostgreSQL's turn
@@ -64,16 +64,16 @@ def start_again(server):
     pytest.fail("it does not start again")
 
 
-def asked(server, query):
+def fetch_row(server, query):
     """The first row that a query gives."""
     with psycopg.connect(server.get_uri()) as database:
         return database.execute(query).fetchone()
 
 
-def until(server, query, wanted):
+def await_row(server, query, wanted):
     """Ask until this is the answer."""
     for _ in range(400):
-        if (answer := asked(server, query)) == wanted:
+        if (answer := fetch_row(server, query)) == wanted:
             return
         time.sleep(0.05)
     pytest.fail(f"never {wanted}, at last {answer}")
@@ -85,12 +85,12 @@ def test_a_worker_outlives_a_killed_database_and_stores_every_row_once(server, t
     environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
     manage(environment, "migrate", "--verbosity=0")
     rows, told, gate = tmp_path / "rows.jsonl", tmp_path / "told", tmp_path / "gate"
-    rows.write_text("".join(json.dumps(row) + "\n" for row in wide(1000)))
+    rows.write_text("".join(json.dumps(row) + "\n" for row in build_rows(1000)))
     with open(told, "w") as file:
         command = [sys.executable, "-c", WORKER, rows, gate]
         worker = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=file, start_new_session=True)
     try:
-        until(server, "SELECT count(*) FROM datasets_prompt", (400,))
+        await_row(server, "SELECT count(*) FROM datasets_prompt", (400,))
         kill_all(server)
         gate.touch()
         before = sum(psutil.Process(worker.pid).cpu_times()[:2])
@@ -98,11 +98,11 @@ def test_a_worker_outlives_a_killed_database_and_stores_every_row_once(server, t
         assert worker.poll() is None, told.read_text()
         assert sum(psutil.Process(worker.pid).cpu_times()[:2]) - before < 1, "it waits, it does not spin"
         start_again(server)
-        assert asked(server, "SELECT state FROM datasets_import") == ("storing",), "its rows are invisible"
-        until(server, "SELECT state FROM datasets_job", ("done",))
+        assert fetch_row(server, "SELECT state FROM datasets_import") == ("storing",), "its rows are invisible"
+        await_row(server, "SELECT state FROM datasets_job", ("done",))
     finally:
         kill(worker)
-    assert asked(server, "SELECT state, prompts, responses FROM datasets_import") == ("done", 1000, 2000)
+    assert fetch_row(server, "SELECT state, prompts, responses FROM datasets_import") == ("done", 1000, 2000)
     counts = ", ".join(f"(SELECT count(*) FROM datasets_{name})" for name in ("prompt", "response", "comparison"))
-    assert asked(server, f"SELECT {counts}, attempts FROM datasets_job") == (1000, 2000, 1000, 2)
+    assert fetch_row(server, f"SELECT {counts}, attempts FROM datasets_job") == (1000, 2000, 1000, 2)
     assert len(told.read_text().splitlines()) == 2, "a line that it is away, a line that it is back"

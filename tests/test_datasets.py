@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotate.judging.record import record
-from annotate.queue.lease import next_judgment
+from annotate.queue.lease import lease_next
 from datasets.imports import tasks
 from datasets.models import Comparison, Dataset, Import, Judgment, Prompt, Response
-from tests.conftest import wide
+from tests.conftest import build_rows
 
 
 @pytest.fixture
@@ -24,15 +24,15 @@ def owner(client, admin):
     return client
 
 
-def settings_of(dataset, **changes):
+def build_settings_form(dataset, **changes):
     """What the settings form posts."""
     fields = ("name", "state", "guideline", "pairs", "overlap", "lease_minutes")
     data = {field: getattr(dataset, field) for field in fields}
     return {**data, "pairs_limit": dataset.pairs_limit or "", **changes}
 
 
-def set_to(owner, dataset, **changes):
-    answer = owner.post(reverse("dataset-settings", args=[dataset.slug]), settings_of(dataset, **changes))
+def save_settings(owner, dataset, **changes):
+    answer = owner.post(reverse("dataset-settings", args=[dataset.slug]), build_settings_form(dataset, **changes))
     assert answer.status_code == 302, answer.content.decode()
     dataset.refresh_from_db()
     return dataset
@@ -40,17 +40,17 @@ def set_to(owner, dataset, **changes):
 
 @pytest.mark.parametrize("state", ["paused", "closed", "archived"])
 def test_only_an_open_dataset_hands_out(owner, pairs, alice, state):
-    held = next_judgment(alice, pairs)
-    set_to(owner, pairs, state=state)
-    assert next_judgment(alice, pairs) is None
+    held = lease_next(alice, pairs)
+    save_settings(owner, pairs, state=state)
+    assert lease_next(alice, pairs) is None
     assert record(held, 0, "left"), "what was in hand is kept"
-    set_to(owner, pairs, state="open")
-    assert next_judgment(alice, pairs)
+    save_settings(owner, pairs, state="open")
+    assert lease_next(alice, pairs)
 
 
 @pytest.mark.parametrize(("minutes", "status"), [(1, 302), (10_080, 302), (0, 422), (10_081, 422), (10**12, 422)])
 def test_a_lease_lasts_a_week_at_most(owner, pairs, minutes, status):
-    answer = owner.post(reverse("dataset-settings", args=["demo"]), settings_of(pairs, lease_minutes=minutes))
+    answer = owner.post(reverse("dataset-settings", args=["demo"]), build_settings_form(pairs, lease_minutes=minutes))
     assert answer.status_code == status
 
 
@@ -60,19 +60,22 @@ def test_a_lease_lasts_a_week_at_most(owner, pairs, minutes, status):
 )
 def test_a_name_is_plain_text_on_one_line(owner, pairs, name, status):
     url = reverse("dataset-settings", args=["demo"])
-    assert owner.post(url, settings_of(pairs, name=name)).status_code == status
+    assert owner.post(url, build_settings_form(pairs, name=name)).status_code == status
     assert Dataset.objects.get().name == (name if status == 302 else "")
 
 
 def test_a_name_that_an_older_version_took_is_in_nobodys_way(owner, pairs):
     Dataset.objects.update(name="a\nb")
     dataset = Dataset.objects.get()
-    assert owner.post(reverse("dataset-settings", args=["demo"]), settings_of(dataset, overlap=2)).status_code == 302
+    assert (
+        owner.post(reverse("dataset-settings", args=["demo"]), build_settings_form(dataset, overlap=2)).status_code
+        == 302
+    )
     assert Dataset.objects.get().overlap == 2
 
 
 def test_an_archived_dataset_is_out_of_sight_but_not_gone(owner, pairs):
-    set_to(owner, pairs, state="archived")
+    save_settings(owner, pairs, state="archived")
     assert b"/datasets/demo/" not in owner.get(reverse("datasets")).content
     assert b"/annotate/demo/" not in owner.get(reverse("home")).content
     assert b"/datasets/demo/" in owner.get(reverse("datasets") + "?archived").content
@@ -80,36 +83,36 @@ def test_an_archived_dataset_is_out_of_sight_but_not_gone(owner, pairs):
 
 def test_overlap_goes_up_and_down_while_people_judge(owner, pairs, alice, bob):
     for user in (alice, bob):
-        record(next_judgment(user, pairs), 0, "left")
-    held = next_judgment(alice, pairs)
-    set_to(owner, pairs, overlap=3)
+        record(lease_next(user, pairs), 0, "left")
+    held = lease_next(alice, pairs)
+    save_settings(owner, pairs, overlap=3)
     assert set(Comparison.objects.values_list("wanted", flat=True)) == {3}
     assert sorted(Comparison.objects.values_list("open_slots", flat=True)) == [2] * 3 + [3] * 9
-    set_to(owner, pairs, overlap=1)
+    save_settings(owner, pairs, overlap=1)
     assert sorted(Comparison.objects.values_list("open_slots", flat=True)) == [0] * 3 + [1] * 9
     assert record(held, 0, "tie")
 
 
 def test_fewer_pairs_leave_what_was_judged(owner, make_dataset, alice):
-    dataset = make_dataset(wide(2, answers=4))
-    judged = next_judgment(alice, dataset)
+    dataset = make_dataset(build_rows(2, answers=4))
+    judged = lease_next(alice, dataset)
     record(judged, 0, "left")
-    set_to(owner, dataset, pairs_limit=2)
+    save_settings(owner, dataset, pairs_limit=2)
     assert Comparison.objects.count() == 4
     assert Comparison.objects.filter(pk=judged.comparison_id).exists()
-    set_to(owner, dataset, pairs_limit="")
+    save_settings(owner, dataset, pairs_limit="")
     assert Comparison.objects.count() == 12
 
 
 def test_who_may_judge_is_named_line_by_line(owner, pairs, alice, bob, charlie):
-    set_to(owner, pairs, annotators="alice\r\nbob")
+    save_settings(owner, pairs, annotators="alice\r\nbob")
     assert set(pairs.annotators.all()) == {alice, bob}
     url = reverse("dataset-settings", args=["demo"])
     assert ">\nalice\nbob</textarea>" in owner.get(url).content.decode()
-    wrong = owner.post(url, settings_of(pairs, annotators="alice, dora"))
+    wrong = owner.post(url, build_settings_form(pairs, annotators="alice, dora"))
     assert "There is nobody of this name: dora" in wrong.content.decode()
     assert set(pairs.annotators.all()) == {alice, bob}
-    set_to(owner, pairs, annotators="")
+    save_settings(owner, pairs, annotators="")
     assert not pairs.annotators.exists()
 
 
@@ -120,15 +123,15 @@ def test_settings_and_question_lead_to_each_other(owner, pairs):
 
 
 def test_the_guideline_is_markdown_beside_the_task_and_on_a_page(owner, client, pairs):
-    set_to(owner, pairs, guideline="**Short** <script>x</script>")
+    save_settings(owner, pairs, guideline="**Short** <script>x</script>")
     for name in ("annotate", "guideline"):
         html = owner.get(reverse(name, args=["demo"])).content.decode()
         assert "<strong>Short</strong> &lt;script&gt;" in html
 
 
 def test_a_dataset_is_deleted_once_its_name_is_typed(owner, pairs, alice, make_dataset):
-    make_dataset(wide(2), slug="other")
-    record(next_judgment(alice, pairs), 0, "left")
+    make_dataset(build_rows(2), slug="other")
+    record(lease_next(alice, pairs), 0, "left")
     url = reverse("dataset-delete", args=["demo"])
     offered = owner.get(url).content.decode()
     assert reverse("export", args=["demo", "dpo"]) in offered
@@ -139,7 +142,7 @@ def test_a_dataset_is_deleted_once_its_name_is_typed(owner, pairs, alice, make_d
     assert (Prompt.objects.count(), Comparison.objects.count(), Judgment.objects.count()) == (2, 2, 0)
 
 
-def queries_of(owner, path):
+def count_queries(owner, path):
     """How many queries a page takes; the page must not be an error."""
     with CaptureQueriesContext(connection) as taken:
         assert owner.get(path).status_code == 200, path
@@ -150,19 +153,19 @@ def queries_of(owner, path):
     "path", ["/", "/datasets/", "/datasets/demo/", "/datasets/demo/imports/", "/datasets/demo/export/"]
 )
 def test_a_list_takes_as_many_queries_however_long_it_is(owner, make_dataset, path):
-    dataset = make_dataset(wide(60))
+    dataset = make_dataset(build_rows(60))
     for number in range(25):
         Dataset.objects.create(slug=f"a{number:03}")
     owner.get(path)
-    few = queries_of(owner, path)
-    make_dataset(wide(600, answers=3))
+    few = count_queries(owner, path)
+    make_dataset(build_rows(600, answers=3))
     Import.objects.bulk_create(Import(dataset=dataset, slug="demo", state="done", files=["x"]) for _ in range(300))
     Dataset.objects.bulk_create(Dataset(slug=f"b{number:04}") for number in range(1000))
-    assert queries_of(owner, path) == few
+    assert count_queries(owner, path) == few
 
 
 def test_lists_go_on_by_key(owner, make_dataset):
-    dataset = make_dataset(wide(45))
+    dataset = make_dataset(build_rows(45))
     Import.objects.bulk_create(Import(dataset=dataset, slug="demo", state="done", files=["x"]) for _ in range(60))
     pages, path = [], "/datasets/demo/imports/"
     while path:
@@ -189,12 +192,12 @@ def upload(owner, *files, slug="fresh"):
     return owner.post(reverse("upload"), data, follow=True)
 
 
-def jsonl(rows):
+def encode_jsonl(rows):
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
-GOOD = jsonl(wide(5))
-MIXED = jsonl([*wide(2), {"prompt": "P?", "responses": ["a", ""]}, {"prompt": "Q?", "responses": "none"}])
+GOOD = encode_jsonl(build_rows(5))
+MIXED = encode_jsonl([*build_rows(2), {"prompt": "P?", "responses": ["a", ""]}, {"prompt": "Q?", "responses": "none"}])
 
 
 def test_before_storing_one_sees_what_the_files_hold(owner):
@@ -279,7 +282,7 @@ BAD_ROWS = [
 @pytest.mark.parametrize(("line", "field", "said"), BAD_ROWS, ids=[said for _, _, said in BAD_ROWS])
 def test_a_bad_row_is_told_with_line_field_and_reason(owner, line, field, said, monkeypatch):
     monkeypatch.setattr(tasks, "BYTES_AT_ONCE", 1 << 30)
-    html = upload(owner, ("bad.jsonl", jsonl([ROW]) + line.encode())).content.decode()
+    html = upload(owner, ("bad.jsonl", encode_jsonl([ROW]) + line.encode())).content.decode()
     row = html.split("<td>bad.jsonl</td>")[1].split("</tr>")[0]
     assert 'data-label="Line">2</td>' in row
     assert f"<code>{field or '–'}</code>" in row

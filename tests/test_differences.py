@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets.text import diff as module
-from datasets.text.diff import differences
+from datasets.text.diff import mark_differences
 from datasets.text.rendered import render
 
 HOSTILE = ["<script>alert(1)</script>", "&lt;b&gt; &amp; &nbsp;", "<mark>x</mark>", "a < b > c & d", "\"quoted\" 'too'"]
@@ -25,11 +25,11 @@ PIECES = [
 TEXT = st.lists(st.sampled_from(PIECES) | st.text(max_size=20), max_size=6).map("\n\n".join)
 
 
-def unmarked(html):
+def strip_marks(html):
     return re.sub("</?mark>", "", html)
 
 
-class Tree(HTMLParser):
+class TagChecker(HTMLParser):
     """Whether each tag is closed in the order it was opened, and marks hold text and whole formulas alone."""
 
     def __init__(self, html):
@@ -52,15 +52,15 @@ class Tree(HTMLParser):
 @given(st.lists(TEXT, min_size=2, max_size=4))
 def test_only_marks_are_added(texts):
     htmls = [render(text) for text in texts]
-    for html, marked in zip(htmls, differences(htmls), strict=True):
-        assert unmarked(marked) == html
-        Tree(marked)
+    for html, marked in zip(htmls, mark_differences(htmls), strict=True):
+        assert strip_marks(marked) == html
+        TagChecker(marked)
 
 
 @pytest.mark.parametrize("text", PIECES)
 def test_what_is_the_same_bears_no_mark(text):
     html = render(text)
-    assert differences([html, html]) == [html, html]
+    assert mark_differences([html, html]) == [html, html]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_what_is_the_same_bears_no_mark(text):
     ],
 )
 def test_the_words_that_differ_are_marked(first, second, marked):
-    found = [html.strip() for html in differences([render(first), render(second)])]
+    found = [html.strip() for html in mark_differences([render(first), render(second)])]
     if marked is None:
         assert found[0] == "<p>a <strong>b <mark>c</mark></strong> d</p>"
     else:
@@ -84,27 +84,27 @@ def test_the_words_that_differ_are_marked(first, second, marked):
 
 
 def test_a_formula_is_one_word():
-    first, second = differences([render("so $a^2$ is"), render("so $a^3$ is")])
+    first, second = mark_differences([render("so $a^2$ is"), render("so $a^3$ is")])
     for html in (first, second):
         assert html.count("<mark>") == 1
         assert re.search(r"<mark><math.*</math></mark>", html)
 
 
 def test_one_answer_alone_has_nothing_to_differ_from():
-    assert differences([render("alone")]) == [render("alone")]
-    assert differences([]) == []
+    assert mark_differences([render("alone")]) == [render("alone")]
+    assert mark_differences([]) == []
 
 
 def test_each_further_answer_is_compared_with_the_first():
-    found = differences([render(text) for text in ("a b", "a c", "a b", "x b")])
+    found = mark_differences([render(text) for text in ("a b", "a c", "a b", "x b")])
     assert ["<mark>" in html for html in found] == [True, True, False, True]
 
 
 def test_long_answers_are_shown_unmarked(monkeypatch):
-    monkeypatch.setattr(module, "COMPARED_WHOLE", 10)
+    monkeypatch.setattr(module, "MOST_WORDS", 10)
     short, long = render("one two"), render("word " * 11)
-    assert differences([short, long]) == [short, long]
-    assert differences([short, render("one 2")]) != [short, render("one 2")]
+    assert mark_differences([short, long]) == [short, long]
+    assert mark_differences([short, render("one 2")]) != [short, render("one 2")]
 
 
 def test_six_thousand_words_take_no_more_than_a_moment():
@@ -112,6 +112,6 @@ def test_six_thousand_words_take_no_more_than_a_moment():
     texts = [" ".join(draw.choice(["alpha", "beta", "gamma", "delta", str(n % 97)]) for n in range(6000)) for _ in "ab"]
     htmls = [render(text) for text in texts]
     started = time.perf_counter()
-    marked = differences(htmls)
+    marked = mark_differences(htmls)
     assert time.perf_counter() - started < 3
-    assert [unmarked(html) for html in marked] == htmls
+    assert [strip_marks(html) for html in marked] == htmls

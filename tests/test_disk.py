@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 
 from annotate.views import judge
-from api.tokens import make_token
+from api.tokens import create_token
 from datasets import disk
 from datasets.disk import DiskFull, has_room, is_disk_full
 from datasets.imports import tasks
@@ -83,10 +83,10 @@ def test_a_check_that_fills_the_disk_says_so(client, admin, monkeypatch):
 def test_judging_on_a_full_disk_is_told_in_words(client, alice, pairs, monkeypatch, accept):
     client.force_login(alice)
 
-    def next_judgment(*_args):
+    def fail_lease(*_args):
         raise FULL
 
-    monkeypatch.setattr(judge, "next_judgment", next_judgment)
+    monkeypatch.setattr(judge, "lease_next", fail_lease)
     answer = client.get("/annotate/demo/", headers={"Accept": accept})
     assert answer.status_code == 507
     assert "disk is full" in answer.content.decode()
@@ -94,7 +94,7 @@ def test_judging_on_a_full_disk_is_told_in_words(client, alice, pairs, monkeypat
 
 @pytest.mark.django_db
 def test_rows_of_a_script_without_room_are_refused(client, admin, pairs, monkeypatch):
-    _token, secret = make_token(admin, "t", True, True)
+    _token, secret = create_token(admin, "t", True, True)
     monkeypatch.setattr("datasets.views.bodies.has_room", lambda n=0: False)
     rows = b'{"prompt": "p", "response_1": "a", "response_2": "b"}\n'
     headers = {"Authorization": f"Bearer {secret}"}

@@ -9,16 +9,16 @@ from datasets import reasons
 from datasets.formats.rows import CANDIDATES, DEMONSTRATION, Prompt, Response, Row
 from datasets.imports import spool
 from datasets.imports import store as imports_store
-from datasets.imports.warnings import ALL, CUT, NAMES, REPEATS, SAME, doubts, named_doubts
+from datasets.imports.warnings import ALL, CUT, NAMES, REPEATS, SAME, find_warnings, parse_warnings
 from datasets.jobs import worker
 from datasets.models import Import
 from datasets.models import Prompt as Kept
-from tests.conftest import wide
+from tests.conftest import build_rows
 
 LONG = "This answer goes on and on, in one sentence after the other, without saying very much at all. " * 3
 
 
-def row(*texts, prompt="Why?", sources=(), kind=CANDIDATES):
+def build_row(*texts, prompt="Why?", sources=(), kind=CANDIDATES):
     named = [*sources, *[""] * len(texts)]
     return Row(Prompt(prompt), tuple(Response(text, source) for text, source in zip(texts, named, strict=False)), kind)
 
@@ -48,22 +48,22 @@ def row(*texts, prompt="Why?", sources=(), kind=CANDIDATES):
     ],
 )
 def test_what_is_odd(texts, expected):
-    assert doubts(row(*texts)) == expected
+    assert find_warnings(build_row(*texts)) == expected
 
 
 def test_an_answer_that_names_its_own_source():
-    assert doubts(row("I am Birch 7b!", "No.", sources=["lab/birch 7b", "x"])) == {NAMES: [0]}
-    assert doubts(row("A.", "No.", sources=["a", "no"])) == {}, "too short a name"
+    assert find_warnings(build_row("I am Birch 7b!", "No.", sources=["lab/birch 7b", "x"])) == {NAMES: [0]}
+    assert find_warnings(build_row("A.", "No.", sources=["a", "no"])) == {}, "too short a name"
 
 
 def test_an_answer_that_begins_with_the_prompt():
     prompt = "Name the three largest moons of Jupiter, please."
-    assert doubts(row(f"You asked: {prompt} Ganymede.", "Ganymede.", prompt=prompt)) == {REPEATS: [0]}
-    assert doubts(row("Why? Because.", "Ganymede.", prompt="Why?")) == {}
+    assert find_warnings(build_row(f"You asked: {prompt} Ganymede.", "Ganymede.", prompt=prompt)) == {REPEATS: [0]}
+    assert find_warnings(build_row("Why? Because.", "Ganymede.", prompt="Why?")) == {}
 
 
 def test_demonstrations_are_not_looked_at():
-    assert doubts(row("As ChatGPT, I know.", kind=DEMONSTRATION)) == {}
+    assert find_warnings(build_row("As ChatGPT, I know.", kind=DEMONSTRATION)) == {}
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ ODD = [
 
 @pytest.mark.django_db
 def test_the_admin_is_told_and_decides(client, checked):
-    address, page = checked([*wide(3), *ODD])
+    address, page = checked([*build_rows(3), *ODD])
     assert "name a model" in page
     assert "As Claude, I know." in page
     assert "rows.jsonl:4" in page
@@ -103,7 +103,7 @@ def test_the_admin_is_told_and_decides(client, checked):
 
 @pytest.mark.django_db
 def test_nothing_is_left_out_unless_asked(client, checked):
-    address, _ = checked([*wide(3), *ODD])
+    address, _ = checked([*build_rows(3), *ODD])
     client.post(address, {"decision": "store"})
     run = Import.objects.get()
     assert (run.rows, run.refused, run.prompts) == (5, 0, 5)
@@ -119,7 +119,7 @@ def test_all_may_be_left_out(client, checked):
 
 @pytest.mark.django_db
 def test_where_nothing_is_odd_nothing_is_said(checked):
-    assert "Better looked at" not in checked(wide(3))[1]
+    assert "Better looked at" not in checked(build_rows(3))[1]
 
 
 # --- near-duplicates --------------------------------------------------------------------------------------------------
@@ -133,11 +133,11 @@ ANSWER += "at the inner one, so that a small bend grows into a large one until a
 WITH_SAND = ANSWER.replace("mud", "sand")
 
 
-def two(prompt, *texts):
+def build_wide_row(prompt, *texts):
     return {"prompt": prompt, "responses": list(texts or ("Yes, it does.", "Nobody knows."))}
 
 
-def one(prompt, text, source):
+def build_long_row(prompt, text, source):
     return {"prompt": prompt, "response": text, "source": source}
 
 
@@ -149,9 +149,9 @@ def looked_at(tmp_path):
         path = tmp_path / "rows.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         with path.open("rb") as file:
-            run = imports_store.check([(path.name, file)], slug, twice=True)
-        looked = spool.Spool(imports_store.spool_path(run))
-        found = looked.doubtful()
+            run = imports_store.check([(path.name, file)], slug, near_duplicates=True)
+        looked = spool.Spool(imports_store.get_spool_path(run))
+        found = looked.list_warnings()
         looked.close()
         return {doubt: [tuple(example[1:]) for example in examples] for doubt, (_, examples) in found.items()}
 
@@ -162,19 +162,22 @@ def looked_at(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([two(RIVER), two("Why?"), two(SAME_RIVER)], {"near_prompts": [(3, SAME_RIVER, RIVER)]}),
-        ([two(RIVER), two(RIVER, "other", "texts")], {}),
-        ([two(RIVER), two(RIVER.replace("river", "glacier").replace("sea", "valley"))], {}),
-        ([two("Why?", ANSWER, WITH_SAND)], {"near_answers": [(1, WITH_SAND, ANSWER)]}),
-        ([two("Why?", ANSWER, " ".join([*ANSWER.split()[::-1], "."]))], {}),
-        ([two("Why?", "Because.", "because!")], {"near_answers": [(1, "because!", "Because.")]}),
-        ([two("Why?", "Because.", "Because.")], {"same_answers": [(1, "Because.", None)]}),
+        ([build_wide_row(RIVER), build_wide_row("Why?"), build_wide_row(SAME_RIVER)],
+         {"near_prompts": [(3, SAME_RIVER, RIVER)]}),
+        ([build_wide_row(RIVER), build_wide_row(RIVER, "other", "texts")], {}),
+        ([build_wide_row(RIVER), build_wide_row(RIVER.replace("river", "glacier").replace("sea", "valley"))], {}),
+        ([build_wide_row("Why?", ANSWER, WITH_SAND)], {"near_answers": [(1, WITH_SAND, ANSWER)]}),
+        ([build_wide_row("Why?", ANSWER, " ".join([*ANSWER.split()[::-1], "."]))], {}),
+        ([build_wide_row("Why?", "Because.", "because!")], {"near_answers": [(1, "because!", "Because.")]}),
+        ([build_wide_row("Why?", "Because.", "Because.")], {"same_answers": [(1, "Because.", None)]}),
         (
-            [one("Why?", ANSWER, "a"), one("Who?", "I.", "a"), one("Why?", ANSWER.upper(), "b"), one("Who?", "U", "b")],
+            [build_long_row("Why?", ANSWER, "a"), build_long_row("Who?", "I.", "a"),
+             build_long_row("Why?", ANSWER.upper(), "b"), build_long_row("Who?", "U", "b")],
             {"near_answers": [(3, ANSWER.upper(), ANSWER)]},
         ),
         (
-            [one(RIVER, "x", "a"), one(SAME_RIVER, "x", "a"), one(SAME_RIVER, "y", "b")],
+            [build_long_row(RIVER, "x", "a"), build_long_row(SAME_RIVER, "x", "a"),
+             build_long_row(SAME_RIVER, "y", "b")],
             {"near_prompts": [(2, SAME_RIVER, RIVER), (3, SAME_RIVER, None)]},
         ),
         ([{"instruction": RIVER, "output": "x"}, {"instruction": SAME_RIVER, "output": "y"}], {}),
@@ -187,45 +190,47 @@ def test_what_nearly_repeats_another_is_told_with_it(looked_at, rows, expected):
 @pytest.mark.django_db
 def test_what_the_dataset_has_is_told(looked_at, make_dataset):
     vote = {"prompt": "When?", "chosen": "Now.", "rejected": "Later.", "annotator": "eve"}
-    make_dataset([two(RIVER), two("Why?", "Because.", "No idea.")])
+    make_dataset([build_wide_row(RIVER), build_wide_row("Why?", "Because.", "No idea.")])
     make_dataset([vote])
-    assert looked_at([two(SAME_RIVER)]) == {"near_prompts": [(1, SAME_RIVER, RIVER)]}
-    assert looked_at([two("Why?", "No idea.", "Because.")]) == {"stored": [(1, "Why?", None)]}
-    assert looked_at([two("Why?", "No idea.", "Ask her.")]) == {}
-    assert looked_at([two(RIVER, "new", "texts")]) == {}, "it is the same prompt, and merges"
+    assert looked_at([build_wide_row(SAME_RIVER)]) == {"near_prompts": [(1, SAME_RIVER, RIVER)]}
+    assert looked_at([build_wide_row("Why?", "No idea.", "Because.")]) == {"stored": [(1, "Why?", None)]}
+    assert looked_at([build_wide_row("Why?", "No idea.", "Ask her.")]) == {}
+    assert looked_at([build_wide_row(RIVER, "new", "texts")]) == {}, "it is the same prompt, and merges"
     assert looked_at([vote]) == {"stored": [(1, "When?", None)]}
     assert looked_at([{**vote, "annotator": "kim"}]) == {}
-    assert looked_at([two(SAME_RIVER)], "another dataset") == {}
+    assert looked_at([build_wide_row(SAME_RIVER)], "another dataset") == {}
 
 
 @pytest.mark.django_db
 def test_each_of_several_like_prompts_is_found_however_many_there_are(looked_at, monkeypatch):
     monkeypatch.setattr(spool, "EXAMPLES", 1000)
     words = RIVER.split()
-    rows = [two(" ".join([*words[:n], f"word{n}", *words[n + 1 :]])) for n in range(len(words))]
-    found = looked_at([*wide(300), two(RIVER), *rows])["near_prompts"]
+    rows = [build_wide_row(" ".join([*words[:n], f"word{n}", *words[n + 1 :]])) for n in range(len(words))]
+    found = looked_at([*build_rows(300), build_wide_row(RIVER), *rows])["near_prompts"]
     assert len(found) >= len(rows) - 1
     assert all(line > 301 and beside for line, _, beside in found)
 
 
 @pytest.mark.django_db
 def test_an_upload_shows_both_and_leaves_them_out(client, checked):
-    address, page = checked([two(RIVER), two(SAME_RIVER), two("Why?", ANSWER, WITH_SAND)])
+    address, page = checked(
+        [build_wide_row(RIVER), build_wide_row(SAME_RIVER), build_wide_row("Why?", ANSWER, WITH_SAND)]
+    )
     assert page.count(f'<p class="quiet">beside</p><pre class="preview" tabindex="0">{RIVER}</pre>') == 1
     assert WITH_SAND in page
     for doubt in ("near_prompts", "near_answers"):
-        assert str(reasons.DOUBTS[doubt]) in page
+        assert str(reasons.WARNINGS[doubt]) in page
     client.post(address, {"decision": "store", "without": ["near_prompts", "near_answers"]})
     run = Import.objects.get()
     assert (run.rows, run.refused, run.prompts) == (3, 2, 1)
 
 
 def test_every_doubt_has_its_words():
-    assert set(ALL) == set(reasons.DOUBTS)
-    assert named_doubts(["cut_off, near_prompts", "cut_off"]) == ["cut_off", "near_prompts"]
-    assert named_doubts(["all"]) == list(ALL)
+    assert set(ALL) == set(reasons.WARNINGS)
+    assert parse_warnings(["cut_off, near_prompts", "cut_off"]) == ["cut_off", "near_prompts"]
+    assert parse_warnings(["all"]) == list(ALL)
     with pytest.raises(ValueError, match="invented"):
-        named_doubts(["invented"])
+        parse_warnings(["invented"])
 
 
 # --- by command, and by whoever takes it up ---------------------------------------------------------------------------
@@ -234,7 +239,7 @@ def test_every_doubt_has_its_words():
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "odd.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in [*wide(3), *ODD]), encoding="utf-8")
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*build_rows(3), *ODD]), encoding="utf-8")
     return str(path)
 
 
@@ -263,7 +268,7 @@ def test_a_command_that_leaves_rows_out_still_fails_where_others_are_refused(run
 
 @pytest.mark.django_db
 def test_rows_left_out_before_the_process_died_are_counted_when_it_is_taken_up(client, checked, monkeypatch):
-    address, _ = checked([*wide(3), *ODD])
+    address, _ = checked([*build_rows(3), *ODD])
     run = Import.objects.get()
 
     def die(*args, **values):

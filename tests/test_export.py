@@ -16,25 +16,25 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from annotate.judging.record import record, undo
-from annotate.queue.lease import next_judgment
+from annotate.queue.lease import lease_next
 from datasets.exports import export as export_export
 from datasets.exports.export import Export
-from datasets.exports.selection import EVERY, Filters, ranks_taken
-from datasets.formats import file_of, writable
-from datasets.formats.rows import Demonstration, Judged, Label, Preference
+from datasets.exports.selection import EVERY, Filters, pick_by_rank
+from datasets.formats import get_file_kind, get_writable_formats
+from datasets.formats.rows import Demonstration, JudgmentRow, Label, Preference
 from datasets.models import Choice, Dataset, Job, Judgment, Response
-from tests.conftest import wide
+from tests.conftest import build_rows
 
 pytestmark = pytest.mark.django_db
 
-DIALECTS = sorted(writable())
+DIALECTS = sorted(get_writable_formats())
 
 
-def that_write(kind):
-    return [name for name in DIALECTS if writable()[name].WRITES is kind]
+def pick_dialects(kind):
+    return [name for name in DIALECTS if get_writable_formats()[name].WRITES is kind]
 
 
-SFT, LABELS, PREFERENCES, TABLES = map(that_write, (Demonstration, Label, Preference, Judged))
+SFT, LABELS, PREFERENCES, TABLES = map(pick_dialects, (Demonstration, Label, Preference, JudgmentRow))
 TRAINING = [*SFT, *LABELS, *PREFERENCES]
 
 
@@ -48,7 +48,7 @@ def export(run_command, tmp_path):
         assert status == 0, err
         data = path.read_bytes()
         assert summary["sha256"] == hashlib.sha256(data).hexdigest()
-        rows = lines_of(name, data)
+        rows = parse_rows(name, data)
         assert summary["rows"] == len(rows)
         reconcile(summary, options[options.index("--criterion") + 1] if "--criterion" in options else "")
         return rows, summary
@@ -56,11 +56,11 @@ def export(run_command, tmp_path):
     return export_dataset
 
 
-def lines_of(name, data):
+def parse_rows(name, data):
     """The rows of a dialect's file."""
-    if file_of(name) == "csv":
+    if get_file_kind(name) == "csv":
         return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
-    if file_of(name) == "parquet":
+    if get_file_kind(name) == "parquet":
         return parquet.read_table(io.BytesIO(data)).to_pylist()
     assert not data or data.endswith(b"\n")
     return [json.loads(line) for line in data.split(b"\n")[:-1]]
@@ -85,21 +85,22 @@ def reconcile(account, criterion="", purposes=("vote",)):
     assert there == account["rows"] + sum(account["left_out"].values())
 
 
-def agreed(annotator, winner, n=0):
+def build_matching_row(annotator, winner, n=0):
     """A judged row of the first two answers of a wide prompt."""
-    row = said(annotator, winner, *(f"Answer {answer} to {n}." for answer in (0, 1)), f"Prompt {n}?")
+    row = build_judged_row(annotator, winner, *(f"Answer {answer} to {n}." for answer in (0, 1)), f"Prompt {n}?")
     return row | {"model_a": "m0", "model_b": "m1"}
 
 
-def said(annotator, winner, a="a", b="b", prompt="Hi"):
+def build_judged_row(annotator, winner, a="a", b="b", prompt="Hi"):
     """A judged row; the winner is `a`, `b`, `tie` or `both_bad`."""
     return {"annotator": annotator, "prompt": prompt, "response_a": a, "response_b": b, "winner": winner}
 
 
 VOTES = [
-    said("ann", "a"), said("bob", "a"), said("cid", "b"), said("dan", "tie"), said("eve", "both_bad"),
-    said("ann", "b", "a", "c"), said("bob", "a", "a", "c"),
-    said("ann", "a", "b", "c"),
+    build_judged_row("ann", "a"), build_judged_row("bob", "a"), build_judged_row("cid", "b"),
+    build_judged_row("dan", "tie"), build_judged_row("eve", "both_bad"),
+    build_judged_row("ann", "b", "a", "c"), build_judged_row("bob", "a", "a", "c"),
+    build_judged_row("ann", "a", "b", "c"),
 ]  # fmt: skip
 DAYS = {"ann": 1, "bob": 2, "cid": 3, "dan": 4, "eve": 5}
 AB, BA, AC, CA, BC = ("a", "b"), ("b", "a"), ("a", "c"), ("c", "a"), ("b", "c")
@@ -183,20 +184,26 @@ def test_a_file_of_preferences_can_hold_how_many_people_said_so(export):
 
 def test_an_answer_with_a_label_stands_once_as_most_people_have_it(export, make_dataset):
     make_dataset(
-        [said("ann", "a"), said("bob", "a"), said("cid", "b"), said("ann", "a", "b", "c"), said("ann", "a", "c", "a")]
+        [
+            build_judged_row("ann", "a"),
+            build_judged_row("bob", "a"),
+            build_judged_row("cid", "b"),
+            build_judged_row("ann", "a", "b", "c"),
+            build_judged_row("ann", "a", "c", "a"),
+        ]
     )
     for name in LABELS:
         rows, summary = export(name, "--mode", "every")
         assert (rows, summary["left_out"]) == ([], {"split": 10})
         rows, summary = export(name)
-        assert [(*heard(row)[1], row["label"]) for row in rows] == [("a", True), ("b", False)]
+        assert [(*parse_line(row)[1], row["label"]) for row in rows] == [("a", True), ("b", False)]
         assert summary["left_out"] == {"merged": 2, "outvoted": 4, "split": 2}
 
 
 def test_a_margin_is_how_strong_a_choice_is_in_the_mean(export, make_dataset, alice, bob):
-    dataset = make_dataset(wide(1), question="scale", overlap=2)
+    dataset = make_dataset(build_rows(1), question="scale", overlap=2)
     for who, strength in ((alice, 3), (bob, 2)):
-        judgment = next_judgment(who, dataset)
+        judgment = lease_next(who, dataset)
         side = "left" if judgment.order == sorted(judgment.order) else "right"
         assert record(judgment, 0, f"{side}{strength}")
     assert [row["margin"] for row in export("reward")[0]] == [2.5]
@@ -204,8 +211,10 @@ def test_a_margin_is_how_strong_a_choice_is_in_the_mean(export, make_dataset, al
 
 
 def test_prompts_with_any_of_the_tags_asked_for_go_in(export, make_dataset):
-    make_dataset([said("ann", "a", prompt=tag) | {"tags": tags} for tag, tags in [("x", "x"), ("y", ["z", "y"])]])
-    make_dataset([said("ann", "a", prompt="x") | {"tags": "later"}, said("ann", "a")])
+    make_dataset(
+        [build_judged_row("ann", "a", prompt=tag) | {"tags": tags} for tag, tags in [("x", "x"), ("y", ["z", "y"])]]
+    )
+    make_dataset([build_judged_row("ann", "a", prompt="x") | {"tags": "later"}, build_judged_row("ann", "a")])
     for asked, prompts in [("x", ["x"]), ("x, y", ["x", "y"]), ("later", ["x"]), ("none", [])]:
         rows, summary = export("dpo-text", "--tags", asked)
         assert [row["prompt"] for row in rows] == prompts
@@ -213,9 +222,9 @@ def test_prompts_with_any_of_the_tags_asked_for_go_in(export, make_dataset):
 
 
 def test_what_anybody_flagged_can_be_left_out(export, make_dataset, alice, bob):
-    dataset = make_dataset([said("ann", "a", prompt="Leak")], allow_flag=True, overlap=2)
-    make_dataset([said("ann", "a")])
-    judgment = next_judgment(alice, dataset)
+    dataset = make_dataset([build_judged_row("ann", "a", prompt="Leak")], allow_flag=True, overlap=2)
+    make_dataset([build_judged_row("ann", "a")])
+    judgment = lease_next(alice, dataset)
     assert record(judgment, 0, "flag", {"note": ""}, flag="leak")
     flagged = judgment.comparison.prompt.instruction
     assert len(export("dpo-text")[0]) == 2
@@ -225,15 +234,17 @@ def test_what_anybody_flagged_can_be_left_out(export, make_dataset, alice, bob):
 
 
 def test_the_shorter_answer_is_chosen_as_often_as_the_longer_one(export, make_dataset):
-    long = [said("ann", "a", "longer", "b", f"{n}") for n in range(5)]
-    make_dataset([*long, said("ann", "a", "a", "longer", "short"), said("ann", "a", "a", "b", "equal")])
+    long = [build_judged_row("ann", "a", "longer", "b", f"{n}") for n in range(5)]
+    make_dataset(
+        [*long, build_judged_row("ann", "a", "a", "longer", "short"), build_judged_row("ann", "a", "a", "b", "equal")]
+    )
     kept = [row["prompt"] for row in export("dpo-text", "--length", "balanced")[0]]
     assert kept[1:] == ["short", "equal"]
     for name in DIALECTS:
         rows, summary = export(name, "--length", "balanced")
         each = 2 if name in LABELS else 1
         assert (len(rows), summary["left_out"]) == ((7, {}) if name in TABLES else (3 * each, {"balance": 4 * each}))
-    make_dataset([said("ann", "a", "a", "longer", "another")])
+    make_dataset([build_judged_row("ann", "a", "a", "longer", "another")])
     assert set(kept) < {row["prompt"] for row in export("dpo-text", "--length", "balanced")[0]}
 
 
@@ -241,10 +252,10 @@ def test_every_demonstration_is_in_an_sft_file_and_in_no_other(export, make_data
     make_dataset(
         [{"prompt": "Hi", "completion": text} for text in ("x", "a", "y")] + [{"prompt": "Ho", "completion": "z"}]
     )
-    make_dataset([said("ann", "a"), said("bob", "a")])
+    make_dataset([build_judged_row("ann", "a"), build_judged_row("bob", "a")])
     for name in SFT:
         rows, summary = export(name)
-        assert [asked_and_answered(row) for row in rows] == [("Hi", "x"), ("Hi", "a"), ("Hi", "y"), ("Ho", "z")]
+        assert [parse_exchange(row) for row in rows] == [("Hi", "x"), ("Hi", "a"), ("Hi", "y"), ("Ho", "z")]
         assert summary["left_out"] == {"merged": 2}
     assert export("dpo")[1]["rows"] == 1
 
@@ -276,12 +287,12 @@ def test_what_a_dialect_does_not_take_is_left_out_with_its_reason(export, make_d
 
 def test_people_and_imported_names_stand_in_one_file_and_skips_are_counted(export, make_dataset, alice, bob):
     dataset = make_dataset([{"prompt": "Hi", "responses": ["a", "b"]}], overlap=3)
-    make_dataset([said("ann", "a", "a", "c")])
+    make_dataset([build_judged_row("ann", "a", "a", "c")])
     chosen = set()
-    while mine := next_judgment(alice, dataset):
+    while mine := lease_next(alice, dataset):
         record(mine, mine.revision, "left")
         chosen.add(tuple(Response.objects.get(pk=pk).text for pk in mine.order))
-    theirs = next_judgment(bob, dataset)
+    theirs = lease_next(bob, dataset)
     record(theirs, theirs.revision, "skip")
     rows, summary = export("dpo-text", "--annotator", "alice", "--mode", "every")
     assert {(row["chosen"], row["rejected"]) for row in rows} == chosen
@@ -316,22 +327,22 @@ TAKEN = [
 
 @pytest.mark.parametrize(("choices", "policy", "taken"), TAKEN)
 def test_a_policy_takes_some_of_the_choices_of_an_order(choices, policy, taken):
-    found = ranks_taken(choices, policy)
+    found = pick_by_rank(choices, policy)
     assert sorted(chosen + rejected for chosen, rejected, *_ in found) == taken
 
 
 @pytest.fixture
 def ranked(make_dataset, alice, bob):
     """One prompt, four answers: alice says 0 > 1 = 2 > 3, bob 0 > 2 > 1 > 3."""
-    dataset = make_dataset(wide(1, answers=4), question="rank", most_shown=4, overlap=2)
+    dataset = make_dataset(build_rows(1, answers=4), question="rank", most_shown=4, overlap=2)
     for who, places in ((alice, [1, 2, 2, 4]), (bob, [1, 3, 2, 4])):
-        judgment = next_judgment(who, dataset)
+        judgment = lease_next(who, dataset)
         by_answer = dict(zip(sorted(judgment.order), places, strict=True))
         assert record(judgment, 0, "rank", {"rank": [by_answer[pk] for pk in judgment.order]})
     return dataset
 
 
-def answers_in(rows):
+def get_answer_numbers(rows):
     return [f"{row['chosen'][7]}{row['rejected'][7]}" for row in rows]
 
 
@@ -351,7 +362,7 @@ RANKED = [
 @pytest.mark.parametrize(("options", "pairs", "left_out"), RANKED)
 def test_an_order_gives_the_pairs_that_are_asked_for(export, options, pairs, left_out):
     rows, summary = export("dpo-text", *options)
-    assert sorted(answers_in(rows)) == pairs
+    assert sorted(get_answer_numbers(rows)) == pairs
     assert summary["left_out"] == left_out
     for name in DIALECTS:
         export(name, *options)
@@ -359,29 +370,29 @@ def test_an_order_gives_the_pairs_that_are_asked_for(export, options, pairs, lef
 
 @pytest.mark.usefixtures("ranked")
 def test_a_pair_is_one_wherever_it_was_shown(export, make_dataset):
-    make_dataset([agreed(name, "b") for name in ("ann", "cid", "dan")])
+    make_dataset([build_matching_row(name, "b") for name in ("ann", "cid", "dan")])
     rows, summary = export("dpo-text")
-    assert sorted(answers_in(rows)) == ["02", "03", "10", "13", "21", "23"]
+    assert sorted(get_answer_numbers(rows)) == ["02", "03", "10", "13", "21", "23"]
     assert summary["left_out"] == {"merged": 6, "outvoted": 2, "tie": 1}
     assert export("dpo-text", "--ranks", "best-worst")[1]["left_out"]["rank_policy"] == 9
 
 
 def test_a_scale_and_stars_tell_how_strong_a_choice_is(export, make_dataset, alice):
-    dataset = make_dataset(wide(3), question="scale")
+    dataset = make_dataset(build_rows(3), question="scale")
     for verdict in ("left1", "right2", "left3"):
-        assert record(next_judgment(alice, dataset), 0, verdict)
+        assert record(lease_next(alice, dataset), 0, verdict)
     strengths = [export("dpo", "--min-strength", str(least))[1]["rows"] for least in (1, 2, 3)]
     assert strengths == [3, 2, 1]
     make_dataset([{"prompt": "Stars?", "responses": ["a", "b"]}], slug="starred", question="stars")
-    judgment = next_judgment(alice, Dataset.objects.get(slug="starred"))
+    judgment = lease_next(alice, Dataset.objects.get(slug="starred"))
     assert record(judgment, 0, "rate", {"stars": [5, 2]})
     account = Export(judgment.dataset, "dpo", Filters(min_strength=3))
-    assert b"".join(account.pieces()).count(b"\n") == 1
+    assert b"".join(account.iter_pieces()).count(b"\n") == 1
 
 
 def test_single_answers_with_stars_state_no_choice(export, make_dataset, alice):
-    dataset = make_dataset(wide(2), question="stars", fewest_shown=1, most_shown=1)
-    while judgment := next_judgment(alice, dataset):
+    dataset = make_dataset(build_rows(2), question="stars", fewest_shown=1, most_shown=1)
+    while judgment := lease_next(alice, dataset):
         assert record(judgment, 0, "rate", {"stars": [4]})
     rows, summary = export("dpo")
     assert (rows, summary["left_out"]) == ([], {"no_choice": 4})
@@ -391,13 +402,13 @@ def test_single_answers_with_stars_state_no_choice(export, make_dataset, alice):
 def by_criteria(make_dataset, alice, bob):
     """alice and bob chose the first answer in all; by style alice the second, bob neither."""
     criteria = [{"name": "truth", "guideline": ""}, {"name": "style", "guideline": ""}]
-    dataset = make_dataset(wide(1), criteria=criteria, overlap=2)
+    dataset = make_dataset(build_rows(1), criteria=criteria, overlap=2)
     for who, style in ((alice, "second"), (bob, "both_bad")):
-        judgment = next_judgment(who, dataset)
+        judgment = lease_next(who, dataset)
         first, second = ("left", "right") if judgment.order == sorted(judgment.order) else ("right", "left")
         by = {"truth": {"verdict": ["tie"]}, "style": {"verdict": [second if style == "second" else style]}}
         assert record(judgment, 0, first, {"criteria": by})
-    make_dataset([agreed("ann", "a")])
+    make_dataset([build_matching_row("ann", "a")])
     return dataset
 
 
@@ -413,7 +424,7 @@ def by_criteria(make_dataset, alice, bob):
 def test_an_export_takes_the_choices_of_one_criterion(export, criterion, pairs, left_out):
     for name in DIALECTS:
         rows, summary = export(name, "--criterion", criterion)
-        assert name != "dpo-text" or answers_in(rows) == pairs
+        assert name != "dpo-text" or get_answer_numbers(rows) == pairs
         assert name not in PREFERENCES or summary["left_out"] == left_out
 
 
@@ -441,18 +452,18 @@ def test_who_has_no_criteria_is_not_asked_for_one(client, admin):
 
 
 def test_a_better_answer_is_chosen_over_what_it_replaces(export, make_dataset, alice):
-    dataset = make_dataset(wide(2), allow_repair=True)
+    dataset = make_dataset(build_rows(2), allow_repair=True)
     for verdict, repairs in (("both_bad", {"new": "Best."}), ("left", {"left": "Better."})):
-        assert record(next_judgment(alice, dataset), 0, verdict, {"repairs": repairs})
+        assert record(lease_next(alice, dataset), 0, verdict, {"repairs": repairs})
     rows, summary = export("dpo-text")
     assert sorted(Counter(row["chosen"] for row in rows).values()) == [1, 1, 2]
     assert (len(rows), summary["left_out"]) == (4, {})
 
 
 def test_flags_are_counted_apart_from_skips(export, make_dataset, alice):
-    dataset = make_dataset(wide(2), allow_flag=True)
-    record(next_judgment(alice, dataset), 0, "flag", {"note": "x"}, flag="leak")
-    record(next_judgment(alice, dataset), 0, "skip")
+    dataset = make_dataset(build_rows(2), allow_flag=True)
+    record(lease_next(alice, dataset), 0, "flag", {"note": "x"}, flag="leak")
+    record(lease_next(alice, dataset), 0, "skip")
     assert [export("dpo")[1][name] for name in ("skips", "flags")] == [1, 1]
 
 
@@ -481,7 +492,7 @@ def test_stdout_holds_the_file_and_nothing_else(capfdbinary, tmp_path):
 
     call_command("export_dataset", "demo", "--format", "dpo-text", "--output", "-")
     out = capfdbinary.readouterr().out
-    assert out == b"".join(Export(Judgment.objects.first().dataset, "dpo-text").pieces())
+    assert out == b"".join(Export(Judgment.objects.first().dataset, "dpo-text").iter_pieces())
 
 
 @pytest.mark.usefixtures("votes")
@@ -489,10 +500,10 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(run_command, tmp_pa
     path = tmp_path / "out.jsonl"
     path.write_text("of yesterday")
 
-    def broken(row):
+    def fail(row):
         raise RuntimeError
 
-    monkeypatch.setattr(writable()["dpo"], "write", broken)
+    monkeypatch.setattr(get_writable_formats()["dpo"], "write", fail)
     with pytest.raises(RuntimeError):
         run_command("export_dataset", "demo", "--format", "dpo", "--output", str(path))
     assert path.read_text() == "of yesterday"
@@ -504,7 +515,7 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(run_command, tmp_pa
     ("options", "told"),
     [
         (["nothing", "--format", "dpo"], "There are: demo"),
-        (["demo", "--format", "csv"], "There are: " + ", ".join(writable())),
+        (["demo", "--format", "csv"], "There are: " + ", ".join(get_writable_formats())),
         (["demo", "--format", "wide"], "There is no format wide"),
         (["demo", "--format", "dpo", "--mode", "most"], "--mode"),
         (["demo", "--format", "dpo", "--min-agreement", "1.5"], "--min-agreement"),
@@ -567,7 +578,7 @@ def test_the_first_row_is_not_all_dates_where_there_is_one_that_is_not(export, m
     each = 2 if name in LABELS else 1
     prompts = [row["prompt"] for row in rows for _ in range(each)]
     expected = prompts if plain_at is None else [prompts.pop(plain_at * each), *prompts]
-    assert [heard(row)[0][-1][1] for row in found] == expected
+    assert [parse_line(row)[0][-1][1] for row in found] == expected
     assert summary["warnings"] == {"looks_like_a_date": each * (4 if plain_at is None else 3)}
 
 
@@ -586,8 +597,8 @@ def test_a_look_at_the_first_prompts_holds_no_others(make_dataset):
     rows = [{"instruction": f"{n}", "history": [["Hi", "Hello!"]] if n else [], **pair} for n in range(3)]
     dataset = make_dataset(rows)
     for most, prompts in [(1, ["0"]), (2, ["1", "0"]), (None, ["1", "0", "2"])]:
-        lines = b"".join(Export(dataset, "dpo-alpaca", most=most).pieces())
-        assert [row["instruction"] for row in lines_of("dpo-alpaca", lines)] == prompts
+        lines = b"".join(Export(dataset, "dpo-alpaca", most=most).iter_pieces())
+        assert [row["instruction"] for row in parse_rows("dpo-alpaca", lines)] == prompts
 
 
 @pytest.mark.parametrize("name", ["dpo", "kto", "alpaca", "judgments-csv"])
@@ -595,25 +606,27 @@ def test_however_many_prompts_are_read_at_once_the_file_is_the_same(make_dataset
     rows = [{"instruction": f"{n % 7}", "chosen": f"a{n}", "rejected": f"b{n}" * 40} for n in range(20)]
     make_dataset(rows)
     dataset = make_dataset([{"instruction": "7", "output": "c"}])
-    whole = b"".join(Export(dataset, name).pieces())
+    whole = b"".join(Export(dataset, name).iter_pieces())
     assert whole
     asked = []
     monkeypatch.setattr(
-        export_export, "votes_by", lambda filters, real=export_export.votes_by: noting(real(filters), asked)
+        export_export,
+        "build_vote_finder",
+        lambda filters, real=export_export.build_vote_finder: note_sizes(real(filters), asked),
     )
     for first, most, characters in [(1, 2000, 1 << 22), (3, 4, 1 << 22), (5, 2000, 100)]:
         asked.clear()
         sizes = {"FIRST_PROMPTS": first, "PROMPTS_AT_ONCE": most, "CHARACTERS_AT_ONCE": characters}
         for setting, value in sizes.items():
             monkeypatch.setattr(export_export, setting, value)
-        assert b"".join(Export(dataset, name).pieces()) == whole
+        assert b"".join(Export(dataset, name).iter_pieces()) == whole
         if name != "judgments-csv":
             assert asked[0] == min(first, 8)
             assert max(asked) <= max(first, most)
     assert asked in ([], [5, 1, 1, 1]), "where texts are long, one prompt at a time"
 
 
-def noting(votes_of, asked):
+def note_sizes(votes_of, asked):
     """A function that gives votes, and notes of how many prompts."""
     return lambda prompts: (asked.append(len(prompts)), votes_of(prompts))[1]
 
@@ -621,13 +634,13 @@ def noting(votes_of, asked):
 # --- whatever the sides were ----------------------------------------------------------------------------------------
 
 
-def spoken(message):
+def parse_message(message):
     """(role, text) of a message in either spelling."""
     roles = {"system": "system", "human": "user", "gpt": "assistant"}
     return (message["role"], message["content"]) if "role" in message else (roles[message["from"]], message["value"])
 
 
-def prompt_of(row):
+def parse_prompt(row):
     """[(role, text)] of the prompt of a row, under whatever keys it has it."""
     if "instruction" in row:
         system = [("system", row["system"])] if row.get("system") else []
@@ -636,13 +649,13 @@ def prompt_of(row):
     keys = ("prompt", "messages", "conversations", "conversation", "input")
     said = next((row[key] for key in keys if key in row), row.get("chosen"))
     said = said["messages"] if isinstance(said, dict) else said
-    return [("user", said)] if isinstance(said, str) else list(map(spoken, said))
+    return [("user", said)] if isinstance(said, str) else list(map(parse_message, said))
 
 
-def side(value):
+def parse_side(value):
     """What one side says: a text, a message, or the last of a list of them."""
     message = value[-1] if isinstance(value, list) else value
-    return message if isinstance(message, str) else spoken(message)[1]
+    return message if isinstance(message, str) else parse_message(message)[1]
 
 
 ANSWERS = (
@@ -651,17 +664,17 @@ ANSWERS = (
 )
 
 
-def heard(row):
+def parse_line(row):
     """([(role, text)] of the prompt, its answers: the one, or the chosen and the rejected one) of a line."""
-    prompt, answers = prompt_of(row), [side(row[key]) for key in ANSWERS if key in row]
+    prompt, answers = parse_prompt(row), [parse_side(row[key]) for key in ANSWERS if key in row]
     if prompt[-1][0] == "assistant":
         answers = [prompt.pop()[1], *answers[-1:]]
     return prompt, answers
 
 
-def asked_and_answered(row):
+def parse_exchange(row):
     """(the question, its answers) of a line."""
-    prompt, answers = heard(row)
+    prompt, answers = parse_line(row)
     return prompt[-1][1], *answers
 
 
@@ -685,28 +698,28 @@ def test_what_was_chosen_is_what_people_chose_whatever_the_sides_were(make_datas
     chosen = {}  # (person, comparison): (prompt, chosen, rejected), None where there is a verdict without a choice
     for person, verdict, second in acts:
         user = (alice, bob, charlie)[person]
-        judgment = next_judgment(user, dataset)
+        judgment = lease_next(user, dataset)
         if judgment is None:
             continue
-        say(judgment, verdict, chosen)
+        record_verdict(judgment, verdict, chosen)
         judgment.refresh_from_db()
         if second and undo(judgment, judgment.revision):
-            again = next_judgment(user, dataset)
+            again = lease_next(user, dataset)
             assert again.pk == judgment.pk
             assert again.order == judgment.order
-            say(again, "left" if second == "keep" and again.state == "leased" else second, chosen)
+            record_verdict(again, "left" if second == "keep" and again.state == "leased" else second, chosen)
     stated = Counter(said for said in chosen.values() if said)
     for name in DIALECTS:
         export = Export(dataset, name, Filters(EVERY))
-        lines = lines_of(name, b"".join(export.pieces()))
-        reconcile(export.account())
+        lines = parse_rows(name, b"".join(export.iter_pieces()))
+        reconcile(export.build_account())
         if name in SFT:
-            assert Counter(asked_and_answered(line) for line in lines) == Counter({said[:2] for said in stated})
+            assert Counter(parse_exchange(line) for line in lines) == Counter({said[:2] for said in stated})
         elif name in PREFERENCES:
-            assert Counter(asked_and_answered(line) for line in lines) == stated
+            assert Counter(parse_exchange(line) for line in lines) == stated
 
 
-def say(judgment, verdict, chosen):
+def record_verdict(judgment, verdict, chosen):
     """Record a verdict on what is shown, and note what was meant by it."""
     shown = Response.objects.in_bulk(judgment.order)
     left, right = (shown[pk].text for pk in judgment.order)

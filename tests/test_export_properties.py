@@ -14,7 +14,7 @@ from annotate.models import Membership, User
 from datasets.exports.export import Export
 from datasets.exports.selection import EVERY, FIRST, MAJORITY, ONLY, SOFT, UNFLAGGED, UNPAUSED, VOTES, Filters
 from datasets.models import Choice, Comparison, Judgment, Response
-from tests.test_export import DIALECTS, LABELS, PREFERENCES, SFT, TABLES, heard, lines_of, reconcile
+from tests.test_export import DIALECTS, LABELS, PREFERENCES, SFT, TABLES, parse_line, parse_rows, reconcile
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ PAIRS = list(itertools.combinations(range(4), 2))
 VOTES_COUNTED = {"votes_chosen", "votes_total"}
 
 
-def day(number):
+def get_day(number):
     return datetime(2026, 3, number, tzinfo=UTC)
 
 
@@ -77,8 +77,8 @@ filters = st.builds(
     mode=st.sampled_from([MAJORITY, EVERY, SOFT]),
     min_agreement=st.sampled_from([0.0, 0.0, 0.0, 0.5, 0.6, 1.0]),
     annotators=st.sampled_from([(), (), (), PEOPLE[:3], (*PEOPLE[1:2], REVIEWER)]),
-    since=st.sampled_from([None, None, None, day(2)]),
-    until=st.sampled_from([None, None, None, day(4)]),
+    since=st.sampled_from([None, None, None, get_day(2)]),
+    until=st.sampled_from([None, None, None, get_day(4)]),
     min_strength=st.sampled_from([1, 1, 1, 2, 3]),
     criterion=st.sampled_from(["", "", "style"]),
     min_votes=st.sampled_from([1, 1, 1, 2, 3]),
@@ -91,7 +91,7 @@ filters = st.builds(
 
 
 @dataclass(frozen=True)
-class Said:
+class Statement:
     """What one person said of two answers by a criterion, as the test remembers it. said: (chosen, rejected) texts."""
 
     prompt: int
@@ -109,29 +109,29 @@ class World:
         self.dataset = make_dataset(self.rows, slug=slug)
         self.prompts = list(self.dataset.prompts.order_by("pk"))
         self.account, _ = User.objects.get_or_create(username=PAUSED)
-        Membership.objects.create(user=self.account, dataset=self.dataset, paused_at=day(1))
+        Membership.objects.create(user=self.account, dataset=self.dataset, paused_at=get_day(1))
         self.said, self.flagged, self.acts, self.decided = defaultdict(list), set(), [], []
         for number, pair in flags:
-            if found := self.comparison(number, pair):
+            if found := self.find_comparison(number, pair):
                 self.flagged.add((number, pair))
-                self.judgment(*found, "dan", "", state=Judgment.State.SKIPPED, flag="leak")
+                self.create_judgment(*found, "dan", "", state=Judgment.State.SKIPPED, flag="leak")
         for act in acts:
             self.act(*act)
         for act in decisions:
             self.act(*act)
 
-    def comparison(self, number, pair):
+    def find_comparison(self, number, pair):
         """(the comparison, its two answers), where there are these."""
         if number >= len(self.rows) or max(pair) >= len(self.rows[number]["responses"]):
             return None
         prompt, texts = self.prompts[number], [self.rows[number]["responses"][place] for place in pair]
         answers = [Response.objects.get(prompt=prompt, text=text) for text in texts]
-        key = Comparison.key_of([answer.pk for answer in answers])
+        key = Comparison.build_key([answer.pk for answer in answers])
         made, _ = Comparison.objects.get_or_create(key=key, defaults={"dataset": self.dataset, "prompt": prompt})
         return made, answers
 
-    def judgment(self, comparison, answers, who, verdict, **known):
-        order, at = [answer.pk for answer in answers], day(1 + DAYS.index(who))
+    def create_judgment(self, comparison, answers, who, verdict, **known):
+        order, at = [answer.pk for answer in answers], get_day(1 + DAYS.index(who))
         by = {"annotator": self.account} if who == PAUSED else {"imported_by": who}
         known = {"state": Judgment.State.SAVED, "decided_at": at, **by, **known}
         return Judgment.objects.create(
@@ -139,7 +139,7 @@ class World:
         )
 
     def act(self, number, pair, who, verdict, strength, style, first_left):
-        found = self.comparison(number, pair)
+        found = self.find_comparison(number, pair)
         if found is None or ((number, pair) in self.flagged and who == "dan"):
             return
         comparison, answers = found[0], found[1] if first_left else found[1][::-1]
@@ -148,12 +148,12 @@ class World:
         if decides:
             Comparison.objects.filter(pk=comparison.pk).update(review=Comparison.Review.DECIDED)
         purpose = Judgment.Purpose.DECISION if decides else Judgment.Purpose.VOTE
-        judgment = self.judgment(comparison, answers, who, verdict, said=said, purpose=purpose)
+        judgment = self.create_judgment(comparison, answers, who, verdict, said=said, purpose=purpose)
         (self.decided if decides else self.acts).append((number, pair, who))
         for criterion, verdict_by in (("", verdict), ("style", style)):
-            self.choice(judgment, answers, criterion, verdict_by, strength, (number, pair, who))
+            self.create_choice(judgment, answers, criterion, verdict_by, strength, (number, pair, who))
 
-    def choice(self, judgment, answers, criterion, verdict, strength, act):
+    def create_choice(self, judgment, answers, criterion, verdict, strength, act):
         if verdict not in ("left", "right", "tie"):
             return
         chosen, rejected = answers if verdict != "right" else answers[::-1]
@@ -162,11 +162,11 @@ class World:
             judgment=judgment, chosen=chosen, rejected=rejected, strength=strength, criterion=criterion
         )
         number, pair, who = act
-        self.said[criterion].append(Said(number, frozenset(pair), who, (chosen.text, rejected.text), strength))
+        self.said[criterion].append(Statement(number, frozenset(pair), who, (chosen.text, rejected.text), strength))
 
     def is_asked(self, filters, number, pair, who):
         """Whether the filters on prompts, people, pauses, dates and flags let an act through."""
-        at, tags = day(1 + DAYS.index(who)), self.rows[number].get("tags", [])
+        at, tags = get_day(1 + DAYS.index(who)), self.rows[number].get("tags", [])
         return not (
             (filters.tags and set(tags).isdisjoint(filters.tags))
             or (filters.annotators and who not in filters.annotators)
@@ -176,7 +176,7 @@ class World:
             or (filters.flags and (number, tuple(sorted(pair))) in self.flagged)
         )
 
-    def pairs(self, filters):
+    def compute_pairs(self, filters):
         """[(prompt, chosen, rejected, times, strength, votes)] that should go out, before any balance."""
         of_pairs, found = defaultdict(list), []
         decided = {(n, frozenset(pair)) for n, pair, who in self.decided if self.is_asked(filters, n, pair, who)}
@@ -203,7 +203,7 @@ class World:
                     found.append((number, *side, for_it, max(0, net), (for_it, len(votes))))
         return found
 
-    def turns(self, number):
+    def get_turns(self, number):
         """((role, text), …) of a prompt as trainers are to see it."""
         row = self.rows[number]
         system = [("system", row["system"])] if row.get("system") else []
@@ -223,11 +223,11 @@ def test_a_file_holds_what_most_people_chose_and_accounts_for_the_rest(
 ):
     world = World(make_dataset, f"random-{next(numbers)}", rows, acts, flags, decisions)
     purposes = ("vote",) if filters.decisions == VOTES else ("vote", "decision")
-    pairs = world.pairs(filters)
+    pairs = world.compute_pairs(filters)
     for name in DIALECTS:
         export = Export(world.dataset, name, filters)
-        lines = lines_of(name, b"".join(export.pieces()))
-        account = export.account()
+        lines = parse_rows(name, b"".join(export.iter_pieces()))
+        account = export.build_account()
         assert account["rows"] == len(lines)
         reconcile(account, filters.criterion, purposes)
         assert len({tuple(line) for line in lines}) <= 1
@@ -240,7 +240,7 @@ def test_a_file_holds_what_most_people_chose_and_accounts_for_the_rest(
             continue
         soft = filters.mode == SOFT and name in PREFERENCES
         assert {VOTES_COUNTED & set(line) == VOTES_COUNTED for line in lines} <= {soft}
-        found, expected = rows_in(lines), rows_expected(name, world, pairs, soft)
+        found, expected = count_rows(lines), count_expected_rows(name, world, pairs, soft)
         if not filters.balanced:
             assert found == expected
         elif name in PREFERENCES:
@@ -253,29 +253,29 @@ def test_a_file_holds_what_most_people_chose_and_accounts_for_the_rest(
             }
 
 
-def rows_in(lines):
+def count_rows(lines):
     """How often each row stands in a file, as plain values."""
     counted = Counter()
     for line in lines:
-        prompt, answers = heard(line)
+        prompt, answers = parse_line(line)
         besides = [line[key] for key in ("margin", "label") if key in line]
         besides += [(line["votes_chosen"], line["votes_total"])] if "votes_chosen" in line else []
         counted[tuple(prompt), *answers, *besides] += 1
     return counted
 
 
-def rows_expected(name, world, pairs, soft):
+def count_expected_rows(name, world, pairs, soft):
     """The same, as the people would have it."""
     rows, wanted = Counter(), Counter()
     for number, chosen, rejected, times, strength, votes in pairs:
-        turns = world.turns(number)
+        turns = world.get_turns(number)
         wanted[turns, chosen] += times
         wanted[turns, rejected] -= times
         if name in PREFERENCES and chosen.strip() != rejected.strip():
             besides = [strength] if name == "reward" else []
             rows[turns, chosen, rejected, *besides, *([votes] if soft else [])] += 1
     if name in SFT:
-        rows = Counter({(world.turns(number), chosen) for number, chosen, *_ in pairs})
+        rows = Counter({(world.get_turns(number), chosen) for number, chosen, *_ in pairs})
     if name in LABELS:
         rows = Counter((*row, times > 0) for row, times in wanted.items() if times)
     return Counter({row: n for row, n in rows.items() if name not in ("alpaca", "dpo-text") or len(row[0]) == 1})

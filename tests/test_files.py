@@ -20,44 +20,44 @@ from pyarrow import parquet
 
 from datasets import reasons
 from datasets.files import detect, encodings
-from datasets.files.detect import FileProblem, items
-from datasets.formats.rows import Refused
+from datasets.files.detect import FileProblem, read_items
+from datasets.formats.rows import Refusal
 from datasets.imports import store as imports_store
 from datasets.imports.spool import Spool
+from datasets.imports.validate import detect_format
 from datasets.imports.validate import read as read_row
-from datasets.imports.validate import recognised
 from tests.test_formats import BY_FILES
 
 ROWS = [{"prompt": "Hi", "completion": "Hello!"}, {"prompt": "你好", "completion": "您好！\n再见。"}]
 TABLE = 'prompt{0}completion\nHi{0}Hello!\n你好{0}"您好！\n再见。"\n'
 
 
-def contents(data):
+def read_contents(data):
     """(kind, [(line, row or reason)]) of a file."""
-    kind, found = items(io.BytesIO(data))
+    kind, found = read_items(io.BytesIO(data))
     return kind, [(item.line, getattr(item.value, "reason", item.value)) for item in found]
 
 
-def jsonl(*rows, end="\n"):
+def format_jsonl(*rows, end="\n"):
     return "".join(json.dumps(row, ensure_ascii=False) + end for row in rows)
 
 
-def pretty(value):
+def format_pretty(value):
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 # name: (the text, kind, the lines where the two rows begin)
 CONTAINERS = {
-    "JSON Lines": (jsonl(*ROWS), "jsonl", [1, 2]),
-    "JSON Lines, the last line without its end": (jsonl(*ROWS)[:-1], "jsonl", [1, 2]),
-    "JSON Lines with blank lines": ("\n" + "\n \n".join(jsonl(*ROWS).splitlines()) + "\n\n", "jsonl", [2, 4]),
-    "JSON Lines with CRLF": (jsonl(*ROWS, end="\r\n"), "jsonl", [1, 2]),
+    "JSON Lines": (format_jsonl(*ROWS), "jsonl", [1, 2]),
+    "JSON Lines, the last line without its end": (format_jsonl(*ROWS)[:-1], "jsonl", [1, 2]),
+    "JSON Lines with blank lines": ("\n" + "\n \n".join(format_jsonl(*ROWS).splitlines()) + "\n\n", "jsonl", [2, 4]),
+    "JSON Lines with CRLF": (format_jsonl(*ROWS, end="\r\n"), "jsonl", [1, 2]),
     "a JSON array on one line": (json.dumps(ROWS), "json", [1, 1]),
     "a JSON array, a row on each line": ("[\n" + ",\n".join(map(json.dumps, ROWS)) + "\n]\n", "json", [2, 3]),
-    "a pretty-printed JSON array": (pretty(ROWS), "json", [2, 6]),
-    "a pretty-printed JSON array with CRLF": (pretty(ROWS).replace("\n", "\r\n"), "json", [2, 6]),
+    "a pretty-printed JSON array": (format_pretty(ROWS), "json", [2, 6]),
+    "a pretty-printed JSON array with CRLF": (format_pretty(ROWS).replace("\n", "\r\n"), "json", [2, 6]),
     "a JSON array after blank lines": ("\n\n" + json.dumps(ROWS), "json", [3, 3]),
-    "pretty-printed objects one after the other": ("\n".join(map(pretty, ROWS)), "json", [1, 5]),
+    "pretty-printed objects one after the other": ("\n".join(map(format_pretty, ROWS)), "json", [1, 5]),
     "CSV": (TABLE.format(","), "csv", [2, 3]),
     "CSV with semicolons": (TABLE.format(";"), "csv", [2, 3]),
     "TSV": (TABLE.format("\t"), "tsv", [2, 3]),
@@ -73,7 +73,7 @@ CONTAINERS = {
 def test_a_container_is_told_by_its_content(name, bom, gzipped):
     text, kind, lines = CONTAINERS[name]
     data = (bom + text).encode()
-    found, rows = contents(gzip.compress(data) if gzipped else data)
+    found, rows = read_contents(gzip.compress(data) if gzipped else data)
     assert (found, rows) == (kind, list(zip(lines, ROWS, strict=True)))
 
 
@@ -87,7 +87,7 @@ ENCODINGS = ["utf-16", "utf-16-be", "gb18030"]
 def test_a_table_may_be_in_another_encoding(name, encoding, gzipped):
     text, kind, lines = CONTAINERS[name]
     data = (b"\xfe\xff" if encoding == "utf-16-be" else b"") + text.encode(encoding)
-    found, rows = contents(gzip.compress(data) if gzipped else data)
+    found, rows = read_contents(gzip.compress(data) if gzipped else data)
     assert (found, rows) == (kind, list(zip(lines, ROWS, strict=True)))
 
 
@@ -97,23 +97,23 @@ def test_a_long_table_in_another_encoding_is_read_as_it_streams(encoding):
     cell = "是的，" * 40_000 + "😀"
     data = mark + ("prompt,completion\n" + f"你好,{cell}\n" * 30).encode(encoding)
     assert len(data) > 2 * detect.HEAD
-    assert {tuple(row.values()) for _, row in contents(data)[1]} == {("你好", cell)}
+    assert {tuple(row.values()) for _, row in read_contents(data)[1]} == {("你好", cell)}
 
 
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 SHEETS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
-def links(*named):
+def format_links(*named):
     found = "".join(f'<Relationship Id="{i}" Type="{OFFICE}/{kind}" Target="{path}"/>' for i, kind, path in named)
     return f"<Relationships>{found}</Relationships>"
 
 
-def workbook(rows, strings="", formats="", book="", **other):
+def build_workbook(rows, strings="", formats="", book="", **other):
     """The bytes of an .xlsx file with these rows, shared strings, number formats and settings of the book (as XML)."""
     parts = {
-        "_rels/.rels": links(("r1", "officeDocument", "xl/workbook.xml")),
-        "xl/_rels/workbook.xml.rels": links(
+        "_rels/.rels": format_links(("r1", "officeDocument", "xl/workbook.xml")),
+        "xl/_rels/workbook.xml.rels": format_links(
             ("r1", "worksheet", "worksheets/hidden.xml"), ("r2", "worksheet", "/xl/worksheets/sheet1.xml"),
             ("r3", "worksheet", "worksheets/hidden.xml"), ("r4", "sharedStrings", "sharedStrings.xml"),
             ("r5", "styles", "styles.xml")),
@@ -132,13 +132,13 @@ def workbook(rows, strings="", formats="", book="", **other):
     return packed.getvalue()
 
 
-def texts(*rows):
+def format_texts(*rows):
     """Rows of a sheet with each text in its cell."""
     cell = '<c t="inlineStr"><is><t xml:space="preserve">{}</t></is></c>'.format
     return "".join(f"<row>{''.join(map(cell, row))}</row>" for row in rows)
 
 
-def as_parquet(rows, **options):
+def encode_parquet(rows, **options):
     sink = io.BytesIO()
     parquet.write_table(rows if isinstance(rows, pyarrow.Table) else pyarrow.Table.from_pylist(rows), sink, **options)
     return sink.getvalue()
@@ -148,19 +148,19 @@ def as_parquet(rows, **options):
 @pytest.mark.parametrize(
     ("kind", "data", "lines"),
     [
-        ("parquet", as_parquet(ROWS), [1, 2]),
-        ("xlsx", workbook(texts(ROWS[0], *(row.values() for row in ROWS))), [2, 3]),
+        ("parquet", encode_parquet(ROWS), [1, 2]),
+        ("xlsx", build_workbook(format_texts(ROWS[0], *(row.values() for row in ROWS))), [2, 3]),
     ],
 )
 def test_parquet_and_spreadsheets_are_told_by_their_content(kind, data, lines, gzipped):
-    found, rows = contents(gzip.compress(data) if gzipped else data)
+    found, rows = read_contents(gzip.compress(data) if gzipped else data)
     assert (found, rows) == (kind, list(zip(lines, ROWS, strict=True)))
 
 
 def test_a_stream_that_only_runs_forward_is_read_all_the_same():
-    for data in (as_parquet(ROWS), workbook(texts(ROWS[0], *(row.values() for row in ROWS)))):
-        assert [item.value for item in items(io.BufferedReader(Endless(data, b"x", b"", 0)))[1]] == ROWS
-        assert [item.value for item in items(SimpleNamespace(read=io.BytesIO(data).read))[1]] == ROWS
+    for data in (encode_parquet(ROWS), build_workbook(format_texts(ROWS[0], *(row.values() for row in ROWS)))):
+        assert [item.value for item in read_items(io.BufferedReader(EndlessFile(data, b"x", b"", 0)))[1]] == ROWS
+        assert [item.value for item in read_items(SimpleNamespace(read=io.BytesIO(data).read))[1]] == ROWS
 
 
 SHARED = (
@@ -204,24 +204,24 @@ CELLS = [
 
 def test_a_cell_is_read_as_the_text_that_it_shows():
     names = "".join(f'<c t="str"><v>{place}</v></c>' for place in range(len(CELLS)))
-    data = workbook(f"<row>{names}</row><row>{''.join(cell for cell, _ in CELLS)}</row>", SHARED, FORMATS)
-    ((_, row),) = contents(data)[1]
+    data = build_workbook(f"<row>{names}</row><row>{''.join(cell for cell, _ in CELLS)}</row>", SHARED, FORMATS)
+    ((_, row),) = read_contents(data)[1]
     assert [*row.values()] == [text for _, text in CELLS]
 
 
 def test_days_may_count_from_1904():
-    rows = texts(["a", "b"]) + '<row><c s="1"><v>1</v></c><c t="str"><v>x</v></c></row>'
-    assert contents(workbook(rows, "", FORMATS, '<workbookPr date1904="1"/>'))[1][0][1]["a"] == "1904-01-02"
+    rows = format_texts(["a", "b"]) + '<row><c s="1"><v>1</v></c><c t="str"><v>x</v></c></row>'
+    assert read_contents(build_workbook(rows, "", FORMATS, '<workbookPr date1904="1"/>'))[1][0][1]["a"] == "1904-01-02"
 
 
 def test_cells_stand_where_they_say_and_rows_have_their_number():
     """Empty cells and rows are not in the file; a row that ends early has nothing in the rest."""
     name = '<c r="{}" t="str"><v>{}</v></c>'.format
-    data = workbook(
+    data = build_workbook(
         f'<row r="3">{name("A3", "a")}{name("B3", "b")}{name("AB3", "c")}</row><row r="4"><c r="A4" s="1"/></row>'
         f'<row r="7">{name("B7", "x")}</row><row r="8">{name("AC8", "y")}</row><row r="9">{name("A9", "z")}</row>'
     )
-    assert contents(data)[1] == [
+    assert read_contents(data)[1] == [
         (7, {"a": "", "b": "x", "": "", "c": ""}),
         (8, "ragged_row"),
         (9, {"a": "z"} | dict.fromkeys(["b", "", "c"], "")),
@@ -229,9 +229,9 @@ def test_cells_stand_where_they_say_and_rows_have_their_number():
 
 
 def test_a_spreadsheet_is_a_table_that_is_imported_as_one():
-    rows = texts(["prompt", "answer_1", "answer_2", "answer_3", "winner"], ["Hi", "a", "b", "", "2"])
-    found = list(items(io.BytesIO(workbook(rows)))[1])
-    row = read_row(found[0], *recognised(found, "auto"))
+    rows = format_texts(["prompt", "answer_1", "answer_2", "answer_3", "winner"], ["Hi", "a", "b", "", "2"])
+    found = list(read_items(io.BytesIO(build_workbook(rows)))[1])
+    row = read_row(found[0], *detect_format(found, "auto"))
     assert [response.text for response in row.responses] == ["a", "b"]
     assert row.votes[0].pair == (1, 0)
 
@@ -240,13 +240,13 @@ def test_values_of_parquet_that_json_does_not_have_become_texts():
     day = date(2024, 1, 2)
     row = {"a": datetime(2024, 1, 2, 3), "b": day, "c": Decimal("1.50"), "d": b"x\xff", "e": [{"f": day, "g": None}]}
     read = {"a": "2024-01-02T03:00:00", "b": "2024-01-02", "c": "1.50", "d": "x\udcff"}
-    assert contents(as_parquet([row]))[1] == [(1, {**read, "e": [{"f": "2024-01-02", "g": None}]})]
+    assert read_contents(encode_parquet([row]))[1] == [(1, {**read, "e": [{"f": "2024-01-02", "g": None}]})]
 
 
 def test_a_value_of_parquet_that_is_no_value_is_refused_with_its_row():
     wrong = pyarrow.Array.from_buffers(pyarrow.string(), 2, pyarrow.array([b"\xff", b"b"]).buffers())
     far = pyarrow.array([1, 1 << 62], pyarrow.timestamp("ms"))
-    _, found = items(io.BytesIO(as_parquet(pyarrow.table({"a": wrong, "b": far}))))
+    _, found = read_items(io.BytesIO(encode_parquet(pyarrow.table({"a": wrong, "b": far}))))
     assert [(item.line, item.value.reason, item.value.field) for item in found] == [
         (1, "bad_unicode", "a"),
         (2, "not_text", "b"),
@@ -258,9 +258,9 @@ def test_a_refused_row_of_parquet_is_shown_as_it_stood():
     two = ["a", "b"]
     rows = [{"prompt": "Hi", "responses": two, "score": 1.5, "at": None, "raw": b"\xff"},
             {"prompt": "", "responses": two, "score": float("nan"), "at": date(2024, 1, 2), "raw": b"c"}]  # fmt: skip
-    run = imports_store.check([("some.parquet", io.BytesIO(as_parquet(rows)))], "demo")
-    spool = Spool(imports_store.spool_path(run))
-    (refused,) = spool.refusals()
+    run = imports_store.check([("some.parquet", io.BytesIO(encode_parquet(rows)))], "demo")
+    spool = Spool(imports_store.get_spool_path(run))
+    (refused,) = spool.iter_refusals()
     spool.close()
     assert (run.rows, refused["line"], refused["field"], refused["reason"]) == (2, 2, "prompt", "empty_prompt")
     assert refused["row"] == {"prompt": "", "responses": two, "score": "nan", "at": "2024-01-02", "raw": "c"}
@@ -269,7 +269,7 @@ def test_a_refused_row_of_parquet_is_shown_as_it_stood():
 @pytest.mark.usefixtures("_short_rows")
 def test_a_row_of_parquet_that_is_too_long_is_refused_and_the_next_one_read():
     rows = [{"a": "x" * 5000}, {"a": "y" * 900}]
-    assert contents(as_parquet(rows))[1] == [(1, "row_too_long"), (2, rows[1])]
+    assert read_contents(encode_parquet(rows))[1] == [(1, "row_too_long"), (2, rows[1])]
 
 
 @pytest.mark.usefixtures("_short_rows")
@@ -277,9 +277,12 @@ def test_a_row_of_parquet_that_is_too_long_is_refused_and_the_next_one_read():
 def test_a_spreadsheet_with_too_long_a_row_is_told(long):
     shared = "".join(f"<si><t>{text}</t></si>" for text in long)
     places = "".join(f'<c t="s"><v>{place}</v></c>' for place in range(len(long)))
-    for data in (workbook(texts(["a", "b"], long)), workbook(f"{texts(['a', 'b'])}<row>{places}</row>", shared)):
+    for data in (
+        build_workbook(format_texts(["a", "b"], long)),
+        build_workbook(f"{format_texts(['a', 'b'])}<row>{places}</row>", shared),
+    ):
         with pytest.raises(FileProblem, match="row_too_long"):
-            contents(data)
+            read_contents(data)
 
 
 BOMB = 9_000_000  # bytes, of one character
@@ -288,11 +291,13 @@ BOMB = 9_000_000  # bytes, of one character
 @pytest.mark.parametrize(
     "data",
     [
-        workbook(texts(["a", "b"], ["x" * BOMB, "y"])),
-        workbook(texts(["a", "b"]), f"<si><t>{'x' * BOMB}</t></si>"),
-        workbook(texts(["a", "b"]) + '<row><c t="s"><v>0</v></c></row>' * 300, f"<si><t>{'x' * 50_000}</t></si>"),
-        as_parquet([{"a": "x" * BOMB}], compression="zstd", use_dictionary=False),
-        as_parquet([{"a": "x" * 50_000}] * 300),
+        build_workbook(format_texts(["a", "b"], ["x" * BOMB, "y"])),
+        build_workbook(format_texts(["a", "b"]), f"<si><t>{'x' * BOMB}</t></si>"),
+        build_workbook(
+            format_texts(["a", "b"]) + '<row><c t="s"><v>0</v></c></row>' * 300, f"<si><t>{'x' * 50_000}</t></si>"
+        ),
+        encode_parquet([{"a": "x" * BOMB}], compression="zstd", use_dictionary=False),
+        encode_parquet([{"a": "x" * 50_000}] * 300),
     ],
     ids=[
         "xlsx: a cell",
@@ -303,44 +308,44 @@ BOMB = 9_000_000  # bytes, of one character
     ],
 )
 def test_what_swells_as_no_text_does_is_refused_before_memory_fills(data, monkeypatch):
-    monkeypatch.setattr(detect, "SWELLS_FROM", 1 << 20)
-    monkeypatch.setattr(detect, "SWELLS_AT_MOST", 100)
+    monkeypatch.setattr(detect, "BOMB_FROM", 1 << 20)
+    monkeypatch.setattr(detect, "BOMB_RATIO", 100)
     pool = pyarrow.default_memory_pool()
     watched = pyarrow.proxy_memory_pool(pool)
     pyarrow.set_memory_pool(watched)
     tracemalloc.start()
     with pytest.raises(FileProblem, match="too_packed"):
-        contents(data)
+        read_contents(data)
     pyarrow.set_memory_pool(pool)
     assert tracemalloc.get_traced_memory()[1] + watched.max_memory() < 8_000_000
     tracemalloc.stop()
 
 
-BOOK = workbook(texts(ROWS[0], *(row.values() for row in ROWS)), SHARED, FORMATS)
+BOOK = build_workbook(format_texts(ROWS[0], *(row.values() for row in ROWS)), SHARED, FORMATS)
 SHEET = BOOK.index(b"xl/worksheets/sheet1.xml")
-WORD, BINARY = (links(("1", "officeDocument", path)) for path in ("word/document.xml", "xl/workbook.bin"))
+WORD, BINARY = (format_links(("1", "officeDocument", path)) for path in ("word/document.xml", "xl/workbook.bin"))
 TYPED = '<!DOCTYPE x [<!ENTITY a "aaaa">]>'
 
 # name: (a file that begins as Parquet or .xlsx, why it cannot be read)
 DAMAGED = {
-    "Parquet, in the middle": (as_parquet(ROWS)[:40] + bytes(60) + as_parquet(ROWS)[100:], "bad_parquet"),
-    "Parquet, its end": (as_parquet(ROWS)[:-30], "bad_parquet"),
-    "Parquet, two columns of a name": (as_parquet(pyarrow.table([[1], [2]], ["a", "a"])), "duplicate_column"),
+    "Parquet, in the middle": (encode_parquet(ROWS)[:40] + bytes(60) + encode_parquet(ROWS)[100:], "bad_parquet"),
+    "Parquet, its end": (encode_parquet(ROWS)[:-30], "bad_parquet"),
+    "Parquet, two columns of a name": (encode_parquet(pyarrow.table([[1], [2]], ["a", "a"])), "duplicate_column"),
     "XLSX, cut off": (BOOK[:-50], "bad_xlsx"),
     "XLSX, in the middle": (BOOK.replace(BOOK[SHEET + 40 : SHEET + 90], bytes(50)), "bad_xlsx"),
-    "no such string": (workbook('<row><c t="s"><v>7</v></c></row>'), "bad_xlsx"),
-    "a string that is no number": (workbook('<row><c t="s"><v>x</v></c></row>'), "bad_xlsx"),
-    "a number that is none": (workbook("<row><c><v>x</v></c></row>"), "bad_xlsx"),
-    "a cell too far right": (workbook('<row><c r="XFE1" t="str"><v>x</v></c></row>'), "bad_xlsx"),
-    "a cell nowhere": (workbook('<row><c r="AAAAAAA1" t="str"><v>x</v></c></row>'), "bad_xlsx"),
-    "no sheet": (workbook("", **{"xl/worksheets/sheet1.xml": ""}), "bad_xlsx"),
-    "broken XML": (workbook("<row>"), "bad_xlsx"),
-    "entities": (workbook("", **{"xl/worksheets/sheet1.xml": TYPED + "<worksheet>&a;</worksheet>"}), "bad_xlsx"),
-    "no sheet that is shown": (workbook("", **{"xl/workbook.xml": "<workbook/>"}), "empty_file"),
-    "a text document": (workbook("", **{"_rels/.rels": WORD}), "not_text"),
-    "a binary workbook": (workbook("", **{"_rels/.rels": BINARY}), "not_text"),
-    "another archive": (workbook("", **{"_rels/.rels": "<Relationships/>"}), "not_text"),
-    "a column twice": (workbook(texts(["a", "a"])), "duplicate_column"),
+    "no such string": (build_workbook('<row><c t="s"><v>7</v></c></row>'), "bad_xlsx"),
+    "a string that is no number": (build_workbook('<row><c t="s"><v>x</v></c></row>'), "bad_xlsx"),
+    "a number that is none": (build_workbook("<row><c><v>x</v></c></row>"), "bad_xlsx"),
+    "a cell too far right": (build_workbook('<row><c r="XFE1" t="str"><v>x</v></c></row>'), "bad_xlsx"),
+    "a cell nowhere": (build_workbook('<row><c r="AAAAAAA1" t="str"><v>x</v></c></row>'), "bad_xlsx"),
+    "no sheet": (build_workbook("", **{"xl/worksheets/sheet1.xml": ""}), "bad_xlsx"),
+    "broken XML": (build_workbook("<row>"), "bad_xlsx"),
+    "entities": (build_workbook("", **{"xl/worksheets/sheet1.xml": TYPED + "<worksheet>&a;</worksheet>"}), "bad_xlsx"),
+    "no sheet that is shown": (build_workbook("", **{"xl/workbook.xml": "<workbook/>"}), "empty_file"),
+    "a text document": (build_workbook("", **{"_rels/.rels": WORD}), "not_text"),
+    "a binary workbook": (build_workbook("", **{"_rels/.rels": BINARY}), "not_text"),
+    "another archive": (build_workbook("", **{"_rels/.rels": "<Relationships/>"}), "not_text"),
+    "a column twice": (build_workbook(format_texts(["a", "a"])), "duplicate_column"),
 }  # fmt: skip
 
 
@@ -348,18 +353,18 @@ DAMAGED = {
 def test_a_damaged_parquet_file_or_spreadsheet_is_told_with_its_reason(name):
     data, code = DAMAGED[name]
     with pytest.raises(FileProblem) as caught:
-        contents(data)
+        read_contents(data)
     assert caught.value.code == code
 
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_no_damage_is_more_than_a_problem_of_the_file(data):
-    whole = data.draw(st.sampled_from([BOOK, as_parquet(ROWS)]))
+    whole = data.draw(st.sampled_from([BOOK, encode_parquet(ROWS)]))
     at = data.draw(st.integers(4, len(whole) - 1))
     broken = whole[:at] + data.draw(st.binary(min_size=1, max_size=8)) + whole[at + data.draw(st.integers(0, 8)) :]
     with contextlib.suppress(FileProblem):
-        contents(broken)
+        read_contents(broken)
 
 
 # Not Chinese: read as GB18030 they would be other words, so they are refused, as UTF-8 is all that is known of them.
@@ -382,23 +387,23 @@ def test_another_language_is_not_taken_for_chinese(encoding):
 def test_broken_utf_8_is_not_taken_for_gb18030():
     text = "提示,回答\n你好,您好！很高兴认识你。\n".encode()
     assert not encodings.is_chinese(text)
-    assert [reason for _, reason in contents(text + b"\xff,a\n")[1][1:]] == [{"提示": "\udcff", "回答": "a"}]
+    assert [reason for _, reason in read_contents(text + b"\xff,a\n")[1][1:]] == [{"提示": "\udcff", "回答": "a"}]
 
 
 def test_one_object_is_one_row_on_one_line_or_on_many():
-    assert contents(json.dumps(ROWS[0]).encode()) == ("jsonl", [(1, ROWS[0])])
-    assert contents(pretty(ROWS[0]).encode()) == ("json", [(1, ROWS[0])])
+    assert read_contents(json.dumps(ROWS[0]).encode()) == ("jsonl", [(1, ROWS[0])])
+    assert read_contents(format_pretty(ROWS[0]).encode()) == ("json", [(1, ROWS[0])])
 
 
 def test_one_object_of_many_lines_may_be_longer_than_what_is_read_at_once():
     row = {"prompt": "x" * detect.HEAD, "completion": "y" * 200 + "\n" * 100}
-    assert contents(pretty(row).encode()) == ("json", [(1, row)])
-    assert contents(pretty([row, ROWS[0]]).encode()) == ("json", [(2, row), (6, ROWS[0])])
+    assert read_contents(format_pretty(row).encode()) == ("json", [(1, row)])
+    assert read_contents(format_pretty([row, ROWS[0]]).encode()) == ("json", [(2, row), (6, ROWS[0])])
 
 
 def test_a_table_with_crlf_keeps_the_line_ends_that_stand_in_quotes():
     data = b'prompt,completion\r\n"a\r\nb","c\nd"\r\n"e\rf",\r\n'
-    assert contents(data) == (
+    assert read_contents(data) == (
         "csv",
         [(2, {"prompt": "a\r\nb", "completion": "c\nd"}), (5, {"prompt": "e\rf", "completion": ""})],
     )
@@ -407,10 +412,10 @@ def test_a_table_with_crlf_keeps_the_line_ends_that_stand_in_quotes():
 @pytest.mark.parametrize("text", ["a\u2028b", "a\u2029b", "a\x85b", "a\x0bb", "a\x0cb", "a\u00a0", "\ufeffa", "a\r"])
 def test_only_a_line_feed_ends_a_line_and_every_other_character_is_text(text):
     row = {"prompt": text, "completion": f'"{text}", {text}'}
-    assert contents(jsonl(row).encode()) == ("jsonl", [(1, row)])
+    assert read_contents(format_jsonl(row).encode()) == ("jsonl", [(1, row)])
     table = io.StringIO()
     csv.writer(table).writerows([row, row.values()])
-    assert contents(table.getvalue().encode())[1][0][1] == row
+    assert read_contents(table.getvalue().encode())[1][0][1] == row
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -419,7 +424,7 @@ def test_only_a_line_feed_ends_a_line_and_every_other_character_is_text(text):
 def test_a_table_comes_back_to_the_byte(delimiter, cells):
     table = io.StringIO()
     csv.writer(table, delimiter=delimiter).writerows([("prompt", "response_1", "response_2"), *cells])
-    rows = [row for _, row in contents(table.getvalue().encode())[1] if row != "second_header"]
+    rows = [row for _, row in read_contents(table.getvalue().encode())[1] if row != "second_header"]
     assert [tuple(row.values()) for row in rows] == [row for row in cells if any(row)]
 
 
@@ -441,16 +446,16 @@ PROBLEMS = {
     "Parquet, cut off": (b"PAR1\x15\x04\x15", "bad_parquet", 0),
     "PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "unknown_file", 0),
     "a picture, gzipped": (gzip.compress(PNG), "not_text", 0),
-    "JSON in UTF-16 with a mark, little end first": (jsonl(*ROWS).encode("utf-16"), "utf16", 0),
-    "JSON in UTF-16 with a mark, big end first": (b"\xfe\xff" + jsonl(*ROWS).encode("utf-16-be"), "utf16", 0),
+    "JSON in UTF-16 with a mark, little end first": (format_jsonl(*ROWS).encode("utf-16"), "utf16", 0),
+    "JSON in UTF-16 with a mark, big end first": (b"\xfe\xff" + format_jsonl(*ROWS).encode("utf-16-be"), "utf16", 0),
     "UTF-16 that ends within a character": (TABLE.format(",").encode("utf-16")[:-1], "utf16", 0),
-    "UTF-16, little end first": (jsonl(*ROWS).encode("utf-16-le"), "utf16", 0),
-    "UTF-16, big end first": (jsonl(*ROWS).encode("utf-16-be"), "utf16", 0),
+    "UTF-16, little end first": (format_jsonl(*ROWS).encode("utf-16-le"), "utf16", 0),
+    "UTF-16, big end first": (format_jsonl(*ROWS).encode("utf-16-be"), "utf16", 0),
     "words": (b"It was a dark and stormy night.\nIt rained.\n", "unknown_file", 0),
     "HTML": (b"<!doctype html>\n<html></html>", "unknown_file", 0),
     "an array that ends after a row": (b'[\n{"a": 1}', "cut_off", 2),
     "an array that ends after a comma": (b'[\n{"a": 1},\n', "cut_off", 3),
-    "an array that ends in a row": (pretty(ROWS).encode()[:90], "bad_json", 8),
+    "an array that ends in a row": (format_pretty(ROWS).encode()[:90], "bad_json", 8),
     "an array that ends in a text": (b'[{"a": "b', "bad_json", 1),
     "an array with a broken row": (b'[{"a": 1},\n{"a": 2},\n{"a": 1 "b": 2}]', "bad_json", 3),
     "an array without a comma": (b'[{"a": 1}\n{"a": 2}]', "bad_json", 2),
@@ -471,7 +476,7 @@ PROBLEMS = {
 def test_a_file_that_cannot_be_read_is_told_with_reason_and_line(name):
     data, code, line = PROBLEMS[name]
     with pytest.raises(FileProblem) as caught:
-        contents(data)
+        read_contents(data)
     assert (caught.value.code, caught.value.line) == (code, line)
     caught.value.detail.encode()
 
@@ -479,19 +484,19 @@ def test_a_file_that_cannot_be_read_is_told_with_reason_and_line(name):
 def test_a_gz_that_breaks_far_behind_its_beginning_is_told_after_its_rows():
     """Not before: a file is read as a stream."""
     rows = "".join(json.dumps({"a": f"{i:x}" * 300}) + "\n" for i in range(9000)).encode()
-    _, found = items(io.BytesIO(gzip.compress(rows)[:-20]))
+    _, found = read_items(io.BytesIO(gzip.compress(rows)[:-20]))
     assert next(found).line == 1
     with pytest.raises(FileProblem, match="cut_off_gzip"):
         list(found)
 
 
 def test_a_gz_that_swells_as_no_text_does_is_refused(monkeypatch):
-    monkeypatch.setattr(detect, "SWELLS_FROM", 1 << 20)
-    varied = jsonl(*({"prompt": f"{i} {i * i}", "completion": f"{i:b} {i:o}"} for i in range(40_000))).encode()
+    monkeypatch.setattr(detect, "BOMB_FROM", 1 << 20)
+    varied = format_jsonl(*({"prompt": f"{i} {i * i}", "completion": f"{i:b} {i:o}"} for i in range(40_000))).encode()
     assert len(varied) > 2 << 20
-    assert len(contents(gzip.compress(varied))[1]) == 40_000
+    assert len(read_contents(gzip.compress(varied))[1]) == 40_000
     with pytest.raises(FileProblem, match="swells"):
-        contents(gzip.compress(jsonl({"prompt": "x" * 1000}).encode() * 9000))
+        read_contents(gzip.compress(format_jsonl({"prompt": "x" * 1000}).encode() * 9000))
 
 
 def test_every_reason_to_refuse_a_file_is_in_the_table():
@@ -517,7 +522,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("data", "refused"), REFUSED)
 def test_a_row_that_cannot_be_read_is_refused_with_its_line_and_the_rest_is_read(data, refused):
-    _, rows = contents(data if isinstance(data, bytes) else data.encode())
+    _, rows = read_contents(data if isinstance(data, bytes) else data.encode())
     assert [(line, reason) for line, reason in rows if isinstance(reason, str)] == refused
 
 
@@ -535,10 +540,10 @@ UNSTORABLE = [
     (b'[{"prompt": "Hi", "completion": "\xed\xa0\xbd"}]', 1, "completion"),
     (b"prompt,completion\nHi,Hello!\nHi,\x00\n", 3, "completion"),
     (b"prompt,completion\nHi,\xed\xa0\xbd\n", 2, "completion"),
-    (workbook(texts(["prompt", "completion"], ["Hi", "a"], ["Hi", "_x0000_"])), 3, "completion"),
-    (workbook(texts(["prompt", "completion"], ["Hi", "a"], ["_xD83D_", "a"])), 3, "prompt"),
-    (as_parquet([{"prompt": "Hi", "completion": b"a"}, {"prompt": "Hi", "completion": b"\xff"}]), 2, "completion"),
-    (as_parquet([{"prompt": "Hi", "completion": "\0"}]), 1, "completion"),
+    (build_workbook(format_texts(["prompt", "completion"], ["Hi", "a"], ["Hi", "_x0000_"])), 3, "completion"),
+    (build_workbook(format_texts(["prompt", "completion"], ["Hi", "a"], ["_xD83D_", "a"])), 3, "prompt"),
+    (encode_parquet([{"prompt": "Hi", "completion": b"a"}, {"prompt": "Hi", "completion": b"\xff"}]), 2, "completion"),
+    (encode_parquet([{"prompt": "Hi", "completion": "\0"}]), 1, "completion"),
     (b"prompt,completion\nHi,Hello!\n\xb0\xad,Hello!\n", 3, "prompt"),  # EUC-KR
     ("prompt,completion\nHi,您好\n".encode("gb18030") + b"\xff\xff,Hello!\n", 3, "prompt"),
     ("prompt,completion\nHi,Hello!\nHi,a".encode("utf-16") + b"\x3d\xd8", 3, "completion"),
@@ -547,23 +552,23 @@ UNSTORABLE = [
 
 @pytest.mark.parametrize(("data", "line", "field"), UNSTORABLE)
 def test_nul_and_half_of_a_surrogate_pair_are_refused_with_line_and_field(data, line, field):
-    found = list(items(io.BytesIO(data))[1])
-    assert recognised(found, "auto")[0] == "sft"
-    read = [(item, read_row(item, *recognised(found, "auto"))) for item in found]
-    assert [(i.line, row.reason, row.field) for i, row in read if isinstance(row, Refused)] == [
+    found = list(read_items(io.BytesIO(data))[1])
+    assert detect_format(found, "auto")[0] == "sft"
+    read = [(item, read_row(item, *detect_format(found, "auto"))) for item in found]
+    assert [(i.line, row.reason, row.field) for i, row in read if isinstance(row, Refusal)] == [
         (line, "bad_unicode", field)
     ]
 
 
 def test_a_pair_of_surrogates_written_as_escapes_is_one_character():
-    assert contents(rb'{"a": "\ud83d\ude00"}') == ("jsonl", [(1, {"a": "😀"})])
+    assert read_contents(rb'{"a": "\ud83d\ude00"}') == ("jsonl", [(1, {"a": "😀"})])
 
 
 @pytest.mark.parametrize("key", [r"\ud83d", "é".encode("latin-1").decode("utf-8", "surrogateescape")])
 def test_a_field_whose_name_cannot_be_stored_does_not_hinder_telling_it(key):
-    found = list(items(io.BytesIO(f'{{"{key}": 1}}'.encode("utf-8", "surrogateescape")))[1])
+    found = list(read_items(io.BytesIO(f'{{"{key}": 1}}'.encode("utf-8", "surrogateescape")))[1])
     with pytest.raises(FileProblem, match="unknown_shape") as caught:
-        recognised(found, "auto")
+        detect_format(found, "auto")
     caught.value.detail.encode()
 
 
@@ -575,7 +580,10 @@ def _short_rows(monkeypatch):
 @pytest.mark.usefixtures("_short_rows")
 def test_a_row_that_is_too_long_is_refused_and_the_next_one_read():
     long, short = {"a": "x" * 5000}, {"a": "y" * 900}
-    assert contents(jsonl(short, long, short).encode()) == ("jsonl", [(1, short), (2, "row_too_long"), (3, short)])
+    assert read_contents(format_jsonl(short, long, short).encode()) == (
+        "jsonl",
+        [(1, short), (2, "row_too_long"), (3, short)],
+    )
 
 
 @pytest.mark.usefixtures("_short_rows")
@@ -583,25 +591,25 @@ def test_a_row_that_is_too_long_is_refused_and_the_next_one_read():
 def test_a_table_with_too_long_a_cell_is_told(end):
     for text in ("x" * 5000, "x\n" * 5000):
         with pytest.raises(FileProblem) as caught:
-            contents(f'a,b\n1,2\n3,"{text}{end}'.encode())
+            read_contents(f'a,b\n1,2\n3,"{text}{end}'.encode())
         assert (caught.value.code, caught.value.line) == ("row_too_long", 3)
 
 
 @pytest.mark.usefixtures("_short_rows")
 def test_an_array_with_too_long_a_row_is_told():
     with pytest.raises(FileProblem) as caught:
-        contents(b'[{"a": 1},\n{"a": "' + b"x" * (2 * detect.HEAD))
+        read_contents(b'[{"a": 1},\n{"a": "' + b"x" * (2 * detect.HEAD))
     assert (caught.value.code, caught.value.line) == ("row_too_long", 2)
 
 
 @pytest.mark.usefixtures("_short_rows")
 def test_a_mistake_in_an_array_is_called_a_mistake_however_long_the_file():
     with pytest.raises(FileProblem) as caught:
-        contents(b'[{"a": 1},\n{"a": \n1 2},\n' + b'{"a": 1},\n' * detect.HEAD)
+        read_contents(b'[{"a": 1},\n{"a": \n1 2},\n' + b'{"a": 1},\n' * detect.HEAD)
     assert (caught.value.code, caught.value.line) == ("bad_json", 3)
 
 
-class Endless(io.RawIOBase):
+class EndlessFile(io.RawIOBase):
     """A file of so many bytes that is nowhere whole."""
 
     def __init__(self, first, again, last, size):
@@ -618,11 +626,11 @@ class Endless(io.RawIOBase):
         return len(taken)
 
 
-def peak(first, again, last, size):
+def measure_stream_peak(first, again, last, size):
     """The most bytes that reading a file of this size held at once."""
-    stream = io.BufferedReader(Endless(first, again, last, size))
+    stream = io.BufferedReader(EndlessFile(first, again, last, size))
     tracemalloc.start()
-    for _ in items(stream)[1]:
+    for _ in read_items(stream)[1]:
         pass
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -632,10 +640,10 @@ def peak(first, again, last, size):
 ROW = json.dumps({"prompt": "x" * 9_000, "completion": "y" * 11_000}).encode()
 
 
-def peak_of(data):
+def measure_peak(data):
     """The most that Python held at once while reading this file."""
     tracemalloc.start()
-    assert sum(1 for _ in items(io.BytesIO(data))[1]) > 0
+    assert sum(1 for _ in read_items(io.BytesIO(data))[1]) > 0
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return most
@@ -643,16 +651,16 @@ def peak_of(data):
 
 @pytest.mark.parametrize("kind", ["inline", "shared", "parquet"])
 def test_memory_does_not_grow_with_a_spreadsheet_or_parquet_file(kind):
-    def made(count):
+    def build_file(count):
         said = [(f"{number} {number * number:b} " * 20, f"{number:x}" * 40) for number in range(count)]
         if kind == "parquet":
-            return as_parquet([{"prompt": prompt, "answer": answer} for prompt, answer in said])
+            return encode_parquet([{"prompt": prompt, "answer": answer} for prompt, answer in said])
         if kind == "inline":
-            return workbook(texts(["prompt", "answer"], *said))
+            return build_workbook(format_texts(["prompt", "answer"], *said))
         places = "".join(f'<row><c t="s"><v>{2 * n}</v></c><c t="s"><v>{2 * n + 1}</v></c></row>' for n in range(count))
-        return workbook(places, "".join(f"<si><t>{text}</t></si>" for row in said for text in row))
+        return build_workbook(places, "".join(f"<si><t>{text}</t></si>" for row in said for text in row))
 
-    small, large = peak_of(made(600)), peak_of(made(6000))
+    small, large = measure_peak(build_file(600)), measure_peak(build_file(6000))
     assert large < max(1.5 * small, 2_000_000) < 8_000_000
 
 
@@ -665,14 +673,14 @@ ENDLESS = {
 
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_memory_does_not_grow_with_the_file(kind):
-    small, large = (peak(*ENDLESS[kind], size) for size in (6_000_000, 60_000_000))
+    small, large = (measure_stream_peak(*ENDLESS[kind], size) for size in (6_000_000, 60_000_000))
     assert large < 1.2 * small < 20_000_000
 
 
 def test_memory_does_not_grow_with_a_gzipped_file():
     data = gzip.compress((ROW + b"\n") * 3000, 1)
     tracemalloc.start()
-    assert sum(1 for _ in items(io.BytesIO(data))[1]) == 3000
+    assert sum(1 for _ in read_items(io.BytesIO(data))[1]) == 3000
     assert tracemalloc.get_traced_memory()[1] < 20_000_000
     tracemalloc.stop()
 
@@ -680,9 +688,9 @@ def test_memory_does_not_grow_with_a_gzipped_file():
 def test_memory_does_not_grow_with_one_endless_line(monkeypatch):
     """A row beyond the limit is passed over in pieces; a table or an array ends there."""
     monkeypatch.setattr(detect, "LONGEST_ROW", 1 << 20)
-    assert peak(b'{"a": "', b"x" * 10_000, b'"}\n', 60_000_000) < 10_000_000
+    assert measure_stream_peak(b'{"a": "', b"x" * 10_000, b'"}\n', 60_000_000) < 10_000_000
     for first in (b"a,b\n", b'a,b\n"', b'[{"a": "'):
         with pytest.raises(FileProblem, match="row_too_long"):
-            peak(first, b"x" * 10_000, b"", 60_000_000)
+            measure_stream_peak(first, b"x" * 10_000, b"", 60_000_000)
         assert tracemalloc.get_traced_memory()[1] < 20_000_000
         tracemalloc.stop()

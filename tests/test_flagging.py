@@ -2,11 +2,11 @@
 
 import pytest
 
-from annotate.queue.lease import next_judgment
+from annotate.queue.lease import lease_next
 from datasets.models import Comparison, Judgment
-from tests.conftest import wide
+from tests.conftest import build_rows
 from tests.test_judging_page import JSON, Judge
-from tests.test_queue import counters_hold
+from tests.test_queue import has_right_counters
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def at_work(client, alice, make_dataset):
     """at_work(**settings): alice at the page of one comparison that may be flagged."""
 
     def begin(**settings):
-        make_dataset(wide(1), allow_flag=True, **settings)
+        make_dataset(build_rows(1), allow_flag=True, **settings)
         return Judge(client, alice).look()
 
     return begin
@@ -26,13 +26,13 @@ def test_a_flag_needs_a_reason(at_work, said, headers):
     page = at_work(reasons="optional", with_stars=True)
     page.press("flag", headers, reason="typed already", stars_left=3, **said)
     assert page.answer.status_code == 422
-    assert page.said()
+    assert page.read_messages()
     kept = {
         ("reason", "typed already"),
         ("stars_left", "3"),
         *((name, text) for name, text in said.items() if name == "note"),
     }
-    assert kept <= set(page.filled())
+    assert kept <= set(page.list_entries())
     assert list(Judgment.objects.values_list("state", "flag")) == [("leased", "")]
 
 
@@ -48,25 +48,25 @@ def test_a_flagged_comparison_is_held_and_given_to_nobody(at_work, bob):
         "",
     )
     assert Comparison.objects.get().held == "flagged"
-    assert next_judgment(bob, judgment.dataset) is None
-    assert counters_hold(judgment.dataset)
+    assert lease_next(bob, judgment.dataset) is None
+    assert has_right_counters(judgment.dataset)
 
 
 def test_undo_releases_it_and_it_is_before_the_person_again(at_work, bob):
     page = at_work(overlap=2)
-    judgment, shown = page.judgment, page.shown()
+    judgment, shown = page.judgment, page.read_answers()
     page.press("flag", flag="unsafe").undo()
-    assert (page.judgment, page.shown(), Comparison.objects.get().held) == (judgment, shown, "")
-    assert next_judgment(bob, judgment.dataset)
+    assert (page.judgment, page.read_answers(), Comparison.objects.get().held) == (judgment, shown, "")
+    assert lease_next(bob, judgment.dataset)
     page.press("left")
     judgment.refresh_from_db()
     assert (judgment.state, judgment.flag) == ("saved", "")
-    assert counters_hold(judgment.dataset)
+    assert has_right_counters(judgment.dataset)
 
 
 def test_a_second_flag_keeps_it_held_when_the_first_is_undone(at_work, bob, client):
     page = at_work(overlap=2)
-    theirs = next_judgment(bob, page.judgment.dataset)
+    theirs = lease_next(bob, page.judgment.dataset)
     page.press("flag", flag="leak")
     Judge(client, bob).look().press("flag", flag="broken")
     again = Judge(client, Judgment.objects.exclude(pk=theirs.pk).get().annotator)
@@ -76,7 +76,7 @@ def test_a_second_flag_keeps_it_held_when_the_first_is_undone(at_work, bob, clie
 
 def test_who_has_it_in_hand_may_still_judge_it(at_work, bob, client):
     page = at_work(overlap=2)
-    theirs = next_judgment(bob, page.judgment.dataset)
+    theirs = lease_next(bob, page.judgment.dataset)
     page.press("flag", flag="leak")
     Judge(client, bob).look().press("left")
     theirs.refresh_from_db()
@@ -85,7 +85,7 @@ def test_who_has_it_in_hand_may_still_judge_it(at_work, bob, client):
 
 
 def test_where_flags_are_off_none_is_taken(client, alice, make_dataset):
-    make_dataset(wide(1))
+    make_dataset(build_rows(1))
     page = Judge(client, alice).look()
     page.press("flag", flag="leak")
     assert page.answer.status_code == 422
@@ -94,10 +94,10 @@ def test_where_flags_are_off_none_is_taken(client, alice, make_dataset):
 
 def test_an_old_form_hears_that_it_was_flagged(at_work):
     page = at_work()
-    sent = dict(page.filled())
+    sent = dict(page.list_entries())
     page.press("flag", flag="leak")
     page.send(page.address, sent | {"verdict": "left"})
-    assert page.said() == ["That one was saved before: Flagged."]
+    assert page.read_messages() == ["That one was saved before: Flagged."]
 
 
 def test_a_reopened_verdict_that_is_flagged_is_withdrawn(at_work):

@@ -8,12 +8,12 @@ from django.db import connection
 from django.utils import timezone
 
 from annotate.judging.record import record, undo
-from annotate.queue.lease import next_judgment
+from annotate.queue.lease import lease_next
 from datasets.comparisons import flags
-from datasets.comparisons.flags import LEAVE_OUT, LEAVE_OUT_PROMPT, PUT_BACK, Counts, decide
+from datasets.comparisons.flags import LEAVE_OUT, LEAVE_OUT_PROMPT, PUT_BACK, HeldCounts, decide
 from datasets.models import Change, Comparison, Judgment
-from tests.conftest import wide
-from tests.test_annotate import read
+from tests.conftest import build_rows
+from tests.test_annotate import parse_page
 
 PAGE = "/datasets/demo/flags/"
 FLAGGED, WITHDRAWN = Comparison.FLAGGED, Comparison.WITHDRAWN
@@ -22,17 +22,17 @@ FLAGGED, WITHDRAWN = Comparison.FLAGGED, Comparison.WITHDRAWN
 @pytest.fixture
 def dataset(make_dataset):
     """Three prompts of three answers: nine comparisons."""
-    return make_dataset(wide(3, answers=3), allow_flag=True)
+    return make_dataset(build_rows(3, answers=3), allow_flag=True)
 
 
 def flag(who, dataset, why="leak", note="It says “as GPT”."):
     """The judgment that flagged the next comparison of a person."""
-    judgment = next_judgment(who, dataset)
+    judgment = lease_next(who, dataset)
     assert record(judgment, 0, "flag", {"note": note} if note else {}, flag=why)
     return Judgment.objects.select_related("comparison").get(pk=judgment.pk)
 
 
-def held(comparison):
+def get_held(comparison):
     return Comparison.objects.values_list("held", flat=True).get(pk=comparison)
 
 
@@ -40,43 +40,45 @@ def press(client, comparison, decision, seen=FLAGGED, **more):
     return client.post(PAGE, {"comparison": comparison, "held": seen, "decision": decision}, **more)
 
 
-def told(page):
-    return " ".join(page.the("main").text.split())
+def read_main(page):
+    return " ".join(page.find("main").text.split())
 
 
 def test_the_page_shows_who_flagged_what_and_why(client, admin, alice, dataset):
     judgment = flag(alice, dataset)
     client.force_login(admin)
-    page = read(client.get(PAGE))
-    article = page.the("article")
+    page = parse_page(client.get(PAGE))
+    article = page.find("article")
     text = " ".join(article.text.split())
     assert text.startswith("It names the model alice")
     assert "It says “as GPT”." in text
     assert judgment.comparison.prompt.instruction in text
-    answers = [(box.the("h2").text, box.the("div").text.strip()) for box in article.all("div", **{"class": "answer"})]
+    answers = [
+        (box.find("h2").text, box.find("div").text.strip()) for box in article.find_all("div", **{"class": "answer"})
+    ]
     shown = judgment.comparison.prompt.responses.filter(pk__in=judgment.order).order_by("pk")
     assert answers == list(shown.values_list("source", "text"))
-    assert [button["value"] for button in article.all("button")] == [PUT_BACK, LEAVE_OUT, LEAVE_OUT_PROMPT]
+    assert [button["value"] for button in article.find_all("button")] == [PUT_BACK, LEAVE_OUT, LEAVE_OUT_PROMPT]
 
 
 def test_put_back_it_is_asked_again_and_left_out_nobody_is(client, admin, alice, bob, dataset):
     back, out = flag(alice, dataset).comparison_id, flag(alice, dataset, "unsafe").comparison_id
     client.force_login(admin)
     assert press(client, back, PUT_BACK)["Location"] == PAGE
-    assert "Put back" in told(read(press(client, out, LEAVE_OUT, follow=True)))
-    assert (held(back), held(out)) == ("", WITHDRAWN)
+    assert "Put back" in read_main(parse_page(press(client, out, LEAVE_OUT, follow=True)))
+    assert (get_held(back), get_held(out)) == ("", WITHDRAWN)
     given = []
-    while judgment := next_judgment(bob, dataset):
+    while judgment := lease_next(bob, dataset):
         given.append(judgment.comparison_id)
         record(judgment, 0, "left")
     assert back in given
     assert out not in given
-    page = read(client.get(PAGE))
-    assert not list(page.all("article"))
-    assert "Unsafe alice" in " ".join(page.the("tbody").text.split())
+    page = parse_page(client.get(PAGE))
+    assert not list(page.find_all("article"))
+    assert "Unsafe alice" in " ".join(page.find("tbody").text.split())
     press(client, out, PUT_BACK, seen=WITHDRAWN)
-    assert next_judgment(bob, dataset).comparison_id == out
-    assert flags.counts(dataset) == Counts(0, 0)
+    assert lease_next(bob, dataset).comparison_id == out
+    assert flags.count_held(dataset) == HeldCounts(0, 0)
 
 
 def test_a_whole_prompt_is_left_out_but_for_what_is_held_otherwise(admin, client, alice, dataset):
@@ -88,7 +90,7 @@ def test_a_whole_prompt_is_left_out_but_for_what_is_held_otherwise(admin, client
     press(client, judgment.comparison_id, LEAVE_OUT_PROMPT)
     assert sorted(mine.values_list("held", flat=True)) == ["importing", WITHDRAWN, WITHDRAWN]
     assert set(Comparison.objects.exclude(pk__in=mine).values_list("held", flat=True)) == {""}
-    assert "with its prompt" in told(read(client.get(PAGE)))
+    assert "with its prompt" in read_main(parse_page(client.get(PAGE)))
 
 
 @pytest.mark.parametrize("first", [PUT_BACK, LEAVE_OUT, LEAVE_OUT_PROMPT])
@@ -113,7 +115,7 @@ def test_what_is_held_otherwise_is_never_touched(dataset, why, decision):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_admins_at_once_one_decides(make_dataset, alice):
-    dataset = make_dataset(wide(6, answers=3), allow_flag=True)
+    dataset = make_dataset(build_rows(6, answers=3), allow_flag=True)
     for _ in range(6):
         comparison = flag(alice, dataset).comparison_id
         start, done = threading.Barrier(3), []
@@ -132,16 +134,16 @@ def test_of_two_admins_at_once_one_decides(make_dataset, alice):
             thread.join()
         ((decision, _),) = [one for one in done if one[1]]
         assert len(done) == 3
-        assert held(comparison) == ("" if decision == PUT_BACK else WITHDRAWN)
+        assert get_held(comparison) == ("" if decision == PUT_BACK else WITHDRAWN)
 
 
 def test_one_who_decides_late_is_told(client, admin, alice, dataset):
     comparison = flag(alice, dataset).comparison_id
     client.force_login(admin)
     press(client, comparison, LEAVE_OUT)
-    page = read(press(client, comparison, PUT_BACK, follow=True))
-    assert "This was decided already; nothing has changed." in told(page)
-    assert held(comparison) == WITHDRAWN
+    page = parse_page(press(client, comparison, PUT_BACK, follow=True))
+    assert "This was decided already; nothing has changed." in read_main(page)
+    assert get_held(comparison) == WITHDRAWN
 
 
 @pytest.mark.parametrize(
@@ -162,26 +164,26 @@ def test_nonsense_is_refused(client, admin, alice, dataset, said, status):
     client.force_login(admin)
     whole = {"comparison": comparison, "held": FLAGGED, "decision": PUT_BACK}
     assert client.post(PAGE, said and whole | said).status_code == status
-    assert held(comparison) == ("" if status == 302 else FLAGGED)
+    assert get_held(comparison) == ("" if status == 302 else FLAGGED)
 
 
 def test_a_comparison_is_decided_in_its_own_dataset_only(client, admin, alice, dataset, make_dataset):
-    other = make_dataset(wide(1), slug="other", allow_flag=True)
+    other = make_dataset(build_rows(1), slug="other", allow_flag=True)
     comparison = flag(alice, other).comparison_id
     client.force_login(admin)
     assert press(client, comparison, PUT_BACK).status_code == 404
-    assert "other" not in {c.dataset.slug for c in flags.listed(dataset, FLAGGED, 0, 10)}
+    assert "other" not in {c.dataset.slug for c in flags.list_held(dataset, FLAGGED, 0, 10)}
 
 
 @pytest.mark.parametrize("path", ["", "follow/", "judgments/", "people/", "people/record/"])
 def test_a_link_leads_there_once_there_is_something(client, admin, alice, dataset, path):
     client.force_login(admin)
     address = f"/datasets/demo/{path}"
-    assert PAGE not in {link["href"] for link in read(client.get(address)).all("a")}
+    assert PAGE not in {link["href"] for link in parse_page(client.get(address)).find_all("a")}
     comparison = flag(alice, dataset).comparison_id
-    assert next(a.text for a in read(client.get(address)).all("a", href=PAGE)).split() == ["Flags", "1"]
+    assert next(a.text for a in parse_page(client.get(address)).find_all("a", href=PAGE)).split() == ["Flags", "1"]
     decide(comparison, FLAGGED, LEAVE_OUT)
-    assert next(a.text for a in read(client.get(address)).all("a", href=PAGE)).split() == ["Flags"]
+    assert next(a.text for a in parse_page(client.get(address)).find_all("a", href=PAGE)).split() == ["Flags"]
 
 
 def test_the_pages_hold_each_flagged_comparison_once(client, admin, alice, dataset, monkeypatch):
@@ -189,20 +191,20 @@ def test_the_pages_hold_each_flagged_comparison_once(client, admin, alice, datas
     monkeypatch.setattr("datasets.views.flags.LEFT_OUT_A_PAGE", 2)
     flagged = sorted(flag(alice, dataset).comparison_id for _ in range(9))
     client.force_login(admin)
-    assert walked(client, "article", "after") == flagged
+    assert walk_pages(client, "article", "after") == flagged
     for comparison in flagged[:5]:
         decide(comparison, FLAGGED, LEAVE_OUT)
-    assert walked(client, "tr", "left_out") == flagged[:5]
+    assert walk_pages(client, "tr", "left_out") == flagged[:5]
 
 
-def walked(client, tag, key):
+def walk_pages(client, tag, key):
     """The comparisons on page after page, as the links named `More` lead."""
     address, seen = PAGE, []
     while address:
-        page = read(client.get(address))
-        forms = [form for element in page.all(tag) for form in element.all("form")]
-        seen += [int(form.the("input", name="comparison")["value"]) for form in forms]
-        more = [link["href"] for link in page.all("a") if link.text == "More" and f"?{key}=" in link["href"]]
+        page = parse_page(client.get(address))
+        forms = [form for element in page.find_all(tag) for form in element.find_all("form")]
+        seen += [int(form.find("input", name="comparison")["value"]) for form in forms]
+        more = [link["href"] for link in page.find_all("a") if link.text == "More" and f"?{key}=" in link["href"]]
         address = PAGE + more[0] if more else None
     return seen
 
@@ -223,14 +225,14 @@ def test_nonsense_in_the_address_is_told(client, admin, dataset, path):
 
 
 def test_a_better_answer_that_is_asked_for_can_be_flagged_too(client, admin, alice, bob, make_dataset):
-    dataset = make_dataset(wide(1), allow_flag=True, repair_round=True)
-    record(next_judgment(alice, dataset), 0, "both_bad")
+    dataset = make_dataset(build_rows(1), allow_flag=True, repair_round=True)
+    record(lease_next(alice, dataset), 0, "both_bad")
     judgment = flag(bob, dataset, "unclear", note="")
     assert judgment.comparison.task == "repair"
     client.force_login(admin)
-    assert "A better answer was asked for. The prompt is unclear bob" in told(read(client.get(PAGE)))
+    assert "A better answer was asked for. The prompt is unclear bob" in read_main(parse_page(client.get(PAGE)))
     press(client, judgment.comparison_id, LEAVE_OUT)
-    assert held(judgment.comparison_id) == WITHDRAWN
+    assert get_held(judgment.comparison_id) == WITHDRAWN
 
 
 def test_an_undone_flag_is_gone_and_one_that_was_decided_stays(alice, dataset):
@@ -238,12 +240,12 @@ def test_an_undone_flag_is_gone_and_one_that_was_decided_stays(alice, dataset):
     decide(decided.comparison_id, FLAGGED, LEAVE_OUT)
     assert undo(gone, gone.revision)
     assert not undo(decided, decided.revision)
-    assert flags.counts(dataset) == Counts(0, 1)
+    assert flags.count_held(dataset) == HeldCounts(0, 1)
 
 
 def test_what_was_judged_before_stays_and_is_exported(alice, bob, make_dataset, run_command, tmp_path):
-    dataset = make_dataset(wide(1), allow_flag=True, overlap=2)
-    record(next_judgment(bob, dataset), 0, "left")
+    dataset = make_dataset(build_rows(1), allow_flag=True, overlap=2)
+    record(lease_next(bob, dataset), 0, "left")
     decide(flag(alice, dataset).comparison_id, FLAGGED, LEAVE_OUT)
     path = str(tmp_path / "out.jsonl")
     assert run_command("export_dataset", "demo", "--format", "dpo", "--output", path)[1]["rows"] == 1
@@ -258,20 +260,20 @@ def test_hostile_notes_stay_texts(client, admin, alice, dataset):
 
 def test_a_flag_is_no_skip(client, admin, alice, dataset):
     flag(alice, dataset)
-    record(next_judgment(alice, dataset), 0, "skip")
+    record(lease_next(alice, dataset), 0, "skip")
     Judgment.objects.update(decided_at=timezone.now() - timedelta(minutes=1))
     client.force_login(admin)
-    page = read(client.get("/datasets/demo/judgments/?verdict=flag"))
-    assert "Flagged It names the model" in " ".join(page.the("tbody").text.split())
-    assert len(list(read(client.get("/datasets/demo/judgments/?verdict=skip")).the("tbody").all("tr"))) == 1
-    follow = " ".join(read(client.get("/datasets/demo/follow/")).the("main").text.split())
+    page = parse_page(client.get("/datasets/demo/judgments/?verdict=flag"))
+    assert "Flagged It names the model" in " ".join(page.find("tbody").text.split())
+    assert len(list(parse_page(client.get("/datasets/demo/judgments/?verdict=skip")).find("tbody").find_all("tr"))) == 1
+    follow = " ".join(parse_page(client.get("/datasets/demo/follow/")).find("main").text.split())
     assert "Skip150 % Flagged150 %" in follow
 
 
 @pytest.mark.parametrize("review", ["off", "split"])
 def test_what_contradicts_itself_is_set_aside_for_a_decision(client, admin, alice, bob, make_dataset, review):
-    dataset = make_dataset(wide(2), "split", overlap=2, review=review)
-    first = next_judgment(alice, dataset)
+    dataset = make_dataset(build_rows(2), "split", overlap=2, review=review)
+    first = lease_next(alice, dataset)
     record(first, 0, "left")
     client.force_login(admin)
     answer = client.post("/datasets/split/flags/set-aside/", {"judgment": [first.pk, "x", 10**30]}, follow=True)
@@ -279,5 +281,5 @@ def test_what_contradicts_itself_is_set_aside_for_a_decision(client, admin, alic
     comparison = Comparison.objects.get(pk=first.comparison_id)
     assert (comparison.held, comparison.review) == ("flagged", "wanted" if review == "split" else "")
     assert Change.objects.get(kind="flag").by == admin
-    assert next_judgment(bob, dataset).comparison_id != comparison.pk
+    assert lease_next(bob, dataset).comparison_id != comparison.pk
     assert Judgment.objects.votes().count() == 1, "what was judged stays"

@@ -10,14 +10,14 @@ from django.utils import timezone, translation
 
 from annotate.judging.record import record, undo
 from annotate.questions import pair
-from annotate.queue.lease import next_judgment
+from annotate.queue.lease import lease_next
 from datasets.judgments import listing, statistics, wording
 from datasets.judgments.listing import JudgmentFilter, Person
-from datasets.judgments.progress import progress, sources, verdicts
+from datasets.judgments.progress import count_by_source, count_progress, count_verdicts
 from datasets.judgments.statistics import Share
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment
-from tests.conftest import person, wide
-from tests.test_annotate import read
+from tests.conftest import build_rows, create_person
+from tests.test_annotate import parse_page
 
 ISLANDS = [
     ("夏威夷", "马尔代夫", "用户1"),
@@ -36,11 +36,11 @@ def travel(make_dataset):
     return make_dataset(rows, slug="travel")
 
 
-def noon(days_ago=0):
-    return listing.beginning(timezone.localdate() - timedelta(days=days_ago)) + timedelta(hours=12)
+def get_noon(days_ago=0):
+    return listing.get_day_start(timezone.localdate() - timedelta(days=days_ago)) + timedelta(hours=12)
 
 
-def say(who, comparison, said, at=None, seconds=20.0, turned=False, **more):
+def create_judgment(who, comparison, said, at=None, seconds=20.0, turned=False, **more):
     """A judgment of a user or of an imported name: `first` or `second` answer, tie, both_bad or skip."""
     order = sorted(comparison.response_ids, reverse=turned)
     sides = {"first": ("left", "right")[turned], "second": ("right", "left")[turned]}
@@ -58,7 +58,7 @@ def say(who, comparison, said, at=None, seconds=20.0, turned=False, **more):
     return judgment
 
 
-def comparisons(dataset):
+def list_comparisons(dataset):
     return list(Comparison.objects.filter(dataset=dataset).order_by("pk"))
 
 
@@ -66,21 +66,21 @@ def comparisons(dataset):
 
 
 def test_of_the_five_choices_of_the_primer_one_pair_was_judged_twice_and_split(travel):
-    assert statistics.agreement(travel) == Share(0, 1)
-    assert (progress(travel).done, progress(travel).total) == (4, 4)
-    assert statistics.verdict_shares(verdicts(travel)) == {
+    assert statistics.compute_agreement(travel) == Share(0, 1)
+    assert (count_progress(travel).done, count_progress(travel).total) == (4, 4)
+    assert statistics.compute_verdict_shares(count_verdicts(travel)) == {
         "choice": Share(5, 5),
         "tie": Share(0, 5),
         "both_bad": Share(0, 5),
         "skip": Share(0, 5),
     }
-    assert statistics.days(travel).dates == []
-    assert statistics.pace(travel, statistics.days(travel)) == statistics.Pace(0, None, None, None)
+    assert statistics.count_by_day(travel).dates == []
+    assert statistics.estimate_pace(travel, statistics.count_by_day(travel)) == statistics.Pace(0, None, None, None)
 
 
 def test_each_person_of_the_primer_has_their_numbers(travel):
-    people = listing.people_of(travel)
-    numbers = statistics.numbers_of(travel, people)
+    people = listing.list_people(travel)
+    numbers = statistics.compute_numbers(travel, people)
     assert [str(row.person) for row in numbers] == [name for *_, name in ISLANDS]
     split = {"用户1", "用户4"}
     for row in numbers:
@@ -91,16 +91,19 @@ def test_each_person_of_the_primer_has_their_numbers(travel):
 @pytest.mark.parametrize(("chosen", "rejected", "name"), ISLANDS)
 def test_the_record_of_a_person_is_the_primers(travel, client, admin, chosen, rejected, name):
     client.force_login(admin)
-    page = read(client.get("/datasets/travel/people/record/", {"person": f"imported:{name}"}))
-    assert page.the("h1").text.split() == [name, "imported"]
-    assert page.the("ol")["class"] == "record"
-    words = page.the("ol").the("div", **{"class": "pair"}).text.split()
+    page = parse_page(client.get("/datasets/travel/people/record/", {"person": f"imported:{name}"}))
+    assert page.find("h1").text.split() == [name, "imported"]
+    assert page.find("ol")["class"] == "record"
+    words = page.find("ol").find("div", **{"class": "pair"}).text.split()
     assert words == ["✓", "chosen", chosen, "vs", "✗", "rejected", rejected]
 
 
 def test_the_record_of_everybody_names_them(travel, client, admin):
     client.force_login(admin)
-    items = [item.text.split() for item in read(client.get("/datasets/travel/people/record/")).the("ol").all("li")]
+    items = [
+        item.text.split()
+        for item in parse_page(client.get("/datasets/travel/people/record/")).find("ol").find_all("li")
+    ]
     assert [item[0] for item in items] == ["用户5", "用户4", "用户3", "用户2", "用户1"]
 
 
@@ -123,26 +126,26 @@ AGREEMENTS = [
 
 @pytest.mark.parametrize(("said", "share"), AGREEMENTS, ids=lambda value: "-".join(map(str, value)))
 def test_agreement_counts_pairs_of_votes_whatever_the_sides(pairs, said, share):
-    first, other, *_ = comparisons(pairs)
+    first, other, *_ = list_comparisons(pairs)
     for i, words in enumerate(said):
-        who = f"name {i}" if i == 1 else person(f"person{i}")
-        say(who, first, words, turned=i % 2 == 1)
-    say("name 1", other, "first")  # alone there
-    assert statistics.agreement(pairs) == Share(*share)
-    of_each = [row.agreement for row in statistics.numbers_of(pairs, listing.people_of(pairs))]
+        who = f"name {i}" if i == 1 else create_person(f"person{i}")
+        create_judgment(who, first, words, turned=i % 2 == 1)
+    create_judgment("name 1", other, "first")  # alone there
+    assert statistics.compute_agreement(pairs) == Share(*share)
+    of_each = [row.agreement for row in statistics.compute_numbers(pairs, listing.list_people(pairs))]
     assert sum(each.part for each in of_each) == 2 * share[0]
     assert sum(each.whole for each in of_each) == 2 * share[1]
 
 
 def test_votes_of_strengths_agree_and_those_of_nobody_are_each_a_vote(pairs, alice):
-    comparison = comparisons(pairs)[0]
-    say(alice, comparison, "first").choices.update(strength=3)
-    say("", comparison, "first")
-    say("", comparison, "second")
-    assert statistics.agreement(pairs) == Share(1, 3)
-    nobody = listing.people_of(pairs)[-1]
+    comparison = list_comparisons(pairs)[0]
+    create_judgment(alice, comparison, "first").choices.update(strength=3)
+    create_judgment("", comparison, "first")
+    create_judgment("", comparison, "second")
+    assert statistics.compute_agreement(pairs) == Share(1, 3)
+    nobody = listing.list_people(pairs)[-1]
     assert (str(nobody), nobody.token) == ("nobody in particular", "nobody:")
-    (numbers,) = statistics.numbers_of(pairs, [nobody])
+    (numbers,) = statistics.compute_numbers(pairs, [nobody])
     assert (numbers.judgments, numbers.agreement) == (2, Share(1, 4))
 
 
@@ -159,46 +162,46 @@ def test_votes_of_strengths_agree_and_those_of_nobody_are_each_a_vote(pairs, ali
     ],
 )
 def test_the_median_is_the_mean_of_the_middle_two(pairs, alice, bob, seconds, median):
-    for comparison, n in zip(comparisons(pairs), seconds, strict=False):
-        say(alice, comparison, "first", seconds=n)
-        say(bob, comparison, "first", seconds=1000)
-    assert statistics.medians_of(pairs, [Person("account", "alice", alice.pk)]).get((alice.pk, "")) == median
+    for comparison, n in zip(list_comparisons(pairs), seconds, strict=False):
+        create_judgment(alice, comparison, "first", seconds=n)
+        create_judgment(bob, comparison, "first", seconds=1000)
+    assert statistics.compute_medians(pairs, [Person("account", "alice", alice.pk)]).get((alice.pk, "")) == median
 
 
 def test_a_persons_numbers_tell_votes_ties_skips_and_sides(pairs, alice, bob):
     said = [("first", False), ("first", True), ("second", True), ("tie", False), ("both_bad", False), ("skip", False)]
-    for comparison, (words, turned) in zip(comparisons(pairs), said, strict=False):
-        say(alice, comparison, words, turned=turned)
-    say(bob, comparisons(pairs)[0], "second")
-    (row,) = statistics.numbers_of(pairs, [Person("account", "alice", alice.pk)])
+    for comparison, (words, turned) in zip(list_comparisons(pairs), said, strict=False):
+        create_judgment(alice, comparison, words, turned=turned)
+    create_judgment(bob, list_comparisons(pairs)[0], "second")
+    (row,) = statistics.compute_numbers(pairs, [Person("account", "alice", alice.pk)])
     assert (row.judgments, row.ties, row.both_bad, row.skips) == (5, 1, 1, 1)
     assert (row.left, row.agreement, row.median) == (Share(2, 3), Share(0, 1), "20 s")
-    shares = statistics.verdict_shares(verdicts(pairs))
+    shares = statistics.compute_verdict_shares(count_verdicts(pairs))
     assert (shares["choice"], shares["skip"]) == (Share(4, 6), Share(1, 7))
 
 
 def test_still_wanted_is_what_is_missing_also_when_in_hand(pairs, alice, bob):
-    assert statistics.still_wanted(pairs) == 12
-    judgment = next_judgment(alice, pairs)
-    next_judgment(bob, pairs)
-    assert statistics.still_wanted(pairs) == 12
+    assert statistics.count_missing(pairs) == 12
+    judgment = lease_next(alice, pairs)
+    lease_next(bob, pairs)
+    assert statistics.count_missing(pairs) == 12
     record(judgment, 0, "left")
-    assert statistics.still_wanted(pairs) == 11
+    assert statistics.count_missing(pairs) == 11
     undo(Judgment.objects.get(pk=judgment.pk), 1)
-    assert statistics.still_wanted(pairs) == 11
-    one, another = [Comparison.objects.filter(pk=c.pk) for c in comparisons(pairs) if c.open_slots == 1][:2]
+    assert statistics.count_missing(pairs) == 11
+    one, another = [Comparison.objects.filter(pk=c.pk) for c in list_comparisons(pairs) if c.open_slots == 1][:2]
     one.update(held="by an admin")
-    assert statistics.still_wanted(pairs) == 10
+    assert statistics.count_missing(pairs) == 10
     another.update(wanted=3, open_slots=3)
-    assert statistics.still_wanted(pairs) == 12
+    assert statistics.count_missing(pairs) == 12
     another.update(wanted=1, open_slots=-1)  # late ones came on top
-    assert statistics.still_wanted(pairs) == 9
+    assert statistics.count_missing(pairs) == 9
 
 
 def test_what_a_lease_would_bring_too_much_is_not_wanted(pairs, alice):
-    comparison = next_judgment(alice, pairs).comparison
+    comparison = lease_next(alice, pairs).comparison
     Comparison.objects.filter(pk=comparison.pk).update(open_slots=-2)  # wanted 1, votes 2, leases 1
-    assert statistics.still_wanted(pairs) == 11
+    assert statistics.count_missing(pairs) == 11
 
 
 PACES = [
@@ -219,69 +222,69 @@ def test_the_pace_is_the_mean_of_the_last_seven_days_with_judgments(
     pairs, alice, monkeypatch, votes, missing, per_day, needed
 ):
     rows = [
-        Judgment(comparison=comparisons(pairs)[0], dataset=pairs, state="saved", order=[1, 2], verdict="left")
+        Judgment(comparison=list_comparisons(pairs)[0], dataset=pairs, state="saved", order=[1, 2], verdict="left")
         for _ in range(sum(votes.values()))
     ]
-    times = [noon(days) for days, n in votes.items() for _ in range(n)]
+    times = [get_noon(days) for days, n in votes.items() for _ in range(n)]
     for i, (row, at) in enumerate(zip(rows, times, strict=True)):
-        row.decided_at, row.annotator = at, person(f"p{i}")
+        row.decided_at, row.annotator = at, create_person(f"p{i}")
     Judgment.objects.bulk_create(rows)
-    monkeypatch.setattr(statistics, "still_wanted", lambda dataset: missing)
-    pace = statistics.pace(pairs, statistics.days(pairs))
+    monkeypatch.setattr(statistics, "count_missing", lambda dataset: missing)
+    pace = statistics.estimate_pace(pairs, statistics.count_by_day(pairs))
     assert (pace.missing, pace.per_day, pace.days) == (missing, per_day, needed)
     assert pace.finish == (None if needed is None else timezone.localdate() + timedelta(days=needed))
 
 
 def test_a_finish_beyond_all_calendars_has_no_date(pairs, alice, monkeypatch):
-    say(alice, comparisons(pairs)[0], "first")
-    monkeypatch.setattr(statistics, "still_wanted", lambda dataset: 10**9)
-    assert statistics.pace(pairs, statistics.days(pairs)).finish is None
+    create_judgment(alice, list_comparisons(pairs)[0], "first")
+    monkeypatch.setattr(statistics, "count_missing", lambda dataset: 10**9)
+    assert statistics.estimate_pace(pairs, statistics.count_by_day(pairs)).finish is None
 
 
 def test_days_have_no_gaps_and_leave_out_skips_and_imported_votes(pairs, alice, bob):
-    for comparison, days_ago in zip(comparisons(pairs), (0, 0, 2, 20, 50), strict=False):
-        say(alice, comparison, "first", at=noon(days_ago))
-    say(bob, comparisons(pairs)[0], "tie", at=noon(2))
-    say(bob, comparisons(pairs)[1], "skip", at=noon(1))
-    say("a name", comparisons(pairs)[0], "first", at=noon(1))
-    days = statistics.days(pairs)
+    for comparison, days_ago in zip(list_comparisons(pairs), (0, 0, 2, 20, 50), strict=False):
+        create_judgment(alice, comparison, "first", at=get_noon(days_ago))
+    create_judgment(bob, list_comparisons(pairs)[0], "tie", at=get_noon(2))
+    create_judgment(bob, list_comparisons(pairs)[1], "skip", at=get_noon(1))
+    create_judgment("a name", list_comparisons(pairs)[0], "first", at=get_noon(1))
+    days = statistics.count_by_day(pairs)
     assert days.dates == [timezone.localdate() - timedelta(days=ago) for ago in range(20, -1, -1)]
     assert days.totals == [1, *[0] * 17, 2, 0, 2]
     assert days.people == {alice.pk: [1, *[0] * 17, 1, 0, 2], bob.pk: [0, *[0] * 17, 1, 0, 0]}
-    busiest = [(str(who), n) for who, n in statistics.busiest(pairs)]
+    busiest = [(str(who), n) for who, n in statistics.list_busiest(pairs)]
     assert (busiest[0], sorted(busiest[1:])) == (("alice", 5), [("a name", 1), ("bob", 1)])
 
 
 def test_days_long_ago_end_with_the_last_one(pairs, alice):
-    say(alice, comparisons(pairs)[0], "first", at=noon(100))
-    days = statistics.days(pairs)
+    create_judgment(alice, list_comparisons(pairs)[0], "first", at=get_noon(100))
+    days = statistics.count_by_day(pairs)
     assert (days.dates[-1], days.totals) == (timezone.localdate() - timedelta(days=100), [0, 0, 0, 0, 0, 0, 1])
 
 
 def test_a_day_is_one_of_the_time_zone(pairs, alice):
     evening = datetime.combine(datetime.now(UTC).date() - timedelta(days=3), time(20), UTC)
-    say(alice, comparisons(pairs)[0], "first", at=evening)
+    create_judgment(alice, list_comparisons(pairs)[0], "first", at=evening)
     seen = {}
     for zone in ("UTC", "Asia/Shanghai"):
         with timezone.override(ZoneInfo(zone)):
-            days = statistics.days(pairs)
+            days = statistics.count_by_day(pairs)
             (seen[zone],) = (day for day, n in zip(days.dates, days.totals, strict=True) if n)
             form = JudgmentFilter(pairs, {"since": str(seen[zone]), "until": str(seen[zone])})
             assert form.is_valid()
-            assert form.kept(listing.acts(pairs)).count() == 1
+            assert form.apply(listing.list_votes_and_skips(pairs)).count() == 1
     assert seen["Asia/Shanghai"] - seen["UTC"] == timedelta(days=1)
 
 
 def test_what_an_unfinished_import_brought_counts_nowhere(travel, client, admin, alice):
-    say(alice, comparisons(travel)[0], "first")
+    create_judgment(alice, list_comparisons(travel)[0], "first")
     me = Person("account", "alice", alice.pk)
-    assert statistics.numbers_of(travel, [me])[0].agreement.whole == 2
+    assert statistics.compute_numbers(travel, [me])[0].agreement.whole == 2
     Import.objects.update(state=Import.State.STORING)
-    assert statistics.agreement(travel) == Share(0, 0)
-    assert listing.people_of(travel) == [me]
-    assert statistics.busiest(travel) == [(me, 1)]
-    assert statistics.numbers_of(travel, [me])[0].agreement == Share(0, 0)
-    assert statistics.numbers_of(travel, [Person("imported", "用户1")])[0].judgments == 0
+    assert statistics.compute_agreement(travel) == Share(0, 0)
+    assert listing.list_people(travel) == [me]
+    assert statistics.list_busiest(travel) == [(me, 1)]
+    assert statistics.compute_numbers(travel, [me])[0].agreement == Share(0, 0)
+    assert statistics.compute_numbers(travel, [Person("imported", "用户1")])[0].judgments == 0
     client.force_login(admin)
     for path in ("judgments/", "people/", "people/record/", "follow/"):
         assert "用户" not in client.get(f"/datasets/travel/{path}").content.decode()
@@ -306,8 +309,10 @@ def judged(pairs, alice, bob):
         ("nobody", "", "first", {}),
     ]
     return {
-        name: say(who, comparison, said, at=noon(days_ago), **more)
-        for days_ago, ((name, who, said, more), comparison) in enumerate(zip(made, comparisons(pairs), strict=False))
+        name: create_judgment(who, comparison, said, at=get_noon(days_ago), **more)
+        for days_ago, ((name, who, said, more), comparison) in enumerate(
+            zip(made, list_comparisons(pairs), strict=False)
+        )
     }
 
 
@@ -339,21 +344,21 @@ FILTERED = [
 def test_the_list_is_filtered_and_newest_first(client, admin, judged, query, expected):
     client.force_login(admin)
     days = {name: str(timezone.localdate() - timedelta(days=n)) for name, n in query.items() if isinstance(n, int)}
-    page = read(client.get("/datasets/demo/judgments/", query | days))
-    links = [link["href"] for cell in page.all("td", **{"class": "what"}) for link in cell.all("a")]
+    page = parse_page(client.get("/datasets/demo/judgments/", query | days))
+    links = [link["href"] for cell in page.find_all("td", **{"class": "what"}) for link in cell.find_all("a")]
     assert links == [reverse("judgment", args=["demo", judged[name].pk]) for name in expected.split()]
 
 
-def cells(row):
-    return [" ".join(cell.text.split()) for cell in row.all("td")][1:-1]
+def read_cells(row):
+    return [" ".join(cell.text.split()) for cell in row.find_all("td")][1:-1]
 
 
 def test_a_row_tells_who_what_how_and_how_long(client, admin, judged):
     Judgment.objects.filter(pk=judged["left"].pk).update(seconds=3725)
     Judgment.objects.filter(pk=judged["right"].pk).update(seconds=61.2)
     client.force_login(admin)
-    page = read(client.get("/datasets/demo/judgments/"))
-    assert [cells(row) for row in page.the("tbody").all("tr")] == [
+    page = parse_page(client.get("/datasets/demo/judgments/"))
+    assert [read_cells(row) for row in page.find("tbody").find_all("tr")] == [
         ["alice", "Choice", "left", "1 h 2 min"],
         ["alice", "Choice", "right", "1 min 1 s"],
         ["bob", "Tie", "–", "20 s"],
@@ -367,9 +372,9 @@ def test_a_row_tells_who_what_how_and_how_long(client, admin, judged):
 
 
 def test_what_is_in_hand_or_ran_out_is_no_judgment(client, admin, alice, pairs):
-    Judgment.objects.filter(pk=next_judgment(alice, pairs).pk).update(state="expired")
-    next_judgment(alice, pairs)
-    assert not listing.acts(pairs).exists()
+    Judgment.objects.filter(pk=lease_next(alice, pairs).pk).update(state="expired")
+    lease_next(alice, pairs)
+    assert not listing.list_votes_and_skips(pairs).exists()
 
 
 @pytest.mark.parametrize(
@@ -412,8 +417,8 @@ def test_nonsense_in_an_address_is_told(client, admin, pairs, path, status):
 @pytest.fixture
 def thousands(make_dataset, alice, bob):
     """2,500 votes of three, every ten of them at the same moment."""
-    dataset = make_dataset(wide(1250), slug="many", overlap=2)
-    found = comparisons(dataset)
+    dataset = make_dataset(build_rows(1250), slug="many", overlap=2)
+    found = list_comparisons(dataset)
     at = timezone.now()
     rows = [
         Judgment(
@@ -435,8 +440,8 @@ def thousands(make_dataset, alice, bob):
     return dataset
 
 
-def hrefs(page):
-    return [link["href"] for cell in page.all("td", **{"class": "what"}) for link in cell.all("a")]
+def read_hrefs(page):
+    return [link["href"] for cell in page.find_all("td", **{"class": "what"}) for link in cell.find_all("a")]
 
 
 def test_the_pages_of_a_list_hold_each_judgment_once(client, admin, thousands, django_assert_max_num_queries):
@@ -444,9 +449,9 @@ def test_the_pages_of_a_list_hold_each_judgment_once(client, admin, thousands, d
     address, seen = "/datasets/many/judgments/?person=account%3Aalice", []
     while address:
         with django_assert_max_num_queries(11):
-            page = read(client.get(address))
-        seen += hrefs(page)
-        more = [link["href"] for link in page.all("a", **{"class": "button"}) if link.text == "More"]
+            page = parse_page(client.get(address))
+        seen += read_hrefs(page)
+        more = [link["href"] for link in page.find_all("a", **{"class": "button"}) if link.text == "More"]
         address = f"/datasets/many/judgments/{more[0]}" if more else None
     mine = Judgment.objects.filter(annotator__username="alice").order_by("-decided_at", "-pk")
     assert seen == [reverse("judgment", args=["many", pk]) for pk in mine.values_list("pk", flat=True)]
@@ -455,11 +460,11 @@ def test_the_pages_of_a_list_hold_each_judgment_once(client, admin, thousands, d
 
 def test_a_judgment_that_comes_meanwhile_moves_no_page(client, admin, thousands):
     client.force_login(admin)
-    page = read(client.get("/datasets/many/judgments/"))
-    more = next(link["href"] for link in page.all("a") if link.text == "More")
-    before = hrefs(read(client.get(f"/datasets/many/judgments/{more}")))
-    say("somebody", comparisons(thousands)[0], "first")
-    assert hrefs(read(client.get(f"/datasets/many/judgments/{more}"))) == before
+    page = parse_page(client.get("/datasets/many/judgments/"))
+    more = next(link["href"] for link in page.find_all("a") if link.text == "More")
+    before = read_hrefs(parse_page(client.get(f"/datasets/many/judgments/{more}")))
+    create_judgment("somebody", list_comparisons(thousands)[0], "first")
+    assert read_hrefs(parse_page(client.get(f"/datasets/many/judgments/{more}"))) == before
 
 
 @pytest.mark.parametrize(
@@ -485,9 +490,9 @@ def test_the_page_of_a_judgment_takes_a_bounded_number_of_queries(
     client, admin, pairs, alice, django_assert_max_num_queries
 ):
     client.force_login(admin)
-    judgment = say(alice, comparisons(pairs)[0], "first")
+    judgment = create_judgment(alice, list_comparisons(pairs)[0], "first")
     for i in range(30):
-        say(f"name {i}", comparisons(pairs)[0], "second")
+        create_judgment(f"name {i}", list_comparisons(pairs)[0], "second")
     address = reverse("judgment", args=["demo", judgment.pk])
     client.get(address)  # texts are rendered at the first showing
     with django_assert_max_num_queries(12):
@@ -500,15 +505,15 @@ def test_the_list_of_annotators_goes_on_from_page_to_page(client, admin, pairs, 
     monkeypatch.setattr("analyze.people_views.PEOPLE_A_PAGE", 3)
     names = ["B/b", "a&b", "c d", "用户", "0"]
     for name in names:
-        say(name, comparisons(pairs)[0], "first")
-    say("", comparisons(pairs)[0], "first")
-    say(alice, comparisons(pairs)[0], "first")
+        create_judgment(name, list_comparisons(pairs)[0], "first")
+    create_judgment("", list_comparisons(pairs)[0], "first")
+    create_judgment(alice, list_comparisons(pairs)[0], "first")
     client.force_login(admin)
     address, seen = "/datasets/demo/people/", []
     while address:
-        page = read(client.get(address))
-        seen += [cell.the("a").text for cell in page.all("td", **{"class": "name"})]
-        more = [link["href"] for link in page.all("a", **{"class": "button"}) if link.text == "More"]
+        page = parse_page(client.get(address))
+        seen += [cell.find("a").text for cell in page.find_all("td", **{"class": "name"})]
+        more = [link["href"] for link in page.find_all("a", **{"class": "button"}) if link.text == "More"]
         address = f"/datasets/demo/people/{more[0]}" if more else None
     assert sorted(seen[:-1]) == sorted([*names, "alice"])
     assert seen[-1] == "nobody in particular"
@@ -517,12 +522,13 @@ def test_the_list_of_annotators_goes_on_from_page_to_page(client, admin, pairs, 
 def test_each_name_leads_to_its_record_whatever_it_holds(client, admin, pairs):
     names = ["a&b=c", "x/../y", "100 %", "<b>", "account:alice", "用户 1"]
     for name in names:
-        say(name, comparisons(pairs)[0], "first")
+        create_judgment(name, list_comparisons(pairs)[0], "first")
     client.force_login(admin)
     links = [
-        cell.the("a")["href"] for cell in read(client.get("/datasets/demo/people/")).all("td", **{"class": "name"})
+        cell.find("a")["href"]
+        for cell in parse_page(client.get("/datasets/demo/people/")).find_all("td", **{"class": "name"})
     ]
-    headings = [" ".join(read(client.get(link)).the("h1").text.split()) for link in links]
+    headings = [" ".join(parse_page(client.get(link)).find("h1").text.split()) for link in links]
     assert sorted(headings) == sorted(f"{name} imported" for name in names)
 
 
@@ -530,20 +536,22 @@ def test_each_name_leads_to_its_record_whatever_it_holds(client, admin, pairs):
 
 
 def test_a_judgment_shows_the_answers_as_that_person_saw_them(client, admin, pairs, alice, bob):
-    comparison = comparisons(pairs)[0]
-    judgment = say(alice, comparison, "first", turned=True, leased_at=noon())
-    say(bob, comparison, "second")
-    say("用户1", comparison, "tie")
-    say(person("dora"), comparison, "skip")
+    comparison = list_comparisons(pairs)[0]
+    judgment = create_judgment(alice, comparison, "first", turned=True, leased_at=get_noon())
+    create_judgment(bob, comparison, "second")
+    create_judgment("用户1", comparison, "tie")
+    create_judgment(create_person("dora"), comparison, "skip")
     client.force_login(admin)
-    page = read(client.get(reverse("judgment", args=["demo", judgment.pk])))
-    assert page.the("h1").text.strip() == "Choice: right"
-    answers = [" ".join(article.text.split()) for article in page.all("article")]
+    page = parse_page(client.get(reverse("judgment", args=["demo", judgment.pk])))
+    assert page.find("h1").text.strip() == "Choice: right"
+    answers = [" ".join(article.text.split()) for article in page.find_all("article")]
     assert answers == [
         "A · left · m1 ✗ rejected Answer 1 to 0.",
         "B · right · m0 ✓ chosen Answer 0 to 0.",
     ]
-    others = [[" ".join(cell.text.split()) for cell in row.all("td")][:4] for row in page.the("tbody").all("tr")]
+    others = [
+        [" ".join(cell.text.split()) for cell in row.find_all("td")][:4] for row in page.find("tbody").find_all("tr")
+    ]
     assert others == [
         ["bob", "Choice", "A", "20 s"],
         ["用户1 imported", "Tie", "–", "20 s"],
@@ -553,8 +561,8 @@ def test_a_judgment_shows_the_answers_as_that_person_saw_them(client, admin, pai
 
 def test_an_imported_judgment_has_no_sides(client, admin, travel):
     client.force_login(admin)
-    page = read(client.get(reverse("judgment", args=["travel", Judgment.objects.order_by("pk").first().pk])))
-    text = " ".join(page.the("main").text.split())
+    page = parse_page(client.get(reverse("judgment", args=["travel", Judgment.objects.order_by("pk").first().pk])))
+    text = " ".join(page.find("main").text.split())
     assert "Choice Annotator: 用户1 imported" in text
     assert "travel.jsonl:1" in text
     assert "A file does not tell on which side each answer stood." in text
@@ -576,11 +584,11 @@ def test_a_judgment_is_found_in_its_own_dataset_only(client, admin, travel, pair
     ],
 )
 def test_the_record_marks_each_answer_the_chosen_one_first(client, admin, pairs, alice, said, marks):
-    say(alice, comparisons(pairs)[0], said)
-    say(alice, comparisons(pairs)[1], "skip")
+    create_judgment(alice, list_comparisons(pairs)[0], said)
+    create_judgment(alice, list_comparisons(pairs)[1], "skip")
     client.force_login(admin)
-    page = read(client.get("/datasets/demo/people/record/?person=account:alice"))
-    assert [" ".join(box.text.split()) for box in page.all("div", **{"class": "said"})] == marks
+    page = parse_page(client.get("/datasets/demo/people/record/?person=account:alice"))
+    assert [" ".join(box.text.split()) for box in page.find_all("div", **{"class": "said"})] == marks
 
 
 # Judgments of every kind
@@ -594,9 +602,11 @@ def said(make_dataset, alice, client, admin):
 
     def say_so(verdict, said=None, answers=2, who=alice, dataset=None, flag="", **settings):
         settings |= {"question": settings.get("question", "pair"), "overlap": 3}
-        rows = wide(1, answers) if answers > 1 else [{"prompt": "P?", "response": "Answer 0 to 0.", "model": "m0"}]
+        rows = (
+            build_rows(1, answers) if answers > 1 else [{"prompt": "P?", "response": "Answer 0 to 0.", "model": "m0"}]
+        )
         dataset = dataset or make_dataset(rows, most_shown=answers, **settings)
-        judgment = next_judgment(who, dataset)
+        judgment = lease_next(who, dataset)
         judgment.order, judgment.leased_at = sorted(judgment.order), timezone.now() - timedelta(hours=1)
         judgment.save()
         assert record(judgment, 0, verdict, said or {}, 60.0, flag)
@@ -605,17 +615,17 @@ def said(make_dataset, alice, client, admin):
     return say_so
 
 
-def page_of(client, judgment):
-    return read(client.get(reverse("judgment", args=[judgment.dataset.slug, judgment.pk])))
+def fetch_page(client, judgment):
+    return parse_page(client.get(reverse("judgment", args=[judgment.dataset.slug, judgment.pk])))
 
 
-def text_of(element):
+def read_text(element):
     return " ".join(element.text.split())
 
 
-def listed(client, dataset, query=""):
-    page = read(client.get(f"/datasets/{dataset.slug}/judgments/{query}"))
-    return [cells(row)[1:3] for body in page.all("tbody") for row in body.all("tr")]
+def fetch_list(client, dataset, query=""):
+    page = parse_page(client.get(f"/datasets/{dataset.slug}/judgments/{query}"))
+    return [read_cells(row)[1:3] for body in page.find_all("tbody") for row in body.find_all("tr")]
 
 
 WORDS = [
@@ -651,25 +661,27 @@ WORDS = [
 def test_each_kind_of_verdict_is_told(client, said, question, answers, verdict, words, row, title, marks):
     stars = question == "pair"
     judgment = said(verdict, words, answers, question=question, with_stars=stars)
-    assert listed(client, judgment.dataset) == [row]
-    page = page_of(client, judgment)
-    assert text_of(page.the("h1")) == title
-    assert [text_of(next(box.all("p"))) for box in page.all("article")] == marks
-    found = text_of(read(client.get("/datasets/demo/people/record/")).the("ol"))
+    assert fetch_list(client, judgment.dataset) == [row]
+    page = fetch_page(client, judgment)
+    assert read_text(page.find("h1")) == title
+    assert [read_text(next(box.find_all("p"))) for box in page.find_all("article")] == marks
+    found = read_text(parse_page(client.get("/datasets/demo/people/record/")).find("ol"))
     assert sum(found.count(mark) for mark in set(marks)) >= len(marks)
 
 
 def test_a_single_answer_has_its_stars(client, said):
     judgment = said("rate", {"stars": [4]}, 1, question="stars", fewest_shown=1)
-    page = page_of(client, judgment)
-    assert text_of(page.the("article")) == "A · m0 4 ★ Answer 0 to 0."
-    assert listed(client, judgment.dataset, "?verdict=rate") == [["Stars given A 4 ★", "–"]]
-    assert text_of(read(client.get("/datasets/demo/people/record/")).the("div", **{"class": "said"})).startswith("4 ★")
+    page = fetch_page(client, judgment)
+    assert read_text(page.find("article")) == "A · m0 4 ★ Answer 0 to 0."
+    assert fetch_list(client, judgment.dataset, "?verdict=rate") == [["Stars given A 4 ★", "–"]]
+    assert read_text(
+        parse_page(client.get("/datasets/demo/people/record/")).find("div", **{"class": "said"})
+    ).startswith("4 ★")
 
 
 def test_a_scale_tells_its_strength_and_a_plain_choice_has_none(client, said, make_dataset):
-    assert "Strength: 2 of 3" in text_of(page_of(client, said("right2", question="scale")).the("main"))
-    assert "Strength" not in text_of(page_of(client, said("right", slug="other")).the("main"))
+    assert "Strength: 2 of 3" in read_text(fetch_page(client, said("right2", question="scale")).find("main"))
+    assert "Strength" not in read_text(fetch_page(client, said("right", slug="other")).find("main"))
 
 
 def test_others_on_the_same_comparison_speak_of_the_answers_of_this_page(client, said, bob):
@@ -677,24 +689,24 @@ def test_others_on_the_same_comparison_speak_of_the_answers_of_this_page(client,
     theirs = said("left2", who=bob, dataset=mine.dataset)
     Judgment.objects.filter(pk=theirs.pk).update(order=theirs.order[::-1])
     Choice.objects.filter(judgment=theirs).update(chosen=theirs.order[1], rejected=theirs.order[0])
-    row = page_of(client, mine).the("tbody").the("tr")
-    assert [text_of(cell) for cell in row.all("td")][:3] == ["bob", "B clearly better", "B"]
+    row = fetch_page(client, mine).find("tbody").find("tr")
+    assert [read_text(cell) for cell in row.find_all("td")][:3] == ["bob", "B clearly better", "B"]
 
 
 def test_others_orders_are_told_in_the_letters_of_this_page(client, said, bob):
     mine = said("rank", {"rank": [1, 2, 3]}, 3, question="rank")
     theirs = said("rank", {"rank": [1, 2, 2]}, who=bob, dataset=mine.dataset)
     Judgment.objects.filter(pk=theirs.pk).update(order=theirs.order[::-1])
-    row = page_of(client, mine).the("tbody").the("tr")
-    assert [text_of(cell) for cell in row.all("td")][:3] == ["bob", "Ordered", "C > A = B"]
+    row = fetch_page(client, mine).find("tbody").find("tr")
+    assert [read_text(cell) for cell in row.find_all("td")][:3] == ["bob", "Ordered", "C > A = B"]
 
 
 def test_criteria_reasons_and_notes_stand_on_the_page(client, said):
     criteria = [{"name": "truth", "guideline": ""}, {"name": "style", "guideline": ""}]
     by = {"old": {"rank": [2, 1]}, "truth": {"verdict": ["right2"]}, "style": {"verdict": ["tie"], "stars": [3, 3]}}
     words = {"criteria": by, "reasons": ["more correct", "clearer"], "reason": "It is\n<b>true</b>."}
-    page = page_of(client, said("left1", words, question="scale", criteria=criteria))
-    rows = [text_of(row) for row in page.the("dl", **{"class": "besides"}).all("div")]
+    page = fetch_page(client, said("left1", words, question="scale", criteria=criteria))
+    rows = [read_text(row) for row in page.find("dl", **{"class": "besides"}).find_all("div")]
     told = [
         "truthB clearly better",
         "styleTie · A 3 ★ · B 3 ★",
@@ -707,27 +719,27 @@ def test_criteria_reasons_and_notes_stand_on_the_page(client, said):
 def test_reasons_of_ours_are_shown_in_the_readers_language_and_those_of_an_admin_as_they_are():
     judgment = Judgment(said={"reasons": ["Tie", ""]})
     with translation.override("zh-hans"):
-        assert wording.reasons(judgment, []) == ["一样好"]
-        assert wording.reasons(judgment, ["Tie"]) == ["Tie", ""]
+        assert wording.format_reasons(judgment, []) == ["一样好"]
+        assert wording.format_reasons(judgment, ["Tie"]) == ["Tie", ""]
 
 
 def test_a_flag_is_told_with_its_reason_and_note(client, said):
     judgment = said("flag", {"note": "As GPT I …"}, allow_flag=True, flag="leak")
-    page = page_of(client, judgment)
-    assert text_of(page.the("h1")) == "Flagged: It names the model"
-    assert "As GPT I …" in text_of(page.the("dl"))
-    assert listed(client, judgment.dataset) == [["Flagged It names the model", "–"]]
+    page = fetch_page(client, judgment)
+    assert read_text(page.find("h1")) == "Flagged: It names the model"
+    assert "As GPT I …" in read_text(page.find("dl"))
+    assert fetch_list(client, judgment.dataset) == [["Flagged It names the model", "–"]]
 
 
 def test_a_better_answer_stands_with_who_wrote_it(client, said, bob):
     mine = said("left", {"repairs": {"left": "**Best.**"}}, allow_repair=True)
     said("right", {"repairs": {"new": "**Best.**"}}, who=bob, dataset=mine.dataset)
-    page = page_of(client, mine)
-    answers = [text_of(box) for box in page.all("article")]
+    page = fetch_page(client, mine)
+    answers = [read_text(box) for box in page.find_all("article")]
     assert answers[0].startswith("A · left · m0 ✓ chosen")
     assert answers[2] == "repair · written by alice, bob Best."
-    row = read(client.get("/datasets/demo/people/record/?person=account:alice")).the("ol")
-    assert [text_of(box) for box in row.all("div", **{"class": "said"})] == [
+    row = parse_page(client.get("/datasets/demo/people/record/?person=account:alice")).find("ol")
+    assert [read_text(box) for box in row.find_all("div", **{"class": "said"})] == [
         "✎ written, better **Best.**",
         "✓ chosen Answer 0 to 0.",
         "✗ rejected Answer 1 to 0.",
@@ -736,16 +748,16 @@ def test_a_better_answer_stands_with_who_wrote_it(client, said, bob):
 
 def test_a_round_of_repair_is_told(client, said, bob, make_dataset):
     bad = said("both_bad", repair_round=True)
-    judgment = said("repair", {"repairs": {"new": "Good."}}, who=bob, dataset=closed_but_for_repairs(bad))
-    page = page_of(client, judgment)
-    assert text_of(page.the("h1")) == "Better answer written"
-    marks = [text_of(box) for box in page.all("article")]
+    judgment = said("repair", {"repairs": {"new": "Good."}}, who=bob, dataset=close_but_for_repairs(bad))
+    page = fetch_page(client, judgment)
+    assert read_text(page.find("h1")) == "Better answer written"
+    marks = [read_text(box) for box in page.find_all("article")]
     assert marks == ["A · left · m0 ✗ bad Answer 0 to 0.", "B · right · m1 ✗ bad Answer 1 to 0.",
                      "repair · written by bob Good."]  # fmt: skip
-    assert listed(client, judgment.dataset, "?verdict=repair") == [["Better answer written", "–"]]
+    assert fetch_list(client, judgment.dataset, "?verdict=repair") == [["Better answer written", "–"]]
 
 
-def closed_but_for_repairs(judgment):
+def close_but_for_repairs(judgment):
     Comparison.objects.filter(pk=judgment.comparison_id).update(open_slots=0)
     return judgment.dataset
 
@@ -767,33 +779,33 @@ FAST = [
 
 @pytest.mark.parametrize(("seconds", "words", "more", "fast"), FAST)
 def test_too_fast_is_faster_than_anybody_reads(client, admin, pairs, alice, seconds, words, more, fast):
-    judgment = say(alice, comparisons(pairs)[0], "first", seconds=seconds)
-    say(alice, comparisons(pairs)[1], "first", seconds=100)
+    judgment = create_judgment(alice, list_comparisons(pairs)[0], "first", seconds=seconds)
+    create_judgment(alice, list_comparisons(pairs)[1], "first", seconds=100)
     Judgment.objects.filter(pk=judgment.pk).update(**more)
     Comparison.objects.filter(pk=judgment.comparison_id).update(words=words)
     client.force_login(admin)
-    assert listing.with_speed(Judgment.objects.filter(pk=judgment.pk)).get().too_fast in (
+    assert listing.annotate_speed(Judgment.objects.filter(pk=judgment.pk)).get().too_fast in (
         (True,) if fast else (False, None)
     )
-    assert len(listed(client, pairs, "?verdict=fast")) == fast
-    tags = [text_of(tag) for tag in page_of(client, judgment).the("h1").all("span")]
+    assert len(fetch_list(client, pairs, "?verdict=fast")) == fast
+    tags = [read_text(tag) for tag in fetch_page(client, judgment).find("h1").find_all("span")]
     assert ("too fast" in tags) == fast
-    (row,) = statistics.numbers_of(pairs, [Person("account", "alice", alice.pk)])
+    (row,) = statistics.compute_numbers(pairs, [Person("account", "alice", alice.pk)])
     assert row.fast.part == fast
 
 
 def test_the_share_of_the_too_fast_is_among_ones_votes(client, admin, pairs, alice):
-    for n, comparison in enumerate(comparisons(pairs)[:4]):
-        say(alice, comparison, "skip" if n == 3 else "first", seconds=0.01 if n else 100)
-    say("ann", comparisons(pairs)[0], "first", seconds=0.01)
+    for n, comparison in enumerate(list_comparisons(pairs)[:4]):
+        create_judgment(alice, comparison, "skip" if n == 3 else "first", seconds=0.01 if n else 100)
+    create_judgment("ann", list_comparisons(pairs)[0], "first", seconds=0.01)
     client.force_login(admin)
     rows = [
-        [text_of(cell) for cell in row.all("td")][9]
-        for row in read(client.get("/datasets/demo/people/")).the("tbody").all("tr")
+        [read_text(cell) for cell in row.find_all("td")][9]
+        for row in parse_page(client.get("/datasets/demo/people/")).find("tbody").find_all("tr")
     ]
     assert sorted(rows) == ["67 % 2 of 3", "–"]
-    assert "Too fast: 67 %" in text_of(
-        read(client.get("/datasets/demo/people/record/?person=account:alice")).the("main")
+    assert "Too fast: 67 %" in read_text(
+        parse_page(client.get("/datasets/demo/people/record/?person=account:alice")).find("main")
     )
 
 
@@ -801,54 +813,54 @@ def test_numbers_count_what_was_chosen_in_all_only(said, bob):
     criteria = [{"name": "truth", "guideline": ""}]
     mine = said("left", {"criteria": {"truth": {"verdict": ["left"]}}}, criteria=criteria)
     said("right", {"criteria": {"truth": {"verdict": ["left"]}}}, who=bob, dataset=mine.dataset)
-    assert statistics.agreement(mine.dataset) == Share(0, 1)
-    numbers = statistics.numbers_of(mine.dataset, listing.people_of(mine.dataset))
+    assert statistics.compute_agreement(mine.dataset) == Share(0, 1)
+    numbers = statistics.compute_numbers(mine.dataset, listing.list_people(mine.dataset))
     assert [row.agreement for row in numbers] == [Share(0, 1), Share(0, 1)]
     assert [row.left for row in numbers] == [Share(1, 1), Share(0, 1)]
-    assert [(row["chosen"], row["rejected"]) for row in sources(mine.dataset)] == [(1, 1), (1, 1)]
+    assert [(row["chosen"], row["rejected"]) for row in count_by_source(mine.dataset)] == [(1, 1), (1, 1)]
 
 
 def test_orders_agree_pair_by_pair_and_choose_no_side(said, bob):
     mine = said("rank", {"rank": [1, 2, 3]}, 3, question="rank")
     said("rank", {"rank": [1, 3, 2]}, who=bob, dataset=mine.dataset)
-    assert statistics.agreement(mine.dataset) == Share(2, 3)
-    numbers = statistics.numbers_of(mine.dataset, listing.people_of(mine.dataset))
+    assert statistics.compute_agreement(mine.dataset) == Share(2, 3)
+    numbers = statistics.compute_numbers(mine.dataset, listing.list_people(mine.dataset))
     assert [(row.agreement, row.left, row.judgments) for row in numbers] == [(Share(2, 3), Share(0, 0), 1)] * 2
 
 
 def test_the_scale_has_sides(said, bob):
     mine = said("left3", question="scale")
     said("right1", who=bob, dataset=mine.dataset)
-    numbers = statistics.numbers_of(mine.dataset, listing.people_of(mine.dataset))
+    numbers = statistics.compute_numbers(mine.dataset, listing.list_people(mine.dataset))
     assert [row.left for row in numbers] == [Share(1, 1), Share(0, 1)]
-    assert verdicts(mine.dataset) == {"choice": 2, "tie": 0, "both_bad": 0, "skip": 0}
+    assert count_verdicts(mine.dataset) == {"choice": 2, "tie": 0, "both_bad": 0, "skip": 0}
 
 
 def test_kinds_are_counted_where_there_are_any(client, said, bob):
     mine = said("rank", {"rank": [1, 2, 3]}, 3, question="rank", allow_flag=True)
     said("flag", who=bob, dataset=mine.dataset, flag="unsafe")
-    shares = statistics.verdict_shares(verdicts(mine.dataset))
+    shares = statistics.compute_verdict_shares(count_verdicts(mine.dataset))
     assert list(shares) == ["choice", "tie", "both_bad", "rank", "skip", "flag"]
     assert (shares["rank"], shares["flag"], shares["choice"]) == (Share(1, 1), Share(1, 2), Share(0, 1))
-    (row,) = statistics.numbers_of(mine.dataset, [Person("account", "bob", bob.pk)])
+    (row,) = statistics.compute_numbers(mine.dataset, [Person("account", "bob", bob.pk)])
     assert (row.judgments, row.skips, row.flags) == (0, 0, 1)
-    assert "Ordered1" in read(client.get("/datasets/demo/")).the("main").text.replace("\n", "").replace(" ", "")
+    assert "Ordered1" in parse_page(client.get("/datasets/demo/")).find("main").text.replace("\n", "").replace(" ", "")
 
 
 def test_the_follow_page_draws_what_the_table_says(client, admin, judged):
     client.force_login(admin)
     answer = client.get("/datasets/demo/follow/")
     assert "style=" not in answer.content.decode()
-    page = read(answer)
-    bars = page.the("svg", **{"class": "bars"})
-    titles = [bar.text for bar in bars.all("rect") if not bar.text.endswith(": 0")]
+    page = parse_page(answer)
+    bars = page.find("svg", **{"class": "bars"})
+    titles = [bar.text for bar in bars.find_all("rect") if not bar.text.endswith(": 0")]
     rows = [
-        tuple(cell.text for cell in row.all() if cell.tag in ("th", "td"))
-        for row in page.the("details").the("tbody").all("tr")
+        tuple(cell.text for cell in row.find_all() if cell.tag in ("th", "td"))
+        for row in page.find("details").find("tbody").find_all("tr")
     ]
     assert titles == [f"{day}: {n}" for day, n in reversed(rows)]
     assert len(rows) == 6
-    numbers = [f"{box.the('b').text} {box.the('span').text}" for box in page.all("div", **{"class": "number"})]
+    numbers = [f"{box.find('b').text} {box.find('span').text}" for box in page.find_all("div", **{"class": "number"})]
     finish = timezone.localdate() + timedelta(days=12)
     assert numbers == [
         "8 judgments",
@@ -861,8 +873,8 @@ def test_the_follow_page_draws_what_the_table_says(client, admin, judged):
 
 def test_the_follow_page_of_the_primers_example(client, admin, travel):
     client.force_login(admin)
-    page = read(client.get("/datasets/travel/follow/"))
-    numbers = [f"{box.the('b').text} {box.the('span').text}" for box in page.all("div", **{"class": "number"})]
+    page = parse_page(client.get("/datasets/travel/follow/"))
+    numbers = [f"{box.find('b').text} {box.find('span').text}" for box in page.find_all("div", **{"class": "number"})]
     assert numbers == [
         "5 judgments",
         "0 still wanted",
@@ -870,7 +882,7 @@ def test_the_follow_page_of_the_primers_example(client, admin, travel):
         "✓ nothing is missing",
         "0 % agreement: 0 of 1 pair of judgments",
     ]
-    assert "4 done" in " ".join(page.the("ul", **{"class": "legend"}).text.split())
+    assert "4 done" in " ".join(page.find("ul", **{"class": "legend"}).text.split())
 
 
 def test_an_empty_dataset_has_its_pages_too(client, admin):
@@ -882,13 +894,13 @@ def test_an_empty_dataset_has_its_pages_too(client, admin):
 
 def test_the_page_of_a_dataset_leads_there(client, admin, pairs):
     client.force_login(admin)
-    links = {link["href"] for link in read(client.get("/datasets/demo/")).all("a")}
+    links = {link["href"] for link in parse_page(client.get("/datasets/demo/")).find_all("a")}
     assert {"/datasets/demo/follow/", "/datasets/demo/judgments/"} <= links
 
 
 @pytest.mark.parametrize("path", ["follow/", "judgments/", "people/", "people/record/", "judgments/{pk}/"])
 def test_only_admins_see_them(client, admin, alice, pairs, path):
-    address = "/datasets/demo/" + path.format(pk=next_judgment(alice, pairs).pk)
+    address = "/datasets/demo/" + path.format(pk=lease_next(alice, pairs).pk)
     assert client.get(address)["Location"].startswith(reverse("login"))
     client.force_login(alice)
     assert client.get(address).status_code == 403
@@ -900,8 +912,8 @@ def test_only_admins_see_them(client, admin, alice, pairs, path):
 def test_hostile_texts_stay_texts(client, admin, make_dataset, alice):
     script = "<script>alert(1)</script>"
     dataset = make_dataset([{"prompt": script, "responses": [{"text": script}, {"text": "<b>x</b>"}]}])
-    judgment = say(alice, comparisons(dataset)[0], "first")
-    say('"><script>alert(2)</script>', comparisons(dataset)[0], "first")
+    judgment = create_judgment(alice, list_comparisons(dataset)[0], "first")
+    create_judgment('"><script>alert(2)</script>', list_comparisons(dataset)[0], "first")
     client.force_login(admin)
     for path in ("follow/", "judgments/", "people/", "people/record/", f"judgments/{judgment.pk}/"):
         assert "<script>alert" not in client.get(f"/datasets/demo/{path}").content.decode()

@@ -19,63 +19,63 @@ from datasets.formats.rows import (
     JUDGED,
     PROMPT,
     Demonstration,
-    Judged,
+    JudgmentRow,
     Label,
-    LeftOut,
+    Omission,
     Preference,
     Prompt,
-    Refused,
+    Refusal,
     Response,
     Row,
-    Table,
+    TableRow,
     Vote,
 )
 from datasets.imports import store as imports_store
 from datasets.imports import validate
-from datasets.imports.spool import packed, unpacked
+from datasets.imports.spool import decode_row, encode_row
 from datasets.models import Comparison, Dataset, Judgment
 from datasets.models import Response as Stored
 
 HALF = "\ud83d"  # half of a surrogate pair
 
 
-def user(text):
+def build_user(text):
     return {"role": "user", "content": text}
 
 
-def assistant(text):
+def build_assistant(text):
     return {"role": "assistant", "content": text}
 
 
-def system(text):
+def build_system(text):
     return {"role": "system", "content": text}
 
 
-def judged(prompt, *texts, annotator="", votes=None):
+def build_judged(prompt, *texts, annotator="", votes=None):
     """The row that says: the first of these texts is better."""
     prompt = prompt if isinstance(prompt, Prompt) else Prompt(prompt)
     return Row(prompt, tuple(map(Response, texts)), JUDGED, votes or (Vote((0, 1), "left", annotator),))
 
 
-def shown(prompt, text, source=""):
+def build_demonstration(prompt, text, source=""):
     prompt = prompt if isinstance(prompt, Prompt) else Prompt(prompt)
     return Row(prompt, (Response(text, source),), DEMONSTRATION)
 
 
-def candidates(prompt, *responses):
+def build_candidates(prompt, *responses):
     prompt = prompt if isinstance(prompt, Prompt) else Prompt(prompt)
     return Row(prompt, tuple(Response(*r) if isinstance(r, tuple) else Response(r) for r in responses), CANDIDATES)
 
 
 EARLIER = (("user", "What is a prime?"), ("assistant", "A number with two divisors."))
-TWO_TURNS = [user("What is a prime?"), assistant("A number with two divisors."), user("Is 1 one?")]
+TWO_TURNS = [build_user("What is a prime?"), build_assistant("A number with two divisors."), build_user("Is 1 one?")]
 DIALOGUE = "Human: What is a prime?\n\nAssistant: A number with two divisors.\n\nHuman: Is 1 one?"
 IN_TWO_TURNS = Prompt("Is 1 one?", turns=EARLIER)
 
 PAIR_OF_TEXTS = (Response("Hello!"), Response("What."))
 
 
-def said_of_two(verdict, *sources, **more):
+def build_pair_row(verdict, *sources, **more):
     """The row of two answers to "Hi" of which the first (0) or second (1) is better, or what else was said."""
     pair, verdict = ((1, 0) if verdict == 1 else (0, 1)), verdict if isinstance(verdict, str) else "left"
     sources = sources or ("", "")
@@ -83,13 +83,13 @@ def said_of_two(verdict, *sources, **more):
     return Row(Prompt("Hi"), responses, JUDGED, (Vote(pair, verdict, **more),))
 
 
-def only_kept(prompt, text, source=""):
+def build_unasked(prompt, text, source=""):
     """The row of an answer that asks for nothing."""
-    return shown(prompt, text, source)._replace(kind=JUDGED)
+    return build_demonstration(prompt, text, source)._replace(kind=JUDGED)
 
 
-HI = [user("Hi")]
-ARENA = {"conversation_a": [*HI, assistant("Hello!")], "conversation_b": [*HI, assistant("What.")],
+HI = [build_user("Hi")]
+ARENA = {"conversation_a": [*HI, build_assistant("Hello!")], "conversation_b": [*HI, build_assistant("What.")],
          "model_a": "gpt", "model_b": "llama"}  # fmt: skip
 KAGGLE = {"prompt": '["Hi"]', "response_a": '["Hello!"]', "response_b": '["What."]'}
 FLAGS = {"winner_model_a": 0, "winner_model_b": 0, "winner_tie": 0}
@@ -103,49 +103,52 @@ RECORD = {"id": "7", "status": "completed", "metadata": {"model_1": "gpt"}, "sug
 DIALOGUE_OF_NECTAR = "\n\nHuman: Hi\n\nAssistant: "
 
 
-def by_users(*values, question="preference", name="u"):
+def build_argilla_record(*values, question="preference", name="u"):
     return {**RECORD, "responses": {question: [{"value": v, "user_id": f"{name}{n}"} for n, v in enumerate(values)]}}
 
 
 # (number in FORMATS.md section 7, name of the format, the row as it stands in a file, what it says)
 SHAPES = [
     (1, "dpo-openai",
-     {"input": {"messages": [system("Be brief."), *TWO_TURNS], "tools": [], "parallel_tool_calls": True},
-      "preferred_output": [assistant("No.")], "non_preferred_output": [assistant("Yes.")], "annotator": "ann"},
-     judged(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.", "Yes.", annotator="ann")),
+     {"input": {"messages": [build_system("Be brief."), *TWO_TURNS], "tools": [], "parallel_tool_calls": True},
+      "preferred_output": [build_assistant("No.")], "non_preferred_output": [build_assistant("Yes.")],
+      "annotator": "ann"},
+     build_judged(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.", "Yes.", annotator="ann")),
     (2, "arena", {**ARENA, "winner": "model_a", "judge": "ann", "turn": 1, "anony": True, "tstamp": 1.5},
-     said_of_two(0, "gpt", "llama", annotator="ann")),
-    (2, "arena", {**ARENA, "winner": "model_b"}, said_of_two(1, "gpt", "llama")),
-    (2, "arena", {**ARENA, "winner": "tie"}, said_of_two("tie", "gpt", "llama")),
-    (2, "arena", {**ARENA, "winner": "tie (bothbad)"}, said_of_two("both_bad", "gpt", "llama")),
-    (2, "arena", {**ARENA, "winner": "both_bad"}, said_of_two("both_bad", "gpt", "llama")),
+     build_pair_row(0, "gpt", "llama", annotator="ann")),
+    (2, "arena", {**ARENA, "winner": "model_b"}, build_pair_row(1, "gpt", "llama")),
+    (2, "arena", {**ARENA, "winner": "tie"}, build_pair_row("tie", "gpt", "llama")),
+    (2, "arena", {**ARENA, "winner": "tie (bothbad)"}, build_pair_row("both_bad", "gpt", "llama")),
+    (2, "arena", {**ARENA, "winner": "both_bad"}, build_pair_row("both_bad", "gpt", "llama")),
     (2, "arena",  # the first turn was judged, the conversations went on
-     {**ARENA, "winner": "model_b", "turn": 1, "conversation_a": [*ARENA["conversation_a"], *HI, assistant("Again!")],
-      "conversation_b": [*ARENA["conversation_b"], user("Why?"), assistant("So.")]},
-     said_of_two(1, "gpt", "llama")),
+     {**ARENA, "winner": "model_b", "turn": 1,
+      "conversation_a": [*ARENA["conversation_a"], *HI, build_assistant("Again!")],
+      "conversation_b": [*ARENA["conversation_b"], build_user("Why?"), build_assistant("So.")]},
+     build_pair_row(1, "gpt", "llama")),
     (2, "arena",
-     {"conversation_a": [*TWO_TURNS, assistant("No.")], "conversation_b": [*TWO_TURNS, assistant("Yes.")], "turn": 2,
-      "winner": "model_a"}, judged(IN_TWO_TURNS, "No.", "Yes.")),
+     {"conversation_a": [*TWO_TURNS, build_assistant("No.")],
+      "conversation_b": [*TWO_TURNS, build_assistant("Yes.")], "turn": 2, "winner": "model_a"},
+     build_judged(IN_TWO_TURNS, "No.", "Yes.")),
     (2, "arena",  # the release of 140,000: contents in parts
      {"conversation_a": [{"role": "user", "content": [{"type": "text", "text": "Hi", "image": None}]},
                          {"role": "assistant", "content": [{"type": "text", "text": "Hel"}, {"text": "lo!"}]}],
-      "conversation_b": [*HI, assistant("What.")], "model_a": "gpt", "model_b": "llama", "winner": "model_a"},
-     said_of_two(0, "gpt", "llama")),
-    (3, "arena-kaggle", Table(**KAGGLE, **{**FLAGS, "winner_model_a": "1"}, model_a="gpt", model_b="llama"),
-     said_of_two(0, "gpt", "llama")),
-    (3, "arena-kaggle", {**KAGGLE, **FLAGS, "winner_model_b": 1}, said_of_two(1)),
-    (3, "arena-kaggle", {**KAGGLE, **FLAGS, "winner_tie": 1}, said_of_two("tie")),
+      "conversation_b": [*HI, build_assistant("What.")], "model_a": "gpt", "model_b": "llama", "winner": "model_a"},
+     build_pair_row(0, "gpt", "llama")),
+    (3, "arena-kaggle", TableRow(**KAGGLE, **{**FLAGS, "winner_model_a": "1"}, model_a="gpt", model_b="llama"),
+     build_pair_row(0, "gpt", "llama")),
+    (3, "arena-kaggle", {**KAGGLE, **FLAGS, "winner_model_b": 1}, build_pair_row(1)),
+    (3, "arena-kaggle", {**KAGGLE, **FLAGS, "winner_tie": 1}, build_pair_row("tie")),
     (3, "arena-kaggle",
      {"prompt": ["What is a prime?", "Is 1 one?"], "response_a": ["A number with two divisors.", "No."],
       "response_b": ["A number with two divisors.", "Yes."], **FLAGS, "winner_model_b": 1.0},
-     judged(IN_TWO_TURNS, "No.", "Yes.", votes=(Vote((1, 0), "left"),))),
+     build_judged(IN_TWO_TURNS, "No.", "Yes.", votes=(Vote((1, 0), "left"),))),
     (4, "ultrafeedback",
      {"source": "sharegpt", "instruction": "Hi", "models": ["gpt", "llama"], "correct_answers": ["None"],
       "completions": [{"model": "gpt", "response": "Hello!", "overall_score": 8.5, "custom_system_prompt": "Be kind.",
                        "annotations": {"honesty": {"Rating": "5", "Rationale": "…"}}, "fine-grained_score": 5.0},
                       {"model": "llama", "response": "What.", "overall_score": 2.0,
                        "annotations": {"honesty": {"Rating": "N/A"}}}]},
-     candidates("Hi", ("Hello!", "gpt"), ("What.", "llama"))),
+     build_candidates("Hi", ("Hello!", "gpt"), ("What.", "llama"))),
     (5, "nectar",
      {"prompt": DIALOGUE_OF_NECTAR, "num_responses": 3, "turns": 1, "good_natured": True, "source": ["lmsys"],
       "answers": [{"answer": "Hello!", "model": "gpt", "rank": 2.0}, {"answer": "What.", "model": "llama", "rank": 4.0},
@@ -159,184 +162,192 @@ SHAPES = [
      Row(IN_TWO_TURNS, (Response("No.", "gpt"), Response("Yes."), Response("No."), Response("No.")), JUDGED,
          (Vote((1, 3), "tie", "gpt4"), Vote((1, 0), "left", "gpt4", gap=2)))),
     (5, "nectar", {"prompt": "Hi", "answers": [{"answer": "Hello!", "rank": 1}, {"answer": "What.", "rank": 2}]},
-     said_of_two(0, gap=1)),
+     build_pair_row(0, gap=1)),
     (5, "nectar",  # saved as CSV
-     Table(prompt="Hi", answers='[{"answer": "Hello!", "rank": 1}, {"answer": "What.", "rank": 2}]'),
-     said_of_two(0, gap=1)),
-    (19, "wide", Table(prompt="Hi", answers='["Hello!", "What."]'), candidates("Hi", "Hello!", "What.")),
-    (12, "alpaca-farm", {**FARM, "preference": 1, "annotator_index": 3}, said_of_two(0)),
-    (12, "alpaca-farm", Table(**FARM, preference="2"), said_of_two(1)),
+     TableRow(prompt="Hi", answers='[{"answer": "Hello!", "rank": 1}, {"answer": "What.", "rank": 2}]'),
+     build_pair_row(0, gap=1)),
+    (19, "wide", TableRow(prompt="Hi", answers='["Hello!", "What."]'), build_candidates("Hi", "Hello!", "What.")),
+    (12, "alpaca-farm", {**FARM, "preference": 1, "annotator_index": 3}, build_pair_row(0)),
+    (12, "alpaca-farm", TableRow(**FARM, preference="2"), build_pair_row(1)),
     (12, "alpaca-farm",
      {**FARM, "preference": 1.94, "generator_1": "gpt", "generator_2": "llama", "annotator": "gpt4_turbo"},
-     said_of_two(1, "gpt", "llama", annotator="gpt4_turbo")),
-    (12, "alpaca-farm", {**FARM, "preference": 1.2}, said_of_two(0)),
-    (12, "alpaca-farm", {**FARM, "preference": 1.5}, said_of_two("tie")),
-    (12, "alpaca-farm", {**FARM, "preference": 0}, said_of_two("tie")),
-    (19, "wide", {**FARM, "preference": "output_2"}, said_of_two(1)),
+     build_pair_row(1, "gpt", "llama", annotator="gpt4_turbo")),
+    (12, "alpaca-farm", {**FARM, "preference": 1.2}, build_pair_row(0)),
+    (12, "alpaca-farm", {**FARM, "preference": 1.5}, build_pair_row("tie")),
+    (12, "alpaca-farm", {**FARM, "preference": 0}, build_pair_row("tie")),
+    (19, "wide", {**FARM, "preference": "output_2"}, build_pair_row(1)),
     (19, "wide", {**FARM, "output_3": "Hey!", "preference": 2},
-     judged("Hi", "Hello!", "What.", "Hey!", votes=(Vote((1, 0), "left"), Vote((1, 2), "left")))),
+     build_judged("Hi", "Hello!", "What.", "Hey!", votes=(Vote((1, 0), "left"), Vote((1, 2), "left")))),
     (13, "helpsteer3", {**STEER3, "overall_preference": -3, "individual_preference": [{"score": -3}]},
-     said_of_two(0, strength=3)),
-    (13, "helpsteer3", {**STEER3, "overall_preference": 1}, said_of_two(1)),
-    (13, "helpsteer3", {**STEER3, "overall_preference": 0}, said_of_two("tie")),
+     build_pair_row(0, strength=3)),
+    (13, "helpsteer3", {**STEER3, "overall_preference": 1}, build_pair_row(1)),
+    (13, "helpsteer3", {**STEER3, "overall_preference": 0}, build_pair_row("tie")),
     (13, "helpsteer3", {**STEER3, "context": TWO_TURNS, "overall_preference": 2.0, "annotator": "ann"},
      Row(IN_TWO_TURNS, PAIR_OF_TEXTS, JUDGED, (Vote((1, 0), "left", "ann", strength=2),))),
-    (14, "helpsteer2", {**STEER2, "preference_strength": -2, "preference_statement": "…"}, said_of_two(0, strength=2)),
-    (14, "helpsteer2", Table(**STEER2, preference_strength="3"), said_of_two(1, strength=3)),
-    (14, "helpsteer2", {**STEER2, "preference_strength": 0}, said_of_two("tie")),
+    (14, "helpsteer2", {**STEER2, "preference_strength": -2, "preference_statement": "…"},
+     build_pair_row(0, strength=2)),
+    (14, "helpsteer2", TableRow(**STEER2, preference_strength="3"), build_pair_row(1, strength=3)),
+    (14, "helpsteer2", {**STEER2, "preference_strength": 0}, build_pair_row("tie")),
     (15, "helpsteer",
      {"prompt": "Hi", "response": "What.", "helpfulness": 0, "correctness": 1, "coherence": 4, "complexity": 0,
-      "verbosity": 0}, candidates("Hi", "What.")),
+      "verbosity": 0}, build_candidates("Hi", "What.")),
     (15, "helpsteer", {"prompt": "Hi", "response": "Hello!", "helpfulness": 4, "verbosity": 1, "model": "gpt"},
-     candidates("Hi", ("Hello!", "gpt"))),
+     build_candidates("Hi", ("Hello!", "gpt"))),
     (16, "safe-rlhf",
      {**SAFE, "better_response_id": 0, "safer_response_id": 0, "response_0_source": "alpaca", "response_1_source": ""},
-     said_of_two(0, "alpaca", "", also=(("safe", "left"),))),
+     build_pair_row(0, "alpaca", "", also=(("safe", "left"),))),
     (16, "safe-rlhf", {**SAFE, "better_response_id": 1, "safer_response_id": 0},
-     said_of_two(1, also=(("safe", "right"),))),
-    (16, "safe-rlhf", Table(**SAFE, better_response_id="1", safer_response_id="1"),
-     said_of_two(1, also=(("safe", "left"),))),
-    (16, "safe-rlhf", {**SAFE, "better_response_id": 1}, said_of_two(1)),
-    (17, "shp", {**SHP, "labels": 1}, said_of_two(0)),
-    (17, "shp", {**SHP, "labels": 0, "domain": "askphysics_test"}, said_of_two(1)),
-    (18, "argilla", by_users("response_2", "response_1"),
+     build_pair_row(1, also=(("safe", "right"),))),
+    (16, "safe-rlhf", TableRow(**SAFE, better_response_id="1", safer_response_id="1"),
+     build_pair_row(1, also=(("safe", "left"),))),
+    (16, "safe-rlhf", {**SAFE, "better_response_id": 1}, build_pair_row(1)),
+    (17, "shp", {**SHP, "labels": 1}, build_pair_row(0)),
+    (17, "shp", {**SHP, "labels": 0, "domain": "askphysics_test"}, build_pair_row(1)),
+    (18, "argilla", build_argilla_record("response_2", "response_1"),
      Row(Prompt("Hi"), (Response("Hello!", "gpt"), Response("What.")), JUDGED,
          (Vote((1, 0), "left", "u0"), Vote((0, 1), "left", "u1")))),
-    (18, "argilla", by_users("2", "tie", None, "both_bad", name="v"),
+    (18, "argilla", build_argilla_record("2", "tie", None, "both_bad", name="v"),
      Row(Prompt("Hi"), (Response("Hello!", "gpt"), Response("What.")), JUDGED,
          (Vote((1, 0), "left", "v0"), Vote((0, 1), "tie", "v1"), Vote((0, 1), "both_bad", "v3")))),
-    (18, "argilla", by_users(["response_2", "response_1"], question="order", name="w"),
+    (18, "argilla", build_argilla_record(["response_2", "response_1"], question="order", name="w"),
      Row(Prompt("Hi"), (Response("Hello!", "gpt"), Response("What.")), JUDGED, (Vote((1, 0), "left", "w0", gap=1),))),
     (18, "argilla",
-     by_users([{"rank": 2, "value": "response_1"}, {"rank": 2, "value": "response_2"}], question="order", name="x"),
+     build_argilla_record([{"rank": 2, "value": "response_1"}, {"rank": 2, "value": "response_2"}],
+                          question="order", name="x"),
      Row(Prompt("Hi"), (Response("Hello!", "gpt"), Response("What.")), JUDGED, (Vote((0, 1), "tie", "x0"),))),
-    (18, "argilla", by_users(2, question="helpfulness"),  # stars are no choice
-     candidates("Hi", ("Hello!", "gpt"), "What.")),
-    (18, "argilla", {**RECORD, "responses": {}}, candidates("Hi", ("Hello!", "gpt"), "What.")),
+    (18, "argilla", build_argilla_record(2, question="helpfulness"),  # stars are no choice
+     build_candidates("Hi", ("Hello!", "gpt"), "What.")),
+    (18, "argilla", {**RECORD, "responses": {}}, build_candidates("Hi", ("Hello!", "gpt"), "What.")),
     (18, "argilla",
      {"fields": {"messages": TWO_TURNS, "short": "No.", "long": "No, it is not."}, "metadata": None,
       "responses": {"comment": [{"value": "good", "user_id": "u"}], "which": [{"value": "long", "user_id": "u"}]}},
      Row(IN_TWO_TURNS, (Response("No."), Response("No, it is not.")), JUDGED, (Vote((1, 0), "left", "u"),))),
-    (20, "kto", {"prompt": "Hi", "completion": "Hello!", "label": True}, shown("Hi", "Hello!")),
-    (20, "kto", {"prompt": "Hi", "completion": "What.", "label": False, "model": "g"}, only_kept("Hi", "What.", "g")),
-    (20, "kto", {"prompt": TWO_TURNS, "completion": [assistant("Yes.")], "label": 0}, only_kept(IN_TWO_TURNS, "Yes.")),
-    (20, "kto", Table(prompt="Hi", completion="What.", label="False"), only_kept("Hi", "What.")),
-    (20, "kto-messages", {"messages": [*HI, assistant("What.")], "label": False}, only_kept("Hi", "What.")),
-    (20, "kto-messages", {"messages": [*HI, assistant("Hello!")], "kto_tag": True, "system": "Be kind."},
-     shown(Prompt("Hi", system="Be kind."), "Hello!")),
+    (20, "kto", {"prompt": "Hi", "completion": "Hello!", "label": True}, build_demonstration("Hi", "Hello!")),
+    (20, "kto", {"prompt": "Hi", "completion": "What.", "label": False, "model": "g"},
+     build_unasked("Hi", "What.", "g")),
+    (20, "kto", {"prompt": TWO_TURNS, "completion": [build_assistant("Yes.")], "label": 0},
+     build_unasked(IN_TWO_TURNS, "Yes.")),
+    (20, "kto", TableRow(prompt="Hi", completion="What.", label="False"), build_unasked("Hi", "What.")),
+    (20, "kto-messages", {"messages": [*HI, build_assistant("What.")], "label": False}, build_unasked("Hi", "What.")),
+    (20, "kto-messages", {"messages": [*HI, build_assistant("Hello!")], "kto_tag": True, "system": "Be kind."},
+     build_demonstration(Prompt("Hi", system="Be kind."), "Hello!")),
     (6, "dpo-sharegpt",
      {"conversations": [{"from": "system", "value": "Be kind."}, {"from": "human", "value": "Hi"}],
       "chosen": {"from": "gpt", "value": "Hello!"}, "rejected": {"from": "gpt", "value": "What."}},
-     judged(Prompt("Hi", system="Be kind."), "Hello!", "What.")),
+     build_judged(Prompt("Hi", system="Be kind."), "Hello!", "What.")),
     (6, "dpo-sharegpt",
-     {"messages": TWO_TURNS, "chosen": assistant("No."), "rejected": assistant("Yes."), "annotator": "ann"},
-     judged(IN_TWO_TURNS, "No.", "Yes.", annotator="ann")),
+     {"messages": TWO_TURNS, "chosen": build_assistant("No."), "rejected": build_assistant("Yes."), "annotator": "ann"},
+     build_judged(IN_TWO_TURNS, "No.", "Yes.", annotator="ann")),
     (7, "dpo",
-     {"prompt": [system("Be brief."), *TWO_TURNS], "chosen": [assistant("No.")], "rejected": [assistant("Yes.")]},
-     judged(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.", "Yes.")),
+     {"prompt": [build_system("Be brief."), *TWO_TURNS], "chosen": [build_assistant("No.")],
+      "rejected": [build_assistant("Yes.")]},
+     build_judged(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.", "Yes.")),
     (7, "dpo",
-     {"chosen": [*TWO_TURNS, assistant("No.")], "rejected": [*TWO_TURNS, assistant("Yes.")]},
-     judged(IN_TWO_TURNS, "No.", "Yes.")),
+     {"chosen": [*TWO_TURNS, build_assistant("No.")], "rejected": [*TWO_TURNS, build_assistant("Yes.")]},
+     build_judged(IN_TWO_TURNS, "No.", "Yes.")),
     (7, "dpo",  # UltraFeedback-binarized: the prompt is the first turn said again
-     {"prompt": "Hi", "prompt_id": "7f", "chosen": [user("Hi"), assistant("Hello!")], "score_chosen": 8.5,
-      "messages": [user("Hi"), assistant("Hello!")], "rejected": [user("Hi"), assistant("What.")]},
-     judged("Hi", "Hello!", "What.")),
-    (7, "dpo", {"prompt": "Hi", "chosen": [assistant("Hello!")], "rejected": [assistant("What.")]},
-     judged("Hi", "Hello!", "What.")),
+     {"prompt": "Hi", "prompt_id": "7f", "chosen": [build_user("Hi"), build_assistant("Hello!")], "score_chosen": 8.5,
+      "messages": [build_user("Hi"), build_assistant("Hello!")],
+      "rejected": [build_user("Hi"), build_assistant("What.")]},
+     build_judged("Hi", "Hello!", "What.")),
+    (7, "dpo", {"prompt": "Hi", "chosen": [build_assistant("Hello!")], "rejected": [build_assistant("What.")]},
+     build_judged("Hi", "Hello!", "What.")),
     (7, "dpo",  # the lists stand as JSON in the cells of a table
-     Table(prompt='[{"role": "user", "content": "Hi"}]', chosen=' [ {"role": "assistant", "content": "Hello!"}]',
+     TableRow(prompt='[{"role": "user", "content": "Hi"}]', chosen=' [ {"role": "assistant", "content": "Hello!"}]',
            rejected='[{"role": "assistant", "content": "What."}]', annotator=""),
-     judged("Hi", "Hello!", "What.")),
+     build_judged("Hi", "Hello!", "What.")),
     (7, "dpo",
-     Table(prompt="", chosen='[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]',
+     TableRow(prompt="", chosen='[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]',
            rejected='[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "What."}]'),
-     judged("Hi", "Hello!", "What.")),
+     build_judged("Hi", "Hello!", "What.")),
     (8, "hh", {"chosen": "\n\nHuman: Hi\n\nAssistant: Hello!", "rejected": "\n\nHuman: Hi\n\nAssistant: What."},
-     judged("Hi", "Hello!", "What.")),
+     build_judged("Hi", "Hello!", "What.")),
     (11, "dpo-text", {"prompt": "Who speaks first?", "chosen": "Human: first", "rejected": "Nobody."},
-     judged("Who speaks first?", "Human: first", "Nobody.")),
+     build_judged("Who speaks first?", "Human: first", "Nobody.")),
     (8, "hh",
      {"chosen": f"{DIALOGUE}\n\nAssistant:  No.\n", "rejected": f"{DIALOGUE}\n\nAssistant:Yes."},
-     judged(IN_TWO_TURNS, " No.\n", "Yes.")),
+     build_judged(IN_TWO_TURNS, " No.\n", "Yes.")),
     (9, "dpo-orca", {"system": "", "question": "Hi", "chosen": "Hello!", "rejected": "What."},
-     judged("Hi", "Hello!", "What.")),
+     build_judged("Hi", "Hello!", "What.")),
     (9, "dpo-orca",
      {"system": "Be kind.", "input": "Hi", "chosen": "Hello!", "rejected": "What.", "generations": ["What.", "Hello!"],
       "order": ["rejected", "chosen"], "status": "", "rating": [2, 9]},
-     judged(Prompt("Hi", system="Be kind."), "Hello!", "What.")),
+     build_judged(Prompt("Hi", system="Be kind."), "Hello!", "What.")),
     (9, "dpo-orca", {"system": None, "input": "Hi", "chosen": "Hello!", "rejected": "Hey!", "status": "tie"},
-     judged("Hi", "Hello!", "Hey!", votes=(Vote((0, 1), "tie"),))),
+     build_judged("Hi", "Hello!", "Hey!", votes=(Vote((0, 1), "tie"),))),
     (10, "dpo-alpaca", {"instruction": "Translate.", "input": "Hund", "chosen": "dog", "rejected": "cat"},
-     judged(Prompt("Translate.", "Hund"), "dog", "cat")),
+     build_judged(Prompt("Translate.", "Hund"), "dog", "cat")),
     (10, "dpo-alpaca",
      {"instruction": "Is 1 one?", "input": "", "chosen": "No.", "rejected": "Yes.", "system": "Be brief.",
       "history": [["What is a prime?", "A number with two divisors."]]},
-     judged(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.", "Yes.")),
+     build_judged(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.", "Yes.")),
     (11, "dpo-text", {"annotator": "用户1", "prompt": "去哪儿？", "chosen": "夏威夷", "rejected": "马尔代夫"},
-     judged("去哪儿？", "夏威夷", "马尔代夫", annotator="用户1")),
+     build_judged("去哪儿？", "夏威夷", "马尔代夫", annotator="用户1")),
     (11, "dpo-text", {"question": "Hi", "chosen_response": "Hello!", "rejected_response": "What.", "annotator": 7},
-     judged("Hi", "Hello!", "What.", annotator="7")),
+     build_judged("Hi", "Hello!", "What.", annotator="7")),
     (11, "dpo-text", {"query": "Hi", "response_chosen": "Hello!", "response_rejected": "What."},
-     judged("Hi", "Hello!", "What.")),
+     build_judged("Hi", "Hello!", "What.")),
     (19, "wide", {"prompt": "Hi", "response_1": "Hello!", "response_2": "What.", "response_10": "Hey!"},
-     candidates("Hi", "Hello!", "What.", "Hey!")),
+     build_candidates("Hi", "Hello!", "What.", "Hey!")),
     (19, "wide", {"instruction": "Translate.", "input": "Hund", "answer1": "dog", "answer2": "cat"},
-     candidates(Prompt("Translate.", "Hund"), "dog", "cat")),
+     build_candidates(Prompt("Translate.", "Hund"), "dog", "cat")),
     (19, "wide", {"question": "Hi", "output_a": "Hello!", "output_b": "What.", "model_a": "gpt", "model_b": "llama"},
-     candidates("Hi", ("Hello!", "gpt"), ("What.", "llama"))),
+     build_candidates("Hi", ("Hello!", "gpt"), ("What.", "llama"))),
     (19, "wide", {"query": "Hi", "completion_0": "Hello!", "completion_1": "What.", "source_1": "llama"},
-     candidates("Hi", "Hello!", ("What.", "llama"))),
+     build_candidates("Hi", "Hello!", ("What.", "llama"))),
     (19, "wide", {"prompt": "Hi", "candidate_1": "Hello!", "candidate_2": "What.", "candidate_3": None},
-     candidates("Hi", "Hello!", "What.")),
+     build_candidates("Hi", "Hello!", "What.")),
     (19, "wide", {"prompt": "Hi", "responses": ["Hello!", "What."], "models": ["gpt", None]},
-     candidates("Hi", ("Hello!", "gpt"), "What.")),
+     build_candidates("Hi", ("Hello!", "gpt"), "What.")),
     (19, "wide",
      {"messages": TWO_TURNS, "responses": [{"model": "gpt", "text": "No."}, {"source": 7, "content": "Yes."}]},
-     candidates(IN_TWO_TURNS, ("No.", "gpt"), ("Yes.", "7"))),
+     build_candidates(IN_TWO_TURNS, ("No.", "gpt"), ("Yes.", "7"))),
     (19, "wide", {"instruction": "Hi", "generations": ["Hello!", "What."], "generation_models": ["gpt", "llama"]},
-     candidates("Hi", ("Hello!", "gpt"), ("What.", "llama"))),
-    (19, "wide", Table(prompt="Hi", responses='["Hello!", "What."]', models='["gpt", "llama"]'),
-     candidates("Hi", ("Hello!", "gpt"), ("What.", "llama"))),
-    (19, "wide", Table(prompt="Hi", answer_1="Hello!", answer_2="What.", answer_3="", winner=""),
-     candidates("Hi", "Hello!", "What.")),
+     build_candidates("Hi", ("Hello!", "gpt"), ("What.", "llama"))),
+    (19, "wide", TableRow(prompt="Hi", responses='["Hello!", "What."]', models='["gpt", "llama"]'),
+     build_candidates("Hi", ("Hello!", "gpt"), ("What.", "llama"))),
+    (19, "wide", TableRow(prompt="Hi", answer_1="Hello!", answer_2="What.", answer_3="", winner=""),
+     build_candidates("Hi", "Hello!", "What.")),
     (19, "wide", {"prompt": "Hi", "response_a": "Hello!", "response_b": "What.", "winner": "b", "annotator": "ann"},
-     judged("Hi", "Hello!", "What.", votes=(Vote((1, 0), "left", "ann"),))),
+     build_judged("Hi", "Hello!", "What.", votes=(Vote((1, 0), "left", "ann"),))),
     (19, "wide", {"prompt": "Hi", "responses": ["a", "b", "c"], "preferred": 2},
-     judged("Hi", "a", "b", "c", votes=(Vote((1, 0), "left"), Vote((1, 2), "left")))),
-    (21, "messages", {"messages": [system("Be brief."), *TWO_TURNS, assistant("No.")]},
-     shown(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.")),
-    (21, "messages", {"messages": [user("Hi"), assistant("Hello!")], "system": "Be kind.", "model": "gpt"},
-     shown(Prompt("Hi", system="Be kind."), "Hello!", "gpt")),
+     build_judged("Hi", "a", "b", "c", votes=(Vote((1, 0), "left"), Vote((1, 2), "left")))),
+    (21, "messages", {"messages": [build_system("Be brief."), *TWO_TURNS, build_assistant("No.")]},
+     build_demonstration(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.")),
+    (21, "messages", {"messages": [build_user("Hi"), build_assistant("Hello!")], "system": "Be kind.", "model": "gpt"},
+     build_demonstration(Prompt("Hi", system="Be kind."), "Hello!", "gpt")),
     (22, "sharegpt",
      {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello!"}], "system": "Be kind."},
-     shown(Prompt("Hi", system="Be kind."), "Hello!")),
-    (22, "sharegpt", {"conversations": [user("Hi"), assistant("Hello!")]}, shown("Hi", "Hello!")),
-    (22, "sharegpt", {"conversation": [*TWO_TURNS, assistant("No.")]}, shown(IN_TWO_TURNS, "No.")),
+     build_demonstration(Prompt("Hi", system="Be kind."), "Hello!")),
+    (22, "sharegpt", {"conversations": [build_user("Hi"), build_assistant("Hello!")]},
+     build_demonstration("Hi", "Hello!")),
+    (22, "sharegpt", {"conversation": [*TWO_TURNS, build_assistant("No.")]}, build_demonstration(IN_TWO_TURNS, "No.")),
     (22, "sharegpt", {"conversations": [{"from": "用户", "value": "你好"}, {"from": "助手", "value": "您好！"}]},
-     shown("你好", "您好！")),
+     build_demonstration("你好", "您好！")),
     (22, "sharegpt", {"conversations": [{"from": "Human", "value": "Hi"}, {"from": "ChatGPT", "value": "Hello!"}]},
-     shown("Hi", "Hello!")),
+     build_demonstration("Hi", "Hello!")),
     (22, "sharegpt",
-     Table(id="7", conversations='[{"from": "human", "value": "Hi"}, {"from": "bing", "value": "Hello!"}]'),
-     shown("Hi", "Hello!")),
+     TableRow(id="7", conversations='[{"from": "human", "value": "Hi"}, {"from": "bing", "value": "Hello!"}]'),
+     build_demonstration("Hi", "Hello!")),
     (23, "long", {"instruction": "Hi", "output": "Hello!", "generator": "gpt4", "dataset": "helpful_base"},
-     candidates("Hi", ("Hello!", "gpt4"))),
+     build_candidates("Hi", ("Hello!", "gpt4"))),
     (24, "alpaca", {"instruction": "Translate.", "input": "Hund", "output": "dog"},
-     shown(Prompt("Translate.", "Hund"), "dog")),
+     build_demonstration(Prompt("Translate.", "Hund"), "dog")),
     (24, "alpaca",
      {"instruction": "Is 1 one?", "output": "No.", "system": "Be brief.",
       "history": [["What is a prime?", "A number with two divisors."]]},
-     shown(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.")),
-    (25, "long", {"prompt": "Hi", "response": "Hello!", "model": "gpt"}, candidates("Hi", ("Hello!", "gpt"))),
+     build_demonstration(Prompt("Is 1 one?", "", "Be brief.", EARLIER), "No.")),
+    (25, "long", {"prompt": "Hi", "response": "Hello!", "model": "gpt"}, build_candidates("Hi", ("Hello!", "gpt"))),
     (25, "long", {"prompt": "Hi", "answer": "Hello!", "source": "", "model": "gpt"},
-     candidates("Hi", ("Hello!", "gpt"))),
-    (25, "long", {"question": "Hi", "text": "Hello!", "model": 7}, candidates("Hi", ("Hello!", "7"))),
+     build_candidates("Hi", ("Hello!", "gpt"))),
+    (25, "long", {"question": "Hi", "text": "Hello!", "model": 7}, build_candidates("Hi", ("Hello!", "7"))),
     (25, "long", {"messages": TWO_TURNS, "completion": "No.", "source": "gpt"},
-     candidates(IN_TWO_TURNS, ("No.", "gpt"))),
-    (26, "sft", {"prompt": "Hi", "completion": "Hello!"}, shown("Hi", "Hello!")),
-    (26, "sft", {"question": "Hi", "answer": "Hello!"}, shown("Hi", "Hello!")),
-    (26, "sft", {"query": "Hi", "response": "Hello!"}, shown("Hi", "Hello!")),
-    (26, "sft", {"prompt": TWO_TURNS, "completion": [assistant("No.")]}, shown(IN_TWO_TURNS, "No.")),
+     build_candidates(IN_TWO_TURNS, ("No.", "gpt"))),
+    (26, "sft", {"prompt": "Hi", "completion": "Hello!"}, build_demonstration("Hi", "Hello!")),
+    (26, "sft", {"question": "Hi", "answer": "Hello!"}, build_demonstration("Hi", "Hello!")),
+    (26, "sft", {"query": "Hi", "response": "Hello!"}, build_demonstration("Hi", "Hello!")),
+    (26, "sft", {"prompt": TWO_TURNS, "completion": [build_assistant("No.")]},
+     build_demonstration(IN_TWO_TURNS, "No.")),
     (27, "prompts", {"id": 7, "instruction": "Translate.", "input": "Hund", "topic": "dogs"},
      Row(Prompt("Translate.", "Hund"), (), PROMPT)),
 ]  # fmt: skip
@@ -344,38 +355,38 @@ SHAPES = [
 
 @pytest.mark.parametrize(("number", "name", "row", "said"), SHAPES)
 def test_a_row_of_each_shape_is_told_and_read(number, name, row, said):
-    found, rename = recognised(row)
+    found, rename = recognise(row)
     assert found == name
-    assert formats.readable()[name].read(rename(row)) == said
+    assert formats.get_readable_formats()[name].read(rename(row)) == said
 
 
-def recognised(*rows):
-    return validate.recognised([detect.Item(line, row) for line, row in enumerate(rows, 1)], "auto")
+def recognise(*rows):
+    return validate.detect_format([detect.Item(line, row) for line, row in enumerate(rows, 1)], "auto")
 
 
 def test_every_readable_shape_is_in_the_table():
-    assert {name for _, name, *_ in SHAPES} == set(formats.readable())
+    assert {name for _, name, *_ in SHAPES} == set(formats.get_readable_formats())
     assert {number for number, *_ in SHAPES} == set(range(1, 28))
 
 
 @pytest.mark.parametrize(("number", "name", "row", "said"), SHAPES)
 def test_keys_in_other_letters_are_told_too(number, name, row, said):
     spelled = type(row)((key.title(), value) for key, value in row.items())
-    found, rename = recognised(spelled)
-    assert (found, formats.readable()[found].read(rename(spelled))) == (name, said)
+    found, rename = recognise(spelled)
+    assert (found, formats.get_readable_formats()[found].read(rename(spelled))) == (name, said)
 
 
 def test_a_format_that_is_named_reads_other_letters_too():
-    name, rename = validate.recognised([detect.Item(1, {"Instruction": "Hi", "Output": "Hello!"})], "sft")
+    name, rename = validate.detect_format([detect.Item(1, {"Instruction": "Hi", "Output": "Hello!"})], "sft")
     assert rename({"Instruction": "Hi"}) == {"instruction": "Hi"}
     assert name == "sft"
 
 
 def test_the_shape_is_told_by_what_the_first_rows_have_together():
     """The very first row may lack a field, or hold null where the others hold lists."""
-    full = {"prompt": [user("Hi")], "chosen": [assistant("Hello!")], "rejected": [assistant("What.")]}
-    assert recognised({"prompt": "Hi", "chosen": None, "rejected": None}, full)[0] == "dpo"
-    assert recognised({"id": 7}, full)[0] == "dpo"
+    full = {"prompt": [build_user("Hi")], "chosen": [build_assistant("Hello!")], "rejected": [build_assistant("What.")]}
+    assert recognise({"prompt": "Hi", "chosen": None, "rejected": None}, full)[0] == "dpo"
+    assert recognise({"id": 7}, full)[0] == "dpo"
 
 
 AB = {"response_a": "Hello!", "response_b": "What."}
@@ -391,26 +402,26 @@ AB = {"response_a": "Hello!", "response_b": "What."}
 )
 def test_chosen_may_name_an_answer_and_is_no_text_then(prompt, chosen, rejected):
     row = {**prompt, **AB, "model_a": "gpt", "model_b": "llama", "chosen": chosen, "rejected": rejected}
-    name, _ = recognised(row)
+    name, _ = recognise(row)
     assert name == "wide"
-    assert formats.readable()[name].read(row).votes == (Vote((0, 1), "left"),)
+    assert formats.get_readable_formats()[name].read(row).votes == (Vote((0, 1), "left"),)
 
 
 def test_an_answer_in_json_is_a_text():
     row = {"prompt": "List them as JSON.", "chosen": '[{"name": "Phobos"}]', "rejected": "Phobos"}
-    assert recognised(row)[0] == recognised(Table(row))[0] == "dpo-text"
+    assert recognise(row)[0] == recognise(TableRow(row))[0] == "dpo-text"
 
 
 def test_chosen_is_a_text_where_it_names_no_answer():
     row = {"prompt": "Hi", **AB, "chosen": "Hello!", "rejected": "What."}
-    assert recognised(row)[0] == "dpo-text"
+    assert recognise(row)[0] == "dpo-text"
 
 
 @pytest.mark.parametrize(
     "row",
     [
         {"question": "Hi", "answer": "What.", "label": False},
-        {"conversations": [user("Hi"), assistant("What.")], "label": False},
+        {"conversations": [build_user("Hi"), build_assistant("What.")], "label": False},
         {"instruction": "Hi", "output": "What.", "kto_tag": False},
         {"prompt": "Hi", "completion": "What.", "helpfulness": 1, "correctness": 0},
         {"fields": {"prompt": "Hi"}, "responses_": {}},
@@ -423,7 +434,7 @@ def test_chosen_is_a_text_where_it_names_no_answer():
 def test_a_shape_that_is_not_read_is_not_taken_for_another(row):
     """An answer that was marked as bad must never become a demonstration."""
     with pytest.raises(detect.FileProblem, match="unknown_shape"):
-        recognised(row)
+        recognise(row)
 
 
 THREE = ("Hello!", "What.", "Hey!")
@@ -450,7 +461,7 @@ WINNERS = [
 @pytest.mark.parametrize("column", ["winner", "preference", "preferred", "better", "chosen"])
 @pytest.mark.parametrize(("answers", "named", "wins"), WINNERS)
 def test_a_winner_is_named_in_many_ways(answers, named, wins, column):
-    votes = formats.readable()["wide"].read({"prompt": "Hi", **answers, column: named}).votes
+    votes = formats.get_readable_formats()["wide"].read({"prompt": "Hi", **answers, column: named}).votes
     if isinstance(wins, int):
         assert votes == tuple(Vote((wins, other), "left") for other in range(3) if other != wins)
     else:
@@ -463,45 +474,48 @@ def test_a_winner_is_named_in_many_ways(answers, named, wins, column):
      (NUMBERS, "Hello!"), (LETTERS | {"model_a": "gpt", "model_b": "gpt"}, "gpt")],
 )  # fmt: skip
 def test_a_winner_that_names_no_answer_or_several_is_refused(answers, named):
-    assert refusal("wide", {"prompt": "Hi", **answers, "winner": named}) == ("unknown_winner", "winner")
+    assert catch_refusal("wide", {"prompt": "Hi", **answers, "winner": named}) == ("unknown_winner", "winner")
 
 
-def refusal(name, row):
-    with pytest.raises(Refused) as caught:
-        formats.readable()[name].read(row)
+def catch_refusal(name, row):
+    with pytest.raises(Refusal) as caught:
+        formats.get_readable_formats()[name].read(row)
     return caught.value.reason, caught.value.field
 
 
 PAIR = {"chosen": "Hello!", "rejected": "What."}
-SIDES = {"chosen": [assistant("Hello!")], "rejected": [assistant("What.")]}
+SIDES = {"chosen": [build_assistant("Hello!")], "rejected": [build_assistant("What.")]}
 LONG_NAME = "x" * 201
 
 # (reason, field, format, row)
 REFUSALS = [
-    ("bad_json", "responses", "wide", Table(prompt="Hi", responses="['Hello!', 'What.']")),
-    ("bad_json", "chosen", "dpo", Table(prompt="Hi", chosen="[{'role': 'assistant'}]", rejected="[]")),
-    ("bad_json", "conversations", "sharegpt", Table(conversations='[{"from": "human"')),
+    ("bad_json", "responses", "wide", TableRow(prompt="Hi", responses="['Hello!', 'What.']")),
+    ("bad_json", "chosen", "dpo", TableRow(prompt="Hi", chosen="[{'role': 'assistant'}]", rejected="[]")),
+    ("bad_json", "conversations", "sharegpt", TableRow(conversations='[{"from": "human"')),
     ("bad_unicode", "prompt", "dpo-text", {"prompt": f"Hi{HALF}", **PAIR}),
     ("bad_unicode", "chosen", "dpo-text", {"prompt": "Hi", "chosen": "Hello\x00", "rejected": "What."}),
     ("bad_unicode", "responses[1].text", "wide", {"prompt": "Hi", "responses": [{"text": "a"}, {"text": HALF}]}),
-    ("bad_unicode", "conversation[1].content", "sharegpt", {"conversation": [user("Hi"), assistant("\udce9")]}),
+    ("bad_unicode", "conversation[1].content", "sharegpt",
+     {"conversation": [build_user("Hi"), build_assistant("\udce9")]}),
     ("bad_unicode", "system", "alpaca", {"instruction": "Hi", "output": "Hello!", "system": "\x00"}),
     ("bad_unicode", "history[0]", "alpaca", {"instruction": "Hi", "output": "Hello!", "history": [["a", HALF]]}),
     ("bad_unicode", "annotator", "dpo-text", {"prompt": "Hi", **PAIR, "annotator": HALF}),
     ("bad_unicode", "model", "long", {"prompt": "Hi", "response": "Hello!", "model": HALF}),
     ("empty_answer", "output", "alpaca", {"instruction": "Hi", "output": " \n　"}),
-    ("empty_answer", "response_b", "wide", Table(prompt="Hi", response_a="Hello!", response_b="", response_c="Hey!")),
+    ("empty_answer", "response_b", "wide",
+     TableRow(prompt="Hi", response_a="Hello!", response_b="", response_c="Hey!")),
     ("empty_answer", "rejected", "hh",
      {"chosen": "\n\nHuman: Hi\n\nAssistant: Yo", "rejected": "\n\nHuman: Hi\n\nAssistant:"}),
-    ("empty_answer", "chosen", "dpo", {"prompt": "Hi", "chosen": [], "rejected": [assistant("What.")]}),
+    ("empty_answer", "chosen", "dpo", {"prompt": "Hi", "chosen": [], "rejected": [build_assistant("What.")]}),
     ("empty_answer", "completion", "sft", {"prompt": "Hi", "completion": ""}),
     ("empty_prompt", "instruction", "alpaca", {"instruction": "", "output": "Hello!"}),
     ("empty_prompt", "question", "dpo-orca", {"system": "", "question": " ", **PAIR}),
-    ("empty_prompt", "messages", "messages", {"messages": [user(""), assistant("Hello!")]}),
-    ("empty_turn", "messages", "messages", {"messages": [user("Hi"), assistant(""), user("Hi?"), assistant("Hello!")]}),
+    ("empty_prompt", "messages", "messages", {"messages": [build_user(""), build_assistant("Hello!")]}),
+    ("empty_turn", "messages", "messages",
+     {"messages": [build_user("Hi"), build_assistant(""), build_user("Hi?"), build_assistant("Hello!")]}),
     ("empty_turn", "history[1]", "alpaca", {"instruction": "Hi", "output": "Yo", "history": [["a", "b"], ["c", ""]]}),
-    ("ends_with_assistant", "prompt", "dpo", {"prompt": [user("Hi"), assistant("Yes?")], **SIDES}),
-    ("ends_with_user", "messages", "messages", {"messages": [user("Hi")]}),
+    ("ends_with_assistant", "prompt", "dpo", {"prompt": [build_user("Hi"), build_assistant("Yes?")], **SIDES}),
+    ("ends_with_user", "messages", "messages", {"messages": [build_user("Hi")]}),
     ("ends_with_user", "chosen", "hh", {"chosen": "Human: Hi", "rejected": "Human: Hi"}),
     ("lengths_differ", "models", "wide", {"prompt": "Hi", "responses": ["a", "b"], "models": ["gpt"]}),
     ("missing_field", "output", "alpaca", {"instruction": "Hi"}),
@@ -516,7 +530,7 @@ REFUSALS = [
     ("name_too_long", "model_b", "wide", {"prompt": "Hi", **AB, "model_b": LONG_NAME}),
     ("no_user_turn", "messages", "messages", {"messages": []}),
     ("no_user_turn", "conversations", "sharegpt", {"conversations": [{"from": "gpt", "value": "Hello!"}]}),
-    ("no_user_turn", "messages", "messages", {"messages": [system("Be kind."), assistant("Hello!")]}),
+    ("no_user_turn", "messages", "messages", {"messages": [build_system("Be kind."), build_assistant("Hello!")]}),
     ("not_a_dialogue", "chosen", "hh", {"chosen": "Hello!", "rejected": "Human: Hi\n\nAssistant: What."}),
     ("not_a_dialogue", "rejected", "hh", {"chosen": "Human: Hi\n\nAssistant: Yo", "rejected": "Well\n\nHuman: Hi"}),
     ("not_a_list", "conversation", "sharegpt", {"conversation": "Hi"}),
@@ -524,51 +538,60 @@ REFUSALS = [
     ("not_a_list", "history", "alpaca", {"instruction": "Hi", "output": "Hello!", "history": "earlier"}),
     ("not_a_message", "messages[0]", "messages", {"messages": ["Hi"]}),
     ("not_a_message", "chosen[0]", "dpo-sharegpt",
-     {"messages": [user("Hi")], "chosen": "Yo", "rejected": assistant("a")}),
+     {"messages": [build_user("Hi")], "chosen": "Yo", "rejected": build_assistant("a")}),
     ("not_a_pair", "history[0]", "alpaca", {"instruction": "Hi", "output": "Hello!", "history": [["a"]]}),
-    ("not_alternating", "conversation", "sharegpt", {"conversation": [user("Hi"), user("Hi?"), assistant("Hello!")]}),
     ("not_alternating", "conversation", "sharegpt",
-     {"conversation": [assistant("Welcome"), user("Hi"), assistant("Hello!")]}),
-    ("not_one_answer", "rejected", "dpo", {"prompt": "Hi", "chosen": [assistant("Yo")], "rejected": [user("What.")]}),
-    ("not_one_answer", "completion", "sft", {"prompt": "Hi", "completion": [assistant("Yo"), assistant("Yo!")]}),
-    ("not_one_answer", "completion", "sft", {"prompt": "Hi", "completion": [user("Hello!")]}),
+     {"conversation": [build_user("Hi"), build_user("Hi?"), build_assistant("Hello!")]}),
+    ("not_alternating", "conversation", "sharegpt",
+     {"conversation": [build_assistant("Welcome"), build_user("Hi"), build_assistant("Hello!")]}),
+    ("not_one_answer", "rejected", "dpo",
+     {"prompt": "Hi", "chosen": [build_assistant("Yo")], "rejected": [build_user("What.")]}),
+    ("not_one_answer", "completion", "sft",
+     {"prompt": "Hi", "completion": [build_assistant("Yo"), build_assistant("Yo!")]}),
+    ("not_one_answer", "completion", "sft", {"prompt": "Hi", "completion": [build_user("Hello!")]}),
     ("not_text", "chosen", "dpo-text", {"prompt": "Hi", "chosen": 1, "rejected": "What."}),
     ("not_text", "input", "alpaca", {"instruction": "Hi", "input": {"a": 1}, "output": "Hello!"}),
-    ("not_text", "messages[1].content", "messages", {"messages": [user("Hi"), assistant([{"type": "text"}])]}),
+    ("not_text", "messages[1].content", "messages",
+     {"messages": [build_user("Hi"), build_assistant([{"type": "text"}])]}),
     ("not_text", "annotator", "dpo-text", {"prompt": "Hi", **PAIR, "annotator": True}),
     ("null_text", "output", "alpaca", {"instruction": "Hi", "output": None}),
     ("null_text", "response_a", "wide", {"prompt": "Hi", "response_a": None, "response_b": "What."}),
     ("null_text", "conversations[0].value", "sharegpt", {"conversations": [{"from": "human"}]}),
     ("prompts_differ", "rejected", "dpo",
-     {"chosen": [user("Hi"), assistant("a")], "rejected": [user("Hi!"), assistant("b")]}),
+     {"chosen": [build_user("Hi"), build_assistant("a")], "rejected": [build_user("Hi!"), build_assistant("b")]}),
     ("prompts_differ", "prompt", "dpo",
-     {"prompt": "Hey", "chosen": [user("Hi"), assistant("a")], "rejected": [user("Hi"), assistant("b")]}),
+     {"prompt": "Hey", "chosen": [build_user("Hi"), build_assistant("a")],
+      "rejected": [build_user("Hi"), build_assistant("b")]}),
     ("prompts_differ", "prompt", "dpo",
-     {"prompt": [user("Hey")], "chosen": [user("Hi"), assistant("a")], "rejected": [user("Hi"), assistant("b")]}),
+     {"prompt": [build_user("Hey")], "chosen": [build_user("Hi"), build_assistant("a")],
+      "rejected": [build_user("Hi"), build_assistant("b")]}),
     ("prompts_differ", "rejected", "hh",
      {"chosen": "Human: Hi\n\nAssistant: a", "rejected": "Human: Hey\n\nAssistant: b"}),
     ("same_answer", "rejected", "dpo-text", {"prompt": "Hi", "chosen": "Hello!", "rejected": "Hello!"}),
     ("same_answer", "winner", "wide", {"prompt": "Hi", "response_a": "Hello!", "response_b": "Hello!", "winner": "a"}),
-    ("system_not_first", "messages", "messages", {"messages": [user("Hi"), system("Be kind."), assistant("Hello!")]}),
+    ("system_not_first", "messages", "messages",
+     {"messages": [build_user("Hi"), build_system("Be kind."), build_assistant("Hello!")]}),
     ("too_few_answers", "response_1", "wide", {"prompt": "Hi", "response_1": "Hello!"}),
     ("too_few_answers", "responses[0]", "wide", {"prompt": "Hi", "responses": ["Hello!"]}),
     ("too_few_answers", "responses", "wide", {"prompt": "Hi", "responses": []}),
     ("two_systems", "messages", "messages",
-     {"system": "Be kind.", "messages": [system("Be brief."), *TWO_TURNS, assistant("No.")]}),
+     {"system": "Be kind.", "messages": [build_system("Be brief."), *TWO_TURNS, build_assistant("No.")]}),
     ("unknown_role", "conversations[0].from", "sharegpt", {"conversations": [{"from": "boss", "value": "Hi"}]}),
     ("unknown_role", "messages[0].role", "messages", {"messages": [{"content": "Hi"}]}),
     ("unknown_role", "messages[0].role", "messages", {"messages": [{"role": "tool", "content": "{}"}]}),
     ("unknown_winner", "winner", "wide", {"prompt": "Hi", **AB, "winner": "c"}),
     ("missing_field", "input.messages", "dpo-openai", {"input": {}}),
     ("not_one_answer", "preferred_output", "dpo-openai",
-     {"input": {"messages": HI}, "preferred_output": [*HI, assistant("a")], "non_preferred_output": [assistant("b")]}),
+     {"input": {"messages": HI}, "preferred_output": [*HI, build_assistant("a")],
+      "non_preferred_output": [build_assistant("b")]}),
     ("same_answer", "non_preferred_output", "dpo-openai",
-     {"input": {"messages": HI}, "preferred_output": [assistant("a")], "non_preferred_output": [assistant("a")]}),
+     {"input": {"messages": HI}, "preferred_output": [build_assistant("a")],
+      "non_preferred_output": [build_assistant("a")]}),
     ("unknown_winner", "winner", "arena", {**ARENA, "winner": "gpt"}),
     ("unknown_winner", "winner", "arena", {**ARENA, "winner": None}),
     ("off_scale", "turn", "arena", {**ARENA, "winner": "tie", "turn": 0}),
     ("prompts_differ", "conversation_b", "arena",
-     {**ARENA, "winner": "tie", "conversation_b": [user("Hey"), assistant("What.")]}),
+     {**ARENA, "winner": "tie", "conversation_b": [build_user("Hey"), build_assistant("What.")]}),
     ("not_text", "conversation_a[0].content[0]", "arena",
      {**ARENA, "winner": "tie", "conversation_a": [{"role": "user", "content": [{"type": "image", "text": None}]}]}),
     ("not_a_message", "conversation_a[0]", "arena", {**ARENA, "winner": "tie", "conversation_a": ["Hi"]}),
@@ -608,7 +631,7 @@ REFUSALS = [
     ("off_scale", "overall_preference", "helpsteer3", {**STEER3, "overall_preference": 4}),
     ("off_scale", "overall_preference", "helpsteer3", {**STEER3, "overall_preference": 1.5}),
     ("ends_with_assistant", "context", "helpsteer3",
-     {**STEER3, "context": [*HI, assistant("a")], "overall_preference": 1}),
+     {**STEER3, "context": [*HI, build_assistant("a")], "overall_preference": 1}),
     ("off_scale", "preference_strength", "helpsteer2", {**STEER2, "preference_strength": -4}),
     ("missing_field", "preference_strength", "helpsteer2", STEER2),
     ("empty_answer", "response", "helpsteer", {"prompt": "Hi", "response": " ", "helpfulness": 1, "verbosity": 0}),
@@ -616,14 +639,14 @@ REFUSALS = [
     ("off_scale", "safer_response_id", "safe-rlhf", {**SAFE, "better_response_id": 1, "safer_response_id": -1}),
     ("off_scale", "labels", "shp", {**SHP, "labels": 2}),
     ("empty_prompt", "history", "shp", {**SHP, "history": "", "labels": 1}),
-    ("unknown_winner", "responses.preference", "argilla", by_users("response_3")),
+    ("unknown_winner", "responses.preference", "argilla", build_argilla_record("response_3")),
     ("missing_field", "fields", "argilla", {"fields": [], "responses": {}}),
     ("missing_field", "responses.preference[0]", "argilla", {**RECORD, "responses": {"preference": ["response_1"]}}),
     ("too_few_answers", "fields", "argilla", {"fields": {"prompt": "Hi"}, "responses": {}}),
-    ("off_scale", "responses.order.rank", "argilla", by_users([{"value": "response_1"}], question="order")),
+    ("off_scale", "responses.order.rank", "argilla", build_argilla_record([{"value": "response_1"}], question="order")),
     ("off_scale", "label", "kto", {"prompt": "Hi", "completion": "a", "label": None}),
     ("off_scale", "label", "kto", {"prompt": "Hi", "completion": "a", "label": "good"}),
-    ("off_scale", "kto_tag", "kto-messages", {"messages": [*HI, assistant("a")], "kto_tag": 2}),
+    ("off_scale", "kto_tag", "kto-messages", {"messages": [*HI, build_assistant("a")], "kto_tag": 2}),
     ("ends_with_user", "messages", "kto-messages", {"messages": HI, "label": True}),
 ]  # fmt: skip
 BY_FILES = {"not_an_object", "ragged_row", "row_too_long", "second_header", "too_deep"}  # see test_files.py
@@ -632,7 +655,7 @@ BY_IMPORTS = {"left_out", "no_known_answer", "other_verdict"}  # see test_import
 
 @pytest.mark.parametrize(("reason", "field", "name", "row"), REFUSALS)
 def test_a_row_that_cannot_be_kept_is_refused_with_reason_and_field(reason, field, name, row):
-    assert refusal(name, row) == (reason, field)
+    assert catch_refusal(name, row) == (reason, field)
 
 
 def test_every_reason_for_a_refusal_is_in_the_table():
@@ -642,7 +665,7 @@ def test_every_reason_for_a_refusal_is_in_the_table():
 def test_every_reason_that_the_code_gives_has_words():
     modules = [path for path in Path(reasons.__file__).parent.rglob("*.py") if path.stem != "reasons"]
     code = "".join(path.read_text("utf-8") for path in modules)
-    for raised, words in [("Refused", reasons.REFUSED), ("FileProblem", reasons.FILE), ("LeftOut", reasons.LEFT_OUT)]:
+    for raised, words in [("Refusal", reasons.REFUSED), ("FileProblem", reasons.FILE), ("Omission", reasons.LEFT_OUT)]:
         assert set(re.findall(rf'{raised}\(\s*"(\w+)"', code)) <= set(words)
         assert [reason for reason in words if f'"{reason}"' not in code] == []
 
@@ -714,19 +737,19 @@ WRITTEN = [
     ("kto-messages", Label(Prompt("Hi", system="Be kind."), "What.", wanted=False),
      '{"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, '
      '{"role": "assistant", "content": "What."}], "label": false}'),
-    ("judgments-csv", Judged({"judgment": 7, "verdict": "left"}), '{"judgment": 7, "verdict": "left"}'),
-    ("judgments-parquet", Judged({"judgment": 7, "verdict": "left"}), '{"judgment": 7, "verdict": "left"}'),
+    ("judgments-csv", JudgmentRow({"judgment": 7, "verdict": "left"}), '{"judgment": 7, "verdict": "left"}'),
+    ("judgments-parquet", JudgmentRow({"judgment": 7, "verdict": "left"}), '{"judgment": 7, "verdict": "left"}'),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "row", "line"), WRITTEN)
 def test_a_dialect_is_written_key_by_key(name, row, line):
-    assert json.dumps(formats.writable()[name].write(row), ensure_ascii=False) == line
-    assert isinstance(row, formats.writable()[name].WRITES)
+    assert json.dumps(formats.get_writable_formats()[name].write(row), ensure_ascii=False) == line
+    assert isinstance(row, formats.get_writable_formats()[name].WRITES)
 
 
 def test_every_dialect_is_in_the_table():
-    assert {name for name, *_ in WRITTEN} == set(formats.writable())
+    assert {name for name, *_ in WRITTEN} == set(formats.get_writable_formats())
 
 
 @pytest.mark.parametrize(
@@ -740,8 +763,8 @@ def test_every_dialect_is_in_the_table():
 )
 def test_what_a_dialect_has_no_place_for_is_left_out_never_flattened(name, prompt, reason):
     row = Demonstration(prompt, "Hello!") if name == "alpaca" else Preference(prompt, "Hello!", "What.")
-    with pytest.raises(LeftOut) as caught:
-        formats.writable()[name].write(row)
+    with pytest.raises(Omission) as caught:
+        formats.get_writable_formats()[name].write(row)
     assert caught.value.reason == reason
 
 
@@ -753,26 +776,26 @@ turns = st.lists(st.tuples(filled, filled), max_size=2).map(
 prompts = st.builds(Prompt, instruction=filled, input=st.just(""), system=st.just("") | kept, turns=turns)
 
 
-def through_a_file(name, row):
+def write_and_read(name, row):
     """The row, written as a dialect, as a file holds it, told apart and read again."""
-    data = (json.dumps(formats.writable()[name].write(row), ensure_ascii=False) + "\n").encode()
-    (item,) = detect.items(io.BytesIO(data))[1]
-    found, rename = recognised(item.value)
-    return formats.readable()[found].read(rename(item.value))
+    data = (json.dumps(formats.get_writable_formats()[name].write(row), ensure_ascii=False) + "\n").encode()
+    (item,) = detect.read_items(io.BytesIO(data))[1]
+    found, rename = recognise(item.value)
+    return formats.get_readable_formats()[found].read(rename(item.value))
 
 
 @settings(max_examples=60, deadline=None)
 @given(instruction=filled, given_input=st.just("") | kept, answer=filled)
 def test_alpaca_comes_back_to_the_byte(instruction, given_input, answer):
     prompt = Prompt(instruction, given_input)
-    assert through_a_file("alpaca", Demonstration(prompt, answer)) == shown(prompt, answer)
+    assert write_and_read("alpaca", Demonstration(prompt, answer)) == build_demonstration(prompt, answer)
 
 
 @pytest.mark.parametrize("name", ["sharegpt", "sharegpt-primer", "messages", "prompt-completion"])
 @settings(max_examples=60, deadline=None)
 @given(prompt=prompts, answer=filled)
 def test_a_conversation_comes_back_to_the_byte(name, prompt, answer):
-    assert through_a_file(name, Demonstration(prompt, answer)) == shown(prompt, answer)
+    assert write_and_read(name, Demonstration(prompt, answer)) == build_demonstration(prompt, answer)
 
 
 @pytest.mark.parametrize(
@@ -784,10 +807,10 @@ def test_a_preference_comes_back_to_the_byte(name, prompt, chosen, rejected):
     if chosen == rejected:
         return
     prompt = Prompt(prompt.instruction) if name == "dpo-text" else prompt
-    assert through_a_file(name, Preference(prompt, chosen, rejected)) == judged(prompt, chosen, rejected)
+    assert write_and_read(name, Preference(prompt, chosen, rejected)) == build_judged(prompt, chosen, rejected)
 
 
-def stored(*rows):
+def import_rows(*rows):
     """The judgments of an import of these rows into a dataset."""
     data = "".join(json.dumps(row) + "\n" for row in rows).encode()
     run = imports_store.store(imports_store.check([("example", io.BytesIO(data))], "demo"))
@@ -797,37 +820,39 @@ def stored(*rows):
 
 @pytest.mark.django_db
 def test_strength_and_places_apart_are_stored_with_the_choice():
-    (strong,) = stored({**STEER3, "overall_preference": 3})
+    (strong,) = import_rows({**STEER3, "overall_preference": 3})
     assert (strong.choices.get().strength, strong.choices.get().chosen.text) == (3, "What.")
-    (tie,) = stored({**STEER3, "overall_preference": 0})
+    (tie,) = import_rows({**STEER3, "overall_preference": 0})
     assert (tie.verdict, tie.choices.get().strength) == ("tie", 0)
     texts = [{"answer": text, "rank": rank} for rank, text in enumerate(["a", "b", "c"])]
-    gaps = stored({"prompt": "Name one.", "answers": texts}).values_list("choices__chosen__text", "choices__rank_gap")
+    gaps = import_rows({"prompt": "Name one.", "answers": texts}).values_list(
+        "choices__chosen__text", "choices__rank_gap"
+    )
     assert sorted(gaps) == [("a", 1), ("a", 2), ("b", 1)]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("safer", "text"), [(1, "What."), (0, "Hello!")])
 def test_the_safer_answer_is_a_choice_by_its_criterion_and_is_exported_as_one(safer, text):
-    (judgment,) = stored({**SAFE, "better_response_id": 1, "safer_response_id": safer})
+    (judgment,) = import_rows({**SAFE, "better_response_id": 1, "safer_response_id": safer})
     assert judgment.choices.get(criterion="").chosen.text == "What."
     assert judgment.choices.get(criterion="safe").chosen.text == text
     export = Export(Dataset.objects.get(), "dpo-text", Filters(criterion="safe"))
-    assert [json.loads(line)["chosen"] for line in b"".join(export.pieces()).splitlines()] == [text]
+    assert [json.loads(line)["chosen"] for line in b"".join(export.iter_pieces()).splitlines()] == [text]
 
 
 @pytest.mark.django_db
 def test_the_same_file_again_brings_no_vote_twice():
     rows = [{**SAFE, "better_response_id": 1, "safer_response_id": 0}, {**SAFE, "better_response_id": 0}]
-    assert stored(*rows).count() == 2
-    assert stored(*rows).count() == 0
+    assert import_rows(*rows).count() == 2
+    assert import_rows(*rows).count() == 0
 
 
 @pytest.mark.django_db
 def test_a_bad_answer_is_nothing_to_learn_from_and_asks_for_nothing():
     rows = [{"prompt": "Hi", "completion": text, "label": label} for text, label in
             [("Hello!", True), ("What.", False), ("Go.", False)]]  # fmt: skip
-    assert not stored(*rows)
+    assert not import_rows(*rows)
     assert Comparison.objects.count() == 0
     assert Stored.objects.filter(demonstration=True).values_list("text", flat=True).get() == "Hello!"
     assert not Stored.objects.filter(candidate=True)
@@ -835,6 +860,6 @@ def test_a_bad_answer_is_nothing_to_learn_from_and_asks_for_nothing():
 
 def test_a_vote_comes_back_from_the_spool_as_it_was():
     for _, name, row, said in SHAPES:
-        assert unpacked(packed(said)) == said, (name, row)
+        assert decode_row(encode_row(said)) == said, (name, row)
     old = '[["Hi", "", "", []], [["a", ""], ["b", ""]], "judged", [[[1, 0], "left", "ann", 2]]]'
-    assert unpacked(old).votes == (Vote((1, 0), "left", "ann", 2),)
+    assert decode_row(old).votes == (Vote((1, 0), "left", "ann", 2),)

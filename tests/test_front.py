@@ -68,7 +68,7 @@ def test_who_leaves_while_waiting_takes_no_slot():
 
 
 def test_strangers_leave_places_to_those_who_are_known():
-    async def crowd():
+    async def run_crowd():
         slots = Slots(3, strangers=1)
         flood = [asyncio.create_task(slots.take(client, False)) for client in ("flood", "flood 2", "flood")]
         await asyncio.sleep(0)
@@ -76,7 +76,7 @@ def test_strangers_leave_places_to_those_who_are_known():
         await asyncio.wait_for(slots.take("bob", True), 1)
         return slots, [task.done() for task in flood]
 
-    slots, flood = run(crowd())
+    slots, flood = run(run_crowd())
     assert (slots.free, slots.free_for_strangers, flood) == (0, 0, [True, False, False])
 
 
@@ -100,7 +100,7 @@ async def download(receive, parts):
 def test_a_download_ends_when_its_client_leaves():
     made, left = [], threading.Event()
 
-    def parts():
+    def iter_parts():
         for n in range(1000):
             made.append(n)
             if n == 3:
@@ -118,7 +118,7 @@ def test_a_download_ends_when_its_client_leaves():
                 asyncio.get_running_loop().call_later(0.05, left.set)
             return message
 
-        return await download(receive, parts())
+        return await download(receive, iter_parts())
 
     run(leave())
     assert 4 <= len(made) < 10

@@ -6,15 +6,15 @@ import pytest
 from django.urls import reverse
 
 from annotate.judging.record import record
-from annotate.queue.lease import next_judgment
-from datasets.comparisons.gold import CannotMake, is_right, known_answer, make_gold
+from annotate.queue.lease import lease_next
+from datasets.comparisons.gold import CannotMakeGold, create_gold, derive_known_answer, is_right
 from datasets.imports.undo import undo_import
 from datasets.models import Change, Comparison, Gold, Import, Judgment
-from tests.conftest import wide
+from tests.conftest import build_rows
 
 
-def judged(user, dataset, verdict="left", **said):
-    judgment = next_judgment(user, dataset)
+def judge_next(user, dataset, verdict="left", **said):
+    judgment = lease_next(user, dataset)
     record(judgment, judgment.revision, verdict, said)
     judgment.refresh_from_db()
     return judgment
@@ -35,7 +35,7 @@ ORDER = [(1, 2, 1), (1, 3, 2), (2, 3, 1)]  # 1 before 2 before 3
     ],
 )
 def test_what_is_known_is_what_was_said_in_all(verdict, choices, known):
-    assert known_answer(verdict, choices) == known
+    assert derive_known_answer(verdict, choices) == known
 
 
 @pytest.mark.parametrize(
@@ -58,29 +58,29 @@ def test_a_judgment_is_right_where_it_says_which_is_best(known, verdict, said, r
 
 
 def test_a_known_answer_leaves_the_queue_and_its_vote_stays(make_dataset, admin, alice):
-    dataset = make_dataset(wide(2), overlap=2)
-    vote = judged(admin, dataset)
-    make_gold(vote, by=admin)
-    assert [next_judgment(alice, dataset).comparison_id] != [vote.comparison_id]
+    dataset = make_dataset(build_rows(2), overlap=2)
+    vote = judge_next(admin, dataset)
+    create_gold(vote, by=admin)
+    assert [lease_next(alice, dataset).comparison_id] != [vote.comparison_id]
     assert Judgment.objects.votes().count() == 1
-    with pytest.raises(CannotMake, match="is_gold"):
-        make_gold(vote)
+    with pytest.raises(CannotMakeGold, match="is_gold"):
+        create_gold(vote)
 
 
 def test_what_is_flagged_or_says_nothing_gives_none(make_dataset, admin):
-    dataset = make_dataset(wide(2))
-    vote = judged(admin, dataset)
+    dataset = make_dataset(build_rows(2))
+    vote = judge_next(admin, dataset)
     Comparison.objects.filter(pk=vote.comparison_id).update(held="flagged")
-    with pytest.raises(CannotMake, match="held"):
-        make_gold(vote)
-    with pytest.raises(CannotMake, match="nothing_said"):
-        make_gold(judged(admin, dataset, "skip"))
+    with pytest.raises(CannotMakeGold, match="held"):
+        create_gold(vote)
+    with pytest.raises(CannotMakeGold, match="nothing_said"):
+        create_gold(judge_next(admin, dataset, "skip"))
     assert not Gold.objects.exists()
 
 
 def test_an_admin_makes_explains_and_removes_one_on_the_pages(client, make_dataset, admin, alice):
-    dataset = make_dataset(wide(3))
-    vote = judged(admin, dataset)
+    dataset = make_dataset(build_rows(3))
+    vote = judge_next(admin, dataset)
     client.force_login(admin)
     address = reverse("judgment", args=["demo", vote.pk])
     assert "Make it a known answer" in client.get(address).content.decode()
@@ -153,7 +153,7 @@ def test_a_row_that_claims_what_it_does_not_say_is_refused(run_command, tmp_path
 
 
 def test_only_an_admins_own_verdict_becomes_one(client, make_dataset, admin, alice):
-    vote = judged(alice, make_dataset(wide(2)))
+    vote = judge_next(alice, make_dataset(build_rows(2)))
     client.force_login(admin)
     address = reverse("judgment", args=["demo", vote.pk])
     assert "Make it a known answer" not in client.get(address).content.decode()
@@ -161,11 +161,11 @@ def test_only_an_admins_own_verdict_becomes_one(client, make_dataset, admin, ali
 
 
 def test_the_pages_count_who_was_right(client, make_dataset, admin, alice, bob):
-    dataset = make_dataset(wide(8), gold_share=50, overlap=2)
-    vote = judged(admin, dataset)
-    make_gold(vote, by=admin)
+    dataset = make_dataset(build_rows(8), gold_share=50, overlap=2)
+    vote = judge_next(admin, dataset)
+    create_gold(vote, by=admin)
     for someone in (alice, bob):
-        while judgment := next_judgment(someone, dataset):
+        while judgment := lease_next(someone, dataset):
             best = judgment.order.index(vote.order[0]) if judgment.comparison_id == vote.comparison_id else 0
             right = "left" if best == 0 else "right"
             wrong = {"left": "right", "right": "left"}[right]

@@ -18,15 +18,15 @@ import pyarrow
 import pytest
 
 from analyze import charts, tables
-from analyze.columns import Answer, Choices, Data
+from analyze.columns import Answer, Choices, DatasetColumns
 from analyze.maths import people
 from analyze.maths import strengths as fitting
 from analyze.maths.votes import Votes
-from analyze.reports import all_parts, strengths
+from analyze.reports import load_parts, strengths
 from datasets import formats
 from datasets.files import detect
 from datasets.formats import guessing, mapping
-from datasets.formats.rows import CANDIDATES, Prompt, Refused, Response, Row, Table
+from datasets.formats.rows import CANDIDATES, Prompt, Refusal, Response, Row, TableRow
 from datasets.imports import columns, near_duplicates, validate, warnings
 from datasets.imports.spool import Spool
 from datasets.judgments.listing import Person
@@ -34,8 +34,8 @@ from datasets.models import Dataset
 from datasets.models import Prompt as Stored
 from datasets.text import diff, minhash
 from datasets.text import near_duplicates as text_near_duplicates
-from datasets.text.reading_time import words
-from tests.test_files import as_parquet, links, texts, workbook
+from datasets.text.reading_time import count_words
+from tests.test_files import build_workbook, encode_parquet, format_links, format_texts
 from tests.test_formats import SHAPES
 
 STEPS, FEW = 2.6, 300  # what 4n may add by what 2n adds (n²: 4), and so many lines that are passed over
@@ -44,7 +44,7 @@ SHORTEST, TRIES = 0.02, 3  # seconds that 4n should take at least: n is doubled 
 ORDINARY = "Explain in plain words how a river finds its way from the mountains to the sea, and why it bends so often. "
 
 
-def lines_of(work):
+def count_lines(work):
     """How many lines of Python run in `work()`."""
     count, before = 0, sys.gettrace()
 
@@ -61,7 +61,7 @@ def lines_of(work):
     return count
 
 
-def seconds_of(work):
+def measure_seconds(work):
     """The processor time of `work()` in this thread."""
     gc.disable()
     try:
@@ -74,22 +74,22 @@ def seconds_of(work):
 
 def check_lines(make, n):
     make(n)()  # what is loaded or remembered at a first time
-    once, twice, four = (lines_of(make(size)) for size in (n, 2 * n, 4 * n))
+    once, twice, four = (count_lines(make(size)) for size in (n, 2 * n, 4 * n))
     assert four - twice <= STEPS * max(twice - once, 0) + FEW, f"lines at {n}, {2 * n}, {4 * n}: {once, twice, four}"
 
 
 def check_seconds(make, n, most):
-    four = seconds_of(make(4 * n))
+    four = measure_seconds(make(4 * n))
     while four < SHORTEST and 2 * n <= most:
         n *= 2
-        four = seconds_of(make(4 * n))
+        four = measure_seconds(make(4 * n))
     if four < SHORTEST:
         return  # it takes no time at any size that may come
-    once, allowed = seconds_of(make(n)), 4 * log(4 * n) / log(n) * SLACK
+    once, allowed = measure_seconds(make(n)), 4 * log(4 * n) / log(n) * SLACK
     for _ in range(TRIES - 1):
         if four <= allowed * once:
             return
-        once, four = max(once, seconds_of(make(n))), min(four, seconds_of(make(4 * n)))
+        once, four = max(once, measure_seconds(make(n))), min(four, measure_seconds(make(4 * n)))
     assert four <= allowed * once, f"seconds at {n}, {4 * n}: {once:.4f}, {four:.4f}"
 
 
@@ -102,26 +102,26 @@ def check_growth(make, n, most=200_000, start=None):
 # Readers of files.
 
 
-def csv_of(*rows, end="\n"):
+def encode_csv(*rows, end="\n"):
     return end.join(rows).encode()
 
 
-def cells(n):
-    return texts(range(n))
+def format_cells(n):
+    return format_texts(range(n))
 
 
-def formatted(code, styles=1):
+def format_styles(code, styles=1):
     """Number formats of a workbook: one, and so many styles that show it."""
     xfs = '<xf numFmtId="200"/>' * styles
     return f'<numFmts><numFmt numFmtId="200" formatCode="{code}"/></numFmts><cellXfs>{xfs}</cellXfs>'
 
 
-def linked(n):
+def build_linked_workbook(n):
     """A workbook with n links to its shared strings, of which there are n."""
     strings = ((f"more{k}", "sharedStrings", "sharedStrings.xml") for k in range(n))
     sheets = ((f"r{k}", "worksheet", "worksheets/sheet1.xml") for k in (1, 2, 3))
-    more = links(*sheets, *strings)
-    return workbook(cells(2), "<si><t>a</t></si>" * n, **{"xl/_rels/workbook.xml.rels": more})
+    more = format_links(*sheets, *strings)
+    return build_workbook(format_cells(2), "<si><t>a</t></si>" * n, **{"xl/_rels/workbook.xml.rels": more})
 
 
 FILES = {
@@ -136,36 +136,36 @@ FILES = {
     "JSON: no number in each row": lambda n: b"[" + b'{"a": NaN},' * n + b"{}]",
     "JSON: digits": lambda n: b'[{"a": ' + b"7" * n + b"}]",
     "JSON: blanks": lambda n: b"[{}," + b"\n \t" * n + b"{}]",
-    "CSV": lambda n: csv_of("prompt,completion", *["Hi,Hello!"] * n),
-    "CSV: columns": lambda n: csv_of(",".join(map(str, range(n))), ",".join(map(str, range(n)))),
-    "CSV: cells of a row": lambda n: csv_of("a,b", "x," * n),
-    "CSV: lines of a cell": lambda n: csv_of("a,b", '"' + "x\n" * n + '",y'),
-    "CSV: quotes": lambda n: csv_of("a,b", '"' + '""' * n + '",y'),
-    "CSV: letters of a name": lambda n: csv_of("a" * n + ",b", "x,y"),
-    "CSV: blank lines": lambda n: csv_of("a,b", *[""] * n, "x,y"),
-    "CSV: separators": lambda n: csv_of(";,\t|" * n, "a"),
-    "TSV": lambda n: csv_of("prompt\tcompletion", *["Hi\tHello!"] * n),
+    "CSV": lambda n: encode_csv("prompt,completion", *["Hi,Hello!"] * n),
+    "CSV: columns": lambda n: encode_csv(",".join(map(str, range(n))), ",".join(map(str, range(n)))),
+    "CSV: cells of a row": lambda n: encode_csv("a,b", "x," * n),
+    "CSV: lines of a cell": lambda n: encode_csv("a,b", '"' + "x\n" * n + '",y'),
+    "CSV: quotes": lambda n: encode_csv("a,b", '"' + '""' * n + '",y'),
+    "CSV: letters of a name": lambda n: encode_csv("a" * n + ",b", "x,y"),
+    "CSV: blank lines": lambda n: encode_csv("a,b", *[""] * n, "x,y"),
+    "CSV: separators": lambda n: encode_csv(";,\t|" * n, "a"),
+    "TSV": lambda n: encode_csv("prompt\tcompletion", *["Hi\tHello!"] * n),
     "GB18030": lambda n: "\n".join(["提示,回答", *["你好,您好"] * n]).encode("gb18030"),
     "UTF-16": lambda n: "\n".join(["提示,回答", *["你好,您好"] * n]).encode("utf-16"),
-    "gzipped": lambda n: gzip.compress(csv_of("a,b", *[f"{k},{k * k}" for k in range(n)])),
-    "Parquet": lambda n: as_parquet(pyarrow.table({"a": [f"text {k}" for k in range(n)]})),
-    "Parquet: columns": lambda n: as_parquet(pyarrow.table([[1]] * n, [f"c{k}" for k in range(n)])),
-    "Parquet: groups of rows": lambda n: as_parquet(pyarrow.table({"a": list(range(n))}), row_group_size=1),
-    "Parquet: a list": lambda n: as_parquet(pyarrow.table({"a": [list(range(n))]})),
-    "Parquet: a dictionary": lambda n: as_parquet(
+    "gzipped": lambda n: gzip.compress(encode_csv("a,b", *[f"{k},{k * k}" for k in range(n)])),
+    "Parquet": lambda n: encode_parquet(pyarrow.table({"a": [f"text {k}" for k in range(n)]})),
+    "Parquet: columns": lambda n: encode_parquet(pyarrow.table([[1]] * n, [f"c{k}" for k in range(n)])),
+    "Parquet: groups of rows": lambda n: encode_parquet(pyarrow.table({"a": list(range(n))}), row_group_size=1),
+    "Parquet: a list": lambda n: encode_parquet(pyarrow.table({"a": [list(range(n))]})),
+    "Parquet: a dictionary": lambda n: encode_parquet(
         pyarrow.table({"a": pyarrow.array([f"text {k}" for k in range(n)]).dictionary_encode()})
     ),
-    ".xlsx": lambda n: workbook(cells(2) * n),
-    ".xlsx: columns": lambda n: workbook(cells(n) * 2),
-    ".xlsx: letters of a cell": lambda n: workbook(texts(["_x000D_&lt;" * n, "b"])),
-    ".xlsx: shared strings": lambda n: workbook(
+    ".xlsx": lambda n: build_workbook(format_cells(2) * n),
+    ".xlsx: columns": lambda n: build_workbook(format_cells(n) * 2),
+    ".xlsx: letters of a cell": lambda n: build_workbook(format_texts(["_x000D_&lt;" * n, "b"])),
+    ".xlsx: shared strings": lambda n: build_workbook(
         "".join(f'<row><c t="s"><v>{k}</v></c></row>' for k in range(n)),
         "".join(f"<si><t>text {k}</t></si>" for k in range(n)),
     ),
-    ".xlsx: links": linked,
-    ".xlsx: a comment": lambda n: workbook(f"<!--{'x' * n}-->{cells(2)}"),
-    ".xlsx: a number format": lambda n: workbook(cells(2), formats=formatted("[" * n)),
-    ".xlsx: styles": lambda n: workbook(cells(2), formats=formatted("0" * n, n)),
+    ".xlsx: links": build_linked_workbook,
+    ".xlsx: a comment": lambda n: build_workbook(f"<!--{'x' * n}-->{format_cells(2)}"),
+    ".xlsx: a number format": lambda n: build_workbook(format_cells(2), formats=format_styles("[" * n)),
+    ".xlsx: styles": lambda n: build_workbook(format_cells(2), formats=format_styles("0" * n, n)),
 }
 MOST = {".xlsx: a comment": 2_000_000}
 AT_ONCE = 4_000  # of what may be no more than 16,384
@@ -173,7 +173,7 @@ AT_ONCE = 4_000  # of what may be no more than 16,384
 
 def read_file(data, suppressed=detect.FileProblem):
     with contextlib.suppress(suppressed):
-        return len(list(detect.items(io.BytesIO(data))[1]))
+        return len(list(detect.read_items(io.BytesIO(data))[1]))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -191,20 +191,20 @@ EXAMPLES = {name: row for _, name, row, *_ in reversed(SHAPES)}
 SHORT = {"role", "from", "winner", "label", "annotator", "judge", "source", "models", "model_a", "model_b", "user_id"}
 
 
-def longer(value, n, key=""):
+def lengthen(value, n, key=""):
     """A value with each text in it n times, where it is a text to read."""
     if isinstance(value, dict):
-        return type(value)((name, longer(one, n, name)) for name, one in value.items())
+        return type(value)((name, lengthen(one, n, name)) for name, one in value.items())
     if isinstance(value, list):
-        return [longer(one, n, key) for one in value]
+        return [lengthen(one, n, key) for one in value]
     in_words = isinstance(value, str) and key not in SHORT and len(value) > 1 and value[0] not in "[0123456789"
     return f"{value} " * n if in_words else value
 
 
-def with_turns(value, n):
+def repeat_turns(value, n):
     """A value with n earlier turns in each conversation in it, and each other list n times."""
     if isinstance(value, dict):
-        return type(value)((name, with_turns(one, n)) for name, one in value.items())
+        return type(value)((name, repeat_turns(one, n)) for name, one in value.items())
     if not isinstance(value, list):
         return value
     keys = [set(one) for one in value if isinstance(one, dict)]
@@ -215,7 +215,7 @@ def with_turns(value, n):
     return value * n
 
 
-def with_keys(row, n):
+def add_keys(row, n):
     """A row with n more keys, in the objects in it too."""
     more = {f"extra_{k}": "x" for k in range(n)}
     return type(row)({key: {**one, **more} if isinstance(one, dict) else one for key, one in row.items()} | more)
@@ -223,12 +223,12 @@ def with_keys(row, n):
 
 def recognise_and_read(name, row):
     formats.detect(set(row), row)
-    with contextlib.suppress(Refused):
-        formats.all_formats()[name].read(row)
+    with contextlib.suppress(Refusal):
+        formats.load_formats()[name].read(row)
 
 
-@pytest.mark.parametrize("change", [longer, with_turns, with_keys], ids=lambda change: change.__name__)
-@pytest.mark.parametrize("name", formats.readable())
+@pytest.mark.parametrize("change", [lengthen, repeat_turns, add_keys], ids=lambda change: change.__name__)
+@pytest.mark.parametrize("name", formats.get_readable_formats())
 def test_a_dialect_is_read_in_a_time_that_grows_with_its_row(name, change):
     def make(n):
         row = change(EXAMPLES[name], n)
@@ -237,7 +237,7 @@ def test_a_dialect_is_read_in_a_time_that_grows_with_its_row(name, change):
     check_growth(make, 50, most=1_000, start=1_000)
 
 
-def judged_by(n, prompt="Hi", question="preference", fields=2):
+def build_argilla_record(n, prompt="Hi", question="preference", fields=2):
     """A record of Argilla that n users have judged."""
     said = [{"value": "response_1", "user_id": f"u{k}"} for k in range(n)]
     answers = {f"response_{k}": f"text {k}" for k in range(1, fields + 1)}
@@ -245,9 +245,9 @@ def judged_by(n, prompt="Hi", question="preference", fields=2):
 
 
 ROWS = {
-    "argilla: users and a name": lambda n: ("argilla", judged_by(n, question="preference" + "x" * 99 * n)),
-    "argilla: users and answers": lambda n: ("argilla", judged_by(n, fields=n) | {"fields": {"prompt": "a"} | {
-        f"f{k}": f"text {k}" for k in range(n)}}),
+    "argilla: users and a name": lambda n: ("argilla", build_argilla_record(n, question="preference" + "x" * 99 * n)),
+    "argilla: users and answers": lambda n: ("argilla", build_argilla_record(n, fields=n) | {
+        "fields": {"prompt": "a"} | {f"f{k}": f"text {k}" for k in range(n)}}),
     "argilla: questions and answers": lambda n: ("argilla", {
         "fields": {"prompt": "Hi"} | {f"f{k}": f"text {k}" for k in range(n)},
         "responses": {f"q{k}": [{"value": None}] for k in range(n)}}),
@@ -270,38 +270,42 @@ def test_a_row_is_read_in_a_time_that_grows_with_it(name):
 # Texts.
 
 
-def two_answers(texts):
+def build_row(texts):
     return Row(Prompt("Hi"), tuple(Response(text) for text in texts), CANDIDATES)
 
 
-def varied(n):
+def build_text(n):
     return "".join(f"<p>{k}</p>" for k in range(n))
 
 
 TEXTS = {
-    "differences: words": lambda n: lambda: diff.differences([varied(n), varied(n + 9)]),
-    "differences: answers": lambda n: lambda: diff.differences([f"<p>{k} is</p>" for k in range(n)]),
-    "differences: tags": lambda n: lambda: diff.pieces_of("<b>a</b>" * n),
-    "differences: a formula": lambda n: lambda: diff.pieces_of(f"<math>{'<mi>a</mi>' * n}</math>"),
-    "differences: signs": lambda n: lambda: diff.pieces_of("&lt;a &amp" * n),
-    "differences: tags that do not end": lambda n: lambda: diff.pieces_of("<a <!-- </ " * n),
-    "differences: quotes that do not end": lambda n: lambda: diff.pieces_of('<a b="' * n),
-    "differences: blanks": lambda n: lambda: diff.pieces_of(" " * n + "字\u3000" * n),
-    "likeness: words": lambda n: lambda: minhash.marks_of(minhash.runs_of(" ".join(map(str, range(n))))),
-    "likeness: repeated words": lambda n: lambda: minhash.marks_of(minhash.runs_of("a " * n)),
-    "likeness: accents": lambda n: lambda: minhash.runs_of("a" + "\u0301\u0323" * n),
-    "likeness: two texts": lambda n: lambda: list(near_duplicates.twins([ORDINARY * n + mark for mark in "abc"])),
-    "likeness: many answers": lambda n: (
-        lambda: list(near_duplicates.twins([f"{ORDINARY} {k}" for k in range(n)][: near_duplicates.ANSWERS]))
+    "differences: words": lambda n: lambda: diff.mark_differences([build_text(n), build_text(n + 9)]),
+    "differences: answers": lambda n: lambda: diff.mark_differences([f"<p>{k} is</p>" for k in range(n)]),
+    "differences: tags": lambda n: lambda: diff.split_pieces("<b>a</b>" * n),
+    "differences: a formula": lambda n: lambda: diff.split_pieces(f"<math>{'<mi>a</mi>' * n}</math>"),
+    "differences: signs": lambda n: lambda: diff.split_pieces("&lt;a &amp" * n),
+    "differences: tags that do not end": lambda n: lambda: diff.split_pieces("<a <!-- </ " * n),
+    "differences: quotes that do not end": lambda n: lambda: diff.split_pieces('<a b="' * n),
+    "differences: blanks": lambda n: lambda: diff.split_pieces(" " * n + "字\u3000" * n),
+    "likeness: words": lambda n: (
+        lambda: minhash.compute_minhash_bands(minhash.compute_shingles(" ".join(map(str, range(n)))))
     ),
-    "doubts: answers": lambda n: lambda: warnings.doubts(two_answers([f"As ChatGPT, {k}" for k in range(n)])),
-    "doubts: equal answers": lambda n: lambda: warnings.doubts(two_answers(["Hi"] * n)),
-    "doubts: names": lambda n: lambda: warnings.doubts(two_answers(["gpt-4" * n, "gpt-4 " * n + "-", "claude-" * n])),
+    "likeness: repeated words": lambda n: lambda: minhash.compute_minhash_bands(minhash.compute_shingles("a " * n)),
+    "likeness: accents": lambda n: lambda: minhash.compute_shingles("a" + "\u0301\u0323" * n),
+    "likeness: two texts": lambda n: lambda: list(near_duplicates.iter_twins([ORDINARY * n + mark for mark in "abc"])),
+    "likeness: many answers": lambda n: (
+        lambda: list(near_duplicates.iter_twins([f"{ORDINARY} {k}" for k in range(n)][: near_duplicates.MOST_ANSWERS]))
+    ),
+    "doubts: answers": lambda n: lambda: warnings.find_warnings(build_row([f"As ChatGPT, {k}" for k in range(n)])),
+    "doubts: equal answers": lambda n: lambda: warnings.find_warnings(build_row(["Hi"] * n)),
+    "doubts: names": lambda n: (
+        lambda: warnings.find_warnings(build_row(["gpt-4" * n, "gpt-4 " * n + "-", "claude-" * n]))
+    ),
     "doubts: an open end": lambda n: (
-        lambda: warnings.doubts(two_answers([" \n" * n + "a", "```" * n, "1" * n, "\t" * n + "-"]))
+        lambda: warnings.find_warnings(build_row([" \n" * n + "a", "```" * n, "1" * n, "\t" * n + "-"]))
     ),
     "doubts: sources": lambda n: (
-        lambda: warnings.doubts(
+        lambda: warnings.find_warnings(
             Row(
                 Prompt("Hi"),
                 tuple(Response(f"from source {k % 200}", f"source {k % 200}") for k in range(n)),
@@ -309,9 +313,9 @@ TEXTS = {
             )
         )
     ),
-    "words": lambda n: lambda: (words("a b " * n), words("字 a\u3000" * n)),
+    "words": lambda n: lambda: (count_words("a b " * n), count_words("字 a\u3000" * n)),
     "columns": lambda n: (
-        lambda: columns.columns_of(
+        lambda: columns.collect_columns(
             [detect.Item(1, {f"c{k}": k for k in range(n)}), detect.Item(2, {f"d{k}": k for k in range(n)})]
         )
     ),
@@ -319,19 +323,19 @@ TEXTS = {
     "columns as they were said": lambda n: (
         lambda: mapping.read(
             {"prompt": "q", "answer_1": "a", "answer_2": "b"},
-            Table({"q": "Hi", "a": "x", "b": "y", **dict.fromkeys(map(str, range(n)), "")}),
+            TableRow({"q": "Hi", "a": "x", "b": "y", **dict.fromkeys(map(str, range(n)), "")}),
         )
     ),
     "the shape of a file": lambda n: (
-        lambda: validate.recognised(
+        lambda: validate.detect_format(
             [detect.Item(1, {"prompt": "Hi", "Completion": "a", **{f"c{k}": k for k in range(n)}})], "auto"
         )
     ),
     "people: of one pair": lambda n: (
-        lambda: people._agreement(Votes(np.arange(n), np.zeros(n, int), np.ones(n, int)), np.ones(n, bool))
+        lambda: people._compute_agreement(Votes(np.arange(n), np.zeros(n, int), np.ones(n, int)), np.ones(n, bool))
     ),
     "charts: whiskers": lambda n: (
-        lambda: charts.whiskers(
+        lambda: charts.build_whiskers(
             [{"source": f"s{k}", "value": 0.5, "interval": [0.4, 0.6], "group": k // 2} for k in range(n)],
             "source",
             "value",
@@ -339,11 +343,11 @@ TEXTS = {
         )
     ),
     "charts: a plot": lambda n: (
-        lambda: charts.plot([{"x": k, "y": 0.5, "interval": [0.4, 0.6]} for k in range(n)], "x", "y")
+        lambda: charts.build_plot([{"x": k, "y": 0.5, "interval": [0.4, 0.6]} for k in range(n)], "x", "y")
     ),
-    "charts: a name": lambda n: lambda: charts.short("\u0301" * n),
+    "charts: a name": lambda n: lambda: charts.shorten_name("\u0301" * n),
     "tables": lambda n: (
-        lambda: list(tables.csv_lines([{"name": f"={k}", "value": k, "interval": [0, 1]} for k in range(n)]))
+        lambda: list(tables.iter_csv_lines([{"name": f"={k}", "value": k, "interval": [0, 1]} for k in range(n)]))
     ),
 }
 STARTS = {"differences: words": 20_000, "likeness: accents": 10_000, "likeness: two texts": 50}
@@ -357,33 +361,33 @@ def test_a_text_is_looked_at_in_a_time_that_grows_with_it(name):
 
 def test_two_answers_as_long_as_are_compared_take_no_more_than_a_moment():
     """Their words are compared in the time of their product, up to here."""
-    n = diff.COMPARED_WHOLE
+    n = diff.MOST_WORDS
     htmls = [" ".join(f"{side}{k}" for k in range(n)) for side in "ab"]
-    assert "<mark>" in diff.differences(htmls)[1]
-    assert min(seconds_of(lambda: diff.differences(htmls)) for _ in range(TRIES)) < 0.5
+    assert "<mark>" in diff.mark_differences(htmls)[1]
+    assert min(measure_seconds(lambda: diff.mark_differences(htmls)) for _ in range(TRIES)) < 0.5
 
 
 # An upload, and what is near in it.
 
 
-def spooled(rows):
+def fill_spool(rows):
     spool = Spool.create()
     spool.add("file", list(enumerate(rows, 1)))
     return spool
 
 
-def prompts(texts):
+def build_rows(texts):
     return [Row(Prompt(text), (Response("Hello!"), Response("What.")), CANDIDATES) for text in texts]
 
 
-def nearly_equal(n):
-    return prompts(f"{ORDINARY * 2}{k}" for k in range(n))
+def build_near_duplicates(n):
+    return build_rows(f"{ORDINARY * 2}{k}" for k in range(n))
 
 
 UPLOADS = {
-    "prompts that are nearly the same": nearly_equal,
-    "prompts of a word again and again": lambda n: prompts("a " * (k % 9 + 3) + str(k // 9) for k in range(n)),
-    "one prompt again and again": lambda n: prompts(["Hi"] * n),
+    "prompts that are nearly the same": build_near_duplicates,
+    "prompts of a word again and again": lambda n: build_rows("a " * (k % 9 + 3) + str(k // 9) for k in range(n)),
+    "one prompt again and again": lambda n: build_rows(["Hi"] * n),
     "answers in rows of their own": lambda n: [
         Row(Prompt("Hi"), (Response(f"{ORDINARY} {k}"),), CANDIDATES) for k in range(n)
     ],
@@ -393,8 +397,8 @@ UPLOADS = {
 @pytest.mark.parametrize("name", UPLOADS)
 def test_near_duplicates_are_found_in_a_time_that_grows_with_the_rows(name):
     def make(n):
-        spool = spooled(UPLOADS[name](n))
-        return lambda: near_duplicates.look(spool)
+        spool = fill_spool(UPLOADS[name](n))
+        return lambda: near_duplicates.note_near_duplicates(spool)
 
     check_growth(make, 50, most=250, start=250)
 
@@ -409,7 +413,7 @@ def test_groups_are_given_in_a_time_that_grows_with_the_prompts(name, monkeypatc
         dataset = Dataset.objects.create(slug=f"d{n}-{time.monotonic_ns()}")
         texts = [f"{ORDINARY} {k}" if near else " ".join(str(k * 99 + m) for m in range(9)) for k in range(n)]
         Stored.objects.bulk_create(Stored(dataset=dataset, instruction=text, fingerprint=text[-64:]) for text in texts)
-        return lambda: text_near_duplicates.give_groups(dataset)
+        return lambda: text_near_duplicates.assign_groups(dataset)
 
     check_lines(make, 40)
 
@@ -423,15 +427,15 @@ def test_what_is_stored_already_is_found_in_a_time_that_grows_with_the_rows(monk
         dataset = Dataset.objects.create(slug=f"d{n}-{time.monotonic_ns()}")
         texts = [f"{ORDINARY} {k}" for k in range(n)]
         Stored.objects.bulk_create(Stored(dataset=dataset, instruction=text, fingerprint=text[-64:]) for text in texts)
-        spool = spooled(nearly_equal(n))
-        return lambda: near_duplicates.look(spool, dataset)
+        spool = fill_spool(build_near_duplicates(n))
+        return lambda: near_duplicates.note_near_duplicates(spool, dataset)
 
     check_lines(make, 40)
 
 
 VOTES = {
-    "users of a long prompt": lambda n: judged_by(n, prompt="word " * 100 * n),
-    "users of long answers": lambda n: judged_by(n) | {
+    "users of a long prompt": lambda n: build_argilla_record(n, prompt="word " * 100 * n),
+    "users of long answers": lambda n: build_argilla_record(n) | {
         "fields": {"prompt": "Hi", "response_1": "a" * 500 * n, "response_2": "b" * 500 * n}},
 }  # fmt: skip
 
@@ -439,7 +443,7 @@ VOTES = {
 @pytest.mark.parametrize("name", VOTES)
 def test_votes_are_checked_in_a_time_that_grows_with_the_row(name):
     def make(n):
-        row, spool = formats.all_formats()["argilla"].read(VOTES[name](n)), Spool.create()
+        row, spool = formats.load_formats()["argilla"].read(VOTES[name](n)), Spool.create()
         return lambda: validate.check_votes(spool, row, {}, "file:1")
 
     check_growth(make, 50, most=500, start=500)
@@ -448,7 +452,7 @@ def test_votes_are_checked_in_a_time_that_grows_with_the_row(name):
 # Reports.
 
 
-class Columns(Data):
+class Columns(DatasetColumns):
     """The columns of a dataset without the dataset's rows: choices of (chosen, rejected, prompt, person), sources by
     answer."""
 
@@ -465,7 +469,7 @@ class Columns(Data):
             choices=Choices(np.arange(n), chosen, rejected, strength, person, prompt, left),
             responses={pk: Answer(where, f"source {pk % sources}", 10 + pk % 90) for pk, where in found},
             stars={},
-            said=Votes(
+            votes=Votes(
                 person,
                 np.array([f"{a}-{b}" for a, b in zip(first.tolist(), second.tolist(), strict=True)]),
                 np.where(strength == 0, 0, np.where(chosen == first, 1, -1)),
@@ -476,43 +480,46 @@ class Columns(Data):
             ),
         )
 
-    def texts_of(self, ids):
+    def fetch_texts(self, ids):
         return {pk: f"{ORDINARY} {pk % 7} {'so ' * (pk % 5)}" for pk in ids}
 
-    def prompts_of(self, ids):
+    def fetch_prompts(self, ids):
         return {pk: f"prompt {pk}" for pk in ids}
 
 
-def many_prompts(dataset, n, sources=6):
+def build_many_prompts(dataset, n, sources=6):
     """n choices, three on each prompt, in a circle."""
     prompt = np.arange(n) // 3
     turn = np.arange(n) % 3
     return Columns(dataset, prompt * 3 + turn, prompt * 3 + (turn + 1) % 3, prompt, np.arange(n) % 20, sources)
 
 
-def many_sources(dataset, n):
+def build_many_sources(dataset, n):
     """n choices between n sources, each over the next."""
     places = np.arange(n)
     return Columns(dataset, places, places + 1, places * 0, places % 20, n + 1)
 
 
-def one_ring(dataset, n):
+def build_ring(dataset, n):
     """n choices about one prompt, that go once around n answers."""
     places = np.arange(n)
     return Columns(dataset, places, (places + 1) % n, places * 0, places * 0, ties=False)
 
 
-def one_pair(dataset, n):
+def build_pair(dataset, n):
     """n people of one pair of answers."""
     places = np.arange(n)
     return Columns(dataset, places % 2, 1 - places % 2, places * 0, places)
 
 
 REPORTS = [
-    ("counts", many_prompts), ("counts", one_ring), ("strengths", many_prompts), ("strengths", many_sources),
-    ("agreement", many_prompts), ("agreement", one_pair), ("annotators", many_prompts), ("annotators", one_pair),
-    ("bias", many_prompts), ("predictor", many_prompts), ("suspicious", many_prompts), ("asking", many_sources),
-    ("contradictions", many_prompts), ("contradictions", one_ring), ("contradictions", one_pair),
+    ("counts", build_many_prompts), ("counts", build_ring),
+    ("strengths", build_many_prompts), ("strengths", build_many_sources),
+    ("agreement", build_many_prompts), ("agreement", build_pair),
+    ("annotators", build_many_prompts), ("annotators", build_pair),
+    ("bias", build_many_prompts), ("predictor", build_many_prompts), ("suspicious", build_many_prompts),
+    ("asking", build_many_sources),
+    ("contradictions", build_many_prompts), ("contradictions", build_ring), ("contradictions", build_pair),
 ]  # fmt: skip
 LEARNT = (
     "predictor",
@@ -528,9 +535,9 @@ def test_a_report_is_made_in_a_time_that_grows_with_the_choices(name, choices, m
     tags = [(pk, [f"tag {pk % 700} {k}" for k in range(9)], "Hi") for pk in range(10_000)]
 
     def make(n):
-        monkeypatch.setattr(strengths, "prompts_of", lambda data: tags[: n // 3 + 1])
+        monkeypatch.setattr(strengths, "list_prompts", lambda data: tags[: n // 3 + 1])
         data = choices(dataset, n)
-        return lambda: all_parts()[name].numbers(data)
+        return lambda: load_parts()[name].numbers(data)
 
     if name in LEARNT:
         make(100)()
@@ -540,8 +547,8 @@ def test_a_report_is_made_in_a_time_that_grows_with_the_choices(name, choices, m
 
 
 def test_every_reader_and_every_report_is_looked_at():
-    assert set(EXAMPLES) >= set(formats.readable())
-    assert {name for name, _ in REPORTS} == set(all_parts())
+    assert set(EXAMPLES) >= set(formats.get_readable_formats())
+    assert {name for name, _ in REPORTS} == set(load_parts())
 
 
 @pytest.mark.parametrize("name", ["CSV: columns", "Parquet: columns"])

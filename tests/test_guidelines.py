@@ -7,23 +7,23 @@ from django.apps import apps
 from django.test import Client
 
 from annotate.judging.record import record
-from annotate.queue.lease import next_judgment
-from datasets.audit.guidelines import changed_since
+from annotate.queue.lease import lease_next
+from datasets.audit.guidelines import find_unseen_change
 from datasets.exports.export import Export
 from datasets.models import Dataset, Guideline, Judgment
-from tests.conftest import wide
-from tests.test_log import settings_of
+from tests.conftest import build_rows
+from tests.test_log import build_settings_form
 
 pytestmark = pytest.mark.django_db
 
 
-def signed_in(user):
+def sign_in(user):
     client = Client()
     client.force_login(user)
     return client
 
 
-def numbers():
+def list_guidelines():
     return list(Guideline.objects.order_by("number").values_list("number", "text"))
 
 
@@ -47,30 +47,30 @@ def test_each_change_of_what_is_written_makes_a_version_and_nothing_else_does(pa
         assert run_command("set_dataset", "demo", setting)[0] == 0
         newest = Guideline.objects.first()
         assert (Dataset.objects.get().guideline_number, newest.number if newest else 0) == (number, number), setting
-    assert [text for _number, text in numbers()] == ["Be fair.", "Be fair.", "", "", "Be fair.\n\nAgain."]
+    assert [text for _number, text in list_guidelines()] == ["Be fair.", "Be fair.", "", "", "Be fair.\n\nAgain."]
 
 
 def test_a_judgment_keeps_the_number_that_it_was_made_under(make_dataset, alice, run_command):
-    dataset = make_dataset(wide(4))
+    dataset = make_dataset(build_rows(4))
     for text in (None, "One.", "Two."):
         if text:
             run_command("set_dataset", "demo", f"--guideline={text}")
-        judgment = next_judgment(alice, Dataset.objects.get())
+        judgment = lease_next(alice, Dataset.objects.get())
         record(judgment, 0, "left")
     assert list(Judgment.objects.order_by("pk").values_list("guideline", flat=True)) == [0, 1, 2]
-    table = b"".join(Export(dataset, "judgments-csv").pieces()).decode().splitlines()
+    table = b"".join(Export(dataset, "judgments-csv").iter_pieces()).decode().splitlines()
     column = table[0].replace('"', "").split(",").index("guideline")
     assert [row.split(",")[column] for row in table[1:]] == ["0", "1", "2"]
 
 
 def test_the_page_shows_two_versions_word_by_word_with_how_many_judged_under_each(pairs, admin, alice):
-    boss = signed_in(admin)
+    boss = sign_in(admin)
     assert "There is no guideline yet." in boss.get("/datasets/demo/guideline/").content.decode()
-    record(next_judgment(alice, pairs), 0, "left")
+    record(lease_next(alice, pairs), 0, "left")
     for text in ("Choose the *better* answer.", "Choose the shorter answer.", "Choose."):
-        boss.post("/datasets/demo/settings/", settings_of(pairs, guideline=text))
-        record(next_judgment(alice, Dataset.objects.get()), 0, "left")
-    record(next_judgment(alice, Dataset.objects.get()), 0, "left")
+        boss.post("/datasets/demo/settings/", build_settings_form(pairs, guideline=text))
+        record(lease_next(alice, Dataset.objects.get()), 0, "left")
+    record(lease_next(alice, Dataset.objects.get()), 0, "left")
     page = boss.get("/datasets/demo/guideline/?old=1&new=2")
     shown = [(version.number, version.made_by, judgments) for version, judgments in page.context["versions"]]
     assert shown == [(3, admin, 2), (2, admin, 1), (1, admin, 1)]
@@ -85,11 +85,11 @@ def test_the_page_shows_two_versions_word_by_word_with_how_many_judged_under_eac
 
 
 def test_the_page_of_a_judgment_names_the_version(pairs, admin, alice, run_command):
-    record(next_judgment(alice, pairs), 0, "left")
+    record(lease_next(alice, pairs), 0, "left")
     run_command("set_dataset", "demo", "--guideline=One.")
-    record(next_judgment(alice, Dataset.objects.get()), 0, "left")
+    record(lease_next(alice, Dataset.objects.get()), 0, "left")
     pages = [
-        signed_in(admin).get(f"/datasets/demo/judgments/{pk}/").content.decode()
+        sign_in(admin).get(f"/datasets/demo/judgments/{pk}/").content.decode()
         for pk in Judgment.objects.order_by("pk").values_list("pk", flat=True)
     ]
     link = '<a href="/datasets/demo/guideline/?new=1">version 1</a>'
@@ -97,26 +97,26 @@ def test_the_page_of_a_judgment_names_the_version(pairs, admin, alice, run_comma
 
 
 def test_who_judged_before_a_change_is_told_of_it_and_nobody_else(pairs, alice, bob, run_command):
-    def tells(person):
-        pages = [signed_in(person).get(f"/annotate/demo/{page}") for page in ("", "guideline/")]
+    def is_told(person):
+        pages = [sign_in(person).get(f"/annotate/demo/{page}") for page in ("", "guideline/")]
         told = ["after you last judged here." in page.content.decode() for page in pages]
         assert told == ["changed" in page.context and bool(page.context["changed"]) for page in pages]
         assert told[0] == told[1] == ("(changed on " in pages[0].content.decode())
         return told[0]
 
-    record(next_judgment(alice, pairs), 0, "left")
-    assert not tells(alice)
+    record(lease_next(alice, pairs), 0, "left")
+    assert not is_told(alice)
     run_command("set_dataset", "demo", "--guideline=One.")
-    assert (tells(alice), tells(bob)) == (True, False)
-    record(next_judgment(alice, Dataset.objects.get()), 0, "left")
-    assert not tells(alice)
+    assert (is_told(alice), is_told(bob)) == (True, False)
+    record(lease_next(alice, Dataset.objects.get()), 0, "left")
+    assert not is_told(alice)
 
 
 def test_a_guideline_of_before_versions_becomes_the_first_and_tells_nobody(make_dataset, alice):
-    dataset = make_dataset(wide(2), guideline="Be\r\nfair.")
+    dataset = make_dataset(build_rows(2), guideline="Be\r\nfair.")
     Dataset.objects.create(slug="criteria", criteria=[{"name": "facts", "guideline": "are right"}, {"name": "tone"}])
     Dataset.objects.create(slug="nothing", criteria=[{"name": "tone", "guideline": ""}])
-    record(next_judgment(alice, dataset), 0, "left")
+    record(lease_next(alice, dataset), 0, "left")
     for _ in range(2):
         import_module("datasets.migrations.0013_guideline_versions").first_versions(apps, None)
     found = Guideline.objects.order_by("dataset").values_list("dataset__slug", "number", "text", "criteria")
@@ -126,4 +126,4 @@ def test_a_guideline_of_before_versions_becomes_the_first_and_tells_nobody(make_
     ]
     assert dict(Dataset.objects.values_list("slug", "guideline_number")) == {"demo": 1, "criteria": 1, "nothing": 0}
     assert Judgment.objects.get().guideline == 0
-    assert changed_since(Dataset.objects.get(slug="demo"), alice) is None
+    assert find_unseen_change(Dataset.objects.get(slug="demo"), alice) is None

@@ -8,7 +8,7 @@ import pytest
 from annotate import questions
 from annotate.questions import pair
 from datasets.models import Judgment, Response
-from tests.conftest import wide
+from tests.conftest import build_rows
 from tests.test_annotate import JSON, PAGE
 from tests.test_judging_page import Judge
 
@@ -17,15 +17,15 @@ HUGE = ["9" * 30, "9" * 5000, str(2**63), "-1", "1e3", "٣", "²", "\x00"]
 
 @pytest.fixture
 def at_work(client, alice, make_dataset):
-    make_dataset(wide(2), allow_repair=True, allow_flag=True, reasons="optional", with_stars=True)
+    make_dataset(build_rows(2), allow_repair=True, allow_flag=True, reasons="optional", with_stars=True)
     return Judge(client, alice).look()
 
 
-def sent(page, **changes):
-    return dict(page.filled()) | {"verdict": "left", "stars_left": "3", "stars_right": "3"} | changes
+def build_form(page, **changes):
+    return dict(page.list_entries()) | {"verdict": "left", "stars_left": "3", "stars_right": "3"} | changes
 
 
-def stored():
+def count_stored():
     return [Judgment.objects.exclude(state="leased").count(), Response.objects.filter(source="repair").count()]
 
 
@@ -33,53 +33,53 @@ def stored():
 @pytest.mark.parametrize("field", ["judgment", "revision"])
 @pytest.mark.parametrize("value", HUGE)
 def test_numbers_that_are_none_of_ours(at_work, field, value, headers):
-    at_work.client.post(PAGE, data := sent(at_work, **{field: value}), headers=headers)
+    at_work.client.post(PAGE, data := build_form(at_work, **{field: value}), headers=headers)
     at_work.client.post(f"{PAGE}undo/", data, headers=headers)
-    assert stored() == [0, 0]
+    assert count_stored() == [0, 0]
 
 
 @pytest.mark.parametrize("field", ["reason", "reasons", "note", "flag", "repair_left", "repair_new", "stars_left"])
 @pytest.mark.parametrize("verdict", ["left", "flag"])
 def test_nul_in_any_field_is_refused_in_words(at_work, field, verdict):
-    page = at_work.send(PAGE, sent(at_work, verdict=verdict, **{"flag": "leak", field: "a\x00b"}))
+    page = at_work.send(PAGE, build_form(at_work, verdict=verdict, **{"flag": "leak", field: "a\x00b"}))
     assert page.answer.status_code == 422
-    assert page.said()
-    assert stored() == [0, 0]
+    assert page.read_messages()
+    assert count_stored() == [0, 0]
 
 
 @pytest.mark.parametrize("field", ["reason", "note", "repair_left", "repair_new"])
 @pytest.mark.parametrize("verdict", ["left", "flag"])
 def test_half_of_a_surrogate_pair_is_refused(at_work, field, verdict):
     charset = "raw_unicode_escape"
-    data = sent(at_work, verdict=verdict, flag="leak") | {field: "\ud800"}
+    data = build_form(at_work, verdict=verdict, flag="leak") | {field: "\ud800"}
     lines = [f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}' for name, text in data.items()]
     body = "\r\n".join([*lines, "--b--\r\n"]).encode(charset, "surrogatepass")
     answer = at_work.client.post(PAGE, body, content_type=f"multipart/form-data; boundary=b; charset={charset}")
     assert answer.status_code in (400, 422)
-    assert stored() == [0, 0]
+    assert count_stored() == [0, 0]
 
 
 def test_ten_megabytes_are_refused(at_work):
-    assert at_work.client.post(PAGE, sent(at_work, repair_new="x" * 10_000_000)).status_code == 400
-    assert stored() == [0, 0]
+    assert at_work.client.post(PAGE, build_form(at_work, repair_new="x" * 10_000_000)).status_code == 400
+    assert count_stored() == [0, 0]
 
 
 def test_a_long_text_is_kept(at_work):
-    at_work.client.post(PAGE, sent(at_work, repair_new="x" * 1_000_000))
-    assert stored() == [1, 1]
+    at_work.client.post(PAGE, build_form(at_work, repair_new="x" * 1_000_000))
+    assert count_stored() == [1, 1]
 
 
 def test_fields_that_nobody_asked_for_leave_nothing(at_work):
     more = {"rank_1": 1, "repair_right2": "x", "repair_3": "y", "said": "{}", "order": "[]", "surplus": "1"}
     held = at_work.judgment
-    at_work.client.post(PAGE, sent(at_work, **more))
+    at_work.client.post(PAGE, build_form(at_work, **more))
     held.refresh_from_db()
     assert held.said == {"stars": [3, 3]}
-    assert stored() == [1, 0]
+    assert count_stored() == [1, 0]
 
 
 def test_thousands_of_fields_are_refused(at_work):
-    answer = at_work.client.post(PAGE, sent(at_work) | {f"x{n}": "1" for n in range(2000)})
+    answer = at_work.client.post(PAGE, build_form(at_work) | {f"x{n}": "1" for n in range(2000)})
     assert answer.status_code == 400
 
 
@@ -116,7 +116,7 @@ def test_a_page_of_datasets_that_is_none(at_work):
 @pytest.mark.parametrize("page", ["history", "differences"])
 def test_what_another_person_judged_is_not_there(at_work, bob, client, page):
     theirs = at_work.judgment
-    at_work.client.post(PAGE, sent(at_work))
+    at_work.client.post(PAGE, build_form(at_work))
     client.force_login(bob)
     assert client.get(f"{PAGE}{page}/{theirs.pk}/").status_code == 404
     assert "Prompt" not in client.get(f"{PAGE}history/").content.decode().split("<tbody>")[-1]
@@ -125,7 +125,7 @@ def test_what_another_person_judged_is_not_there(at_work, bob, client, page):
 def test_the_history_page_takes_as_many_queries_for_many(
     client, alice, make_dataset, django_assert_max_num_queries, django_assert_num_queries
 ):
-    make_dataset(wide(30))
+    make_dataset(build_rows(30))
     page = Judge(client, alice).look()
     for verdict in ["left", "tie", "both_bad", "skip"] * 7:
         page.press(verdict)
@@ -140,23 +140,23 @@ def new_question(monkeypatch, tmp_path):
     text = text.replace('"left"', '"upper"').replace('return ""', 'return "odd"')
     (tmp_path / "upper_lower.py").write_text(text, encoding="utf-8")
     monkeypatch.setattr(questions, "__path__", [*questions.__path__, str(tmp_path)])
-    questions.all_questions.cache_clear()
+    questions.load_questions.cache_clear()
     yield
-    questions.all_questions.cache_clear()
+    questions.load_questions.cache_clear()
     sys.modules.pop("annotate.questions.upper_lower", None)
 
 
 def test_a_question_of_ones_own_has_pages_by_itself(client, alice, make_dataset, new_question, monkeypatch):
-    make_dataset(wide(2), question="upper_lower")
+    make_dataset(build_rows(2), question="upper_lower")
     page = Judge(client, alice).look()
     held = page.judgment
     page.press("upper")
-    assert (page.answer.status_code, page.said()) == (422, ["odd"])
-    monkeypatch.setattr(questions.all_questions()["upper_lower"], "wrong", lambda settings, said: "")
+    assert (page.answer.status_code, page.read_messages()) == (422, ["odd"])
+    monkeypatch.setattr(questions.load_questions()["upper_lower"], "wrong", lambda settings, said: "")
     page.press("upper")
     held.refresh_from_db()
     assert (held.verdict, held.choices.get().chosen_id) == ("upper", held.order[0])
-    assert page.send(page.address, {"judgment": held.pk, "revision": 0, "verdict": "right"}).said()
+    assert page.send(page.address, {"judgment": held.pk, "revision": 0, "verdict": "right"}).read_messages()
     assert client.get(f"{PAGE}history/").status_code == 200
     assert client.get(f"{PAGE}history/{held.pk}/").status_code == 200
-    assert page.look().undo().stands == ["You judged this one: upper. Judge again, or keep it."]
+    assert page.look().undo().status_texts == ["You judged this one: upper. Judge again, or keep it."]

@@ -9,7 +9,7 @@ from datasets import formats
 
 
 def test_formats_load_without_django():
-    code = "import sys; from datasets import formats; formats.all_formats(); assert 'django' not in sys.modules"
+    code = "import sys; from datasets import formats; formats.load_formats(); assert 'django' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=settings.BASE_DIR, check=True)
 
 
@@ -25,11 +25,11 @@ def test_judging_does_not_pay_for_the_numbers():
 def test_a_format_is_found_by_being_there(monkeypatch, tmp_path):
     (tmp_path / "new_one.py").write_text("LABEL = 'New'\ndef write(row): ...\n")
     monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
-    formats.all_formats.cache_clear()
+    formats.load_formats.cache_clear()
     try:
-        assert "new-one" in formats.writable()
+        assert "new-one" in formats.get_writable_formats()
     finally:
-        formats.all_formats.cache_clear()
+        formats.load_formats.cache_clear()
         sys.modules.pop("datasets.formats.new_one", None)
 
 

@@ -20,11 +20,11 @@ from huggingface_hub import constants
 from datasets import reasons
 from datasets.bundles import hub
 from datasets.bundles.archive import Settings, make_bundle
-from datasets.bundles.snapshots import content, keep
+from datasets.bundles.snapshots import iter_content, save_snapshot
 from datasets.jobs import secrets, worker
-from datasets.jobs.worker import Cancelled, work
+from datasets.jobs.worker import JobCancellation, work
 from datasets.models import Job
-from tests.hub import TOKEN, serving
+from tests.hub import TOKEN, fake_hub
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,13 +34,13 @@ PAGE = "/datasets/demo/bundles/1/"
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
     monkeypatch.setattr(worker, "IDLE", 0)
-    monkeypatch.setattr(worker, "BEAT", 0.05)
+    monkeypatch.setattr(worker, "HEARTBEAT", 0.05)
 
 
 @pytest.fixture
 def there(settings):
     """The Hub."""
-    with serving() as hub:
+    with fake_hub() as hub:
         settings.HF_ENDPOINT = hub.url
         yield hub
     huggingface_hub.close_session()
@@ -67,7 +67,7 @@ def browsing(client, admin, kept):
     return client
 
 
-def pushed(browsing, address=PAGE, **form):
+def push(browsing, address=PAGE, **form):
     """Push by the page, and work; the task."""
     said = {"repo": "org/data", "token": TOKEN, **form}
     browsing.post(f"{address}push/", {name: value for name, value in said.items() if value is not None})
@@ -75,16 +75,16 @@ def pushed(browsing, address=PAGE, **form):
     return Job.objects.latest("pk")
 
 
-def hashes(snapshot):
+def compute_hashes(snapshot):
     """{path: SHA-256} of what is in the archive."""
-    with zipfile.ZipFile(io.BytesIO(b"".join(content(snapshot)))) as archive:
+    with zipfile.ZipFile(io.BytesIO(b"".join(iter_content(snapshot)))) as archive:
         return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
 
 
 def test_every_file_arrives_to_the_byte_in_a_private_repository(browsing, kept, there):
-    job = pushed(browsing)
+    job = push(browsing)
     repo = there.repos["org/data"]
-    assert repo["files"] == hashes(kept)
+    assert repo["files"] == compute_hashes(kept)
     assert "data/dpo/train.jsonl" in repo["files"]
     assert (repo["private"], len(repo["commits"]), repo["summary"]) == (True, 2, "demo-1")
     assert {path for method, path in there.sent if method == "PUT"}, "large files go the long way"
@@ -97,9 +97,9 @@ def test_every_file_arrives_to_the_byte_in_a_private_repository(browsing, kept, 
 
 
 def test_the_same_bundle_again_changes_nothing(browsing, there):
-    pushed(browsing)
+    push(browsing)
     before = json.dumps(there.repos)
-    job = pushed(browsing)
+    job = push(browsing)
     assert job.result["changed"] is False
     assert json.dumps(there.repos) == before
     assert "nothing was new" in browsing.get(PAGE).content.decode()
@@ -107,14 +107,14 @@ def test_the_same_bundle_again_changes_nothing(browsing, there):
 
 def test_what_an_earlier_bundle_left_is_taken_away_and_nothing_else(browsing, there, dataset):
     there.make("org/data", notes_md=b"", gitattributes=b"")
-    pushed(browsing)
+    push(browsing)
     later = make_bundle(dataset, Settings(dialects=("dpo",), shares=(100, 0, 0)), "admin")
-    pushed(browsing, "/datasets/demo/bundles/2/")
-    assert there.repos["org/data"]["files"] == hashes(later) | {"notes.md": "", "gitattributes": ""}
+    push(browsing, "/datasets/demo/bundles/2/")
+    assert there.repos["org/data"]["files"] == compute_hashes(later) | {"notes.md": "", "gitattributes": ""}
 
 
 def test_it_is_public_where_that_is_asked_for(browsing, there):
-    assert pushed(browsing, public="on").result["private"] is False
+    assert push(browsing, public="on").result["private"] is False
     assert there.repos["org/data"]["private"] is False
 
 
@@ -149,7 +149,7 @@ def test_without_a_token_that_of_the_environment_is_taken(browsing, there, setti
     answer = browsing.post(f"{PAGE}push/", {"repo": "org/data"})
     assert (answer.status_code, Job.objects.count()) == (422, 0)
     settings.HF_TOKEN = TOKEN
-    assert pushed(browsing, token=None).state == "done"
+    assert push(browsing, token=None).state == "done"
     settings.HF_TOKEN = ""
     Job.objects.create(kind="push", dataset=Job.objects.get().dataset, arguments=Job.objects.get().arguments)
     work(until_idle=True)
@@ -163,27 +163,27 @@ def test_a_token_that_cannot_be_read_any_more_is_said(browsing, there, settings,
     assert Job.objects.get().error == reasons.HUB["token_gone"]
     sealed = secrets.seal(TOKEN)
     monkeypatch.setattr(secrets, "GOOD_FOR", -1)
-    with pytest.raises(secrets.Unreadable):
+    with pytest.raises(secrets.UnreadableSecret):
         secrets.unseal(sealed)
 
 
-def answers(method, path, status, body):
+def answer_with(method, path, status, body):
     return lambda there, settings, monkeypatch: there.fails.update({(method, path): (status, body)})
 
 
-def echoes(there, settings, monkeypatch):
+def echo_token(there, settings, monkeypatch):
     there.organisations.clear()
     there.fails["POST", "create"] = (400, {"error": f"what is {TOKEN}?"})
 
 
 FAILURES = {
-    "forbidden": answers("POST", "create", 403, {"error": "You don't have the rights"}),
+    "forbidden": answer_with("POST", "create", 403, {"error": "You don't have the rights"}),
     "not_there": lambda there, settings, monkeypatch: there.organisations.clear(),
     "is_public": lambda there, settings, monkeypatch: there.make("org/data", private=False),
-    "conflict": answers("POST", "commit", 409, {"error": "A commit has happened since"}),
-    "out_of_order": answers("POST", "create", 503, {"error": "down"}),
-    "refused": echoes,
-    "odd_answer": answers("POST", "create", 200, b"<h1>It works!</h1>"),
+    "conflict": answer_with("POST", "commit", 409, {"error": "A commit has happened since"}),
+    "out_of_order": answer_with("POST", "create", 503, {"error": "down"}),
+    "refused": echo_token,
+    "odd_answer": answer_with("POST", "create", 200, b"<h1>It works!</h1>"),
     "unreachable": lambda there, settings, monkeypatch: setattr(settings, "HF_ENDPOINT", "http://127.0.0.1:9"),
     "offline": lambda there, settings, monkeypatch: monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True),
     "not_installed": lambda there, settings, monkeypatch: monkeypatch.setattr(hub, "is_installed", lambda: False),
@@ -193,7 +193,7 @@ FAILURES = {
 @pytest.mark.parametrize("reason", FAILURES)
 def test_what_goes_wrong_is_said_and_nothing_is_half_there(browsing, there, settings, monkeypatch, caplog, reason):
     FAILURES[reason](there, settings, monkeypatch)
-    job = pushed(browsing)
+    job = push(browsing)
     assert (job.state, job.result) == ("failed", {"reason": reason})
     assert job.error.startswith(str(reasons.HUB[reason]))
     assert TOKEN not in job.error + caplog.text
@@ -205,7 +205,7 @@ def test_what_goes_wrong_is_said_and_nothing_is_half_there(browsing, there, sett
 def test_a_wrong_token_is_refused_in_the_language_of_who_asked(browsing, there, admin):
     admin.language = "zh-hans"
     admin.save()
-    job = pushed(browsing, token="hf_wrong")
+    job = push(browsing, token="hf_wrong")
     with override("zh-hans"):
         assert job.error.startswith(str(reasons.HUB["token_refused"]))
     assert "hf_wrong" not in job.error, "though the server said it"
@@ -227,16 +227,16 @@ def test_a_form_that_cannot_be_is_shown_again_without_its_token(browsing, wrong)
 
 @pytest.mark.parametrize("repo", ["org/a--b", "org/a.git"])
 def test_a_name_that_only_the_client_knows_to_be_wrong_is_refused_too(browsing, there, repo):
-    assert pushed(browsing, repo=repo).result == {"reason": "bad_name"}
+    assert push(browsing, repo=repo).result == {"reason": "bad_name"}
     assert there.sent == []
 
 
 def test_one_that_is_stopped_half_way_commits_nothing(kept, there):
     def stop(done, total):
         if done > total / 2:
-            raise Cancelled
+            raise JobCancellation
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(JobCancellation):
         hub.push(kept, "org/data", TOKEN, progress=stop)
     assert len(there.repos["org/data"]["commits"]) == 1
 
@@ -248,7 +248,7 @@ def test_a_bundle_of_any_size_never_lies_in_memory(dataset, there, tmp_path):
         with archive.open("dpo.jsonl", "w") as member:
             for _ in range(48):
                 member.write(b"x" * (1 << 20))
-    kept = keep(dataset, path, {"files": {}}, timezone.now(), "admin")
+    kept = save_snapshot(dataset, path, {"files": {}}, timezone.now(), "admin")
     hub.push(kept, "org/data", TOKEN)
     tracemalloc.start()
     hub.push(kept, "org/more", TOKEN)
@@ -304,6 +304,6 @@ def test_the_client_takes_nothing_from_the_library_that_is_called_like_our_packa
 
 
 def test_a_push_is_named_by_what_goes_where(browsing, there):
-    job = pushed(browsing)
+    job = push(browsing)
     assert "demo-1 → org/data" in browsing.get("/datasets/upload/tasks/").content.decode()
     assert job.arguments["of"] == "demo-1 → org/data"

@@ -15,21 +15,21 @@ import pytest
 from django.utils import timezone
 
 from annotate.judging.record import record
-from annotate.queue.lease import next_judgment
+from annotate.queue.lease import lease_next
 from datasets import reasons
 from datasets.comparisons import generate
 from datasets.exports.export import Export
 from datasets.exports.selection import EVERY, Filters
 from datasets.formats import rows
-from datasets.formats.rows import Table
+from datasets.formats.rows import TableRow
 from datasets.imports import spool
 from datasets.imports import store as imports_store
-from datasets.judgments.progress import progress, sources, verdicts
+from datasets.judgments.progress import count_by_source, count_progress, count_verdicts
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
-from datasets.prompts.editing import Answer, save_prompt
-from tests.conftest import wide
+from datasets.prompts.editing import EditedAnswer, save_prompt
+from tests.conftest import build_rows
 from tests.test_formats import SHAPES
-from tests.test_queue import counters_hold
+from tests.test_queue import has_right_counters
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 REAL = pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="the real input, ../shared/data, is not here")
@@ -46,35 +46,35 @@ def put(tmp_path, run_command):
         paths = []
         for number, content in enumerate(contents, 1):
             path = tmp_path / f"{number}.jsonl"
-            path.write_text(content if isinstance(content, str) else lines(content), encoding="utf-8")
+            path.write_text(content if isinstance(content, str) else format_jsonl(content), encoding="utf-8")
             paths.append(str(path))
         return run_command("import_dataset", slug, *paths, *options)
 
     return import_files
 
 
-def lines(rows):
+def format_jsonl(rows):
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def counted():
+def count_all():
     """How many of everything there are."""
     return {model.__name__: model.objects.count() for model in (Prompt, Response, Comparison, Judgment, Choice)}
 
 
-def new(summary):
+def pick_counts(summary):
     return {key: summary[key] for key in ("prompts", "responses", "choices", "duplicates", "refused")}
 
 
-def long(prompt, text, source):
+def build_long_row(prompt, text, source):
     return {"prompt": prompt, "response": text, "model": source}
 
 
-def judged(chosen, rejected, annotator="", prompt="Hi"):
+def build_judged_row(chosen, rejected, annotator="", prompt="Hi"):
     return {"prompt": prompt, "chosen": chosen, "rejected": rejected, "annotator": annotator}
 
 
-def asked():
+def list_asked_pairs():
     """The pairs that are asked, as texts."""
     texts = dict(Response.objects.values_list("pk", "text"))
     return sorted(tuple(texts[pk] for pk in c.response_ids) for c in Comparison.objects.filter(held=""))
@@ -107,10 +107,10 @@ def test_every_row_is_stored_or_a_duplicate_or_refused(put):
 def test_where_a_row_is_refused_nothing_is_stored(put, tmp_path):
     status, summary, err = put(MIXED)
     assert (status, summary["rows"]) == (1, 6)
-    assert new(summary) == {"prompts": 0, "responses": 0, "choices": 0, "duplicates": 0, "refused": 3}
+    assert pick_counts(summary) == {"prompts": 0, "responses": 0, "choices": 0, "duplicates": 0, "refused": 3}
     assert not Dataset.objects.exists()
     assert not Import.objects.exists()
-    assert not any(counted().values())
+    assert not any(count_all().values())
     assert [*(tmp_path / "spool").iterdir()] == []
     assert err.splitlines() == [
         "1.jsonl:3: completion: The answer is empty.",
@@ -122,7 +122,7 @@ def test_where_a_row_is_refused_nothing_is_stored(put, tmp_path):
 def test_refused_rows_are_written_as_they_stood(put, tmp_path):
     bad = tmp_path / "bad.jsonl"
     broken = '{"prompt": "B", "completion": NaN}\n{"prompt": "B"\n[1, 2]\n'
-    put(lines(MIXED) + broken, options=["--refused", str(bad)])
+    put(format_jsonl(MIXED) + broken, options=["--refused", str(bad)])
     found = [json.loads(line, parse_constant=pytest.fail) for line in bad.read_text("utf-8").splitlines()]
     assert [(r["file"], r["line"], r["number"], r["field"], r["reason"], r["row"]) for r in found] == [
         ("1.jsonl", 3, 3, "completion", "empty_answer", MIXED[2]),
@@ -185,11 +185,11 @@ def test_an_unknown_format_ends_with_2():
 
 def test_a_good_file_beside_a_broken_one_is_not_stored(put):
     assert put([{"prompt": "A", "completion": "1"}], "[", slug="demo")[0] == 2
-    assert not any(counted().values())
+    assert not any(count_all().values())
 
 
 def test_a_file_may_come_from_stdin_and_be_gzipped(run_command, monkeypatch):
-    stdin = io.TextIOWrapper(io.BytesIO(gzip.compress(lines(MIXED[:2]).encode())))
+    stdin = io.TextIOWrapper(io.BytesIO(gzip.compress(format_jsonl(MIXED[:2]).encode())))
     monkeypatch.setattr(sys, "stdin", stdin)
     status, summary, _ = run_command("import_dataset", "demo", "-")
     assert (status, summary["rows"], summary["responses"], summary["duplicates"]) == (0, 2, 1, 1)
@@ -199,7 +199,7 @@ def test_a_file_may_come_from_stdin_and_be_gzipped(run_command, monkeypatch):
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such file names")
 def test_a_files_name_may_be_no_unicode(run_command, tmp_path):
     path = tmp_path / b"caf\xe9.jsonl".decode("utf-8", "surrogateescape")
-    path.write_text(lines([judged("a", "b")]))
+    path.write_text(format_jsonl([build_judged_row("a", "b")]))
     assert run_command("import_dataset", "demo", str(path))[0] == 0
     assert Judgment.objects.get().imported_from == r"caf\udce9.jsonl:1"
 
@@ -221,45 +221,57 @@ def test_a_file_that_comes_again_brings_nothing_new(put, name, annotator):
     rows = [
         {"annotator": f"{annotator}{number}"} | row if annotator and said.votes else row
         for number, (_, shape, row, said) in enumerate(SHAPES)
-        if shape == name and not isinstance(row, Table)
+        if shape == name and not isinstance(row, TableRow)
     ]
     again = list(reversed(rows))
     assert put(rows)[0] == 0
-    before = counted()
+    before = count_all()
     for files in ([rows], [again], [rows, again] if annotator else [again]):
         status, summary, _ = put(*files)
         assert (status, summary["duplicates"]) == (0, summary["rows"])
-        assert new(summary) == {"prompts": 0, "responses": 0, "choices": 0, "duplicates": summary["rows"], "refused": 0}
-    assert counted() == before
+        assert pick_counts(summary) == {
+            "prompts": 0,
+            "responses": 0,
+            "choices": 0,
+            "duplicates": summary["rows"],
+            "refused": 0,
+        }
+    assert count_all() == before
 
 
 def test_equal_votes_of_nobody_in_particular_count_each_within_one_upload(put):
-    three, two = [judged("a", "b")] * 3, [judged("a", "b")] * 2
+    three, two = [build_judged_row("a", "b")] * 3, [build_judged_row("a", "b")] * 2
     assert put(three, slug="one")[1]["choices"] == 3
-    assert new(put(three, slug="one")[1]) | {"refused": 0} == {
+    assert pick_counts(put(three, slug="one")[1]) | {"refused": 0} == {
         "prompts": 0, "responses": 0, "choices": 0, "duplicates": 3, "refused": 0,
     }  # fmt: skip
     assert put(three + two, slug="one")[1]["choices"] == 2
     assert put(two, three, slug="two")[1]["choices"] == 5
-    assert put([judged("b", "a")] * 4, slug="two")[1]["choices"] == 4
+    assert put([build_judged_row("b", "a")] * 4, slug="two")[1]["choices"] == 4
 
 
 def test_a_corrected_file_stores_just_what_was_corrected(put):
-    rows = [judged("a", "b"), judged("a", ""), judged("a", "b")]
+    rows = [build_judged_row("a", "b"), build_judged_row("a", ""), build_judged_row("a", "b")]
     assert put(rows, options=["--skip-bad-rows"])[1]["choices"] == 2
-    rows[1] = judged("a", "b")
-    assert new(put(rows)[1]) == {"prompts": 0, "responses": 0, "choices": 1, "duplicates": 2, "refused": 0}
-    long_rows = [long("A", "1", "x"), long("A", "", "y")]
+    rows[1] = build_judged_row("a", "b")
+    assert pick_counts(put(rows)[1]) == {"prompts": 0, "responses": 0, "choices": 1, "duplicates": 2, "refused": 0}
+    long_rows = [build_long_row("A", "1", "x"), build_long_row("A", "", "y")]
     put(long_rows, slug="long", options=["--skip-bad-rows"])
-    long_rows[1] = long("A", "2", "y")
+    long_rows[1] = build_long_row("A", "2", "y")
     summary = put(long_rows, slug="long")[1]
-    assert new(summary) == {"prompts": 0, "responses": 1, "choices": 0, "duplicates": 1, "refused": 0}
+    assert pick_counts(summary) == {"prompts": 0, "responses": 1, "choices": 0, "duplicates": 1, "refused": 0}
 
 
 def test_a_known_answer_in_a_new_role_is_something_new(put):
-    put([judged("a", "b")])
+    put([build_judged_row("a", "b")])
     row = {"prompt": "Hi", "completion": "a"}
-    assert new(put([row, row])[1]) == {"prompts": 0, "responses": 0, "choices": 0, "duplicates": 1, "refused": 0}
+    assert pick_counts(put([row, row])[1]) == {
+        "prompts": 0,
+        "responses": 0,
+        "choices": 0,
+        "duplicates": 1,
+        "refused": 0,
+    }
     assert Response.objects.get(text="a").demonstration
 
 
@@ -270,35 +282,43 @@ def test_a_known_answer_in_a_new_role_is_something_new(put):
     "calls", [[[0, 1, 2]], [[0, 1], [2]], [[0], [1], [2]]], ids=["together", "later", "one by one"]
 )
 def test_long_rows_merge_across_files_and_calls(put, calls):
-    files = [[long("A", f"{name} A", name), long("B", f"{name} B", name)] for name in "xyz"]
+    files = [[build_long_row("A", f"{name} A", name), build_long_row("B", f"{name} B", name)] for name in "xyz"]
     for call in calls:
         assert put(*[files[number] for number in call])[0] == 0
-    assert counted() == {"Prompt": 2, "Response": 6, "Comparison": 6, "Judgment": 0, "Choice": 0}
-    assert len(asked()) == 6
+    assert count_all() == {"Prompt": 2, "Response": 6, "Comparison": 6, "Judgment": 0, "Choice": 0}
+    assert len(list_asked_pairs()) == 6
 
 
 def test_prompts_are_the_same_only_to_the_byte(put):
-    put([long(text, "1", "x") for text in ("Hi", "Hi ", "hi", "Hi\n", "é", "e\u0301")])
+    put([build_long_row(text, "1", "x") for text in ("Hi", "Hi ", "hi", "Hi\n", "é", "e\u0301")])
     assert Prompt.objects.count() == 6
 
 
 def test_the_same_text_of_two_sources_stays_twice_and_is_not_asked_against_itself(put):
-    put([long("A", "same", "x"), long("A", "same", "y"), long("A", "other", "z"), long("A", "same", "x")])
+    put(
+        [
+            build_long_row("A", "same", "x"),
+            build_long_row("A", "same", "y"),
+            build_long_row("A", "other", "z"),
+            build_long_row("A", "same", "x"),
+        ]
+    )
     assert Counter(Response.objects.values_list("text", "source")) == {
         ("same", "x"): 1, ("same", "y"): 1, ("other", "z"): 1,
     }  # fmt: skip
-    assert asked() == [("same", "other"), ("same", "other")]
+    assert list_asked_pairs() == [("same", "other"), ("same", "other")]
 
 
 # --- persons --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "other", [judged("b", "a", "ann"), {**judged("a", "b", "ann")} | {"chosen": "b", "rejected": "a"}]
+    "other",
+    [build_judged_row("b", "a", "ann"), {**build_judged_row("a", "b", "ann")} | {"chosen": "b", "rejected": "a"}],
 )
 @pytest.mark.parametrize("where", ["same file", "other file", "database"])
 def test_the_same_person_with_another_verdict_is_refused_naming_the_earlier_row(put, where, other):
-    first = [judged("x", "y", "ann"), judged("a", "b", "ann"), judged("b", "a", "bob")]
+    first = [build_judged_row("x", "y", "ann"), build_judged_row("a", "b", "ann"), build_judged_row("b", "a", "bob")]
     files = {"same file": [[*first, other]], "other file": [first, [other]], "database": [[other]]}[where]
     if where == "database":
         assert put(first)[0] == 0
@@ -318,7 +338,13 @@ def test_a_tie_is_another_verdict_than_a_choice(put):
 def test_the_same_verdict_with_the_sides_swapped_is_a_duplicate(put):
     row = {"prompt": "Hi", "response_a": "a", "response_b": "b", "annotator": "ann", "winner": "a"}
     swapped = {"prompt": "Hi", "response_a": "b", "response_b": "a", "annotator": "ann", "winner": "b"}
-    assert new(put([row, swapped])[1]) == {"prompts": 1, "responses": 2, "choices": 1, "duplicates": 1, "refused": 0}
+    assert pick_counts(put([row, swapped])[1]) == {
+        "prompts": 1,
+        "responses": 2,
+        "choices": 1,
+        "duplicates": 1,
+        "refused": 0,
+    }
     assert put([swapped])[1]["duplicates"] == 1
 
 
@@ -335,7 +361,7 @@ def test_a_refused_row_says_nothing(put):
 
 
 def test_imported_names_are_never_our_accounts(put, alice):
-    put([judged("a", "b", "alice")])
+    put([build_judged_row("a", "b", "alice")])
     assert Judgment.objects.get().annotator is None
     assert Judgment.objects.get().imported_by == "alice"
 
@@ -346,40 +372,43 @@ def test_imported_names_are_never_our_accounts(put, alice):
 def test_demonstrations_ask_nothing_unless_the_dataset_says_so(put):
     rows = [{"prompt": "Hi", "completion": text} for text in ("a", "b", "c")]
     put(rows)
-    assert asked() == []
+    assert list_asked_pairs() == []
     Dataset.objects.create(slug="asks", ask_demonstrations=True)
     put(rows, slug="asks")
-    assert asked() == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert list_asked_pairs() == [("a", "b"), ("a", "c"), ("b", "c")]
 
 
 def test_prompts_without_answers_ask_nothing_and_wait_for_answers(put):
     put([{"prompt": "A", "topic": "letters"}, {"prompt": "B"}])
-    assert counted() == {"Prompt": 2, "Response": 0, "Comparison": 0, "Judgment": 0, "Choice": 0}
-    assert new(put([long("A", text, "x") for text in "ab"])[1])["prompts"] == 0
-    assert asked() == [("a", "b")]
+    assert count_all() == {"Prompt": 2, "Response": 0, "Comparison": 0, "Judgment": 0, "Choice": 0}
+    assert pick_counts(put([build_long_row("A", text, "x") for text in "ab"])[1])["prompts"] == 0
+    assert list_asked_pairs() == [("a", "b")]
 
 
 def test_demonstrations_are_asked_once_the_setting_is_changed_and_no_longer_once_it_is_back(put):
     put([{"prompt": "Hi", "completion": text} for text in ("a", "b")])
     for wanted in (True, False):
         Dataset.objects.update(ask_demonstrations=wanted)
-        generate.ask_anew(Dataset.objects.get())
-        assert asked() == [("a", "b")] * wanted
+        generate.regenerate_comparisons(Dataset.objects.get())
+        assert list_asked_pairs() == [("a", "b")] * wanted
 
 
 def test_a_judged_row_asks_for_its_own_pair_only(put):
-    put([judged("a", "b"), judged("a", "c")])
+    put([build_judged_row("a", "b"), build_judged_row("a", "c")])
     put([{"prompt": "Hi", "responses": ["a", "d", "e"], "winner": "3"}])
-    assert asked() == [("a", "b"), ("a", "c"), ("a", "e"), ("d", "e")]
+    assert list_asked_pairs() == [("a", "b"), ("a", "c"), ("a", "e"), ("d", "e")]
     assert set(Comparison.objects.values_list("open_slots", flat=True)) == {0}
     put([{"prompt": "Hi", "responses": ["f", "g"]}])
-    assert asked() == [("a", "b"), ("a", "c"), ("a", "e"), ("d", "e"), ("f", "g")]
+    assert list_asked_pairs() == [("a", "b"), ("a", "c"), ("a", "e"), ("d", "e"), ("f", "g")]
 
 
 def test_an_imported_vote_takes_one_of_the_judgments_wanted(put):
-    put([judged("a", "b", "ann"), judged("a", "b", "bob"), judged("a", "c", "ann")], options=["--overlap", "3"])
+    put(
+        [build_judged_row("a", "b", "ann"), build_judged_row("a", "b", "bob"), build_judged_row("a", "c", "ann")],
+        options=["--overlap", "3"],
+    )
     assert sorted(Comparison.objects.values_list("open_slots", flat=True)) == [1, 2]
-    assert counters_hold(Dataset.objects.get())
+    assert has_right_counters(Dataset.objects.get())
 
 
 ALL, FIRST = "all", "first"
@@ -404,15 +433,15 @@ ABC = [(1, "a"), (2, "b"), (3, "c")]
 )
 def test_the_policy_says_which_pairs_are_asked(responses, pairs, limit, asked, expected):
     policy = Dataset(pairs=pairs, pairs_limit=limit)
-    assert generate.groups_of(responses, policy, frozenset(asked)) == expected
+    assert generate.choose_groups(responses, policy, frozenset(asked)) == expected
 
 
 @pytest.mark.parametrize("n", range(2, 31))
 def test_of_many_answers_a_sample_is_asked_in_which_all_stand_about_equally_often(n):
     responses = [(pk, f"text {pk}") for pk in range(1, n + 1)]
-    assert len(generate.groups_of(responses, Dataset())) == (n * (n - 1) // 2 if n <= 6 else max(15, n))
+    assert len(generate.choose_groups(responses, Dataset())) == (n * (n - 1) // 2 if n <= 6 else max(15, n))
     for limit in range(1, min(n * (n - 1) // 2, 2 * n) + 1):
-        pairs = generate.groups_of(responses, Dataset(pairs_limit=limit))
+        pairs = generate.choose_groups(responses, Dataset(pairs_limit=limit))
         assert len(pairs) == len(set(pairs)) == limit
         assert all(left < right for left, right in pairs)
         stands = Counter({pk: 0 for pk, _ in responses})
@@ -422,16 +451,16 @@ def test_of_many_answers_a_sample_is_asked_in_which_all_stand_about_equally_ofte
 
 def test_the_sample_does_not_walk_in_step_with_the_order_of_upload():
     answers = [(pk, f"text {pk}") for pk in range(1, 9)]
-    assert generate.groups_of(answers, Dataset(pairs_limit=4)) != [(1, 2), (3, 4), (5, 6), (7, 8)]
-    assert generate.groups_of(answers, Dataset(pairs_limit=4)) == generate.groups_of(
+    assert generate.choose_groups(answers, Dataset(pairs_limit=4)) != [(1, 2), (3, 4), (5, 6), (7, 8)]
+    assert generate.choose_groups(answers, Dataset(pairs_limit=4)) == generate.choose_groups(
         answers[::-1], Dataset(pairs_limit=4)
     )
 
 
 def test_a_further_upload_asks_for_the_new_pairs_only(put):
-    put([long("A", text, "x") for text in "abc"])
+    put([build_long_row("A", text, "x") for text in "abc"])
     before = set(Comparison.objects.values_list("pk", "priority"))
-    put([long("A", "d", "y")])
+    put([build_long_row("A", "d", "y")])
     assert before < set(Comparison.objects.values_list("pk", "priority"))
     assert Comparison.objects.count() == 6
 
@@ -439,26 +468,26 @@ def test_a_further_upload_asks_for_the_new_pairs_only(put):
 def test_changed_settings_take_away_what_nobody_has_touched_and_keep_what_was_judged(put, alice):
     put([{"prompt": "Hi", "responses": ["a", "b", "c", "d"]}], options=["--overlap", "2"])
     dataset = Dataset.objects.get()
-    judgment = next_judgment(alice, dataset)
-    while "a" in texts_of(judgment):
+    judgment = lease_next(alice, dataset)
+    while "a" in list_texts(judgment):
         record(judgment, judgment.revision, "left")
-        judgment = next_judgment(alice, dataset)
+        judgment = lease_next(alice, dataset)
     record(judgment, judgment.revision, "left")
     kept = {comparison.pk for comparison in Comparison.objects.filter(judgments__isnull=False)}
     Dataset.objects.update(pairs=FIRST)
     for _ in range(2):
-        generate.ask_anew(Dataset.objects.get())
-        pairs = asked()
+        generate.regenerate_comparisons(Dataset.objects.get())
+        pairs = list_asked_pairs()
         assert [pair for pair in pairs if "a" in pair] == [("a", "b"), ("a", "c"), ("a", "d")]
         assert kept <= set(Comparison.objects.values_list("pk", flat=True))
         assert len(pairs) == 4
     Dataset.objects.update(pairs=ALL)
-    generate.ask_anew(Dataset.objects.get())
-    assert len(asked()) == 6
-    assert counters_hold(dataset)
+    generate.regenerate_comparisons(Dataset.objects.get())
+    assert len(list_asked_pairs()) == 6
+    assert has_right_counters(dataset)
 
 
-def texts_of(judgment):
+def list_texts(judgment):
     return list(Response.objects.filter(pk__in=judgment.order).values_list("text", flat=True))
 
 
@@ -467,12 +496,12 @@ def test_another_overlap_counts_the_open_places_anew(put, alice, bob, before, af
     put([{"prompt": p, "responses": ["a", "b"]} for p in "ABC"], options=["--overlap", str(before)])
     dataset = Dataset.objects.get()
     for user, verdict in [(alice, "left"), (alice, "skip"), (bob, "tie")]:
-        if judgment := next_judgment(user, dataset):
+        if judgment := lease_next(user, dataset):
             record(judgment, judgment.revision, verdict)
-    next_judgment(bob, dataset)
+    lease_next(bob, dataset)
     generate.set_overlap(dataset, after)
     assert set(Comparison.objects.values_list("wanted", flat=True)) == {after}
-    assert counters_hold(dataset)
+    assert has_right_counters(dataset)
     assert Dataset.objects.get().overlap == after
 
 
@@ -490,49 +519,50 @@ def interrupt(monkeypatch, put):
     def import_until(act, n, *files):
         calls, real = itertools.count(1), getattr(imports_store, act)
 
-        def until(*args, **options):
+        def call_or_die(*args, **options):
             if next(calls) == n:
                 raise Killed
             return real(*args, **options)
 
         with monkeypatch.context() as patched:
             patched.setattr(imports_store, "LARGE_BATCH", 2)
-            patched.setattr(imports_store, act, until)
+            patched.setattr(imports_store, act, call_or_die)
             with pytest.raises(Killed):
                 put(*files)
 
     return import_until
 
 
-def exported(dataset, name, filters=None):
+def export_rows(dataset, name, filters=None):
     """The rows of an export."""
-    return [json.loads(line) for line in b"".join(Export(dataset, name, filters or Filters()).pieces()).splitlines()]
+    content = b"".join(Export(dataset, name, filters or Filters()).iter_pieces())
+    return [json.loads(line) for line in content.splitlines()]
 
 
-def seen(slug="demo"):
+def list_all_visible(slug="demo"):
     """All of a dataset that anybody can see."""
     dataset = Dataset.objects.get(slug=slug)
-    exports = {name: exported(dataset, name, Filters(EVERY)) for name in ("dpo", "alpaca")}
+    exports = {name: export_rows(dataset, name, Filters(EVERY)) for name in ("dpo", "alpaca")}
     shown = [
         list(m.objects.visible().order_by("pk").values_list("pk", flat=True)) for m in (Prompt, Response, Judgment)
     ]
     counts = [(r.text, r.chosen, r.rejected) for r in Response.objects.visible().with_counts().order_by("pk")]
-    return progress(dataset), verdicts(dataset), sources(dataset), exports, shown, counts
+    return count_progress(dataset), count_verdicts(dataset), count_by_source(dataset), exports, shown, counts
 
 
-def later():
+def age_imports():
     """Time passes: what was in the making is no longer."""
     Import.objects.update(touched_at=timezone.now() - imports_store.STALE - timedelta(seconds=1))
 
 
 ROWS = [
-    *[judged("a", "b", f"person {n}") for n in range(3)],
-    judged("c", "b", "person 1"),
+    *[build_judged_row("a", "b", f"person {n}") for n in range(3)],
+    build_judged_row("c", "b", "person 1"),
     {"prompt": "New", "chosen": "a", "rejected": "b"},
-    judged("a", "b", "person 0"),
+    build_judged_row("a", "b", "person 0"),
 ]
-STANDING = [judged("a", "b", "person 9"), judged("c", "d", "person 9")]
-CANDIDATES = [long("Hi", text, source) for text in "abc" for source in "xy"]
+STANDING = [build_judged_row("a", "b", "person 9"), build_judged_row("c", "d", "person 9")]
+CANDIDATES = [build_long_row("Hi", text, source) for text in "abc" for source in "xy"]
 DEMONSTRATIONS = [{"prompt": "Hi", "completion": text} for text in "abefg"]
 
 
@@ -540,58 +570,60 @@ DEMONSTRATIONS = [{"prompt": "Hi", "completion": text} for text in "abefg"]
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_an_interrupted_import_shows_nothing_and_is_finished_later(put, interrupt, rows, batch, alice):
     put(STANDING)
-    before = seen()
+    before = list_all_visible()
     interrupt("store_batch", batch, rows)
-    assert seen() == before
-    assert next_judgment(alice, Dataset.objects.get()) is None
-    assert imports_store.take_up_unfinished() == (0, 0), "it may still be at work"
-    later()
-    assert imports_store.take_up_unfinished() == (1, 0)
+    assert list_all_visible() == before
+    assert lease_next(alice, Dataset.objects.get()) is None
+    assert imports_store.resume_unfinished() == (0, 0), "it may still be at work"
+    age_imports()
+    assert imports_store.resume_unfinished() == (1, 0)
     finished = Import.objects.latest("pk")
-    assert not imports_store.spool_path(finished).exists()
+    assert not imports_store.get_spool_path(finished).exists()
     put(STANDING, slug="straight")
     _, straight, _ = put(rows, slug="straight")
-    assert {key: getattr(finished, key) for key in new(straight)} == new(straight)
-    assert seen()[:4] == seen("straight")[:4]
+    assert {key: getattr(finished, key) for key in pick_counts(straight)} == pick_counts(straight)
+    assert list_all_visible()[:4] == list_all_visible("straight")[:4]
 
 
 @pytest.mark.parametrize("rows", [ROWS, CANDIDATES, DEMONSTRATIONS], ids=["judged", "candidates", "demonstrations"])
 def test_an_interrupted_import_whose_spool_is_gone_leaves_nothing(put, interrupt, rows):
     put(STANDING)
-    before, there = seen(), counted()
+    before, there = list_all_visible(), count_all()
     interrupt("store_batch", 3, rows)
-    imports_store.spool_path(Import.objects.latest("pk")).unlink()
-    later()
-    assert imports_store.take_up_unfinished() == (0, 1)
-    assert (seen(), counted()) == (before, there)
+    imports_store.get_spool_path(Import.objects.latest("pk")).unlink()
+    age_imports()
+    assert imports_store.resume_unfinished() == (0, 1)
+    assert (list_all_visible(), count_all()) == (before, there)
     assert put(rows)[0] == 0
 
 
 @pytest.mark.parametrize("spool", ["there", "gone"])
-@pytest.mark.parametrize("act", ["ask", "open_again"])
+@pytest.mark.parametrize("act", ["generate_for_prompts", "reopen_comparisons"])
 def test_an_import_interrupted_while_asking_is_stored_and_its_comparisons_are_made_later(put, interrupt, act, spool):
-    interrupt(act, 1, CANDIDATES, [judged("k", "l")])
+    interrupt(act, 1, CANDIDATES, [build_judged_row("k", "l")])
     assert Response.objects.visible().count() == 8
     if spool == "gone":
-        imports_store.spool_path(Import.objects.get()).unlink()
-    later()
-    assert imports_store.take_up_unfinished() == (1, 0)
+        imports_store.get_spool_path(Import.objects.get()).unlink()
+    age_imports()
+    assert imports_store.resume_unfinished() == (1, 0)
     assert Import.objects.get().state == "done"
-    assert len(asked()) == 12 + 1
-    assert counters_hold(Dataset.objects.get())
+    assert len(list_asked_pairs()) == 12 + 1
+    assert has_right_counters(Dataset.objects.get())
 
 
 @pytest.mark.parametrize(
-    "rows", [wide(7, 3), [long(f"{n}", text, "x") for text in "abc" for n in range(7)]], ids=["in a row", "row by row"]
+    "rows",
+    [build_rows(7, 3), [build_long_row(f"{n}", text, "x") for text in "abc" for n in range(7)]],
+    ids=["in a row", "row by row"],
 )
 def test_new_prompts_are_asked_the_same_whether_noted_or_looked_up(put, interrupt, rows, monkeypatch):
-    interrupt("ask", 2, rows)
+    interrupt("generate_for_prompts", 2, rows)
     assert Comparison.objects.count() == 2 * 3, "a batch"
-    later()
-    assert imports_store.take_up_unfinished() == (1, 0)
-    monkeypatch.setattr(imports_store, "looked_up", None)
+    age_imports()
+    assert imports_store.resume_unfinished() == (1, 0)
+    monkeypatch.setattr(imports_store, "iter_stored_prompts", None)
     put(rows, slug="straight")
-    assert counters_hold(Dataset.objects.get(slug="demo"))
+    assert has_right_counters(Dataset.objects.get(slug="demo"))
     texts = dict(Response.objects.values_list("pk", "text"))
     demo, straight = (
         sorted((sorted(texts[pk] for pk in one.response_ids), one.words, one.open_slots, one.held) for one in found)
@@ -624,7 +656,7 @@ def make_checked(db):
 
 
 def test_a_prompt_that_somebody_writes_meanwhile_is_known(meanwhile):
-    run = meanwhile(wide(30), 10, lambda: save_prompt(Dataset.objects.get(), rows.Prompt("Prompt 20?"), []))
+    run = meanwhile(build_rows(30), 10, lambda: save_prompt(Dataset.objects.get(), rows.Prompt("Prompt 20?"), []))
     assert (run.state, run.prompts, Prompt.objects.count()) == ("done", 29, 30)
     assert Comparison.objects.count() == 30
 
@@ -633,10 +665,10 @@ def test_an_answer_that_is_taken_away_before_its_turn_is_in_no_comparison(meanwh
     def take_one_away():
         prompt = Prompt.objects.get(instruction="Prompt 20?")
         save_prompt(
-            prompt.dataset, rows.Prompt("Prompt 20?"), [Answer("", pk=prompt.responses.earliest("pk").pk)], prompt
+            prompt.dataset, rows.Prompt("Prompt 20?"), [EditedAnswer("", pk=prompt.responses.earliest("pk").pk)], prompt
         )
 
-    meanwhile(wide(30, 3), 35, take_one_away)
+    meanwhile(build_rows(30, 3), 35, take_one_away)
     there = set(Response.objects.values_list("pk", flat=True))
     assert len(there) == 89
     assert all(set(comparison.response_ids) <= there for comparison in Comparison.objects.all())
@@ -647,15 +679,15 @@ def test_the_limit_of_pairs_holds_where_settings_change_before_their_turn(meanwh
 
     def change():
         Dataset.objects.update(pairs="first")
-        generate.ask_anew(Dataset.objects.get())
+        generate.regenerate_comparisons(Dataset.objects.get())
 
-    meanwhile(wide(30, 5), 35, change)
+    meanwhile(build_rows(30, 5), 35, change)
     assert set(Counter(Comparison.objects.values_list("prompt", flat=True)).values()) == {2}
 
 
 def test_rows_left_out_may_be_as_many_as_prompts_that_repeat(make_checked):
-    odd = wide(60)
-    odd[55] = wide(1)[0] | {"responses": [{"model": "x", "text": "Other."}, {"model": "y", "text": "More."}]}
+    odd = build_rows(60)
+    odd[55] = build_rows(1)[0] | {"responses": [{"model": "x", "text": "Other."}, {"model": "y", "text": "More."}]}
     odd[30]["responses"][1]["text"] = odd[30]["responses"][0]["text"]
     run = make_checked(odd)
     assert imports_store.leave_out(run, ["same_answers"]) == 1
@@ -668,14 +700,14 @@ def test_nothing_stays_on_the_disk_of_an_import_that_is_dropped(meanwhile):
         raise Killed
 
     with pytest.raises(Killed):
-        meanwhile(wide(30), 10, die)
+        meanwhile(build_rows(30), 10, die)
     imports_store.drop(Import.objects.get())
-    assert list(spool.folder().iterdir()) == []
+    assert list(spool.get_spool_folder().iterdir()) == []
 
 
 def test_the_next_import_takes_up_what_was_left(put, interrupt):
     interrupt("store_batch", 2, ROWS)
-    later()
+    age_imports()
     put(STANDING)
     assert [run.state for run in Import.objects.order_by("pk")] == ["done", "done"]
     assert Choice.objects.of_votes().count() == 5 + 2
@@ -703,7 +735,7 @@ def test_four_models_answers_to_805_prompts_become_one_dataset(run_command, tmp_
     files = sorted(map(str, (SHARED / "data" / "alpaca_eval").glob("*.json")))
     status, summary, _ = run_command("import_dataset", "eval", *files, "--skip-bad-rows", "--refused", str(bad))
     assert (status, summary["format"], summary["rows"]) == (0, "long", 3220)
-    assert new(summary) == {"prompts": 805, "responses": 3218, "choices": 0, "duplicates": 0, "refused": 2}
+    assert pick_counts(summary) == {"prompts": 805, "responses": 3218, "choices": 0, "duplicates": 0, "refused": 2}
     assert Comparison.objects.filter(held="", open_slots=1).count() == 4783
     refused = [json.loads(line) for line in bad.read_text("utf-8").splitlines()]
     assert [(r["file"], r["field"], r["reason"]) for r in refused] == [
@@ -720,13 +752,13 @@ def test_four_models_answers_to_805_prompts_become_one_dataset(run_command, tmp_
 def test_the_primers_five_choices(run_command):
     status, summary, _ = run_command("import_dataset", "travel", str(SHARED / "data" / "travel.jsonl"))
     assert (status, summary["format"]) == (0, "dpo-text")
-    assert new(summary) == {"prompts": 1, "responses": 4, "choices": 5, "duplicates": 0, "refused": 0}
+    assert pick_counts(summary) == {"prompts": 1, "responses": 4, "choices": 5, "duplicates": 0, "refused": 0}
     assert Comparison.objects.count() == 4
     chosen = {response.text: response.chosen for response in Response.objects.with_counts()}
     assert chosen == {"马尔代夫": 2, "巴厘岛": 2, "夏威夷": 1, "巴哈马": 0}
 
 
-def primer():
+def read_primer():
     (path,) = (SHARED / "seed").glob("*.txt")
     return re.findall(r"```json\n(.*?)```", path.read_text("utf-8"), re.DOTALL)
 
@@ -734,10 +766,10 @@ def primer():
 @PRIMER
 @pytest.mark.parametrize(("key", "name"), [("instruction", "alpaca"), ("conversation", "sharegpt-primer")])
 def test_the_primers_examples_go_in_and_come_out_equal_key_for_key(put, key, name):
-    examples = [text for text in primer() if f'"{key}"' in text]
+    examples = [text for text in read_primer() if f'"{key}"' in text]
     assert examples
     assert put("\n".join(examples))[0] == 0
-    written = exported(Dataset.objects.get(), name)
+    written = export_rows(Dataset.objects.get(), name)
     originals = {text: json.loads(text) for text in examples}  # the primer shows two of them twice
     assert [json.dumps(row) for row in written] == [json.dumps(row) for row in originals.values()]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from datasets.comparisons.generate import make
-from datasets.db.bulk import among, fresh_ids, insert
+from datasets.comparisons.generate import create_comparisons
+from datasets.db.bulk import insert, match_values, reserve_ids
 from datasets.models import Comparison, Dataset, Prompt
 
 pytestmark = pytest.mark.django_db
@@ -13,7 +13,7 @@ TEXTS = ["\\N", "\\.", "a\tb", "a\r\nb\n", "\\t \\\\", "", '"', "’\u2028😀",
 
 def test_texts_are_kept_to_the_byte_and_what_is_not_given_has_its_default():
     dataset = Dataset.objects.create(slug="demo")
-    ids = fresh_ids(Prompt, len(TEXTS))
+    ids = reserve_ids(Prompt, len(TEXTS))
     insert(
         Prompt, NAMES, [(pk, dataset.pk, str(pk), text, [["user", text]]) for pk, text in zip(ids, TEXTS, strict=True)]
     )
@@ -28,12 +28,12 @@ def test_texts_are_kept_to_the_byte_and_what_is_not_given_has_its_default():
 def test_nobody_else_gets_an_id_that_was_fetched():
     dataset = Dataset.objects.create(slug="demo")
     first = Prompt.objects.create(dataset=dataset, fingerprint="first")
-    ids = fresh_ids(Prompt, 3)
+    ids = reserve_ids(Prompt, 3)
     insert(Prompt, NAMES, [(pk, dataset.pk, str(pk), "", []) for pk in ids])
     later = Prompt.objects.create(dataset=dataset, fingerprint="later")
-    assert len({first.pk, *ids, later.pk, *fresh_ids(Prompt, 2)}) == 7
+    assert len({first.pk, *ids, later.pk, *reserve_ids(Prompt, 2)}) == 7
     Prompt.objects.filter(pk=later.pk).delete()
-    assert later.pk not in fresh_ids(Prompt, 5)
+    assert later.pk not in reserve_ids(Prompt, 5)
 
 
 @pytest.mark.parametrize(("name", "values", "found"), [("fingerprint", ["a", "c", "x'"], 2), ("instruction", [], 0)])
@@ -41,15 +41,15 @@ def test_rows_among_some_values(name, values, found):
     dataset = Dataset.objects.create(slug="demo")
     for mark in "abc":
         Prompt.objects.create(dataset=dataset, fingerprint=mark)
-    assert Prompt.objects.filter(among(Prompt, name, values), dataset=dataset).count() == found
+    assert Prompt.objects.filter(match_values(Prompt, name, values), dataset=dataset).count() == found
     some = list(Prompt.objects.values_list("pk", flat=True))[:2]
-    assert Prompt.objects.filter(among(Prompt, "id", some)).count() == 2
+    assert Prompt.objects.filter(match_values(Prompt, "id", some)).count() == 2
 
 
 def test_a_comparison_that_somebody_else_has_made_stays_as_it_is(pairs):
     there = pairs.comparisons.order_by("pk").first()
     before = Comparison.objects.filter(pk=there.pk).values().get()
-    make(pairs, [(there.prompt_id, "998-999", 7), (there.prompt_id, there.key, 1000)])
+    create_comparisons(pairs, [(there.prompt_id, "998-999", 7), (there.prompt_id, there.key, 1000)])
     assert Comparison.objects.filter(pk=there.pk).values().get() == before
     assert Comparison.objects.get(key="998-999").words == 7
     assert pairs.comparisons.count() == 13

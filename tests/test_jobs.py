@@ -19,9 +19,9 @@ from django.utils.module_loading import autodiscover_modules
 
 from datasets.imports import tasks
 from datasets.jobs import worker as job_worker
-from datasets.jobs.worker import Cancelled, Failed, claim, perform, start, work
+from datasets.jobs.worker import JobCancellation, JobFailure, claim, perform, start, work
 from datasets.models import Dataset, Import, Job, Prompt
-from tests.conftest import wide
+from tests.conftest import build_rows
 from tests.serving import ROOT, manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
     monkeypatch.setattr(job_worker, "IDLE", 0)
-    monkeypatch.setattr(job_worker, "BEAT", 0.05)
+    monkeypatch.setattr(job_worker, "HEARTBEAT", 0.05)
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def does(monkeypatch):
     return lambda function: monkeypatch.setitem(job_worker.KINDS, "trial", function)
 
 
-def file_of(rows, name="rows.jsonl"):
+def build_upload(rows, name="rows.jsonl"):
     return SimpleUploadedFile(name, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
-def again(job):
+def refresh(job):
     job.refresh_from_db()
     return job
 
@@ -55,7 +55,7 @@ def test_a_worker_does_what_waits_in_order_and_notes_what_came_of_it(does):
     assert [job.state for job in waiting] == ["waiting"] * 3
     assert work(until_idle=True) == 3
     assert done == [0, 1, 2]
-    assert [again(job).state for job in waiting] == ["done"] * 3
+    assert [refresh(job).state for job in waiting] == ["done"] * 3
     assert waiting[2].result == {"n": 2}
 
 
@@ -65,10 +65,10 @@ def test_what_takes_a_moment_is_done_at_once(does):
 
 
 def test_what_was_begun_at_once_in_a_process_that_is_gone_is_taken_up_later(does):
-    def killed(job, progress):
+    def die(job, progress):
         raise SystemExit
 
-    does(killed)
+    does(die)
     with pytest.raises(SystemExit):
         start("trial", at_once=True)
     does(lambda job, progress: {"again": True})
@@ -81,11 +81,11 @@ def test_what_was_begun_at_once_in_a_process_that_is_gone_is_taken_up_later(does
 def test_progress_is_seen_while_it_is_made_also_from_within_a_transaction(does):
     seen, gate = [], threading.Event()
 
-    def slow(job, progress):
+    def work_slowly(job, progress):
         progress(3, 10)
         gate.wait(5)
 
-    does(slow)
+    does(work_slowly)
     job = start("trial")
     worker = threading.Thread(target=lambda: (work(until_idle=True), connection.close()))
     worker.start()
@@ -98,7 +98,7 @@ def test_progress_is_seen_while_it_is_made_also_from_within_a_transaction(does):
     worker.join()
     assert (seen.done, seen.total, seen.state) == (3, 10, "running")
     assert seen.share == 0.3
-    assert again(job).state == "done"
+    assert refresh(job).state == "done"
 
 
 def test_one_task_goes_to_one_worker(does):
@@ -117,9 +117,9 @@ def test_one_task_goes_to_one_worker(does):
 @pytest.mark.parametrize(
     ("error", "state", "said"),
     [
-        (Failed("no such file"), "failed", "no such file"),
+        (JobFailure("no such file"), "failed", "no such file"),
         (ValueError("x"), "failed", "unexpected"),
-        (Cancelled(), "cancelled", ""),
+        (JobCancellation(), "cancelled", ""),
     ],
 )
 def test_what_goes_wrong_is_noted(does, error, state, said, caplog):
@@ -129,7 +129,7 @@ def test_what_goes_wrong_is_noted(does, error, state, said, caplog):
     does(fail)
     job = start("trial")
     work(until_idle=True)
-    assert (again(job).state, job.error) == (state, said)
+    assert (refresh(job).state, job.error) == (state, said)
     assert job.finished_at
 
 
@@ -138,21 +138,21 @@ def test_one_that_waits_is_stopped_before_it_begins(does):
     job = start("trial")
     job_worker.cancel(job)
     assert work(until_idle=True) == 0
-    assert again(job).state == "cancelled"
+    assert refresh(job).state == "cancelled"
 
 
 def test_one_at_work_stops_soon(does):
-    def endless(job, progress):
+    def run_endlessly(job, progress):
         for n in range(1000):
             progress(n, 1000)
             if n == 2:
                 job_worker.cancel(job)
             time.sleep(0.01)
 
-    does(endless)
+    does(run_endlessly)
     job = start("trial")
     work(until_idle=True)
-    assert again(job).state == "cancelled"
+    assert refresh(job).state == "cancelled"
 
 
 def test_one_whose_worker_is_gone_is_taken_up_and_given_up_in_the_end(does):
@@ -162,9 +162,9 @@ def test_one_whose_worker_is_gone_is_taken_up_and_given_up_in_the_end(does):
         assert claim().attempts == attempt
         assert claim() is None, "its worker was alive just now"
         Job.objects.update(beat_at=timezone.now() - timedelta(minutes=1))
-        assert job_worker.is_left_alone(again(job))
+        assert job_worker.is_abandoned(refresh(job))
     claim()
-    assert (again(job).state, job.error) == ("failed", "gave_up")
+    assert (refresh(job).state, job.error) == ("failed", "gave_up")
 
 
 def test_a_worker_that_was_only_slow_changes_nothing_any_more(does):
@@ -174,9 +174,9 @@ def test_a_worker_that_was_only_slow_changes_nothing_any_more(does):
     Job.objects.update(beat_at=timezone.now() - timedelta(minutes=1))
     other = claim()
     perform(slow, job_worker.Progress(slow))
-    assert again(other).state == "running"
+    assert refresh(other).state == "running"
     perform(other, job_worker.Progress(other))
-    assert again(other).state == "done"
+    assert refresh(other).state == "done"
 
 
 def test_what_is_told_of_a_task_after_its_end_changes_nothing(does):
@@ -188,16 +188,16 @@ def test_what_is_told_of_a_task_after_its_end_changes_nothing(does):
     progress.write()
     perform(job, progress)
     progress.write()  # as its thread does where it comes late
-    job = again(job)
+    job = refresh(job)
     assert (job.state, job.done, job.total) == ("done", 6, 6)
 
 
 def test_a_worker_that_was_started_for_a_task_ends_where_the_database_stays_away(monkeypatch, caplog):
-    def away():
+    def refuse_connection():
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(job_worker, "PATIENCE", 0)
-    monkeypatch.setattr(job_worker, "claim", away)
+    monkeypatch.setattr(job_worker, "claim", refuse_connection)
     assert work(until_idle=True) == 0
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
     assert "did not come back" in caplog.text
@@ -216,7 +216,7 @@ def large(monkeypatch):
 @pytest.mark.usefixtures("large")
 def test_an_upload_is_checked_and_stored_in_the_background(client, admin, settings):
     client.force_login(admin)
-    answer = client.post("/datasets/upload/", {"slug": "big", "files": file_of(wide(20)), "overlap": 2})
+    answer = client.post("/datasets/upload/", {"slug": "big", "files": build_upload(build_rows(20)), "overlap": 2})
     job = Job.objects.get()
     assert answer["Location"] == f"/datasets/upload/tasks/{job.pk}/"
     page = client.get(answer["Location"]).content.decode()
@@ -252,7 +252,7 @@ def test_files_of_a_task_that_never_began_are_swept_up_after_a_day(client, admin
     folders = []
     for name in ("stopped", "waiting", "young"):
         files = [SimpleUploadedFile(name, b"x" * (tasks.BYTES_AT_ONCE + 1))]
-        job = tasks.check_upload(files, "big", 1, admin)
+        job = tasks.start_upload_check(files, "big", 1, admin)
         folders.append(settings.DATA_DIR / "uploads" / job.arguments["folder"])
         if name != "waiting":
             job_worker.cancel(job)
@@ -284,7 +284,7 @@ def stop_in_the_middle(monkeypatch):
 def test_an_import_that_is_stopped_leaves_nothing(client, admin, monkeypatch):
     monkeypatch.setattr(tasks.imports_store, "BATCH", 5)
     client.force_login(admin)
-    client.post("/datasets/upload/", {"slug": "big", "files": file_of(wide(30)), "overlap": 1})
+    client.post("/datasets/upload/", {"slug": "big", "files": build_upload(build_rows(30)), "overlap": 1})
     work(until_idle=True)
     run = Import.objects.get()
     client.post(f"/datasets/upload/{run.pk}/", {"decision": "store"})
@@ -299,7 +299,7 @@ def test_an_import_that_is_stopped_leaves_nothing(client, admin, monkeypatch):
 def test_what_is_being_stored_by_one_is_not_stored_by_another_too(admin, monkeypatch, tmp_path):
     """The second of two clicks begins while the first is in the middle: it waits, and finds all done."""
     path = tmp_path / "rows.jsonl"
-    path.write_bytes(file_of(wide(30)).read())
+    path.write_bytes(build_upload(build_rows(30)).read())
     with path.open("rb") as file:
         run = tasks.imports_store.check([(path.name, file)], "big")
     monkeypatch.setattr(tasks.imports_store, "BATCH", 5)
@@ -314,16 +314,16 @@ def test_what_is_being_stored_by_one_is_not_stored_by_another_too(admin, monkeyp
 
     monkeypatch.setattr(tasks.imports_store, "store_rows", store_rows)
 
-    def first():
+    def store_first():
         try:
-            tasks.store_import(run, admin)
+            tasks.start_store(run, admin)
         finally:
             connection.close()
 
-    thread = threading.Thread(target=first)
+    thread = threading.Thread(target=store_first)
     thread.start()
     assert begun.wait(20)
-    second = tasks.store_import(run, admin)
+    second = tasks.start_store(run, admin)
     thread.join()
     assert stored_by == [thread.ident]
     assert second.state == "done"
@@ -333,7 +333,7 @@ def test_what_is_being_stored_by_one_is_not_stored_by_another_too(admin, monkeyp
 
 @pytest.mark.usefixtures("large")
 def test_a_bundle_is_made_in_the_background(client, admin, make_dataset):
-    make_dataset(wide(3))
+    make_dataset(build_rows(3))
     client.force_login(admin)
     answer = client.post("/datasets/demo/bundles/", {"dialects": ["dpo"], "split": "100,0,0"})
     work(until_idle=True)
@@ -351,7 +351,7 @@ def test_the_page_of_a_task_follows_it(client, admin, does):
     assert "about 3 minutes left" in page
     assert "<main" not in client.get(address, headers={"HX-Request": "true"}).content.decode()
     client.post(address)
-    assert again(job).cancel
+    assert refresh(job).cancel
     assert "Stopping" in client.get(address).content.decode()
     Job.objects.update(state="failed", error="gave_up")
     assert client.get(address, headers={"HX-Request": "true"})["HX-Redirect"] == address
@@ -370,7 +370,7 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
     """A real worker, killed -9 in the middle of storing; another takes the task up."""
     manage(place, "migrate", "--verbosity=0")
     path = tmp_path / "rows.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in wide(1000)))
+    path.write_text("".join(json.dumps(row) + "\n" for row in build_rows(1000)))
     script = (
         "import django; django.setup()\n"
         "from datasets import tasks\n"
@@ -382,7 +382,7 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
     environment = {**place, "DJANGO_SETTINGS_MODULE": "config.settings", "START_WORKERS": "0"}
     subprocess.run([sys.executable, "-c", script], env=environment, cwd=ROOT, check=True, capture_output=True)
 
-    def asked(code):
+    def run_code(code):
         command = [sys.executable, "-c", f"import django; django.setup()\nfrom datasets.models import *\n{code}"]
         return subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
@@ -398,7 +398,7 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
     worker = subprocess.Popen([sys.executable, "-c", slow], env=environment, cwd=ROOT, start_new_session=True)
     try:
         for _ in range(100):
-            if "True" in asked("print(0 < Prompt.objects.count() < 1000)"):
+            if "True" in run_code("print(0 < Prompt.objects.count() < 1000)"):
                 break
         else:
             pytest.fail("never seen in the middle")
@@ -406,9 +406,9 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
         with contextlib.suppress(ProcessLookupError):
             os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
-    assert "running 0" in asked("job = Job.objects.get(); print(job.state, Prompt.objects.visible().count())")
-    asked("from datetime import timedelta; Job.objects.update(beat_at='2020-01-01T00:00Z')")
+    assert "running 0" in run_code("job = Job.objects.get(); print(job.state, Prompt.objects.visible().count())")
+    run_code("from datetime import timedelta; Job.objects.update(beat_at='2020-01-01T00:00Z')")
     done = manage(environment, "work", "--until-idle")
     assert done == {"done": 1}
     counts = "print(Job.objects.get().state, Prompt.objects.visible().count(), Comparison.objects.count())"
-    assert asked(counts).split() == ["done", "1000", "1000"]
+    assert run_code(counts).split() == ["done", "1000", "1000"]

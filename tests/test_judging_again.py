@@ -3,9 +3,9 @@
 import pytest
 
 from datasets.models import Dataset
-from tests.conftest import wide
-from tests.test_annotate import read
-from tests.test_judging_page import CLEAR, CRITERIA, FOUR, Judge, rated, stated
+from tests.conftest import build_rows
+from tests.test_annotate import parse_page
+from tests.test_judging_page import CLEAR, CRITERIA, FOUR, Judge, list_ratings, list_statements
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def at_work(client, alice, make_dataset):
     """at_work(answers=2, **settings): alice at the page of such a dataset."""
 
     def begin(answers=2, **settings):
-        make_dataset(wide(3, answers), **settings)
+        make_dataset(build_rows(3, answers), **settings)
         return Judge(client, alice).look()
 
     return begin
@@ -23,17 +23,17 @@ def test_undo_shows_what_was_filled_in_and_the_same_form_saves_the_same(at_work)
     page = at_work(3, criteria=CRITERIA[:1], with_stars=True, reasons="optional", **FOUR)
     said = {f"{mark}rank_{n}": str(n) for mark in ("", f"{CLEAR}_") for n in (1, 2, 3)}
     said |= {f"stars_{n}": str(6 - n) for n in (1, 2, 3)}
-    shown, judgment = page.shown(), page.judgment
+    shown, judgment = page.read_answers(), page.judgment
     page.press("rank", **said, reasons=["safer"], reason="why <b>not</b>")
-    before = stated(judgment, shown), rated(judgment, shown)
+    before = list_statements(judgment, shown), list_ratings(judgment, shown)
     page.undo()
-    assert page.shown() == shown
-    assert page.chosen_on_page() == said | {"reasons": "safer"}
-    assert ("reason", "why <b>not</b>") in page.filled()
+    assert page.read_answers() == shown
+    assert page.read_chosen() == said | {"reasons": "safer"}
+    assert ("reason", "why <b>not</b>") in page.list_entries()
     page.press("rank")
     judgment.refresh_from_db()
     assert (judgment.state, judgment.revision) == ("saved", 2)
-    assert (stated(judgment, shown), rated(judgment, shown)) == before
+    assert (list_statements(judgment, shown), list_ratings(judgment, shown)) == before
 
 
 @pytest.mark.parametrize("change", [{"question": "scale"}, {"with_stars": True}, {"criteria": CRITERIA}])
@@ -44,8 +44,8 @@ def test_a_form_from_before_the_question_was_changed_is_refused_and_nothing_is_l
     page.press("left")
     assert page.answer.status_code == 422
     assert page.judgment == held
-    said = {field["name"]: field["value"] for field in page.form.all("input", type="radio")}
-    page.press(next(value for value in page.buttons() if value.startswith("left")), **said)
+    said = {field["name"]: field["value"] for field in page.form.find_all("input", type="radio")}
+    page.press(next(value for value in page.read_verdicts() if value.startswith("left")), **said)
     held.refresh_from_db()
     assert held.state == "saved"
 
@@ -56,10 +56,10 @@ def test_what_was_said_under_other_settings_can_be_looked_at_and_judged_again(at
     judgment = page.judgment
     page.press("rank", **said)
     Dataset.objects.update(question="pair", fewest_shown=2, most_shown=2, criteria=[])
-    listed = read(page.client.get(f"{page.address}history/{judgment.pk}/"))
-    assert "clear" in listed.the("dl").text
+    listed = parse_page(page.client.get(f"{page.address}history/{judgment.pk}/"))
+    assert "clear" in listed.find("dl").text
     page.undo()
-    assert "rate" in page.buttons(), "three answers cannot be asked as a pair"
+    assert "rate" in page.read_verdicts(), "three answers cannot be asked as a pair"
     page.press("rate", stars_1=1, stars_2=2, stars_3=3)
     judgment.refresh_from_db()
     assert (judgment.state, judgment.verdict, judgment.choices.exclude(rank_gap=None).count()) == ("saved", "rate", 0)

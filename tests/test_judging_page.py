@@ -4,17 +4,17 @@ import itertools
 
 import pytest
 
-from annotate.judging.question_spec import mark_of
+from annotate.judging.question_spec import build_prefix
 from datasets.models import Judgment, Response
-from tests.conftest import wide
+from tests.conftest import build_rows
 from tests.test_annotate import JSON, Browser
 
-CLEAR, KIND = mark_of("clear"), mark_of("kind")
+CLEAR, KIND = build_prefix("clear"), build_prefix("kind")
 CRITERIA = [{"name": "clear", "guideline": "Short."}, {"name": "kind", "guideline": ""}]
 FOUR = {"question": "rank", "fewest_shown": 2, "most_shown": 4}
 
 
-def typed(text):
+def normalise_text(text):
     """What a browser makes of the text in a text area, and sends of it."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     return lines.removeprefix("\n").replace("\n", "\r\n")
@@ -25,21 +25,21 @@ class Judge(Browser):
 
     @property
     def judgment(self):
-        return Judgment.objects.get(pk=self.form.the("input", name="judgment")["value"])
+        return Judgment.objects.get(pk=self.form.find("input", name="judgment")["value"])
 
-    def filled(self):
+    def list_entries(self):
         """[(name, value)] of what a browser would send of the form as it stands, besides the button."""
         found = []
-        for field in self.form.all():
+        for field in self.form.find_all():
             if field.tag == "textarea":
-                found.append((field["name"], typed(field.text)))
+                found.append((field["name"], normalise_text(field.text)))
             elif field.tag == "input" and (field["type"] in ("hidden", "text") or field.has("checked", True)):
                 found.append((field["name"], field.attributes.get("value", "")))
         return found
 
     def press(self, verdict, headers=None, **said):
         """Fill in (None: nothing is chosen), then press."""
-        sent = [(name, value) for name, value in self.filled() if name not in said]
+        sent = [(name, value) for name, value in self.list_entries() if name not in said]
         for name, values in said.items():
             sent += [(name, value) for value in (values if isinstance(values, list) else [values]) if value is not None]
         data = {}
@@ -47,16 +47,16 @@ class Judge(Browser):
             data.setdefault(name, []).append(value)
         return self.send(self.form["action"], data, **(headers or {}))
 
-    def sides(self):
-        return [element["data-response"] for element in self.page.all(data_response=True)]
+    def list_sides(self):
+        return [element["data-response"] for element in self.page.find_all(data_response=True)]
 
-    def shown(self):
+    def read_answers(self):
         """{side: text of the answer there}"""
-        return {side: self.page.the(data_response=side).text.strip() for side in self.sides()}
+        return {side: self.page.find(data_response=side).text.strip() for side in self.list_sides()}
 
-    def chosen_on_page(self):
+    def read_chosen(self):
         """{name: value} of the radio buttons and boxes that are set."""
-        return {field["name"]: field["value"] for field in self.form.all("input") if field.has("checked", True)}
+        return {field["name"]: field["value"] for field in self.form.find_all("input") if field.has("checked", True)}
 
 
 @pytest.fixture
@@ -65,26 +65,26 @@ def at_work(client, alice, make_dataset):
 
     def begin(answers=2, n=3, **settings):
         settings.setdefault("question", "pair")
-        make_dataset(wide(n, answers), **settings)
+        make_dataset(build_rows(n, answers), **settings)
         return Judge(client, alice).look()
 
     return begin
 
 
-def stated(judgment, shown):
+def list_statements(judgment, shown):
     """What a judgment states, by the sides that the texts stood on: {(criterion, chosen, rejected, strength, gap)}."""
     side = {text: side for side, text in shown.items()}
     choices = judgment.choices.values_list("criterion", "chosen__text", "rejected__text", "strength", "rank_gap")
     return {(criterion, side[a], side[b], *rest) for criterion, a, b, *rest in choices}
 
 
-def rated(judgment, shown):
+def list_ratings(judgment, shown):
     side = {text: side for side, text in shown.items()}
     ratings = judgment.ratings.values_list("criterion", "response__text", "stars")
     return {(criterion, side[text], stars) for criterion, text, stars in ratings}
 
 
-def tie(judgment, shown, criterion=""):
+def build_tie(judgment, shown, criterion=""):
     """A tie as it is stored: in the order of ids."""
     side = {text: side for side, text in shown.items()}
     first, second = Response.objects.filter(text__in=side).order_by("pk").values_list("text", flat=True)
@@ -130,21 +130,21 @@ SAVED = [
 @pytest.mark.parametrize(("asking", "answers", "verdict", "said", "choices", "ratings"), SAVED)
 def test_what_is_filled_in_is_saved_by_text(at_work, asking, answers, verdict, said, choices, ratings, headers):
     page = at_work(answers, **asking)
-    shown, judgment = page.shown(), page.judgment
+    shown, judgment = page.read_answers(), page.judgment
     page.press(verdict, headers, want="1", **said)
     assert page.answer.status_code == 200
     judgment.refresh_from_db()
     assert (judgment.state, judgment.verdict) == ("saved", verdict)
-    assert stated(judgment, shown) == {("", *choice) for choice in choices}
-    assert rated(judgment, shown) == ratings
+    assert list_statements(judgment, shown) == {("", *choice) for choice in choices}
+    assert list_ratings(judgment, shown) == ratings
 
 
 @pytest.mark.parametrize(("asking", "verdict"), [({}, "tie"), (SCALE, "tie")])
 def test_a_tie_is_saved_in_the_order_of_ids(at_work, asking, verdict):
     page = at_work(**asking)
-    shown, judgment = page.shown(), page.judgment
+    shown, judgment = page.read_answers(), page.judgment
     page.press(verdict)
-    assert stated(judgment, shown) == tie(judgment, shown)
+    assert list_statements(judgment, shown) == build_tie(judgment, shown)
 
 
 # (settings, answers, the sides, the names of the radio groups, the buttons)
@@ -173,20 +173,20 @@ CONTRACT = [
 def test_the_page_has_the_fields_of_the_contract(at_work, asking, answers, sides, radios, buttons):
     page = at_work(answers, **asking)
     everywhere = page.page
-    assert len(list(everywhere.all(data_comparison=True))) == 1
-    assert page.sides() == sides
-    assert {field["name"] for field in everywhere.all("input", type="radio")} == radios
-    assert {field["name"] for field in page.form.all("input", type="radio")} == radios
-    assert sorted(page.buttons()) == sorted(buttons)
-    assert len(list(everywhere.all("button", name="verdict"))) == len(buttons)
-    assert all(button["type"] == "submit" for button in page.form.all("button", name="verdict"))
-    assert not list(everywhere.all(formaction=True))
+    assert len(list(everywhere.find_all(data_comparison=True))) == 1
+    assert page.list_sides() == sides
+    assert {field["name"] for field in everywhere.find_all("input", type="radio")} == radios
+    assert {field["name"] for field in page.form.find_all("input", type="radio")} == radios
+    assert sorted(page.read_verdicts()) == sorted(buttons)
+    assert len(list(everywhere.find_all("button", name="verdict"))) == len(buttons)
+    assert all(button["type"] == "submit" for button in page.form.find_all("button", name="verdict"))
+    assert not list(everywhere.find_all(formaction=True))
 
 
 def test_a_single_answer_is_rated_alone_and_stands_on_the_left(at_work):
     page = at_work(2, question="stars", fewest_shown=1, most_shown=1)
     judgment = page.judgment
-    assert page.sides() == ["left"]
+    assert page.list_sides() == ["left"]
     page.press("rate", stars_left=4)
     assert list(judgment.ratings.values_list("response", "stars")) == [(judgment.order[0], 4)]
     assert not judgment.choices.exists()
@@ -203,8 +203,8 @@ def test_what_is_missing_is_told_and_what_was_filled_in_still_is(at_work, header
     assert page.answer.status_code == 422
     assert not Judgment.objects.filter(state="saved").exists()
     assert page.judgment == held
-    assert page.said() == ["This is still to be answered."]
-    sent = page.filled()
+    assert page.read_messages() == ["This is still to be answered."]
+    sent = page.list_entries()
     for name in (f"{CLEAR}_verdict", "stars_left", "reason"):
         assert (name, FILLED[name]) in sent
     assert {value for name, value in sent if name == "reasons"} == set(FILLED["reasons"])
@@ -236,7 +236,7 @@ def test_what_is_incomplete_or_contradicts_itself_is_refused(at_work, asking, ve
     page = at_work(3, **asking)
     page.press(verdict, **said)
     assert page.answer.status_code == 422
-    assert page.said()
+    assert page.read_messages()
     assert Judgment.objects.get().state == "leased"
 
 
@@ -258,39 +258,39 @@ def test_a_skip_needs_nothing_filled_in(at_work, asking):
 
 def test_each_criterion_is_saved_by_its_own_verdict(at_work):
     page = at_work(criteria=CRITERIA)
-    shown, judgment = page.shown(), page.judgment
+    shown, judgment = page.read_answers(), page.judgment
     page.press("left", **{f"{CLEAR}_verdict": "right", f"{KIND}_verdict": "both_bad"})
-    assert stated(judgment, shown) == {("", "left", "right", 1, None), ("clear", "right", "left", 1, None)}
+    assert list_statements(judgment, shown) == {("", "left", "right", 1, None), ("clear", "right", "left", 1, None)}
 
 
 def test_criteria_of_stars_are_rated_and_compared(at_work):
     page = at_work(criteria=CRITERIA[:1], **STARS)
-    shown, judgment = page.shown(), page.judgment
+    shown, judgment = page.read_answers(), page.judgment
     page.press("rate", **{"stars_left": 3, "stars_right": 3, f"{CLEAR}_stars_left": 2, f"{CLEAR}_stars_right": 4})
-    assert stated(judgment, shown) == tie(judgment, shown) | {("clear", "right", "left", 2, None)}
-    assert ("clear", "right", 4) in rated(judgment, shown)
+    assert list_statements(judgment, shown) == build_tie(judgment, shown) | {("clear", "right", "left", 2, None)}
+    assert ("clear", "right", 4) in list_ratings(judgment, shown)
 
 
 @pytest.mark.parametrize("headers", [{}, JSON])
 def test_stars_against_the_choice_are_told_once_and_never_bar_it(at_work, headers):
     page = at_work(with_stars=True)
     sent = page.press("left", headers, stars_left=1, stars_right=5)
-    told = sent.said_json.get("told") or "".join(sent.said())
+    told = sent.said_json.get("told") or "".join(sent.read_messages())
     assert told.startswith("Saved. The answer that you chose has fewer stars")
     assert Judgment.objects.filter(verdict="left").count() == 1
     page.look()
-    assert not page.said()
+    assert not page.read_messages()
 
 
 @pytest.mark.parametrize(
     ("verdict", "stars"), [("left", (3, 3)), ("left", (5, 1)), ("tie", (1, 5)), ("both_bad", (5, 1))]
 )
 def test_stars_that_agree_are_not_told(at_work, verdict, stars):
-    assert not at_work(with_stars=True).press(verdict, stars_left=stars[0], stars_right=stars[1]).said()
+    assert not at_work(with_stars=True).press(verdict, stars_left=stars[0], stars_right=stars[1]).read_messages()
 
 
 def test_the_sides_of_several_answers_are_drawn_anew(client, alice, make_dataset):
-    make_dataset(wide(30, 3), **FOUR)
+    make_dataset(build_rows(30, 3), **FOUR)
     page, orders = Judge(client, alice).look(), set()
     for _ in range(30):
         orders.add(tuple(sorted(page.judgment.order).index(pk) for pk in page.judgment.order))
@@ -301,7 +301,7 @@ def test_the_sides_of_several_answers_are_drawn_anew(client, alice, make_dataset
 def test_the_same_texts_win_whatever_the_order(at_work):
     page = at_work(3, n=8, **FOUR)
     for places in itertools.islice(itertools.permutations((1, 2, 3)), 6):
-        shown, judgment = page.shown(), page.judgment
+        shown, judgment = page.read_answers(), page.judgment
         page.press("rank", **{f"rank_{n}": place for n, place in enumerate(places, 1)})
         best = shown[str(places.index(1) + 1)]
         won = judgment.choices.filter(rank_gap=2).get()

@@ -12,21 +12,21 @@ from django.urls import reverse
 from django.utils.translation import override
 
 from annotate import people, practice
-from annotate.judging.forms import Act
+from annotate.judging.forms import Submission
 from annotate.judging.record import record, undo
 from annotate.models import User
 from annotate.pauses import pause, resume
-from annotate.queue.lease import next_judgment
+from annotate.queue.lease import lease_next
 from datasets.audit import listing
 from datasets.audit import log as audit_log
 from datasets.audit.delete_dataset import delete_dataset
 from datasets.audit.log import Kind, log
 from datasets.comparisons import flags
-from datasets.comparisons.gold import make_gold, unmake
+from datasets.comparisons.gold import create_gold, delete_gold
 from datasets.forms import SettingsForm
 from datasets.imports.undo import undo_import
 from datasets.models import Change, Comparison, Dataset, Import, Judgment
-from tests.conftest import wide
+from tests.conftest import build_rows
 from tests.test_api import Script
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def boss(admin):
     return client
 
 
-def lines(*kinds):
+def list_changes(*kinds):
     """[(by, slug, kind, what, before, after)], oldest first."""
     found = Change.objects.filter(kind__in=kinds) if kinds else Change.objects
     return list(found.order_by("pk").values_list("by_name", "slug", "kind", "what", "before", "after"))
@@ -53,15 +53,15 @@ def demo(pairs):
     return pairs
 
 
-def settings_of(dataset, **changed):
+def build_settings_form(dataset, **changed):
     """What the settings page posts."""
     form = SettingsForm(instance=dataset)
     values = {name: form[name].value() for name in form.fields} | changed
     return {name: "" if value is None else value for name, value in values.items() if value is not False}
 
 
-def judged(person, dataset, verdict, said=None):
-    judgment = next_judgment(person, dataset)
+def judge_next(person, dataset, verdict, said=None):
+    judgment = lease_next(person, dataset)
     record(judgment, judgment.revision, verdict, said)
     return Judgment.objects.get(pk=judgment.pk)
 
@@ -78,8 +78,10 @@ def judge_again(judgment, verdict, said=None):
 
 def test_the_settings_page_tells_who_changed_what_from_what_to_what(demo, boss, alice, bob):
     demo.annotators.set([alice])
-    boss.post("/datasets/demo/settings/", settings_of(demo, overlap=3, annotators="bob", guideline="Look well."))
-    assert lines() == [
+    boss.post(
+        "/datasets/demo/settings/", build_settings_form(demo, overlap=3, annotators="bob", guideline="Look well.")
+    )
+    assert list_changes() == [
         ("admin", "demo", "setting", "overlap", 1, 3),
         ("admin", "demo", "member", "alice", "named", None),
         ("admin", "demo", "member", "bob", None, "named"),
@@ -88,8 +90,8 @@ def test_the_settings_page_tells_who_changed_what_from_what_to_what(demo, boss, 
 
 
 def test_what_stays_as_it_is_leaves_no_line(demo, boss):
-    assert boss.post("/datasets/demo/settings/", settings_of(demo)).status_code == 302
-    assert lines() == []
+    assert boss.post("/datasets/demo/settings/", build_settings_form(demo)).status_code == 302
+    assert list_changes() == []
 
 
 def test_the_question_the_command_and_the_api_tell_too(demo, boss, admin, run_command):
@@ -99,7 +101,7 @@ def test_the_question_the_command_and_the_api_tell_too(demo, boss, admin, run_co
     run_command("set_dataset", "demo", "--overlap=2", "--question=pair")
     made = {"slug": "fresh", "overlap": 4, "allow_flag": True}
     assert Script(admin, reads=True, writes=True).post(body=made).status_code == 201
-    assert lines() == [
+    assert list_changes() == [
         ("admin", "demo", "setting", "question", "pair", "scale"),
         ("admin", "demo", "setting", "criteria", [], ["facts", "tone"]),
         ("admin", "demo", "guideline", "guideline", None, 1),
@@ -112,25 +114,25 @@ def test_the_question_the_command_and_the_api_tell_too(demo, boss, admin, run_co
 
 
 def test_a_form_writes_back_nothing_that_another_admin_changed_since(demo, admin):
-    form = SettingsForm(settings_of(demo, overlap=2), instance=demo)
+    form = SettingsForm(build_settings_form(demo, overlap=2), instance=demo)
     assert form.is_valid()
     Dataset.objects.update(question="scale", guideline_number=7)
     form.save(by=admin)
     assert Dataset.objects.values_list("overlap", "question", "guideline_number").get() == (2, "scale", 7)
-    assert lines() == [("admin", "demo", "setting", "overlap", 1, 2)]
+    assert list_changes() == [("admin", "demo", "setting", "overlap", 1, 2)]
 
 
 def test_what_becomes_of_datasets_imports_and_flags_is_told(make_dataset, admin, alice):
-    dataset = make_dataset(wide(2), allow_flag=True)
-    flagged = next_judgment(alice, dataset)
+    dataset = make_dataset(build_rows(2), allow_flag=True)
+    flagged = lease_next(alice, dataset)
     record(flagged, 0, "flag", flag="leak")
     flags.decide(flagged.comparison_id, "flagged", "leave_out", admin)
     flags.decide(flagged.comparison_id, "flagged", "put_back", admin)  # too late: decided already
-    make_dataset(wide(1), slug="other")
+    make_dataset(build_rows(1), slug="other")
     run = Import.objects.get(slug="other")
     undo_import(run, admin)
     delete_dataset(dataset, admin)
-    assert lines(Kind.FLAG, Kind.IMPORT, Kind.DATASET) == [
+    assert list_changes(Kind.FLAG, Kind.IMPORT, Kind.DATASET) == [
         ("admin", "demo", "flag", str(flagged.comparison_id), "flagged", "leave_out"),
         ("admin", "other", "import", "other.jsonl", run.pk, "undone"),
         ("admin", "demo", "dataset", "demo", None, "deleted"),
@@ -139,10 +141,10 @@ def test_what_becomes_of_datasets_imports_and_flags_is_told(make_dataset, admin,
 
 def test_a_dataset_that_an_upload_makes_is_told(admin, tmp_path, run_command):
     file = tmp_path / "rows.jsonl"
-    file.write_text(json.dumps(wide(1)[0]))
+    file.write_text(json.dumps(build_rows(1)[0]))
     for _ in range(2):
         run_command("import_dataset", "fresh", str(file))
-    assert lines() == [("", "fresh", "dataset", "fresh", None, "made")]
+    assert list_changes() == [("", "fresh", "dataset", "fresh", None, "made")]
 
 
 def test_the_log_outlives_the_dataset_and_the_people(demo, admin, run_command):
@@ -162,7 +164,7 @@ def test_what_admins_do_with_people_is_told(boss, alice):
         boss.post(f"/people/{alice.pk}/", act)
     for act in ({"act": "deactivate"}, {"act": "reactivate"}, {"act": "reset"}):
         boss.post(f"/people/{alice.pk}/", act, follow=True)
-    assert lines() == [
+    assert list_changes() == [
         ("admin", "", "person", "dora", None, "annotator"),
         ("admin", "", "person", "dora", None, "link"),
         ("admin", "", "person", "alice", "annotator", "admin"),
@@ -177,7 +179,7 @@ def test_no_password_and_no_link_is_in_the_log(boss, alice, monkeypatch, run_com
     run_command("create_user", "alice", "--role", "admin", "--password-stdin")
     link = run_command("invite_user", "dora")[1]["link"]
     shown = boss.get(f"/people/{alice.pk}/link/").context["link"]
-    assert lines() == [
+    assert list_changes() == [
         ("", "", "person", "alice", "annotator", "admin"),
         ("", "", "person", "alice", None, "password"),
         ("", "", "person", "dora", None, "annotator"),
@@ -192,12 +194,12 @@ def test_no_password_and_no_link_is_in_the_log(boss, alice, monkeypatch, run_com
 
 
 def test_a_first_verdict_is_no_change_and_another_in_its_place_is_one(demo, alice):
-    judgment = judged(alice, demo, "left")
+    judgment = judge_next(alice, demo, "left")
     judge_again(judgment, "left")
-    assert lines() == []
+    assert list_changes() == []
     judge_again(judgment, "tie")
     judge_again(judgment, "skip")
-    assert lines() == [
+    assert list_changes() == [
         ("alice", "demo", "judgment", str(judgment.pk), "left", "tie"),
         ("alice", "demo", "judgment", str(judgment.pk), "tie", "skip"),
     ]
@@ -205,21 +207,21 @@ def test_a_first_verdict_is_no_change_and_another_in_its_place_is_one(demo, alic
 
 def test_other_places_or_stars_are_another_verdict_and_words_are_not(make_dataset, alice):
     criteria = [{"name": "facts", "guideline": ""}]
-    dataset = make_dataset(wide(1, answers=3), question="rank", most_shown=3, criteria=criteria)
+    dataset = make_dataset(build_rows(1, answers=3), question="rank", most_shown=3, criteria=criteria)
     Change.objects.all().delete()
     facts = {"criteria": {"facts": {"rank": [1, 1, 2]}}}
-    judgment = judged(alice, dataset, "rank", {"rank": [1, 2, 2], "reason": "long", **facts})
+    judgment = judge_next(alice, dataset, "rank", {"rank": [1, 2, 2], "reason": "long", **facts})
     judge_again(judgment, "rank", {"rank": [1, 2, 2], "reason": "so", **facts})
     judge_again(judgment, "rank", {"rank": [3, 2, 1], **facts})
     before, after = ({"verdict": "rank", "rank": places, **facts} for places in ([1, 2, 2], [3, 2, 1]))
-    assert lines() == [("alice", "demo", "judgment", str(judgment.pk), before, after)]
-    assert told() == [f"Judgment {judgment.pk}: A > B = C · facts A = B > C → C > B > A · facts A = B > C"]
+    assert list_changes() == [("alice", "demo", "judgment", str(judgment.pk), before, after)]
+    assert list_sentences() == [f"Judgment {judgment.pk}: A > B = C · facts A = B > C → C > B > A · facts A = B > C"]
 
 
 # --- with the act or not at all --------------------------------------------------------------------------------------
 
 ACTS = {
-    "settings": lambda w: SettingsForm(settings_of(w.dataset, overlap=2), instance=w.dataset).save(),
+    "settings": lambda w: SettingsForm(build_settings_form(w.dataset, overlap=2), instance=w.dataset).save(),
     "role": lambda w: people.change_role(w.alice, "admin"),
     "deactivate": lambda w: people.deactivate(w.alice),
     "invite": lambda w: people.invite("dora", "annotator"),
@@ -233,28 +235,28 @@ ACTS = {
 @pytest.mark.parametrize("act", ACTS)
 def test_an_act_that_cannot_be_told_is_not_done(make_dataset, alice, bob, monkeypatch, act):
     class World:
-        dataset = make_dataset(wide(3))
+        dataset = make_dataset(build_rows(3))
 
-    World.alice, World.reopened = alice, judged(bob, World.dataset, "left")
+    World.alice, World.reopened = alice, judge_next(bob, World.dataset, "left")
     World.flagged = Comparison.objects.exclude(judgments=World.reopened).earliest("pk").pk
     Comparison.objects.filter(pk=World.flagged).update(held="flagged")
     undo(World.reopened, 1)
     World.reopened.refresh_from_db()
 
-    def everything():
+    def list_everything():
         rows = [list(model.objects.order_by("pk").values()) for model in (Dataset, User, Judgment, Comparison, Change)]
         return [*rows, list(World.dataset.memberships.order_by("pk").values_list("user", "paused_at"))]
 
     def refuse(**line):
         raise DatabaseError("full")
 
-    before = everything()
+    before = list_everything()
     form = act == "settings"
     with monkeypatch.context() as broken:
         broken.setattr(audit_log.Change.objects, "create", refuse)
         with pytest.raises(DatabaseError):
             ACTS[act](World)
-    now = everything()
+    now = list_everything()
     if act == "pause":
         now[-1] = [row for row in now[-1] if row[0] != alice.pk]  # a visit, which is not undone
         assert not World.dataset.memberships.filter(paused_at__isnull=False).exists()
@@ -267,8 +269,8 @@ def test_an_act_that_cannot_be_told_is_not_done(make_dataset, alice, bob, monkey
 # --- looking at it ---------------------------------------------------------------------------------------------------
 
 
-def told():
-    return [change.sentence for change in listing.page_of(Change.objects.all())[0]]
+def list_sentences():
+    return [change.sentence for change in listing.list_page(Change.objects.all())[0]]
 
 
 SENTENCES = [
@@ -300,14 +302,14 @@ SENTENCES = [
 @pytest.mark.parametrize(("line", "english", "chinese"), SENTENCES, ids=[line[1] for line in SENTENCES])
 def test_a_line_is_told_in_a_sentence(line, english, chinese):
     log(*line)
-    assert told() == [english]
+    assert list_sentences() == [english]
     if chinese:
         with override("zh-hans"):
-            assert told() == [chinese]
+            assert list_sentences() == [chinese]
 
 
 def test_the_page_is_filtered_and_goes_on_by_key(demo, boss, admin, alice, monkeypatch):
-    monkeypatch.setattr(listing, "PAGE", 2)
+    monkeypatch.setattr(listing, "PAGE_SIZE", 2)
     pause(alice, demo, admin)
     for n in range(5):
         log(Kind.SETTING, "overlap", n, n + 1, by=admin, dataset=demo)
@@ -332,8 +334,8 @@ def test_the_page_is_filtered_and_goes_on_by_key(demo, boss, admin, alice, monke
 
 
 def test_the_page_of_a_dataset_shows_its_own_changes_only_and_leads_to_what_changed(demo, boss, alice, make_dataset):
-    other = make_dataset(wide(1), slug="other")
-    judgment = judged(alice, demo, "left")
+    other = make_dataset(build_rows(1), slug="other")
+    judgment = judge_next(alice, demo, "left")
     judge_again(judgment, "tie")
     log(Kind.SETTING, "overlap", 1, 2, dataset=other)
     html = boss.get("/datasets/demo/log/").content.decode()
@@ -371,15 +373,15 @@ def test_the_command_prints_json_lines(demo, admin, capsys, run_command):
 
 
 def test_a_known_answer_made_and_taken_back_is_told_and_practising_again_is_not(demo, admin, alice):
-    gold = make_gold(judged(admin, demo, "left"), for_practice=True, by=admin)
+    gold = create_gold(judge_next(admin, demo, "left"), for_practice=True, by=admin)
     Dataset.objects.update(practice=1, practice_pass=100)
     demo.refresh_from_db()
     for verdict in ("right", "tie"):  # one of them is wrong for certain
-        tried = practice.before(alice, gold)
-        practice.answer(tried, tried.revision, Act(verdict))
+        tried = practice.ensure_judgment(alice, gold)
+        practice.save_answer(tried, tried.revision, Submission(verdict))
         practice.begin_again(alice, demo)
-    unmake(gold, admin)
-    assert [line[2:] for line in lines()] == [
+    delete_gold(gold, admin)
+    assert [line[2:] for line in list_changes()] == [
         ("gold", str(gold.comparison_id), None, "choice"),
         ("gold", str(gold.comparison_id), "choice", None),
     ]
@@ -388,7 +390,7 @@ def test_a_known_answer_made_and_taken_back_is_told_and_practising_again_is_not(
 def test_resuming_and_pausing_twice_are_told_once(demo, admin, alice):
     for act in (pause, pause, resume, resume):
         act(alice, demo, admin)
-    assert lines() == [
+    assert list_changes() == [
         ("admin", "demo", "member", "alice", None, "paused"),
         ("admin", "demo", "member", "alice", "paused", None),
     ]

@@ -13,13 +13,13 @@ from django.test.utils import CaptureQueriesContext
 
 from annotate.judging.record import record, undo
 from annotate.queue import quality_checks
-from annotate.queue.lease import next_judgment
-from datasets.comparisons.gold import make_gold, unmake
+from annotate.queue.lease import lease_next
+from datasets.comparisons.gold import create_gold, delete_gold
 from datasets.models import Choice, Comparison, Judgment
-from tests.conftest import person, wide
-from tests.test_annotate import JSON, Browser, fields
-from tests.test_at_once import in_threads
-from tests.test_queue import counters_hold, lapse
+from tests.conftest import build_rows, create_person
+from tests.test_annotate import JSON, Browser, read_fields
+from tests.test_at_once import run_at_once
+from tests.test_queue import expire_lease, has_right_counters
 
 GOLD, REPEAT, VOTE = Judgment.Purpose.GOLD, Judgment.Purpose.REPEAT, Judgment.Purpose.VOTE
 
@@ -29,12 +29,12 @@ def mixed(make_dataset, admin):
     """mixed(n, gold, **settings): a dataset of n comparisons, the first `gold` of them known by the admin."""
 
     def make(n, gold=0, **settings):
-        dataset = make_dataset(wide(n), **settings)
+        dataset = make_dataset(build_rows(n), **settings)
         for _ in range(gold):
-            judgment = next_judgment(admin, dataset)
+            judgment = lease_next(admin, dataset)
             record(judgment, 0, "left")
             judgment.refresh_from_db()
-            make_gold(judgment, by=admin)
+            create_gold(judgment, by=admin)
         return dataset
 
     return make
@@ -48,13 +48,13 @@ def _drawn_alike(monkeypatch):
 
 @pytest.fixture
 def soon(monkeypatch):
-    monkeypatch.setattr(quality_checks, "REPEATED_AFTER", 3)
+    monkeypatch.setattr(quality_checks, "REPEAT_AFTER", 3)
 
 
 def judge_all(user, dataset, verdict="left", most=200):
     """The judgments that a person gives until there is nothing left."""
     given = []
-    while len(given) < most and (judgment := next_judgment(user, dataset)):
+    while len(given) < most and (judgment := lease_next(user, dataset)):
         record(judgment, judgment.revision, verdict)
         given.append(Judgment.objects.get(pk=judgment.pk))
     return given
@@ -74,7 +74,7 @@ def test_each_known_answer_comes_once_to_a_person_as_often_as_the_share_says(mix
         assert 3 <= len(known) <= 8
         assert len({judgment.comparison_id for judgment in known}) == len(known)
         assert len(given) - len(known) == 32
-    assert counters_hold(dataset)
+    assert has_right_counters(dataset)
 
 
 def test_a_repeat_is_an_older_vote_of_ones_own_with_the_sides_swapped(mixed, alice, soon):
@@ -88,13 +88,13 @@ def test_a_repeat_is_an_older_vote_of_ones_own_with_the_sides_swapped(mixed, ali
         between = [one for one in given if vote.decided_at < one.decided_at < repeat.decided_at]
         assert sum(one.purpose == VOTE for one in between) >= 3
     assert len({repeat.comparison_id for repeat in repeats}) == len(repeats)
-    assert counters_hold(dataset)
+    assert has_right_counters(dataset)
 
 
 def test_nothing_known_comes_once_nothing_else_is_left(mixed, alice):
     dataset = mixed(3, gold=2, gold_share=50)
     judge_all(alice, dataset)
-    assert next_judgment(alice, dataset) is None
+    assert lease_next(alice, dataset) is None
 
 
 @pytest.mark.parametrize("mode", ["every", "majority"])
@@ -114,7 +114,7 @@ def test_an_admin_takes_a_known_answer_back_and_the_comparison_is_judged(mixed, 
     dataset = mixed(2, gold=1, overlap=2)
     gold = dataset.gold.get()
     assert len(judge_all(alice, dataset)) == 1
-    unmake(gold)
+    delete_gold(gold)
     assert [judgment.comparison_id for judgment in judge_all(alice, dataset)] == [gold.comparison_id]
 
 
@@ -139,50 +139,50 @@ def sides_vary(mixed, admin, soon):
 def test_it_is_undone_like_any_other(sides_vary, alice, next_is, purpose, act):
     next_is(VOTE)
     for _ in range(6):
-        record(next_judgment(alice, sides_vary), 0, "left")
+        record(lease_next(alice, sides_vary), 0, "left")
     next_is(purpose)
-    judgment = next_judgment(alice, sides_vary)
+    judgment = lease_next(alice, sides_vary)
     assert judgment.purpose == purpose
     held = Comparison.objects.get(pk=judgment.comparison_id).held
     record(judgment, 0, act, flag="unsafe" if act == "flag" else "")
     judgment.refresh_from_db()
     assert undo(judgment, judgment.revision)
-    again = next_judgment(alice, sides_vary)
+    again = lease_next(alice, sides_vary)
     assert (again.pk, again.order) == (judgment.pk, judgment.order)
     assert Comparison.objects.get(pk=judgment.comparison_id).held == held
-    assert counters_hold(sides_vary)
+    assert has_right_counters(sides_vary)
 
 
 @pytest.mark.parametrize("purpose", [GOLD, REPEAT])
 def test_a_lease_that_runs_out_is_mine_again_and_a_late_verdict_is_kept(sides_vary, alice, bob, next_is, purpose):
     next_is(VOTE)
     for _ in range(6):
-        record(next_judgment(alice, sides_vary), 0, "left")
+        record(lease_next(alice, sides_vary), 0, "left")
     next_is(purpose)
-    judgment = next_judgment(alice, sides_vary)
-    lapse(judgment)
+    judgment = lease_next(alice, sides_vary)
+    expire_lease(judgment)
     next_is(VOTE)
-    next_judgment(bob, sides_vary)
+    lease_next(bob, sides_vary)
     assert record(judgment, 0, "right")
     judgment.refresh_from_db()
     assert (judgment.state, judgment.surplus) == ("saved", False)
-    assert counters_hold(sides_vary)
+    assert has_right_counters(sides_vary)
 
 
 # --- not to be told apart ---------------------------------------------------------------------------------------------
 
 
-def without_what_is_drawn(text):
+def mask_drawn(text):
     """A page or an answer without texts, numbers and tokens."""
     text = re.sub(r"csrfmiddlewaretoken[^>]*>|Prompt \d+|Answer \d to \d+\.", "", text)
     return re.sub(r"\d+", "#", text)
 
 
-def shown_as(browser, purpose, next_is, headers):
+def capture_response(browser, purpose, next_is, headers):
     """Status, headers and what was sent of the page or the script's answer that brings one of this purpose."""
     next_is(purpose)
     if headers:
-        sent = fields(browser.form) | {"verdict": "left", "want": "1"}
+        sent = read_fields(browser.form) | {"verdict": "left", "want": "1"}
         answer = browser.client.post(browser.address, sent, headers=headers)
         judgment = Judgment.objects.get(pk=re.search(r'name="judgment" value="(\d+)', answer.json()["next"])[1])
     else:
@@ -193,7 +193,7 @@ def shown_as(browser, purpose, next_is, headers):
     headers = {name: sorted(re.split("[;,] ", value)) for name, value in answer.headers.items()}
     for name in ("Content-Length", "Expires", "X-Request-ID"):  # a length, a moment, a number drawn for each answer
         headers.pop(name, None)
-    sent = without_what_is_drawn(answer.content.decode())
+    sent = mask_drawn(answer.content.decode())
     return {"status": answer.status_code, "headers": headers, "sent": sent.splitlines()}
 
 
@@ -205,9 +205,9 @@ def test_no_byte_tells_it_from_an_ordinary_one(sides_vary, client, alice, next_i
     for _ in range(6):
         browser.give("left")
         browser.look()
-    ordinary = shown_as(browser, VOTE, next_is, headers)
+    ordinary = capture_response(browser, VOTE, next_is, headers)
     browser.look()
-    known = shown_as(browser, purpose, next_is, headers)
+    known = capture_response(browser, purpose, next_is, headers)
     assert known["headers"] == ordinary["headers"]
     assert known == ordinary
 
@@ -226,10 +226,10 @@ def test_the_count_and_the_history_know_no_difference(sides_vary, client, alice,
     assert "known" not in page.lower()
 
 
-def statements(purpose, next_is, browser):
+def capture_queries(purpose, next_is, browser):
     """What the database is asked for a verdict and one of this purpose next."""
     next_is(purpose)
-    sent = fields(browser.form) | {"verdict": "left", "want": "1"}
+    sent = read_fields(browser.form) | {"verdict": "left", "want": "1"}
     with CaptureQueriesContext(connection) as asked:
         answer = browser.client.post(browser.address, sent, headers=JSON)
     assert Judgment.objects.latest("pk").purpose == purpose
@@ -243,8 +243,8 @@ def test_the_database_is_asked_the_same_whatever_comes(sides_vary, client, alice
     next_is(VOTE)
     browser = Browser(client, alice).look()
     for _ in range(8):
-        statements(VOTE, next_is, browser)
-    kinds = [[sql.split(" WHERE")[0][:60] for sql in statements(one, next_is, browser)] for one in (VOTE, purpose)]
+        capture_queries(VOTE, next_is, browser)
+    kinds = [[sql.split(" WHERE")[0][:60] for sql in capture_queries(one, next_is, browser)] for one in (VOTE, purpose)]
     shared = [
         [kind for kind in found if "datasets_comparison" in kind or "datasets_judgment" in kind] for found in kinds
     ]
@@ -260,7 +260,7 @@ def test_no_clock_tells_it_from_an_ordinary_one(mixed, client, alice, next_is):
     random.Random(1).shuffle(order)
     for purpose in [VOTE] * 4 + order:
         next_is(purpose)
-        sent = fields(browser.form) | {"verdict": "left", "want": "1"}
+        sent = read_fields(browser.form) | {"verdict": "left", "want": "1"}
         started = time.perf_counter()
         answer = browser.client.post(browser.address, sent, headers=JSON)
         took[purpose].append(time.perf_counter() - started)
@@ -275,17 +275,17 @@ def test_no_clock_tells_it_from_an_ordinary_one(mixed, client, alice, next_is):
 
 @pytest.mark.django_db(transaction=True)
 def test_fifty_at_once_overlap_stays_exact_with_all_of_it(mixed, monkeypatch):
-    monkeypatch.setattr(quality_checks, "REPEATED_AFTER", 2)
+    monkeypatch.setattr(quality_checks, "REPEAT_AFTER", 2)
     dataset = mixed(24, gold=4, gold_share=20, repeat_share=20, overlap=3)
-    people, saved = [person(f"p{i}") for i in range(50)], Counter()
+    people, saved = [create_person(f"p{i}") for i in range(50)], Counter()
 
     def work(user):
-        while judgment := next_judgment(user, dataset):
+        while judgment := lease_next(user, dataset):
             assert record(judgment, judgment.revision, ("left", "right", "tie")[judgment.pk % 3])
             assert not record(judgment, judgment.revision, "left")
             saved[judgment.purpose] += 1
 
-    in_threads(*(lambda user=user: work(user) for user in people))
+    run_at_once(*(lambda user=user: work(user) for user in people))
     for user in people:
         work(user)
     votes = Judgment.objects.filter(purpose=VOTE, state="saved", comparison__held="")
@@ -293,4 +293,4 @@ def test_fifty_at_once_overlap_stays_exact_with_all_of_it(mixed, monkeypatch):
     assert set(Counter(votes.values_list("comparison", flat=True)).values()) == {3}
     assert saved[GOLD] == Judgment.objects.filter(purpose=GOLD).count() > 0
     assert max(Counter(Judgment.objects.values_list("comparison", "annotator", "purpose")).values()) == 1
-    assert counters_hold(dataset)
+    assert has_right_counters(dataset)

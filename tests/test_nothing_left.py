@@ -11,104 +11,104 @@ from django.utils import timezone
 from annotate.judging.record import record, undo
 from annotate.models import Membership
 from annotate.queue import lease
-from annotate.queue.lease import another, next_judgment, release
+from annotate.queue.lease import lease_another, lease_next, release
 from datasets.comparisons.generate import set_overlap
 from datasets.models import Comparison, Judgment
-from tests.conftest import wide
-from tests.test_queue import counters_hold, lapse
+from tests.conftest import build_rows
+from tests.test_queue import expire_lease, has_right_counters
 
 
 @pytest.fixture
 def judged(make_dataset, alice):
     """A dataset in which nothing is left for alice, and every search that finds nothing is dear."""
-    dataset = make_dataset(wide(2))
+    dataset = make_dataset(build_rows(2))
     for _ in range(2):
-        record(next_judgment(alice, dataset), 0, "left")
+        record(lease_next(alice, dataset), 0, "left")
     return dataset
 
 
 @pytest.fixture
 def searches(monkeypatch):
     """How often was searched, each time for so many seconds."""
-    seen, really = [], lease.first_after
+    seen, really = [], lease.find_first_after
 
-    def first_after(*args, **kwargs):
+    def search_slowly(*args, **kwargs):
         seen.append(args)
-        time.sleep(first_after.takes)
+        time.sleep(search_slowly.takes)
         return really(*args, **kwargs)
 
-    first_after.takes = 0.06
-    monkeypatch.setattr(lease, "first_after", first_after)
+    search_slowly.takes = 0.06
+    monkeypatch.setattr(lease, "find_first_after", search_slowly)
     return seen
 
 
-def until(person):
+def get_nothing_until(person):
     return Membership.objects.get(user=person).nothing_until
 
 
 def test_a_dear_search_that_found_nothing_is_not_repeated_at_once(judged, alice, searches):
     started = timezone.now()
-    assert next_judgment(alice, judged) is None
+    assert lease_next(alice, judged) is None
     took, first = timezone.now() - started, len(searches)
-    assert timedelta() < until(alice) - timezone.now() <= lease.RESTS * took
-    assert [next_judgment(alice, judged) for _ in range(3)] == [None] * 3
+    assert timedelta() < get_nothing_until(alice) - timezone.now() <= lease.BACKOFF_FACTOR * took
+    assert [lease_next(alice, judged) for _ in range(3)] == [None] * 3
     assert len(searches) == first
 
 
 def test_it_is_repeated_once_the_rest_is_over(judged, alice, searches):
-    next_judgment(alice, judged)
+    lease_next(alice, judged)
     first = len(searches)
     Membership.objects.update(nothing_until=timezone.now())
-    next_judgment(alice, judged)
+    lease_next(alice, judged)
     assert len(searches) == 2 * first
 
 
 def test_a_quick_search_needs_no_rest(judged, alice):
-    assert next_judgment(alice, judged) is None
-    assert until(alice) is None
+    assert lease_next(alice, judged) is None
+    assert get_nothing_until(alice) is None
 
 
 @pytest.mark.parametrize("what", ["import", "overlap", "skip"])
 def test_what_is_new_is_there_once_the_rest_is_over(judged, make_dataset, alice, bob, searches, what):
     if what == "skip":
         set_overlap(judged, 2)
-        held = next_judgment(bob, judged)
+        held = lease_next(bob, judged)
         Comparison.objects.exclude(pk=held.comparison_id).update(open_slots=0)
-    next_judgment(alice, judged)
+    lease_next(alice, judged)
     if what == "import":
-        make_dataset(wide(3))
+        make_dataset(build_rows(3))
     elif what == "overlap":
         Judgment.objects.update(annotator=bob)
         set_overlap(judged, 2)
     else:
         Judgment.objects.filter(annotator=alice).update(state="skipped", decided_at=timezone.now() - timedelta(days=2))
         record(held, 0, "skip")
-    assert next_judgment(alice, judged) is None
+    assert lease_next(alice, judged) is None
     Membership.objects.update(nothing_until=timezone.now())
-    assert next_judgment(alice, judged)
+    assert lease_next(alice, judged)
 
 
 def test_what_comes_back_is_found_in_spite_of_the_rest(make_dataset, alice, bob, searches):
-    dataset = make_dataset(wide(1))
-    held = next_judgment(bob, dataset)
-    assert next_judgment(alice, dataset) is None
-    assert until(alice) > timezone.now()
-    lapse(held)
-    assert next_judgment(alice, dataset).comparison_id == held.comparison_id
-    assert counters_hold(dataset)
+    dataset = make_dataset(build_rows(1))
+    held = lease_next(bob, dataset)
+    assert lease_next(alice, dataset) is None
+    assert get_nothing_until(alice) > timezone.now()
+    expire_lease(held)
+    assert lease_next(alice, dataset).comparison_id == held.comparison_id
+    assert has_right_counters(dataset)
 
 
 def test_what_one_reopened_or_holds_is_given_in_spite_of_the_rest(judged, alice, searches):
-    next_judgment(alice, judged)
+    lease_next(alice, judged)
     last = Judgment.objects.latest("pk")
     assert undo(last, 1)
-    assert next_judgment(alice, judged) == last
+    assert lease_next(alice, judged) == last
 
 
 def test_the_rest_is_each_persons_own(judged, alice, bob, searches):
     set_overlap(judged, 2)
-    next_judgment(alice, judged)
-    assert next_judgment(bob, judged)
+    lease_next(alice, judged)
+    assert lease_next(bob, judged)
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
@@ -116,13 +116,13 @@ def test_the_rest_is_each_persons_own(judged, alice, bob, searches):
 def test_what_somebody_else_is_just_taking_is_waited_for_and_starts_no_rest(make_dataset, alice, searches):
     from django.db import transaction
 
-    dataset = make_dataset(wide(1))
+    dataset = make_dataset(build_rows(1))
     with transaction.atomic():
         Comparison.objects.select_for_update().get()
         found = []
 
         def look():
-            found.append(next_judgment(alice, dataset))
+            found.append(lease_next(alice, dataset))
             connection.close()
 
         thread = threading.Thread(target=look)
@@ -130,7 +130,7 @@ def test_what_somebody_else_is_just_taking_is_waited_for_and_starts_no_rest(make
         time.sleep(0.4)
     thread.join()
     assert found[0] is not None
-    assert until(alice) is None
+    assert get_nothing_until(alice) is None
 
 
 # --- what a browser gives back ----------------------------------------------------------------------------------------
@@ -139,12 +139,12 @@ def test_what_somebody_else_is_just_taking_is_waited_for_and_starts_no_rest(make
 @pytest.fixture
 def kept(make_dataset, alice):
     """(a dataset, what alice is shown, what her browser keeps ready)"""
-    dataset = make_dataset(wide(4))
-    shown = next_judgment(alice, dataset)
-    return dataset, shown, next_judgment(alice, dataset, [shown.pk])
+    dataset = make_dataset(build_rows(4))
+    shown = lease_next(alice, dataset)
+    return dataset, shown, lease_next(alice, dataset, [shown.pk])
 
 
-def states():
+def list_states():
     return list(Judgment.objects.order_by("pk").values_list("state", flat=True))
 
 
@@ -152,41 +152,41 @@ def test_what_is_given_back_as_it_was_handed_out_is_free(kept, alice, bob):
     dataset, _shown, ready = kept
     for _ in range(2):  # a browser may say it twice
         release(alice, dataset, {ready.pk: ready.lease_until})
-        assert states() == ["leased", "expired"]
-        assert counters_hold(dataset)
+        assert list_states() == ["leased", "expired"]
+        assert has_right_counters(dataset)
 
 
 @pytest.mark.parametrize("off", [timedelta(microseconds=1), timedelta(seconds=-1)])
 def test_what_was_handed_out_again_since_stays(kept, alice, off):
     dataset, _shown, ready = kept
     release(alice, dataset, {ready.pk: ready.lease_until + off})
-    assert states() == ["leased", "leased"]
+    assert list_states() == ["leased", "leased"]
 
 
 def test_nobody_gives_back_what_is_anothers_or_judged_or_of_another_dataset(kept, alice, bob, make_dataset):
     dataset, shown, ready = kept
     record(shown, 0, "left")
-    other = make_dataset(wide(1), slug="other")
+    other = make_dataset(build_rows(1), slug="other")
     release(bob, dataset, {ready.pk: ready.lease_until})
     release(alice, other, {ready.pk: ready.lease_until})
     release(alice, dataset, {shown.pk: shown.lease_until, 10**17: ready.lease_until})
-    assert states() == ["saved", "leased"]
-    assert counters_hold(dataset)
+    assert list_states() == ["saved", "leased"]
+    assert has_right_counters(dataset)
 
 
 def test_another_is_one_besides_all_that_the_person_holds(kept, alice):
     dataset, shown, ready = kept
     seen = {shown.pk, ready.pk}
     for _ in range(2):
-        seen.add(another(alice, dataset).pk)
+        seen.add(lease_another(alice, dataset).pk)
     assert len(seen) == 4
-    assert another(alice, dataset) is None
+    assert lease_another(alice, dataset) is None
 
 
 def test_what_ran_out_comes_back_to_who_held_it_with_its_sides(kept, alice):
     dataset, shown, ready = kept
     for judgment in (shown, ready):
-        lapse(judgment)
-    again = next_judgment(alice, dataset, [])
+        expire_lease(judgment)
+    again = lease_next(alice, dataset, [])
     assert (again.pk, again.order) in [(shown.pk, shown.order), (ready.pk, ready.order)]
-    assert counters_hold(dataset)
+    assert has_right_counters(dataset)

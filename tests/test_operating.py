@@ -18,11 +18,11 @@ from django.core.management import get_commands
 from django.test import Client
 from django.urls import include, path
 
-from annotate.people import link_for
+from annotate.people import build_link
 from config import healthcheck
-from config.logs import Json, Plain
+from config.logs import JsonFormatter, PlainFormatter
 from datasets.views.access import anyone
-from tests.serving import free_port
+from tests.serving import find_free_port
 
 ROOT = settings.BASE_DIR
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ READ = set(re.findall(r'env\.\w+\(\s*"(\w+)"', (ROOT / "config/settings.py").rea
 BY_THE_COMMAND = {"WORKERS", "PORT"}  # read by the Makefile, and by the container files themselves
 
 
-def python(*args, **environment):
+def run_python(*args, **environment):
     """Run Python as an operator would, with nothing of these tests in its environment."""
     kept = {key: value for key, value in os.environ.items() if key not in READ | {"DJANGO_ALLOW_ASYNC_UNSAFE"}}
     environment = {**kept, "DJANGO_SETTINGS_MODULE": "config.settings", **environment}
@@ -43,7 +43,7 @@ def python(*args, **environment):
 
 
 def test_check_deploy_has_nothing_to_say_behind_a_proxy(tmp_path):
-    done = python(
+    done = run_python(
         *("manage.py", "check", "--deploy", "--fail-level", "DEBUG"),
         **{"DATA_DIR": str(tmp_path), "SECRET_KEY": "0123456789" * 6, "BEHIND_PROXY": "1"},
     )
@@ -51,7 +51,9 @@ def test_check_deploy_has_nothing_to_say_behind_a_proxy(tmp_path):
 
 
 def test_the_key_that_is_made_is_good_enough_for_check_deploy(tmp_path):
-    done = python("manage.py", "check", "--deploy", "--fail-level", "DEBUG", DATA_DIR=str(tmp_path), BEHIND_PROXY="1")
+    done = run_python(
+        "manage.py", "check", "--deploy", "--fail-level", "DEBUG", DATA_DIR=str(tmp_path), BEHIND_PROXY="1"
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -62,8 +64,8 @@ print(json.dumps({name: getattr(settings, name, None) for name in sys.argv[1:]},
 """
 
 
-def settings_with(tmp_path, *names, **environment):
-    done = python("-c", SETTINGS, *names, DATA_DIR=str(tmp_path), **environment)
+def read_settings(tmp_path, *names, **environment):
+    done = run_python("-c", SETTINGS, *names, DATA_DIR=str(tmp_path), **environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -72,17 +74,17 @@ def test_an_empty_value_is_as_good_as_none(tmp_path):
     """docker-compose.yml hands on what .env does not set as empty values."""
     names = ["DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "SECRET_KEY", "DATABASES", "LOG_FORMAT", "BEHIND_PROXY"]
     names += ["SECURE_HSTS_SECONDS", "SECURE_SSL_REDIRECT"]
-    assert settings_with(tmp_path, *names, **dict.fromkeys(READ - {"DATA_DIR"}, "")) == settings_with(tmp_path, *names)
+    assert read_settings(tmp_path, *names, **dict.fromkeys(READ - {"DATA_DIR"}, "")) == read_settings(tmp_path, *names)
 
 
 def test_a_proxy_turns_https_on(tmp_path):
     names = ("SECURE_PROXY_SSL_HEADER", "SECURE_HSTS_SECONDS", "SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE")
-    found = settings_with(tmp_path, *names, BEHIND_PROXY="1")
+    found = read_settings(tmp_path, *names, BEHIND_PROXY="1")
     assert list(found.values()) == [["HTTP_X_FORWARDED_PROTO", "https"], 3600, True, True]
-    found = settings_with(tmp_path, *names, BEHIND_PROXY="0")
+    found = read_settings(tmp_path, *names, BEHIND_PROXY="0")
     assert list(found.values()) == [None, 0, None, None]
-    assert settings_with(tmp_path, *names, BEHIND_PROXY="1", HSTS_SECONDS="0")["SECURE_HSTS_SECONDS"] == 0
-    assert settings_with(tmp_path, *names, HSTS_SECONDS="60")["SECURE_HSTS_SECONDS"] == 60
+    assert read_settings(tmp_path, *names, BEHIND_PROXY="1", HSTS_SECONDS="0")["SECURE_HSTS_SECONDS"] == 0
+    assert read_settings(tmp_path, *names, HSTS_SECONDS="60")["SECURE_HSTS_SECONDS"] == 60
 
 
 @pytest.fixture
@@ -108,14 +110,14 @@ ROW = "DETAIL: Failing row contains (The text of an answer)"
 
 
 @anyone
-def broken(request, token=None):
+def fail(request, token=None):
     try:
         raise KeyError("first")
     except KeyError as cause:
         raise ValueError(f"second{'.' * 500}\n{ROW}") from cause
 
 
-urlpatterns = [path("broken/", broken), path("broken/<str:token>/", broken), path("", include("config.urls"))]
+urlpatterns = [path("broken/", fail), path("broken/<str:token>/", fail), path("", include("config.urls"))]
 
 
 @pytest.fixture
@@ -123,7 +125,7 @@ def logged():
     """logged(): what has been logged since, a dict for each line, as with LOG_FORMAT=json."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(Json())
+    handler.setFormatter(JsonFormatter())
     levels = {logging.getLogger(name): logging.getLogger(name).level for name in ("config.requests", "django.request")}
     logging.getLogger().addHandler(handler)
     logging.getLogger("config.requests").setLevel("INFO")
@@ -168,7 +170,7 @@ def test_an_error_comes_with_its_traceback_and_without_the_texts_in_it(db, logge
     assert (error["level"], request["status"]) == ("ERROR", 500)
     assert error["request"] == request["request"] == response["X-Request-ID"]
     assert "KeyError: 'first" in error["traceback"]
-    assert "in broken" in error["traceback"]
+    assert "in fail" in error["traceback"]
     assert error["traceback"].index("KeyError") < error["traceback"].index("ValueError: second")
     assert ROW not in error["traceback"]
     assert len(error["traceback"].splitlines()[-1]) < 250
@@ -176,16 +178,16 @@ def test_an_error_comes_with_its_traceback_and_without_the_texts_in_it(db, logge
 
 def test_the_plain_log_leaves_the_same_texts_out():
     try:
-        broken(None)
+        fail(None)
     except ValueError:
-        told = Plain().formatException(sys.exc_info())
+        told = PlainFormatter().formatException(sys.exc_info())
     assert "ValueError: second" in told
     assert ROW not in told
 
 
 def test_a_link_that_lets_somebody_in_is_not_logged(alice, logged, settings, caplog):
     settings.ROOT_URLCONF = __name__
-    link = link_for(alice)
+    link = build_link(alice)
     token = link.split("/")[-2]
     assert Client().get(link).status_code == 302
     assert Client().get(link.removesuffix("/")).status_code == 301
@@ -194,7 +196,7 @@ def test_a_link_that_lets_somebody_in_is_not_logged(alice, logged, settings, cap
     lines = logged()
     assert [line.get("status") for line in lines] == [302, 301, 404, None, 500]
     assert lines[0]["path"].endswith("/…/")
-    assert token not in json.dumps(lines) + "".join(Plain().format(record) for record in caplog.records)
+    assert token not in json.dumps(lines) + "".join(PlainFormatter().format(record) for record in caplog.records)
 
 
 @pytest.mark.parametrize(
@@ -216,15 +218,15 @@ def test_only_the_proxy_may_name_a_request(client, db, settings, behind, given, 
 # The server, as the container runs it
 
 
-def commands_of(instruction):
+def find_commands(instruction):
     return [json.loads(found) for found in re.findall(rf"{instruction} (\[.*\])$", DOCKERFILE, re.M)]
 
 
 @pytest.mark.django_db  # the commands take the database of TEST_DB
 def test_the_containers_own_commands_serve_outside_one_and_stop_when_told(tmp_path):
     """Its CMD, HEALTHCHECK and environment; JSON logs alone on stderr. On PostgreSQL with TEST_DB=pg."""
-    port = free_port()
-    (health,), (serve,) = commands_of("HEALTHCHECK .* CMD"), commands_of("^CMD")
+    port = find_free_port()
+    (health,), (serve,) = find_commands("HEALTHCHECK .* CMD"), find_commands("^CMD")
     assert (health, serve[:2]) == (["python", "-m", "config.healthcheck"], ["sh", "-c"])
     serve = serve[2].replace("0.0.0.0 --port 8000", f"127.0.0.1 --port {port}")
     environment = {**os.environ, "DATA_DIR": str(tmp_path), "LOG_FORMAT": "json", "WORKERS": "1", "BEHIND_PROXY": "1"}
@@ -259,7 +261,7 @@ def test_the_containers_own_commands_serve_outside_one_and_stop_when_told(tmp_pa
 )
 def test_the_health_check_asks_under_a_name_that_is_allowed(monkeypatch, hosts, asked):
     monkeypatch.setenv("ALLOWED_HOSTS", hosts)
-    assert healthcheck.host() == asked
+    assert healthcheck.get_host() == asked
 
 
 # The container files
@@ -322,7 +324,7 @@ def test_compose_hangs_together():
 # docs/operating.md
 
 
-def blocks(language):
+def find_blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", DOCS, re.M | re.S)
 
 
@@ -345,25 +347,25 @@ def test_every_part_of_the_docs_that_is_linked_to_exists():
 
 def test_the_server_is_started_alike_everywhere():
     """The docs' unit and the container differ in the address and the number of workers alone."""
-    started = re.findall(r"python -m config\.serve (--[^\"\n]*)", DOCKERFILE + "".join(blocks("ini")))
+    started = re.findall(r"python -m config\.serve (--[^\"\n]*)", DOCKERFILE + "".join(find_blocks("ini")))
     alike = {re.sub(r"--(host|workers) \S+ ", "", command) for command in started}
     assert (len(started), len(alike)) == (2, 1)
 
 
 def test_the_example_of_a_log_line_has_the_fields_that_a_line_has(client, db, logged):
     client.get("/accounts/login/")
-    example = next(json.loads(block) for block in blocks("json") if "config.requests" in block)
+    example = next(json.loads(block) for block in find_blocks("json") if "config.requests" in block)
     assert example.keys() == logged()[0].keys()
 
 
 def test_the_example_of_a_summary_has_the_fields_that_it_has(transactional_db, tmp_path, run_command):
-    example = next(json.loads(block) for block in blocks("json") if "made_on" in block)
+    example = next(json.loads(block) for block in find_blocks("json") if "made_on" in block)
     assert example.keys() == run_command("backup", str(tmp_path / "b.zip"))[1].keys()
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
 def test_the_unit_is_one_that_systemd_takes(tmp_path):
-    unit = next(block for block in blocks("ini") if "[Service]" in block)
+    unit = next(block for block in find_blocks("ini") if "[Service]" in block)
     unit = re.sub(r"/opt/chosen/\.venv/bin/\w+", "/bin/true", unit).replace("/opt/chosen", "/")
     (tmp_path / "chosen.service").write_text(unit.replace("User=chosen", "User=root"))
     done = subprocess.run(

@@ -22,20 +22,20 @@ from django.utils import timezone
 from django.utils.translation import gettext, override
 
 from annotate import people
-from annotate.hours import csv_lines, hours
+from annotate.hours import iter_csv_lines, iter_hours
 from annotate.judging.record import record, undo
 from annotate.models import User
-from annotate.queue.lease import next_judgment
-from api.tokens import make_token
+from annotate.queue.lease import lease_next
+from api.tokens import create_token
 from datasets.models import Change, Dataset, Judgment
-from tests.conftest import person, wide
-from tests.test_queue import counters_hold
+from tests.conftest import build_rows, create_person
+from tests.test_queue import has_right_counters
 
 GOOD = "Correct-horse-7"
 ADMIN, ANNOTATOR = User.Role.ADMIN, User.Role.ANNOTATOR
 
 
-def signed_in(user):
+def sign_in(user):
     client = Client()
     client.force_login(user)
     return client
@@ -44,14 +44,14 @@ def signed_in(user):
 @pytest.fixture
 def boss(admin):
     """The admin's browser."""
-    return signed_in(admin)
+    return sign_in(admin)
 
 
-def page_of(user):
+def build_url(user):
     return reverse("person", args=[user.pk])
 
 
-def words(response):
+def read_words(response):
     """What a person reads of a page, without tags."""
     return " ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split())
 
@@ -62,7 +62,7 @@ def open_link(client, link):
     return response, response.request["PATH_INFO"]
 
 
-def link_in(response):
+def find_link(response):
     """The path of the link that an admin's page shows."""
     return urlsplit(re.search(r"http://testserver/accounts/invite/[^<\s]+", response.content.decode())[0]).path
 
@@ -82,7 +82,7 @@ def is_signed_in(client):
 def test_an_invited_person_chooses_a_password_and_is_signed_in(boss, client):
     made = boss.post("/people/new/", {"name": "dora", "role": "annotator"}, follow=True)
     assert made["Cache-Control"].count("no-store") == 1
-    link = link_in(made)
+    link = find_link(made)
     page, address = open_link(client, link)
     assert (page.status_code, "dora" in page.content.decode()) == (200, True)
     done = client.post(address, {"new_password1": GOOD, "new_password2": GOOD})
@@ -93,7 +93,7 @@ def test_an_invited_person_chooses_a_password_and_is_signed_in(boss, client):
 
 
 def test_the_token_leaves_the_address_before_a_page_is_shown(client, alice):
-    link = people.link_for(alice)
+    link = people.build_link(alice)
     token = link.rstrip("/").rpartition("/")[2]
     first = client.get(link)
     page = client.get(first["Location"])
@@ -103,51 +103,53 @@ def test_the_token_leaves_the_address_before_a_page_is_shown(client, alice):
 
 
 def test_looking_at_a_link_uses_nothing_up(client, alice):
-    link = people.link_for(alice)
+    link = people.build_link(alice)
     assert Client().head(link).status_code == 302
     assert open_link(Client(), link)[0].status_code == 200
     assert choose(client, link).status_code == 302
 
 
-def used(user):
-    link = people.link_for(user)
+def use_link(user):
+    link = people.build_link(user)
     choose(Client(), link)
     return link
 
 
-def expired(user):
+def expire_link(user):
     token = default_token_generator._make_token_with_timestamp(user, 0, default_token_generator.secret)
-    return reverse("invite", args=[people.link_for(user).split("/")[3], token])
+    return reverse("invite", args=[people.build_link(user).split("/")[3], token])
 
 
-def after_a_sign_in(user):
-    link = people.link_for(user)
+def sign_in_after_link(user):
+    link = people.build_link(user)
     Client().post(reverse("login"), {"username": user.username, "password": "demo"})
     return link
 
 
-def of_somebody_deactivated(user):
-    link = people.link_for(user)
+def deactivate_owner(user):
+    link = people.build_link(user)
     User.objects.filter(pk=user.pk).update(is_active=False)
     return link
 
 
-def of_somebody_else(user):
-    return reverse("invite", args=[people.link_for(person("eve")).split("/")[3], people.link_for(user).split("/")[4]])
+def mix_links(user):
+    return reverse(
+        "invite", args=[people.build_link(create_person("eve")).split("/")[3], people.build_link(user).split("/")[4]]
+    )
 
 
 DEAD = [
-    used,
-    expired,
-    after_a_sign_in,
-    of_somebody_deactivated,
-    of_somebody_else,
+    use_link,
+    expire_link,
+    sign_in_after_link,
+    deactivate_owner,
+    mix_links,
     lambda user: reverse("invite", args=["MTAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA", "abc-def"]),  # 10**25
     lambda user: reverse("invite", args=["AA", "abc-def"]),
     lambda user: reverse("invite", args=["not base64!", "abc-def"]),
     lambda user: reverse("invite", args=["_w", "abc-def"]),  # no UTF-8
     lambda user: reverse("invite", args=["5LiA", "abc-def"]),  # a word, no number
-    lambda user: reverse("invite", args=[people.link_for(user).split("/")[3], "choose"]),
+    lambda user: reverse("invite", args=[people.build_link(user).split("/")[3], "choose"]),
 ]
 
 
@@ -158,12 +160,12 @@ def test_a_dead_link_says_so_kindly_and_changes_nothing(client, alice, link_of, 
     before = User.objects.get(pk=alice.pk).password
     answer = getattr(client, method)(link, {"new_password1": "Another-1234", "new_password2": "Another-1234"})
     assert answer.status_code == 410
-    assert "used or has expired" in words(answer)
+    assert "used or has expired" in read_words(answer)
     assert User.objects.get(pk=alice.pk).password == before
 
 
 def test_an_open_page_of_a_link_that_was_used_meanwhile_sets_nothing(client, alice):
-    link = people.link_for(alice)
+    link = people.build_link(alice)
     _, address = open_link(client, link)
     choose(Client(), link)
     late = client.post(address, {"new_password1": "Another-1234", "new_password2": "Another-1234"})
@@ -172,31 +174,31 @@ def test_an_open_page_of_a_link_that_was_used_meanwhile_sets_nothing(client, ali
 
 
 def test_a_link_that_is_used_while_a_password_is_being_hashed_sets_nothing(client, alice, monkeypatch):
-    link = people.link_for(alice)
+    link = people.build_link(alice)
     hashed = people.make_password
 
-    def meanwhile(password):
+    def use_link_first(password):
         monkeypatch.setattr(people, "make_password", hashed)
         choose(Client(), link)
         return hashed(password)
 
-    monkeypatch.setattr(people, "make_password", meanwhile)
+    monkeypatch.setattr(people, "make_password", use_link_first)
     assert choose(client, link, "Another-1234").status_code == 410
     assert User.objects.get(pk=alice.pk).check_password(GOOD)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_four_who_use_one_link_at_once_one_succeeds(alice, monkeypatch):
-    uid, token = people.link_for(alice).split("/")[3:5]
+    uid, token = people.build_link(alice).split("/")[3:5]
     check = default_token_generator.check_token
 
-    def checked_slowly(*args):
+    def check_slowly(*args):
         found = check(*args)
         time.sleep(0.05)
         return found
 
-    monkeypatch.setattr(default_token_generator, "check_token", checked_slowly)
-    found = at_once(*[lambda n=n: people.choose_password(uid, token, f"{GOOD}{n}") for n in range(4)])
+    monkeypatch.setattr(default_token_generator, "check_token", check_slowly)
+    found = run_at_once(*[lambda n=n: people.choose_password(uid, token, f"{GOOD}{n}") for n in range(4)])
     assert sorted(bool(one) for one in found) == [False, False, False, True]
 
 
@@ -205,7 +207,7 @@ def test_of_four_who_use_one_link_at_once_one_succeeds(alice, monkeypatch):
     [("short-1", "short-1"), ("password123", "password123"), ("48151623", "48151623"), (GOOD, "other"), ("", "")],
 )
 def test_a_weak_or_mistyped_password_is_refused_and_the_link_stays(client, alice, first, second):
-    link = people.link_for(alice)
+    link = people.build_link(alice)
     _, address = open_link(client, link)
     refused = client.post(address, {"new_password1": first, "new_password2": second})
     assert refused.status_code == 422
@@ -214,9 +216,9 @@ def test_a_weak_or_mistyped_password_is_refused_and_the_link_stays(client, alice
 
 
 def test_whoever_opens_the_link_of_another_is_told_and_becomes_that_other(boss, alice):
-    link = people.link_for(alice)
+    link = people.build_link(alice)
     page, _ = open_link(boss, link)
-    assert "You are signed in as admin. This link is for alice" in words(page)
+    assert "You are signed in as admin. This link is for alice" in read_words(page)
     choose(boss, link)
     assert boss.get("/").context["user"] == alice
 
@@ -254,7 +256,7 @@ def test_whoever_opens_the_link_of_another_is_told_and_becomes_that_other(boss, 
 )
 def test_a_name_is_taken_as_it_is_or_refused(boss, alice, name, status):
     for other in ("élodie", "fiona"):
-        person(other)
+        create_person(other)
     before = User.objects.count()
     assert boss.post("/people/new/", {"name": name, "role": "annotator"}).status_code == status
     assert User.objects.count() - before == (status == 302)
@@ -275,9 +277,9 @@ def test_the_commands_refuse_the_same_names(alice, run_command, monkeypatch, nam
 
 
 def test_who_has_such_a_name_already_keeps_it(admin, run_command, monkeypatch):
-    odd = person("аdmin")
+    odd = create_person("аdmin")
     people.change_role(odd, ADMIN)
-    assert signed_in(User.objects.get(pk=odd.pk)).get("/people/").status_code == 200
+    assert sign_in(User.objects.get(pk=odd.pk)).get("/people/").status_code == 200
     monkeypatch.setattr("sys.stdin", io.StringIO("demo"))
     assert run_command("create_user", "аdmin", "--role", "admin", "--password-stdin")[0] == 0
 
@@ -300,56 +302,56 @@ def test_nobody_signs_in_before_a_password_is_chosen(client, db):
 @pytest.mark.parametrize(("role", "status"), [("admin", 200), ("annotator", 302)])
 def test_a_changed_role_holds_at_the_next_request(boss, alice, role, status):
     people.change_role(alice, ADMIN if role == "annotator" else ANNOTATOR)
-    hers = again_signed_in(alice)
-    assert boss.post(page_of(alice), {"act": "role", "role": role}).status_code == 302
+    hers = sign_in_again(alice)
+    assert boss.post(build_url(alice), {"act": "role", "role": role}).status_code == 302
     assert hers.get("/people/").status_code == status
-    assert again_signed_in(alice).get("/people/").status_code == (200 if role == "admin" else 403)
+    assert sign_in_again(alice).get("/people/").status_code == (200 if role == "admin" else 403)
 
 
-def again_signed_in(user):
-    return signed_in(User.objects.get(pk=user.pk))
+def sign_in_again(user):
+    return sign_in(User.objects.get(pk=user.pk))
 
 
-def deactivated_and_back(user):
+def deactivate_and_reactivate(user):
     people.deactivate(user)
     people.reactivate(user)
 
 
-def demoted_and_promoted(user):
+def demote_and_promote(user):
     people.change_role(user, ANNOTATOR)
     people.change_role(user, ADMIN)
 
 
-def created_anew(user):
+def create_anew(user):
     for role in (ANNOTATOR, ADMIN):
         with pytest.MonkeyPatch.context() as given:
             given.setattr("sys.stdin", io.StringIO("demo"))
             call_command("create_user", user.username, "--role", role, "--password-stdin", stdout=io.StringIO())
 
 
-def written_by_an_older_version(user):
+def restore_silently(user):
     """The deactivation and the demotion of which an older version told nobody else."""
     User.objects.filter(pk=user.pk).update(is_active=False, role=ANNOTATOR)
     people.reactivate(user)
     people.change_role(user, ADMIN)
 
 
-@pytest.mark.parametrize("act", [deactivated_and_back, demoted_and_promoted, created_anew, written_by_an_older_version])
+@pytest.mark.parametrize("act", [deactivate_and_reactivate, demote_and_promote, create_anew, restore_silently])
 def test_what_let_somebody_in_before_they_were_shut_out_never_does_again(admin, alice, act):
     people.change_role(alice, ADMIN)
-    hers, (_token, secret) = again_signed_in(alice), make_token(alice, "nightly", reads=True, writes=True)
+    hers, (_token, secret) = sign_in_again(alice), create_token(alice, "nightly", reads=True, writes=True)
     bearer = {"Authorization": f"Bearer {secret}"}
     assert hers.get("/people/").status_code == 200
     assert Client().get("/api/v1/datasets/", headers=bearer).status_code == 200
     act(alice)
-    assert again_signed_in(alice).get("/people/").status_code == 200, "as they are now"
+    assert sign_in_again(alice).get("/people/").status_code == 200, "as they are now"
     assert hers.get("/people/").status_code == 302
     assert Client().get("/api/v1/datasets/", headers=bearer).status_code == 401
     assert [change.after for change in Change.objects.filter(what="alice", before="tokens")] == [None]
 
 
 def test_a_promotion_signs_nobody_out(admin, alice):
-    hers = signed_in(alice)
+    hers = sign_in(alice)
     people.change_role(alice, User.Role.REVIEWER)
     people.change_role(alice, ADMIN)
     assert hers.get("/people/").status_code == 200
@@ -361,22 +363,22 @@ def test_who_is_there_when_the_software_is_renewed_stays_signed_in(alice):
 
 
 def test_the_deactivated_are_signed_out_and_others_get_what_they_had_in_hand(boss, alice, bob, make_dataset):
-    one, two = make_dataset(wide(1)), make_dataset(wide(2), slug="two")
-    hers = signed_in(alice)
-    in_hand = [next_judgment(alice, dataset) for dataset in (one, two)]
-    assert next_judgment(bob, one) is None
-    assert boss.post(page_of(alice), {"act": "deactivate"}).status_code == 302
+    one, two = make_dataset(build_rows(1)), make_dataset(build_rows(2), slug="two")
+    hers = sign_in(alice)
+    in_hand = [lease_next(alice, dataset) for dataset in (one, two)]
+    assert lease_next(bob, one) is None
+    assert boss.post(build_url(alice), {"act": "deactivate"}).status_code == 302
     assert not is_signed_in(hers)
     assert [Judgment.objects.get(pk=judgment.pk).state for judgment in in_hand] == ["expired", "expired"]
-    assert counters_hold(one)
-    assert counters_hold(two)
-    assert next_judgment(bob, one).comparison_id == in_hand[0].comparison_id
+    assert has_right_counters(one)
+    assert has_right_counters(two)
+    assert lease_next(bob, one).comparison_id == in_hand[0].comparison_id
 
 
 def test_what_the_deactivated_judged_stays(boss, alice, pairs):
     acts = []
     for verdict in ("left", "right", "skip"):
-        judgment = next_judgment(alice, pairs)
+        judgment = lease_next(alice, pairs)
         record(judgment, 0, verdict)
         acts.append(judgment)
     undo(acts[1], 1)
@@ -384,62 +386,62 @@ def test_what_the_deactivated_judged_stays(boss, alice, pairs):
     states = [Judgment.objects.get(pk=judgment.pk).state for judgment in acts]
     assert states == ["saved", "reopened", "skipped"]
     assert Judgment.objects.votes().count() == 2
-    assert counters_hold(pairs)
+    assert has_right_counters(pairs)
 
 
 def test_deactivating_twice_gives_back_once(alice, pairs):
-    next_judgment(alice, pairs)
-    assert people.give_back_leases(alice) == 1
+    lease_next(alice, pairs)
+    assert people.release_leases(alice) == 1
     people.deactivate(alice)
-    assert people.give_back_leases(alice) == 0
-    assert counters_hold(pairs)
+    assert people.release_leases(alice) == 0
+    assert has_right_counters(pairs)
 
 
 def test_the_reactivated_sign_in_with_the_password_they_had(boss, client, alice):
-    boss.post(page_of(alice), {"act": "deactivate"})
+    boss.post(build_url(alice), {"act": "deactivate"})
     client.post(reverse("login"), {"username": "alice", "password": "demo"})
     assert not is_signed_in(client)
-    boss.post(page_of(alice), {"act": "reactivate"})
+    boss.post(build_url(alice), {"act": "reactivate"})
     client.post(reverse("login"), {"username": "alice", "password": "demo"})
     assert is_signed_in(client)
 
 
 def test_a_verdict_that_comes_while_leases_are_given_back_stands(alice, pairs, monkeypatch):
-    judgment = next_judgment(alice, pairs)
-    lock = people.locked_membership
+    judgment = lease_next(alice, pairs)
+    lock = people.lock_membership
 
-    def meanwhile(*args):
+    def record_first(*args):
         record(judgment, 0, "left")
         return lock(*args)
 
-    monkeypatch.setattr(people, "locked_membership", meanwhile)
+    monkeypatch.setattr(people, "lock_membership", record_first)
     people.deactivate(alice)
     assert Judgment.objects.get(pk=judgment.pk).state == "saved"
-    assert counters_hold(pairs)
+    assert has_right_counters(pairs)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_deactivating_while_people_judge_keeps_every_count(make_dataset):
     """Ten judge without a pause while half of them are shut out."""
-    dataset = make_dataset(wide(40), overlap=2)
-    crowd = [person(f"p{i}") for i in range(10)]
+    dataset = make_dataset(build_rows(40), overlap=2)
+    crowd = [create_person(f"p{i}") for i in range(10)]
 
     def work(user):
         for _ in range(8):
-            judgment = next_judgment(user, dataset)
+            judgment = lease_next(user, dataset)
             if judgment is None:
                 return
             record(judgment, judgment.revision, "left")
-        next_judgment(user, dataset)
+        lease_next(user, dataset)
 
-    at_once(*[lambda u=u: work(u) for u in crowd], *[lambda u=u: people.deactivate(u) for u in crowd[::2]])
+    run_at_once(*[lambda u=u: work(u) for u in crowd], *[lambda u=u: people.deactivate(u) for u in crowd[::2]])
     for user in crowd:
-        people.give_back_leases(user)
+        people.release_leases(user)
     assert not Judgment.objects.filter(state="leased").exists()
-    assert counters_hold(dataset)
+    assert has_right_counters(dataset)
 
 
-def at_once(*calls):
+def run_at_once(*calls):
     """What the calls give, each made in a thread of its own."""
     found, errors = [], []
 
@@ -466,61 +468,61 @@ def at_once(*calls):
 # --- the last admin --------------------------------------------------------------------------------------------------
 
 
-def nobody():
+def add_nobody():
     pass
 
 
-def an_invited_admin():
+def invite_admin():
     people.invite("eve", ADMIN)
 
 
-def a_deactivated_admin():
-    people.deactivate(person("eve", ADMIN))
+def add_deactivated_admin():
+    people.deactivate(create_person("eve", ADMIN))
 
 
-def an_annotator():
-    person("eve")
+def add_annotator():
+    create_person("eve")
 
 
-@pytest.mark.parametrize("others", [nobody, an_invited_admin, a_deactivated_admin, an_annotator])
+@pytest.mark.parametrize("others", [add_nobody, invite_admin, add_deactivated_admin, add_annotator])
 @pytest.mark.parametrize("form", [{"act": "deactivate"}, {"act": "role", "role": "annotator"}])
 def test_the_last_admin_who_can_sign_in_stays(boss, admin, others, form):
     others()
-    refused = boss.post(page_of(admin), form)
+    refused = boss.post(build_url(admin), form)
     assert refused.status_code == 422
-    assert "the last admin who can sign in" in words(refused)
+    assert "the last admin who can sign in" in read_words(refused)
     admin.refresh_from_db()
     assert (admin.is_active, admin.role) == (True, "admin")
 
 
 @pytest.mark.parametrize("form", [{"act": "deactivate"}, {"act": "role", "role": "annotator"}])
 def test_an_admin_may_go_while_another_is_there(boss, admin, form):
-    person("eve", ADMIN)
-    left = boss.post(page_of(admin), form)
+    create_person("eve", ADMIN)
+    left = boss.post(build_url(admin), form)
     assert (left.status_code, left["Location"]) == (302, "/")
     assert boss.get("/people/").status_code in (302, 403)
 
 
 def test_the_page_of_the_last_admin_offers_neither(boss, admin):
-    page = boss.get(page_of(admin)).content.decode()
+    page = boss.get(build_url(admin)).content.decode()
     assert 'value="deactivate"' not in page
     assert 'value="role"' not in page
-    person("eve", ADMIN)
-    page = boss.get(page_of(admin)).content.decode()
+    create_person("eve", ADMIN)
+    page = boss.get(build_url(admin)).content.decode()
     assert 'value="deactivate"' in page
     assert 'value="role"' in page
 
 
 def test_a_role_that_is_the_same_is_no_demotion(boss, admin):
-    assert boss.post(page_of(admin), {"act": "role", "role": "admin"}).status_code == 302
+    assert boss.post(build_url(admin), {"act": "role", "role": "admin"}).status_code == 302
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("act", [people.deactivate, lambda user: people.change_role(user, ANNOTATOR)])
 def test_admins_who_remove_each_other_at_once_leave_one(act):
-    crowd = [person(f"admin{i}", ADMIN) for i in range(5)]
-    at_once(*[lambda u=u: act(u) for u in crowd])
-    assert people.admins().count() == 1
+    crowd = [create_person(f"admin{i}", ADMIN) for i in range(5)]
+    run_at_once(*[lambda u=u: act(u) for u in crowd])
+    assert people.list_admins().count() == 1
 
 
 @pytest.mark.parametrize(
@@ -528,7 +530,7 @@ def test_admins_who_remove_each_other_at_once_leave_one(act):
     [{}, {"act": "delete"}, {"act": "role"}, {"act": "role", "role": "owner"}],
 )
 def test_an_act_that_is_none_changes_nothing(boss, alice, form):
-    assert boss.post(page_of(alice), form).status_code == 422
+    assert boss.post(build_url(alice), form).status_code == 422
     alice.refresh_from_db()
     assert (alice.is_active, alice.role) == (True, "annotator")
 
@@ -537,37 +539,37 @@ def test_an_act_that_is_none_changes_nothing(boss, alice, form):
 
 
 def test_a_reset_gives_a_link_and_the_old_password_works_until_it_is_used(boss, client, alice):
-    answer = boss.post(page_of(alice), {"act": "reset"})
+    answer = boss.post(build_url(alice), {"act": "reset"})
     assert answer["Location"] == reverse("person-link", args=[alice.pk])
     page = boss.get(answer["Location"])
-    link = link_in(page)
+    link = find_link(page)
     assert User.objects.get(pk=alice.pk).check_password("demo")
     choose(client, link)
     assert User.objects.get(pk=alice.pk).check_password(GOOD)
 
 
 def test_a_new_password_signs_out_the_other_browsers(client, alice):
-    hers = signed_in(alice)
-    choose(client, people.link_for(alice))
+    hers = sign_in(alice)
+    choose(client, people.build_link(alice))
     assert not is_signed_in(hers)
 
 
 def test_a_reset_of_somebody_deactivated_ends_the_old_password_and_older_links_at_once(boss, client, alice):
-    older = people.link_for(alice)
+    older = people.build_link(alice)
     people.deactivate(alice)
-    page = boss.post(page_of(alice), {"act": "reset"}, follow=True)
-    assert "works once this person is reactivated" in words(page)
+    page = boss.post(build_url(alice), {"act": "reset"}, follow=True)
+    assert "works once this person is reactivated" in read_words(page)
     people.reactivate(alice)
     client.post(reverse("login"), {"username": "alice", "password": "demo"})
     assert not is_signed_in(client)
     assert client.get(older).status_code == 410
-    link = link_in(page)
+    link = find_link(page)
     choose(client, link)
     assert is_signed_in(client)
 
 
 def test_changing_ones_own_password_keeps_this_browser_and_ends_the_others(alice):
-    here, elsewhere = signed_in(alice), signed_in(alice)
+    here, elsewhere = sign_in(alice), sign_in(alice)
     form = {"old_password": "demo", "new_password1": GOOD, "new_password2": GOOD}
     assert here.post("/profile/password/", form)["Location"] == "/profile/"
     assert (is_signed_in(here), is_signed_in(elsewhere)) == (True, False)
@@ -579,14 +581,14 @@ def test_changing_ones_own_password_keeps_this_browser_and_ends_the_others(alice
 )
 def test_a_password_is_not_changed_by_a_wrong_form(alice, wrong):
     form = {"old_password": "demo", "new_password1": GOOD, "new_password2": GOOD} | wrong
-    refused = signed_in(alice).post("/profile/password/", form)
+    refused = sign_in(alice).post("/profile/password/", form)
     assert refused.status_code == 422
     assert User.objects.get(pk=alice.pk).check_password("demo")
 
 
 @pytest.mark.parametrize("path", ["/profile/password/", "/profile/language/"])
 def test_whoever_lands_there_after_signing_in_again_finds_a_page(alice, path):
-    assert signed_in(alice).get(path, follow=True).status_code == 200
+    assert sign_in(alice).get(path, follow=True).status_code == 200
 
 
 def test_a_choice_of_ones_own_never_writes_back_what_an_admin_changed(alice):
@@ -602,7 +604,7 @@ def test_a_choice_of_ones_own_never_writes_back_what_an_admin_changed(alice):
 # --- language and time zone ------------------------------------------------------------------------------------------
 
 
-def lang(response):
+def read_lang(response):
     return re.search(r'<html lang="([^"]+)"', response.content.decode())[1]
 
 
@@ -619,39 +621,39 @@ def lang(response):
 )
 def test_the_saved_language_wins_over_cookie_and_browser(alice, saved, cookie, browser, expected):
     people.choose_language(alice, saved)
-    client = signed_in(alice)
+    client = sign_in(alice)
     if cookie:
         client.cookies["django_language"] = cookie
     answer = client.get("/profile/", headers={"accept-language": browser})
-    assert (lang(answer), answer["Content-Language"]) == (expected, expected)
+    assert (read_lang(answer), answer["Content-Language"]) == (expected, expected)
 
 
 @pytest.mark.parametrize("path", ["/nowhere/", "/annotate/none/", "/people/"])
 def test_pages_of_errors_speak_the_saved_language_too(alice, path):
     people.choose_language(alice, "zh-hans")
-    assert lang(signed_in(alice).get(path)) == "zh-hans"
+    assert read_lang(sign_in(alice).get(path)) == "zh-hans"
 
 
 def test_the_switch_on_top_saves_the_language_and_shows_the_same_page(alice):
-    client = signed_in(alice)
+    client = sign_in(alice)
     page = client.get("/profile/").content.decode()
     assert f'action="{reverse("language")}"' in page
     answer = client.post(reverse("language"), {"language": "zh-hans", "next": "/profile/?x=1"})
     assert answer["Location"] == "/profile/?x=1"
     assert User.objects.get(pk=alice.pk).language == "zh-hans"
-    assert lang(signed_in(alice).get("/")) == "zh-hans"
+    assert read_lang(sign_in(alice).get("/")) == "zh-hans"
 
 
 @pytest.mark.parametrize("language", ["", "fr", "zh", "\0"])
 def test_the_switch_takes_no_other_language(alice, language):
     people.choose_language(alice, "en")
-    assert signed_in(alice).post(reverse("language"), {"language": language}).status_code == 302
+    assert sign_in(alice).post(reverse("language"), {"language": language}).status_code == 302
     assert User.objects.get(pk=alice.pk).language == "en"
 
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", r"\\evil.example", "javascript:1"])
 def test_the_switch_leads_to_no_other_host(alice, elsewhere):
-    answer = signed_in(alice).post(reverse("language"), {"language": "en", "next": elsewhere})
+    answer = sign_in(alice).post(reverse("language"), {"language": "en", "next": elsewhere})
     assert answer["Location"] == "/"
 
 
@@ -660,19 +662,19 @@ def test_strangers_switch_by_cookie(client, db):
 
 
 def test_the_profile_saves_both_and_answers_in_the_new_language(alice):
-    client = signed_in(alice)
+    client = sign_in(alice)
     client.post("/profile/", {"language": "zh-hans", "time_zone": "Asia/Shanghai"})
     alice.refresh_from_db()
     assert (alice.language, alice.time_zone) == ("zh-hans", "Asia/Shanghai")
     with override("zh-hans"):
-        assert gettext("Saved.") in words(client.get("/profile/"))
+        assert gettext("Saved.") in read_words(client.get("/profile/"))
 
 
 def test_the_browsers_language_is_the_browsers_again(alice):
-    client = signed_in(alice)
+    client = sign_in(alice)
     client.cookies["django_language"] = "zh-hans"
     client.post("/profile/", {"language": "", "time_zone": ""})
-    assert lang(client.get("/", headers={"accept-language": "en"})) == "en"
+    assert read_lang(client.get("/", headers={"accept-language": "en"})) == "en"
 
 
 @pytest.mark.parametrize(
@@ -685,14 +687,14 @@ def test_the_browsers_language_is_the_browsers_again(alice):
     ],
 )
 def test_the_profile_takes_no_nonsense(alice, form):
-    assert signed_in(alice).post("/profile/", form).status_code == 422
+    assert sign_in(alice).post("/profile/", form).status_code == 422
     alice.refresh_from_db()
     assert (alice.language, alice.time_zone) == ("", "")
 
 
 def test_every_time_zone_on_offer_is_one():
-    assert set(people.time_zones()) <= available_timezones()
-    assert {"UTC", "Asia/Shanghai", "Europe/Berlin", "America/Argentina/Buenos_Aires"} <= set(people.time_zones())
+    assert set(people.get_time_zones()) <= available_timezones()
+    assert {"UTC", "Asia/Shanghai", "Europe/Berlin", "America/Argentina/Buenos_Aires"} <= set(people.get_time_zones())
 
 
 @pytest.mark.parametrize(
@@ -702,13 +704,13 @@ def test_every_time_zone_on_offer_is_one():
 def test_times_are_shown_in_the_time_zone_of_whoever_looks(boss, admin, alice, zone, shown):
     people.choose_preferences(admin, "en", zone)
     User.objects.filter(pk=alice.pk).update(last_login=datetime(2026, 11, 22, 20, 30, tzinfo=UTC))
-    assert shown in words(boss.get(page_of(alice)))
+    assert shown in read_words(boss.get(build_url(alice)))
     assert timezone.get_current_timezone_name() == "UTC"
 
 
 def test_the_preferences_cost_no_query(alice, django_assert_num_queries):
     people.choose_preferences(alice, "zh-hans", "Asia/Shanghai")
-    client = signed_in(alice)
+    client = sign_in(alice)
     with django_assert_num_queries(2):  # the session, and the person
         client.get("/profile/")
     with django_assert_num_queries(0):
@@ -716,50 +718,50 @@ def test_the_preferences_cost_no_query(alice, django_assert_num_queries):
 
 
 def test_healthz_says_503_also_to_whoever_is_signed_in(alice, monkeypatch):
-    client = signed_in(alice)
+    client = sign_in(alice)
 
-    def no_cursor(*args):
+    def refuse_cursor(*args):
         raise DatabaseError("gone")
 
     with monkeypatch.context() as broken_down:
-        broken_down.setattr(connection, "cursor", no_cursor)
-        broken_down.setattr(connection, "chunked_cursor", no_cursor)
+        broken_down.setattr(connection, "cursor", refuse_cursor)
+        broken_down.setattr(connection, "chunked_cursor", refuse_cursor)
         assert client.get("/healthz").status_code == 503
 
 
 # --- the list --------------------------------------------------------------------------------------------------------
 
 
-def crowd(n):
+def create_crowd(n):
     password = make_password("demo")
     return User.objects.bulk_create(User(username=f"p{i:05}", password=password) for i in range(n))
 
 
-def names(response):
+def read_names(response):
     return [row[0].username for row in response.context["people"]]
 
 
 def test_the_list_tells_who_did_what_and_when(boss, alice, bob, make_dataset):
-    dataset = make_dataset(wide(3), name="First one")
+    dataset = make_dataset(build_rows(3), name="First one")
     dataset.annotators.set([alice])
-    record(next_judgment(alice, dataset), 0, "left")
-    record(next_judgment(alice, dataset), 0, "skip")
+    record(lease_next(alice, dataset), 0, "left")
+    record(lease_next(alice, dataset), 0, "skip")
     people.deactivate(bob)
     people.invite("dora", ANNOTATOR)
     rows = {row[0].username: row[1:] for row in boss.get("/people/").context["people"]}
     last = Judgment.objects.get(state="saved").decided_at
     assert rows["alice"] == (1, last, [dataset])
     assert rows["bob"] == (0, None, [])
-    page = words(boss.get("/people/"))
+    page = read_words(boss.get("/people/"))
     for said in ("First one", "deactivated", "invited", last.strftime("%Y-%m-%d %H:%M")):
         assert said in page
 
 
 def test_the_list_goes_on_by_name_and_shows_everybody_once(boss):
-    crowd(120)
+    create_crowd(120)
     seen, page = [], boss.get("/people/")
     while True:
-        seen += names(page)
+        seen += read_names(page)
         if not page.context["next"]:
             break
         address = re.search(r'href="(\?[^"]*after=[^"]*)"', page.content.decode())[1].replace("&amp;", "&")
@@ -768,9 +770,9 @@ def test_the_list_goes_on_by_name_and_shows_everybody_once(boss):
 
 
 def test_the_list_costs_as_many_queries_for_many_as_for_few(boss, make_dataset, django_assert_num_queries):
-    dataset = make_dataset(wide(60))
-    for user in crowd(60):
-        record(next_judgment(user, dataset), 0, "left")
+    dataset = make_dataset(build_rows(60))
+    for user in create_crowd(60):
+        record(lease_next(user, dataset), 0, "left")
         dataset.annotators.add(user)
     for path in ("/people/?q=p00003", "/people/"):
         with django_assert_num_queries(5):  # session, person; people, their work, their datasets
@@ -782,7 +784,7 @@ def test_the_list_costs_as_many_queries_for_many_as_for_few(boss, make_dataset, 
     [("?q=LIC", ["alice"]), ("?q=zzz", []), ("?after=alice&q=b", ["bob"]), ("?q=%25", []), ("?after=zzz", [])],
 )
 def test_people_are_found_by_a_part_of_their_name(boss, alice, bob, query, expected):
-    assert names(boss.get(f"/people/{query}")) == expected
+    assert read_names(boss.get(f"/people/{query}")) == expected
 
 
 @pytest.mark.parametrize("query", ["?q=%00", "?after=%00", f"?after={'x' * 151}"])
@@ -802,28 +804,28 @@ def test_a_person_who_is_not_there_is_not_found(boss, pk):
 def worked(make_dataset, alice, bob):
     """Two datasets; worked(user, dataset, when, seconds, verdict="left") is one act."""
     for slug in ("one", "two"):
-        make_dataset(wide(20), slug=slug)
+        make_dataset(build_rows(20), slug=slug)
 
     def act(user, slug, when, seconds, verdict="left"):
-        judgment = next_judgment(user, Dataset.objects.get(slug=slug))
+        judgment = lease_next(user, Dataset.objects.get(slug=slug))
         record(judgment, 0, verdict)
         Judgment.objects.filter(pk=judgment.pk).update(decided_at=when, seconds=seconds)
 
     return act
 
 
-def at(day, hour=12):
+def get_time(day, hour=12):
     return datetime(2026, 11, day, hour, tzinfo=UTC)
 
 
 def test_hours_are_summed_by_day_person_and_dataset(worked, alice, bob):
     for seconds in (60, 120):
-        worked(alice, "one", at(2), seconds)
-    worked(alice, "one", at(2), None, "skip")
-    worked(alice, "two", at(2), 36)
-    worked(bob, "one", at(2), 18)
-    worked(alice, "one", at(3), 360)
-    assert list(hours(None, None, UTC)) == [
+        worked(alice, "one", get_time(2), seconds)
+    worked(alice, "one", get_time(2), None, "skip")
+    worked(alice, "two", get_time(2), 36)
+    worked(bob, "one", get_time(2), 18)
+    worked(alice, "one", get_time(3), 360)
+    assert list(iter_hours(None, None, UTC)) == [
         (date(2026, 11, 2), "alice", "one", 2, 1, 0.05),
         (date(2026, 11, 2), "alice", "two", 1, 0, 0.01),
         (date(2026, 11, 2), "bob", "one", 1, 0, 0.005),
@@ -833,8 +835,8 @@ def test_hours_are_summed_by_day_person_and_dataset(worked, alice, bob):
 
 @pytest.mark.parametrize(("seconds", "counted"), [(599, 0.1664), (600, 0.1667), (86400, 0.1667), (None, 0), (-5, 0)])
 def test_a_lunch_break_is_no_work(worked, alice, seconds, counted):
-    worked(alice, "one", at(2), seconds)
-    assert [row[-1] for row in hours(None, None, UTC)] == [counted]
+    worked(alice, "one", get_time(2), seconds)
+    assert [row[-1] for row in iter_hours(None, None, UTC)] == [counted]
 
 
 @pytest.mark.parametrize(
@@ -851,11 +853,11 @@ def test_a_lunch_break_is_no_work(worked, alice, seconds, counted):
     ],
 )
 def test_a_day_is_one_of_the_time_zone_and_both_ends_count(worked, alice, bob, since, until, zone, days):
-    worked(alice, "one", at(2, 1), 60)  # 09:00 in Shanghai; the evening before in Los Angeles
-    worked(alice, "two", at(2, 20), 60)  # 04:00 the next day in Shanghai
-    worked(bob, "one", at(3, 5), 60)
+    worked(alice, "one", get_time(2, 1), 60)  # 09:00 in Shanghai; the evening before in Los Angeles
+    worked(alice, "two", get_time(2, 20), 60)  # 04:00 the next day in Shanghai
+    worked(bob, "one", get_time(3, 5), 60)
     span = [day and date(2026, 11, day) for day in (since, until)]
-    assert [row[0].day for row in hours(*span, ZoneInfo(zone))] == days
+    assert [row[0].day for row in iter_hours(*span, ZoneInfo(zone))] == days
 
 
 def test_days_of_a_changed_clock_are_whole(worked, alice):
@@ -864,7 +866,7 @@ def test_days_of_a_changed_clock_are_whole(worked, alice):
         worked(alice, "one", datetime(2026, 10, 24, hour, tzinfo=UTC), 60)
         worked(alice, "two", datetime(2026, 10, 25, hour, tzinfo=UTC), 60)
     berlin = ZoneInfo("Europe/Berlin")
-    assert [row[:4:3] for row in hours(date(2026, 10, 25), date(2026, 10, 25), berlin)] == [
+    assert [row[:4:3] for row in iter_hours(date(2026, 10, 25), date(2026, 10, 25), berlin)] == [
         (date(2026, 10, 25), 2),
         (date(2026, 10, 25), 1),
     ]
@@ -872,26 +874,26 @@ def test_days_of_a_changed_clock_are_whole(worked, alice):
 
 def test_what_is_in_hand_or_came_from_a_file_is_nobodys_work(make_dataset, alice, pairs):
     make_dataset([{"prompt": "P", "chosen": "a", "rejected": "b", "annotator": "alice"}], slug="judged")
-    next_judgment(alice, pairs)
-    assert list(hours(None, None, UTC)) == []
+    lease_next(alice, pairs)
+    assert list(iter_hours(None, None, UTC)) == []
 
 
 def test_no_cell_is_a_formula(worked):
     for name in ("@cmd", "+1", "-1", "plain"):
-        worked(person(name), "one", at(2), 60)
+        worked(create_person(name), "one", get_time(2), 60)
     Dataset.objects.filter(slug="one").update(slug="-one")
-    rows = list(csv.reader(io.StringIO("".join(csv_lines(hours(None, None, UTC))))))
+    rows = list(csv.reader(io.StringIO("".join(iter_csv_lines(iter_hours(None, None, UTC))))))
     assert sorted(row[1] for row in rows[1:]) == sorted(["'@cmd", "'+1", "'-1", "plain"])
     assert {row[2] for row in rows[1:]} == {"'-one"}
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_a_text_that_could_run_is_defused(start):
-    assert list(csv_lines([(f"{start}x", 1)]))[1].startswith(("'", "\"'"))
+    assert list(iter_csv_lines([(f"{start}x", 1)]))[1].startswith(("'", "\"'"))
 
 
 def test_the_file_is_streamed_in_the_viewers_time_zone(boss, admin, worked, alice):
-    worked(alice, "one", at(2, 20), 90)
+    worked(alice, "one", get_time(2, 20), 90)
     people.choose_preferences(admin, "", "Asia/Shanghai")
     answer = boss.get("/people/hours.csv?since=2026-11-01&until=2026-11-30")
     assert answer.streaming
@@ -926,8 +928,8 @@ def test_the_first_and_the_last_day_can_be_counted_everywhere(boss, admin, zone)
 
 
 def test_the_command_writes_the_same_rows_in_utc(worked, alice, run_command, tmp_path):
-    worked(alice, "one", at(2, 20), 90)
-    worked(alice, "one", at(5), 90)
+    worked(alice, "one", get_time(2, 20), 90)
+    worked(alice, "one", get_time(5), 90)
     path = tmp_path / "hours.csv"
     status, summary, _ = run_command("hours_report", "--until", "2026-11-04", "--output", str(path))
     assert (status, summary.pop("seconds") >= 0) == (0, True)
@@ -936,7 +938,7 @@ def test_the_command_writes_the_same_rows_in_utc(worked, alice, run_command, tmp
 
 
 def test_the_command_writes_to_stdout_and_its_summary_beside_it(worked, alice, capfdbinary):
-    worked(alice, "one", at(2), 90)
+    worked(alice, "one", get_time(2), 90)
     call_command("hours_report", since="2026-11-01")
     out, err = capfdbinary.readouterr()
     assert out.decode().splitlines() == [
@@ -953,9 +955,9 @@ def test_the_command_refuses_days_that_are_none(db, run_command, days):
 
 
 def test_the_rows_stream_and_take_one_query(worked, alice, django_assert_num_queries):
-    worked(alice, "one", at(2), 60)
+    worked(alice, "one", get_time(2), 60)
     with django_assert_num_queries(1):
-        rows = hours(None, None, UTC)
+        rows = iter_hours(None, None, UTC)
         assert iter(rows) is rows
         list(rows)
 
@@ -971,7 +973,7 @@ def browse(browser, live_server):
     def browse(user=None, **options):
         contexts.append(browser.new_context(base_url=live_server.url, **options))
         if user:
-            session = signed_in(user).cookies["sessionid"].value
+            session = sign_in(user).cookies["sessionid"].value
             contexts[-1].add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
         return contexts[-1].new_page()
 
@@ -1011,7 +1013,7 @@ def test_from_the_invitation_to_the_first_page_without_javascript(browse, admin)
     dora = User.objects.get(username="dora")
     assert (dora.time_zone, dora.language) == ("Asia/Shanghai", "zh-hans")
 
-    page.goto(page_of(dora))
+    page.goto(build_url(dora))
     page.get_by_role("button", name="Deactivate").click()
     page.get_by_text("dora cannot sign in any more").wait_for()
     assert Axe().run(page).response["violations"] == []

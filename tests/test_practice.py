@@ -4,11 +4,11 @@ import pytest
 
 from annotate.judging.record import record
 from annotate.models import Membership
-from annotate.queue.lease import next_judgment
-from datasets.comparisons.gold import choices_of, make_gold
+from annotate.queue.lease import lease_next
+from datasets.comparisons.gold import create_gold, list_choices
 from datasets.models import Dataset, Gold, Judgment
-from tests.conftest import wide
-from tests.test_annotate import Browser, fields
+from tests.conftest import build_rows
+from tests.test_annotate import Browser, read_fields
 
 PAGE = "/annotate/demo/practice/"
 
@@ -16,12 +16,12 @@ PAGE = "/annotate/demo/practice/"
 @pytest.fixture
 def practising(make_dataset, admin):
     """Ten comparisons, the answers to four of them known and for practice; three a round, two of them must be right."""
-    dataset = make_dataset(wide(10), practice=3, practice_pass=60, allow_flag=True, allow_repair=True)
+    dataset = make_dataset(build_rows(10), practice=3, practice_pass=60, allow_flag=True, allow_repair=True)
     for _ in range(4):
-        judgment = next_judgment(admin, dataset)
+        judgment = lease_next(admin, dataset)
         record(judgment, 0, "left")
         judgment.refresh_from_db()
-        make_gold(judgment, "It *says* so.", for_practice=True, by=admin)
+        create_gold(judgment, "It *says* so.", for_practice=True, by=admin)
     return dataset
 
 
@@ -38,7 +38,7 @@ def test_who_begins_practises_first_and_then_judges(practising, client, alice):
     assert client.get("/annotate/demo/").status_code == 302  # to sign in
     client.force_login(alice)
     assert client.get("/annotate/demo/")["Location"] == PAGE
-    assert next_judgment(alice, practising) is None
+    assert lease_next(alice, practising) is None
     browser = Browser(client, alice, PAGE)
     told = answer(browser, True)
     assert "That is right" in told
@@ -51,7 +51,7 @@ def test_who_begins_practises_first_and_then_judges(practising, client, alice):
     assert "Begin" in page
     assert Membership.objects.get(user=alice).practised_at
     assert client.get("/annotate/demo/").status_code == 200
-    assert next_judgment(alice, practising).purpose == "vote"
+    assert lease_next(alice, practising).purpose == "vote"
 
 
 def test_who_does_not_pass_takes_the_round_once_more(practising, client, alice):
@@ -83,19 +83,19 @@ def test_practice_holds_nothing_counts_nothing_and_is_in_no_export(practising, c
 
 def test_the_same_form_twice_changes_nothing(practising, client, alice):
     browser = Browser(client, alice, PAGE).look()
-    sent = fields(browser.form) | {"verdict": "left"}
+    sent = read_fields(browser.form) | {"verdict": "left"}
     browser.give("left", sent)
     client.post(PAGE, sent | {"verdict": "right"})
     judgment = Judgment.objects.get(purpose="practice")
     assert (judgment.verdict, judgment.revision) == ("left", 1)
-    assert len(choices_of([judgment.pk])[judgment.pk]) == 1
+    assert len(list_choices([judgment.pk])[judgment.pk]) == 1
 
 
 @pytest.mark.parametrize("verdict", ["skip", "flag", "nonsense"])
 def test_what_is_not_asked_in_practice_is_refused(practising, client, alice, verdict):
     browser = Browser(client, alice, PAGE).look()
-    assert browser.buttons() == ["left", "tie", "right", "both_bad"]
-    assert client.post(PAGE, fields(browser.form) | {"verdict": verdict}).status_code == 422
+    assert browser.read_verdicts() == ["left", "tie", "right", "both_bad"]
+    assert client.post(PAGE, read_fields(browser.form) | {"verdict": verdict}).status_code == 422
     assert Judgment.objects.get(purpose="practice").state == "expired"
 
 
@@ -110,9 +110,9 @@ def test_nobody_sees_what_is_known_before_they_have_said_theirs(practising, clie
 
 
 def test_without_known_answers_without_a_round_and_for_admins_there_is_no_practice(practising, client, alice, admin):
-    assert next_judgment(admin, practising)
+    assert lease_next(admin, practising)
     Gold.objects.update(for_practice=False)
-    assert next_judgment(alice, practising)
+    assert lease_next(alice, practising)
     client.force_login(alice)
     assert client.get(PAGE)["Location"] == "/annotate/demo/"
     Gold.objects.update(for_practice=True)

@@ -14,7 +14,7 @@ from config import private
 ROOT = settings.BASE_DIR
 
 
-def python(data_dir, *args, **environment):
+def run_python(data_dir, *args, **environment):
     """A command as an operator starts it, in a shell that lets others read."""
     kept = {key: value for key, value in os.environ.items() if key not in ("SECRET_KEY", "DATABASE_URL")}
     environment = {**kept, "DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(data_dir), **environment}
@@ -24,12 +24,12 @@ def python(data_dir, *args, **environment):
     return done.stdout
 
 
-def mode(path):
+def get_mode(path):
     return stat.S_IMODE(path.lstat().st_mode)
 
 
-def open_to_others(folder):
-    return sorted(str(path.relative_to(folder)) for path in [folder, *folder.rglob("*")] if mode(path) & 0o077)
+def find_open_files(folder):
+    return sorted(str(path.relative_to(folder)) for path in [folder, *folder.rglob("*")] if get_mode(path) & 0o077)
 
 
 @pytest.fixture
@@ -49,21 +49,21 @@ def used(tmp_path):
 
 
 def test_a_new_data_folder_and_all_that_a_command_writes_there_are_the_owners_alone(tmp_path):
-    python(tmp_path / "new" / "data", "manage.py", "migrate", "--verbosity", "0")
+    run_python(tmp_path / "new" / "data", "manage.py", "migrate", "--verbosity", "0")
     assert (tmp_path / "new" / "data" / "chosen.sqlite3").exists()
-    assert open_to_others(tmp_path / "new") == []
+    assert find_open_files(tmp_path / "new") == []
 
 
 def test_the_servers_own_settings_do_the_same(tmp_path):
-    python(tmp_path / "data", "-c", "import config.wsgi; open(config.wsgi.os.environ['DATA_DIR'] + '/x', 'w')")
-    assert open_to_others(tmp_path / "data") == []
+    run_python(tmp_path / "data", "-c", "import config.wsgi; open(config.wsgi.os.environ['DATA_DIR'] + '/x', 'w')")
+    assert find_open_files(tmp_path / "data") == []
 
 
 def test_a_start_closes_what_an_older_version_left_open(used):
-    assert {"chosen.sqlite3", "chosen.sqlite3-wal", "chosen.sqlite3-shm"} <= set(open_to_others(used))
-    python(used, "-c", "import config.settings")
-    assert mode(used) == mode(used / "uploads") == mode(used / "spool") == 0o700
-    assert open_to_others(used) == ["notes.txt", "spool/import-1.sqlite3"], (
+    assert {"chosen.sqlite3", "chosen.sqlite3-wal", "chosen.sqlite3-shm"} <= set(find_open_files(used))
+    run_python(used, "-c", "import config.settings")
+    assert get_mode(used) == get_mode(used / "uploads") == get_mode(used / "spool") == 0o700
+    assert find_open_files(used) == ["notes.txt", "spool/import-1.sqlite3"], (
         "what is none of ours, or lies behind a door"
     )
 
@@ -75,14 +75,14 @@ def test_a_database_elsewhere_is_closed_and_its_folder_is_not(tmp_path):
     elsewhere.chmod(0o755)
     (elsewhere / "base.db").chmod(0o644)
     (elsewhere / "link.db").symlink_to(elsewhere / "base.db")
-    python(tmp_path / "data", "-c", "import config.settings", DATABASE_URL=f"sqlite:///{elsewhere / 'link.db'}")
-    assert (mode(elsewhere), mode(elsewhere / "base.db")) == (0o755, 0o600)
+    run_python(tmp_path / "data", "-c", "import config.settings", DATABASE_URL=f"sqlite:///{elsewhere / 'link.db'}")
+    assert (get_mode(elsewhere), get_mode(elsewhere / "base.db")) == (0o755, 0o600)
 
 
 def test_a_data_folder_may_be_a_link(used, tmp_path):
     (tmp_path / "link").symlink_to(used)
-    python(tmp_path / "link", "-c", "import config.settings")
-    assert mode(used) == 0o700
+    run_python(tmp_path / "link", "-c", "import config.settings")
+    assert get_mode(used) == 0o700
 
 
 def test_a_link_in_the_data_folder_closes_nothing_outside(tmp_path):
@@ -92,7 +92,7 @@ def test_a_link_in_the_data_folder_closes_nothing_outside(tmp_path):
     folder.mkdir()
     (folder / "uploads").symlink_to(outside)
     private.keep_private(folder, ROOT)
-    assert mode(outside) == 0o755
+    assert get_mode(outside) == 0o755
 
 
 @pytest.mark.parametrize("kind", ["the program's parent", "a place for everybody"])
@@ -100,16 +100,16 @@ def test_a_folder_in_which_others_have_business_stays_open_and_what_is_ours_in_i
     (used / "program").mkdir()
     (used / "program").chmod(0o755)
     used.chmod(0o1777 if kind == "a place for everybody" else 0o755)
-    before = mode(used)
+    before = get_mode(used)
     private.keep_private(used, used / "program" if kind == "the program's parent" else ROOT)
-    assert (mode(used), mode(used / "program"), mode(used / "chosen.sqlite3")) == (before, 0o755, 0o600)
-    assert mode(used / "uploads") == 0o700
+    assert (get_mode(used), get_mode(used / "program"), get_mode(used / "chosen.sqlite3")) == (before, 0o755, 0o600)
+    assert get_mode(used / "uploads") == 0o700
 
 
 def test_what_belongs_to_somebody_else_or_cannot_be_changed_stops_no_start(used, monkeypatch):
     monkeypatch.setattr(private.os, "geteuid", lambda: os.getuid() + 1)
     private.keep_private(used, ROOT)
-    assert mode(used) == 0o777
+    assert get_mode(used) == 0o777
     monkeypatch.undo()
 
     def refuse(*args, **options):
@@ -118,4 +118,4 @@ def test_what_belongs_to_somebody_else_or_cannot_be_changed_stops_no_start(used,
     monkeypatch.setattr("pathlib.Path.chmod", refuse)
     private.keep_private(used, ROOT)
     private.keep_database_private(used / "chosen.sqlite3")
-    assert mode(used) == 0o777
+    assert get_mode(used) == 0o777

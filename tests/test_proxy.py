@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from tests.serving import Person, fields, free_port, manage, serving
+from tests.serving import Person, find_free_port, manage, read_fields, running_server
 
 DOCS = (Path(settings.BASE_DIR) / "docs/operating.md").read_text(encoding="utf-8")
 NAME = "chosen.example.org"
@@ -39,7 +39,9 @@ class Visitor(Person):
         self.browser = urllib.request.build_opener(*handlers)
         self.browser.addheaders = [("Referer", f"https://127.0.0.1:{port}/"), ("Origin", f"https://127.0.0.1:{port}")]
         self.base = f"https://127.0.0.1:{port}"
-        self.post("/accounts/login/", {**fields(self.get("/accounts/login/")), "username": name, "password": "demo"})
+        self.post(
+            "/accounts/login/", {**read_fields(self.get("/accounts/login/")), "username": name, "password": "demo"}
+        )
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def proxied(place, tmp_path):
     place |= {"BEHIND_PROXY": "1", "ALLOWED_HOSTS": f"127.0.0.1,{NAME}"}
     manage(place, "migrate", "--verbosity=0")
     manage(place, "load_demo")
-    plain, secure = free_port(), free_port()
+    plain, secure = find_free_port(), find_free_port()
     files = [tmp_path / f"{NAME}.key", tmp_path / f"{NAME}.pem"]
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={NAME}"]
     subprocess.run([*made, "-keyout", files[0], "-out", files[1]], check=True, capture_output=True)
@@ -67,7 +69,7 @@ def proxied(place, tmp_path):
     )
     head = f"pid {tmp_path}/pid;\ndaemon off;\nworker_rlimit_nofile 20000;\nevents {{ worker_connections 8192; }}\n"
     (tmp_path / "nginx.conf").write_text(f"{head}http {{\naccess_log off;\n{paths}{server}}}\n")
-    with serving(place):
+    with running_server(place):
         nginx = subprocess.Popen([NGINX, "-e", "stderr", "-c", tmp_path / "nginx.conf"])
         try:
             for _ in range(100):
@@ -98,7 +100,7 @@ def test_people_judge_through_the_proxy_whatever_others_send(proxied):
     headless = [send(proxied, "GET / HTTP/1.1\r\nHost: x\r\nX-") for _ in range(60)]
     for _ in range(10):
         started = time.monotonic()
-        page = alice.post("/annotate/models/", {**fields(page), "verdict": "left"})
+        page = alice.post("/annotate/models/", {**read_fields(page), "verdict": "left"})
         assert alice.get("/healthz") == "ok"
         assert time.monotonic() - started < 1
     assert "10 judged by you" in page
@@ -111,19 +113,19 @@ def test_people_judge_through_the_proxy_whatever_others_send(proxied):
         with send(proxied, sent) as line:
             assert int(line.recv(1000).split()[1]) == status
     with pytest.raises(urllib.error.HTTPError, match="413"):
-        alice.post("/annotate/models/", {**fields(page), "verdict": "left", "reason": "a" * 3_200_000})
+        alice.post("/annotate/models/", {**read_fields(page), "verdict": "left", "reason": "a" * 3_200_000})
 
 
 def test_an_upload_goes_through_the_proxy(proxied):
     admin = Visitor("admin", proxied)
-    token = fields(admin.get("/datasets/upload/"))["csrfmiddlewaretoken"]
+    token = read_fields(admin.get("/datasets/upload/"))["csrfmiddlewaretoken"]
     rows = "".join(f'{{"prompt": "{n}", "response_1": "{"a" * 500}", "response_2": "b"}}\n' for n in range(10_000))
     parts = [("csrfmiddlewaretoken", token), ("slug", "big"), ('files"; filename="r.jsonl', rows), ("overlap", "1")]
     lines = "".join(f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in parts)
     line = http.client.HTTPSConnection("127.0.0.1", proxied, context=TRUSTING, timeout=60)
     headers = {
         "Content-Type": "multipart/form-data; boundary=b",
-        "Cookie": admin.cookies(),
+        "Cookie": admin.format_cookies(),
         "Referer": f"{admin.base}/",
     }
     line.request("POST", "/datasets/upload/", f"{lines}--b--\r\n".encode(), headers)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate import questions
-from annotate.judging.question_spec import asked_of, mark_of
-from annotate.questions import all_questions, best_worst, pair, question_for, rank, scale, sides_of, stars
+from annotate.judging.question_spec import build_prefix, build_spec
+from annotate.questions import best_worst, find_question, get_sides, load_questions, pair, rank, scale, stars
 from datasets.models import Dataset
 
 ALL = SimpleNamespace(allow_tie=True, allow_both_bad=True)
@@ -141,53 +141,53 @@ CRITERIA = [{"name": "clear"}, {"name": "友善"}, {"name": "c"}]
     ],
 )  # fmt: skip
 def test_a_question_that_does_not_take_so_many_answers_gives_way_to_one_that_does(name, n, asked):
-    assert question_for(name, n) is asked
-    assert asked_of(Dataset(question=name), n).sides == sides_of(n)
+    assert find_question(name, n) is asked
+    assert build_spec(Dataset(question=name), n).sides == get_sides(n)
 
 
 def test_no_question_takes_seven():
     with pytest.raises(ValueError, match="7"):
-        question_for("rank", 7)
+        find_question("rank", 7)
 
 
-def values_of(asked):
+def pick_values(asked):
     return {group.name: group.field.values[n % len(group.field.values)] for n, group in enumerate(asked.groups)}
 
 
 @pytest.mark.parametrize(("name", "n"), [("pair", 2), ("scale", 2), ("rank", 4), ("best_worst", 3), ("stars", 2)])
 @pytest.mark.parametrize("with_stars", [True, False])
 def test_what_is_gathered_is_scattered_to_the_same_fields(name, n, with_stars):
-    asked = asked_of(Dataset(question=name, with_stars=with_stars, criteria=CRITERIA), n)
+    asked = build_spec(Dataset(question=name, with_stars=with_stars, criteria=CRITERIA), n)
     assert len({group.name for group in asked.groups}) == len(asked.groups)
-    values = values_of(asked)
+    values = pick_values(asked)
     assert asked.scatter(asked.gather(values)) == values
 
 
 @pytest.mark.parametrize("name", ["pair", "rank", "stars"])
 def test_criteria_in_another_order_keep_their_fields_and_what_was_said(name):
-    one, other = (asked_of(Dataset(question=name, criteria=found), 2) for found in (CRITERIA, CRITERIA[::-1]))
-    values = values_of(one)
+    one, other = (build_spec(Dataset(question=name, criteria=found), 2) for found in (CRITERIA, CRITERIA[::-1]))
+    values = pick_values(one)
     said = one.gather(values)
     assert other.scatter(said) == values
-    choices = [sorted(asked.choices([5, 2], "left", said), key=str) for asked in (one, other)]
+    choices = [sorted(asked.list_choices([5, 2], "left", said), key=str) for asked in (one, other)]
     assert choices[0] == choices[1]
 
 
 def test_what_was_said_of_other_fields_is_left_out():
-    asked = asked_of(Dataset(question="rank", criteria=CRITERIA[:1]), 2)
+    asked = build_spec(Dataset(question="rank", criteria=CRITERIA[:1]), 2)
     assert asked.scatter({"stars": [1, 2], "criteria": {"other": {"rank": [1, 2]}}}) == {}
     assert asked.scatter({"rank": [2]}) == {"rank_1": 2}
 
 
 def test_marks_differ_and_stand_in_a_name_of_a_form():
-    marks = [mark_of(criterion["name"]) for criterion in CRITERIA]
+    marks = [build_prefix(criterion["name"]) for criterion in CRITERIA]
     assert len(set(marks)) == 3
     assert all(mark.isascii() and mark.isalnum() for mark in marks)
-    assert mark_of("clear") == "ce5b1f106"
+    assert build_prefix("clear") == "ce5b1f106"
 
 
 def test_stars_are_not_asked_twice_and_stand_beside_others():
-    names = [[g.name for g in asked_of(Dataset(question=q, with_stars=True), 2).groups] for q in ("stars", "pair")]
+    names = [[g.name for g in build_spec(Dataset(question=q, with_stars=True), 2).groups] for q in ("stars", "pair")]
     assert names == [["stars_left", "stars_right"]] * 2
 
 
@@ -195,25 +195,25 @@ def test_stars_are_not_asked_twice_and_stand_beside_others():
     ("verdict", "given_stars", "told"), [("left", [1, 2], True), ("left", [2, 2], False), ("tie", [1, 5], False)]
 )
 def test_stars_contradict_only_a_choice(verdict, given_stars, told):
-    asked = asked_of(Dataset(question="pair", with_stars=True), 2)
-    assert asked.contradicts([9, 4], verdict, {"stars": given_stars}) == told
+    asked = build_spec(Dataset(question="pair", with_stars=True), 2)
+    assert asked.is_contradicted([9, 4], verdict, {"stars": given_stars}) == told
 
 
 def test_ratings_and_choices_of_criteria_carry_their_name():
-    asked = asked_of(Dataset(question="stars", criteria=CRITERIA[:1]), 2)
+    asked = build_spec(Dataset(question="stars", criteria=CRITERIA[:1]), 2)
     said = {"stars": [1, 1], "criteria": {"clear": {"stars": [5, 2]}}}
-    assert asked.choices([9, 4], "rate", said) == [("", 4, 9, 0, None), ("clear", 9, 4, 3, None)]
-    assert asked.ratings([9, 4], said) == [("", 9, 1), ("", 4, 1), ("clear", 9, 5), ("clear", 4, 2)]
+    assert asked.list_choices([9, 4], "rate", said) == [("", 4, 9, 0, None), ("clear", 9, 4, 3, None)]
+    assert asked.list_ratings([9, 4], said) == [("", 9, 1), ("", 4, 1), ("clear", 9, 5), ("clear", 4, 2)]
 
 
 def test_a_question_is_found_by_being_there(monkeypatch, tmp_path):
     (tmp_path / "new_one.py").write_text("FEWEST = MOST = 2\ndef verdicts(settings): return ['yes']\n")
     (tmp_path / "no_question.py").write_text("HELP = 1\n")
     monkeypatch.setattr(questions, "__path__", [*questions.__path__, str(tmp_path)])
-    all_questions.cache_clear()
+    load_questions.cache_clear()
     try:
-        assert set(all_questions()) == {"pair", "scale", "rank", "best_worst", "stars", "new_one"}
-        assert question_for("new_one", 2).verdicts(ALL) == ["yes"]
+        assert set(load_questions()) == {"pair", "scale", "rank", "best_worst", "stars", "new_one"}
+        assert find_question("new_one", 2).verdicts(ALL) == ["yes"]
     finally:
-        all_questions.cache_clear()
+        load_questions.cache_clear()
         sys.modules.pop("annotate.questions.new_one", None)

@@ -12,8 +12,8 @@ from pygments.lexers import get_lexer_by_name
 
 from datasets.models import Prompt, Response
 from datasets.text import markdown, rendered, renderers
-from datasets.text.rendered import plain_counts, shown_prompt, shown_responses
-from tests.conftest import wide
+from datasets.text.rendered import count_plain_texts, fill_prompt, list_rendered_responses
+from tests.conftest import build_rows
 
 # One name for each lexer: it has several.
 ONE_OF_EACH = sorted({get_lexer_by_name(name).name: name for name in sorted(markdown.LEXERS)}.values())
@@ -37,7 +37,7 @@ HOSTILE = {
     "lists in lists": "".join("  " * level + "- a\n" for level in range(400)),
     "a wide table": "|a" * 1000 + "\n" + "|-" * 1000 + "\n" + ("|b" * 1000 + "\n") * 80,
     "references": "".join(f"[a{n}]: /x\n" for n in range(13_000)) + "[a1]" * 4000,
-    "too long": "a" * (markdown.RENDERED_WHOLE + 1),
+    "too long": "a" * (markdown.LONGEST_RENDERED + 1),
 }
 
 
@@ -52,7 +52,7 @@ def repeat(unit, share, length, rng):
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_no_language_takes_long_for_repetitive_text(name):
     rng = random.Random(name)
-    length = markdown.SHORTER.get(name, markdown.LONGEST_CODE)
+    length = markdown.LANGUAGE_LIMITS.get(name, markdown.LONGEST_CODE)
     for unit in REPEATED:
         for share in (0, 0.3):
             text = f"```{name}\n{repeat(unit, share, length - 1, rng)}\n```\n"
@@ -78,7 +78,7 @@ def test_code_that_is_long_repetitive_or_in_another_language_is_shown_as_it_is()
 def test_a_hostile_text_takes_a_limited_time_and_is_shown(name):
     started = time.monotonic()
     ((html, why, seconds),) = rendered.RENDERERS.render([HOSTILE[name]])
-    assert time.monotonic() - started < renderers.PAGE + renderers.WAITS + 1
+    assert time.monotonic() - started < renderers.MAX_PAGE_TIME + renderers.MAX_WAIT + 1
     assert html
     assert seconds <= renderers.SECONDS + 0.1
     assert why in ("", "time", "long", None)
@@ -144,7 +144,7 @@ def test_a_prompt_is_limited_as_a_whole():
     turns = [["user", "$$a" * 6000]] * 11
     html, why = markdown.render_prompt("", turns, "hi", "")
     assert (why, html["turns"][0][1].count("<math")) == ("", html["turns"][0][1].count("<math"))
-    assert sum(text.count("<math") for _role, text in html["turns"]) <= markdown.MANY_FORMULAS
+    assert sum(text.count("<math") for _role, text in html["turns"]) <= markdown.MOST_FORMULAS
     _html, why = markdown.render_prompt("", [["user", "a" * 20_000]] * 11, "hi", "")
     assert why == "long"
 
@@ -153,7 +153,7 @@ def test_formulas_are_limited_by_length_depth_and_number():
     assert "<math" in markdown.render(r"$\frac{a}{b}$")[0]
     assert "<math" not in markdown.render("$" + "{" * 40 + "a" + "}" * 40 + "$")[0]
     assert "<math" not in markdown.render("$" + "a" * 3000 + "$")[0]
-    assert markdown.render("$a$ " * 3000)[0].count("<math") == markdown.MANY_FORMULAS
+    assert markdown.render("$a$ " * 3000)[0].count("<math") == markdown.MOST_FORMULAS
 
 
 SLOW = "[" * 150_000  # half a second and more
@@ -173,8 +173,8 @@ def test_a_child_that_takes_too_long_ends_and_another_takes_its_place():
 
 def test_a_child_has_a_limit_of_memory():
     child = renderers.Child(memory=48 << 20)
-    done, _child = renderers.Renderers(1).one(child, "a*b_`<" * 30_000, 20)
-    assert done[:2] == (markdown.plain("a*b_`<" * 30_000), "memory")
+    done, _child = renderers.Renderers(1).render_one(child, "a*b_`<" * 30_000, 20)
+    assert done[:2] == (markdown.render_plain("a*b_`<" * 30_000), "memory")
 
 
 def test_who_finds_no_child_free_sees_plain_text_this_time():
@@ -200,21 +200,21 @@ def test_two_people_do_not_wait_for_one_hostile_page():
 
 @pytest.mark.django_db
 def test_a_slow_rendering_is_kept_at_once_and_counted(make_dataset, client, admin, monkeypatch):
-    monkeypatch.setattr(rendered, "KEPT_AT_ONCE", 50)
+    monkeypatch.setattr(rendered, "STORED_AT_ONCE", 50)
     monkeypatch.setattr(rendered, "RENDERERS", renderers.Renderers(1, **BRIEF))
-    rows = wide(2)
+    rows = build_rows(2)
     rows[0]["responses"][0]["text"] = SLOW
-    rows[1]["prompt"] = "a" * (markdown.RENDERED_WHOLE + 1)
+    rows[1]["prompt"] = "a" * (markdown.LONGEST_RENDERED + 1)
     dataset = make_dataset(rows)
     slow = Response.objects.get(text=SLOW)
-    shown_responses([slow.pk])
-    shown_prompt(slow.prompt.__class__.objects.get(instruction__startswith="aaa"))
+    list_rendered_responses([slow.pk])
+    fill_prompt(slow.prompt.__class__.objects.get(instruction__startswith="aaa"))
     slow.refresh_from_db()
     assert (slow.plain, slow.html[:5]) == ("time", "<pre>")
     started = time.monotonic()
-    shown_responses([slow.pk])
+    list_rendered_responses([slow.pk])
     assert time.monotonic() - started < 0.5
-    assert plain_counts(dataset) == {"time": 1, "long": 1}
+    assert count_plain_texts(dataset) == {"time": 1, "long": 1}
     client.force_login(admin)
     page = client.get("/datasets/demo/").content.decode()
     assert "1 text is shown as plain text: rendering took too long." in page
@@ -227,8 +227,8 @@ def test_a_slow_rendering_is_kept_at_once_and_counted(make_dataset, client, admi
 
 @pytest.mark.django_db
 def test_a_text_that_was_changed_is_rendered_anew(make_dataset):
-    make_dataset(wide(1))
+    make_dataset(build_rows(1))
     response = Response.objects.first()
-    shown_responses([response.pk])
+    list_rendered_responses([response.pk])
     Response.objects.filter(pk=response.pk).update(text="*new*", html=None, plain=None)
-    assert shown_responses([response.pk])[0].html == "<p><em>new</em></p>\n"
+    assert list_rendered_responses([response.pk])[0].html == "<p><em>new</em></p>\n"

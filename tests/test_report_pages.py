@@ -10,24 +10,24 @@ from django.utils import translation
 from playwright.sync_api import expect
 
 from analyze import advice, charts, labels, summary
-from analyze.latest_report import kept, standing
+from analyze.latest_report import find_latest_report, get_status
 from analyze.maths.agreement import ALPHA_BANDS, PERCENT_BANDS
 from analyze.maths.careless import HABITS
-from analyze.maths.people import people
-from analyze.maths.simulate import DRIFTS, HONEST, LEFT, LUNCH, PACE
-from analyze.maths.simulate import crowd as simulated
+from analyze.maths.people import assess_people
 from analyze.models import Report
-from analyze.report import LONGEST, make_report, numbers_of, shortened
-from analyze.reports import all_parts
-from analyze.reports.annotators import moment_of
-from analyze.tables import flat, tables_of
+from analyze.report import LONGEST_TEXT, compute_numbers, make_report, shorten_texts
+from analyze.reports import load_parts
+from analyze.reports.annotators import format_moment
+from analyze.tables import build_tables, flatten_row
 from analyze.templatetags.report import signed, signeds
-from annotate.queue.lease import next_judgment
+from annotate.queue.lease import lease_next
+from bench.simulate import DRIFTS, HONEST, LEFT, LUNCH, PACE
+from bench.simulate import draw_crowd as simulated
 from datasets.jobs import worker
 from datasets.models import Judgment
-from tests.crowds import judged_by
-from tests.test_annotate import read
-from tests.test_following import comparisons, say, text_of, travel  # noqa: F401
+from tests.crowds import create_judged_dataset
+from tests.test_annotate import parse_page
+from tests.test_following import create_judgment, list_comparisons, read_text, travel  # noqa: F401
 
 PARTS = ("counts", "strengths", "agreement", "annotators", "bias", "predictor", "suspicious")
 SOME = [HONEST, HONEST, HONEST, LEFT]
@@ -36,7 +36,7 @@ SOME = [HONEST, HONEST, HONEST, LEFT]
 @pytest.fixture
 def crowd(make_dataset):
     """Four people's 160 judgments, of whom the last clicks the left one."""
-    return judged_by(make_dataset, SOME, judgments=40, gold=0.25, repeats=0.25)
+    return create_judged_dataset(make_dataset, SOME, judgments=40, gold=0.25, repeats=0.25)
 
 
 @pytest.fixture
@@ -46,21 +46,21 @@ def look(client, admin):
     return lambda path="", slug="crowd", **headers: client.get(f"/datasets/{slug}/{path}", headers=headers)
 
 
-def shown(response):
+def read_main(response):
     assert response.status_code == 200
-    return text_of(read(response).the("main"))
+    return read_text(parse_page(response).find("main"))
 
 
-def without_reasons(said):
+def strip_reasons(said):
     """What a report says, less the reasons that the command gives beside what is null."""
     if isinstance(said, list):
-        return [without_reasons(one) for one in said]
+        return [strip_reasons(one) for one in said]
     if not isinstance(said, dict):
         return said
-    return {name: without_reasons(one) for name, one in said.items() if not name.endswith("_reason")}
+    return {name: strip_reasons(one) for name, one in said.items() if not name.endswith("_reason")}
 
 
-def cells_of(response):
+def parse_csv(response):
     return list(csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode())))
 
 
@@ -69,23 +69,25 @@ def cells_of(response):
 
 def test_the_pages_and_files_say_what_the_command_says(look, crowd, run_command):
     _status, said, _err = run_command("analyze", "crowd", "--json")
-    said = without_reasons(said)
-    for name, part in all_parts().items():
+    said = strip_reasons(said)
+    for name, part in load_parts().items():
         page = look(f"report/{name}/")
         assert page.status_code == 200
-        for table, rows in tables_of(name, part, said).items():
-            cells = cells_of(look(f"report/{name}/{table}.csv"))
-            wanted = [{key: "" if cell is None else str(cell) for key, cell in flat(row).items()} for row in rows]
+        for table, rows in build_tables(name, part, said).items():
+            cells = parse_csv(look(f"report/{name}/{table}.csv"))
+            wanted = [
+                {key: "" if cell is None else str(cell) for key, cell in flatten_row(row).items()} for row in rows
+            ]
             assert [{key: row[key] for key in want} for row, want in zip(cells, wanted, strict=True)] == wanted
             assert not rows or f'href="/datasets/crowd/report/{name}/{table}.csv"' in page.content.decode()
-    strengths, people = shown(look("report/strengths/")), shown(look("people/"))
+    strengths, people = read_main(look("report/strengths/")), read_main(look("people/"))
     for line in said["strengths"]:
         assert f"{line['source']} {signed(line['strength'])} {signeds(line['interval'])}" in strengths
     for line in said["annotators"]:
         low, high = line["agreement"]["interval"]
         rate = f"{100 * line['agreement']['value']:.0f} % {100 * low:.0f}–{100 * high:.0f} % n {line['agreement']['n']}"
         assert rate in people
-    glance = shown(look("report/"))
+    glance = read_main(look("report/"))
     assert f"{100 * said['agreement']['percent']:.0f} %" in glance
     assert f"n {said['agreement']['judged_twice']}" in glance
     assert "Computed" in glance
@@ -93,51 +95,51 @@ def test_the_pages_and_files_say_what_the_command_says(look, crowd, run_command)
 
 
 def test_who_needs_a_look_comes_first_and_the_others_have_no_mark(look, crowd):
-    rows = [text_of(row) for row in read(look("people/")).the("tbody").all("tr")]
+    rows = [read_text(row) for row in parse_page(look("people/")).find("tbody").find_all("tr")]
     assert rows[0].startswith("crowd-3 chooses the left answer whatever it says")
     assert not any("whatever it says" in row for row in rows[1:])
     assert [row.split()[0] for row in rows[1:]] != []
-    assert "crowd-3 chooses the left answer" in shown(look("report/"))
-    assert len(list(read(look("people/")).all("svg", **{"class": "spark"}))) == 4
+    assert "crowd-3 chooses the left answer" in read_main(look("report/"))
+    assert len(list(parse_page(look("people/")).find_all("svg", **{"class": "spark"}))) == 4
 
 
 def test_the_primers_choices_have_their_counts_and_what_is_not_known_says_why(look, travel):  # noqa: F811
-    counts = shown(look("report/counts/", "travel"))
+    counts = read_main(look("report/counts/", "travel"))
     for row in ("马尔代夫 – 2 2 0", "夏威夷 – 1 2 0", "巴厘岛 – 2 0 0", "巴哈马 – 0 1 0"):
         assert row in counts
-    glance = shown(look("report/", "travel"))
+    glance = read_main(look("report/", "travel"))
     assert "No two answers of different sources were compared." in glance
     assert "There are too few choices" in glance
     assert "Too few judgments to tell it from what is usual" in glance
     assert "Nobody needs a look." in glance
     with translation.override("zh-hans"):  # the page leaves it as it is found
-        chinese = shown(look("report/strengths/", "travel", accept_language="zh-hans"))
+        chinese = read_main(look("report/strengths/", "travel", accept_language="zh-hans"))
         assert translation.gettext("No two answers of different sources were compared.") in chinese
     assert "No two" not in chinese
 
 
 def test_where_nothing_was_judged_every_page_says_so(look, pairs):
-    for path in ("report/", "people/", *(f"report/{name}/" for name in all_parts())):
+    for path in ("report/", "people/", *(f"report/{name}/" for name in load_parts())):
         assert look(path, "demo").status_code == 200
-    assert "Nobody has judged here yet." in shown(look("people/", "demo"))
+    assert "Nobody has judged here yet." in read_main(look("people/", "demo"))
     assert look("report/predictor/curve.csv", "demo").status_code == 404
     assert look("report/none/", "demo").status_code == 404
 
 
 def test_no_cell_of_a_file_is_a_formula(look, make_dataset, alice):
     rows = [{"prompt": "Why?", "responses": [{"model": "=1+1", "text": "a"}, {"model": "+b", "text": "@c"}]}]
-    say(alice, comparisons(make_dataset(rows, "crowd"))[0], "first")
+    create_judgment(alice, list_comparisons(make_dataset(rows, "crowd"))[0], "first")
     look("report/")
-    assert {row["source"] for row in cells_of(look("report/strengths/strengths.csv"))} == {"'=1+1", "'+b"}
+    assert {row["source"] for row in parse_csv(look("report/strengths/strengths.csv"))} == {"'=1+1", "'+b"}
 
 
 def test_every_part_has_a_page_and_every_chart_a_name_and_a_table(look, crowd):
-    assert set(PARTS) <= set(all_parts())
-    for path in ("report/", *(f"report/{name}/" for name in all_parts())):
-        page = read(look(path))
-        drawn = list(page.all("svg", **{"class": "plot"}))
+    assert set(PARTS) <= set(load_parts())
+    for path in ("report/", *(f"report/{name}/" for name in load_parts())):
+        page = parse_page(look(path))
+        drawn = list(page.find_all("svg", **{"class": "plot"}))
         assert all(svg["aria-label"] and svg["role"] == "img" for svg in drawn)
-        assert len(list(page.all("table"))) >= len(drawn)
+        assert len(list(page.find_all("table"))) >= len(drawn)
 
 
 def test_a_page_takes_a_bounded_number_of_queries(look, crowd, django_assert_max_num_queries):
@@ -154,35 +156,35 @@ def test_a_large_report_is_computed_in_the_background_and_the_old_numbers_stay_m
     look, pairs, alice, bob, monkeypatch
 ):
     monkeypatch.setattr("analyze.report.JUDGMENTS_AT_ONCE", 0)
-    say(alice, comparisons(pairs)[0], "first")
+    create_judgment(alice, list_comparisons(pairs)[0], "first")
     first = look("report/", "demo")
-    assert "being computed for the first time" in shown(first)
+    assert "being computed for the first time" in read_main(first)
     task = worker.Job.objects.get(kind="analysis")
-    assert {a["href"] for a in read(first).all("a")} >= {f"/datasets/upload/tasks/{task.pk}/"}
+    assert {a["href"] for a in parse_page(first).find_all("a")} >= {f"/datasets/upload/tasks/{task.pk}/"}
     assert look("report/", "demo", hx_request="true").status_code == 204
     look("people/", "demo")
     assert worker.Job.objects.count() == 1
 
-    done(task)
+    perform_task(task)
     waited = look("report/", "demo", hx_request="true")
     assert b"<html" not in waited.content
-    assert "from 1 judgment" in text_of(read(waited))
+    assert "from 1 judgment" in read_text(parse_page(waited))
     assert "hx-get" not in waited.content.decode()
     assert look("", "upload/tasks/" + str(task.pk)).headers["Location"] == "/datasets/demo/report/"
 
-    say(bob, comparisons(pairs)[0], "first")
+    create_judgment(bob, list_comparisons(pairs)[0], "first")
     polled = look("report/", "demo", hx_request="true")
-    assert "1 is newer" in text_of(read(polled))
+    assert "1 is newer" in read_text(parse_page(polled))
     assert worker.Job.objects.count() == 1, "a page that waits asks for nothing"
     page = look("report/", "demo")
-    assert "from 1 judgment. 1 is newer. It is being computed anew" in shown(page)
+    assert "from 1 judgment. 1 is newer. It is being computed anew" in read_main(page)
     assert 'hx-get="/datasets/demo/report/"' in page.content.decode()
-    done(worker.Job.objects.latest("pk"))
-    assert "from 2 judgments." in shown(look("report/", "demo"))
+    perform_task(worker.Job.objects.latest("pk"))
+    assert "from 2 judgments." in read_main(look("report/", "demo"))
     assert worker.Job.objects.count() == 2
 
 
-def done(task):
+def perform_task(task):
     claimed = worker.claim()
     assert claimed == task
     worker.perform(claimed, worker.Progress(claimed))
@@ -192,10 +194,10 @@ def done(task):
 @pytest.mark.django_db(transaction=True)
 def test_the_open_page_takes_up_the_new_numbers_by_itself(enter, admin, pairs, alice, monkeypatch, troubles):
     monkeypatch.setattr("analyze.report.JUDGMENTS_AT_ONCE", 0)
-    say(alice, comparisons(pairs)[0], "first")
+    create_judgment(alice, list_comparisons(pairs)[0], "first")
     page = enter(admin, "/datasets/demo/report/")
     expect(page.locator("main")).to_contain_text("being computed for the first time")
-    done(worker.Job.objects.get(kind="analysis"))
+    perform_task(worker.Job.objects.get(kind="analysis"))
     expect(page.locator("main")).to_contain_text("from 1 judgment.", timeout=10_000)
     expect(page.locator("main h1")).to_have_count(1)
     expect(page.get_by_role("link", name="Agreement").first).to_be_visible()
@@ -204,62 +206,68 @@ def test_the_open_page_takes_up_the_new_numbers_by_itself(enter, admin, pairs, a
 
 
 def test_a_report_that_cannot_be_computed_says_so_beside_the_old_numbers(look, pairs, alice, monkeypatch):
-    say(alice, comparisons(pairs)[0], "first")
-    assert "from 1 judgment" in shown(look("report/", "demo"))
-    say(alice, comparisons(pairs)[1], "first")
+    create_judgment(alice, list_comparisons(pairs)[0], "first")
+    assert "from 1 judgment" in read_main(look("report/", "demo"))
+    create_judgment(alice, list_comparisons(pairs)[1], "first")
     monkeypatch.setitem(worker.KINDS, "analysis", lambda job, progress: 1 / 0)
-    page = shown(look("report/", "demo"))
+    page = read_main(look("report/", "demo"))
     assert "from 1 judgment. 1 is newer." in page
     assert "The report could not be computed." in page
 
 
 def test_what_is_not_older_than_the_judgments_is_not_computed_again(pairs, admin, alice):
-    say(alice, comparisons(pairs)[0], "first")
-    made = [standing(pairs, admin).report.made_at for _ in range(2)]
+    create_judgment(alice, list_comparisons(pairs)[0], "first")
+    made = [get_status(pairs, admin).report.made_at for _ in range(2)]
     assert made[0] == made[1]
-    next_judgment(alice, pairs)
-    assert standing(pairs).report.made_at == made[0], "what is in hand says nothing"
+    lease_next(alice, pairs)
+    assert get_status(pairs).report.made_at == made[0], "what is in hand says nothing"
 
 
 def test_a_kept_report_does_not_grow_with_the_length_of_texts(make_dataset, alice):
     rows = [{"prompt": "p" * 9000, "responses": [{"model": "a", "text": "x" * 9000}, {"model": "b", "text": "y"}]}]
     dataset = make_dataset(rows)
-    say(alice, comparisons(dataset)[0], "first")
-    assert len(json.dumps(make_report(dataset).numbers)) < 4 * LONGEST + 6000
-    assert max(len(line["response"]) for line in numbers_of(dataset)["counts"]) == 9000
-    assert shortened(["x" * LONGEST, {"a": "y" * (LONGEST + 1)}]) == ["x" * LONGEST, {"a": "y" * LONGEST + "…"}]
+    create_judgment(alice, list_comparisons(dataset)[0], "first")
+    assert len(json.dumps(make_report(dataset).numbers)) < 4 * LONGEST_TEXT + 6000
+    assert max(len(line["response"]) for line in compute_numbers(dataset)["counts"]) == 9000
+    assert shorten_texts(["x" * LONGEST_TEXT, {"a": "y" * (LONGEST_TEXT + 1)}]) == [
+        "x" * LONGEST_TEXT,
+        {"a": "y" * LONGEST_TEXT + "…"},
+    ]
 
 
 # What annotators see of themselves
 
 
-def rate(value, n, low=None, high=None):
+def build_rate(value, n, low=None, high=None):
     return {"value": value if n else None, "interval": [low or value - 0.1, high or value + 0.1], "n": n}
 
 
-def line(name="alice", kind="account", n=40, **values):
+def build_line(name="alice", kind="account", n=40, **values):
     names = ("agreement", "gold", "self_consistency", "left_share", "longer_share", "seconds_per_100_words")
-    return {"annotator": name, "kind": kind} | {key: rate(values.get(key, 0.5), n) for key in names}
+    return {"annotator": name, "kind": kind} | {key: build_rate(values.get(key, 0.5), n) for key in names}
 
 
-OTHERS = [line(f"other-{n}", longer_share=0.7) for n in range(3)]
+OTHERS = [build_line(f"other-{n}", longer_share=0.7) for n in range(3)]
 TOLD = [
-    ([line(n=9)], []),
-    ([line("bob")], []),
-    ([line(kind="imported")], []),
-    ([line(agreement=0.75)], ["You agree with the others on 75 of 100. Usual is 69 to 79."]),
-    ([line(agreement=0.75), *OTHERS[:2]], ["You agree with the others on 75 of 100. Usual is 69 to 79."]),
-    ([line(agreement=0.75), *OTHERS], ["You agree with the others on 75 of 100. Usual is 69 to 79. The others: 50."]),
-    ([line(gold=0.81), *OTHERS], ["Where the answer is known you were right on about 80 of 100."]),
-    ([line(gold=0.83), *OTHERS], ["Where the answer is known you were right on about 85 of 100."]),
-    ([line(longer_share=0.9), *OTHERS], ["You chose the longer answer on 90 of 100. The others: 70."]),
-    ([line(longer_share=0.9), *OTHERS[:2]], ["You chose the longer answer on 90 of 100."]),
+    ([build_line(n=9)], []),
+    ([build_line("bob")], []),
+    ([build_line(kind="imported")], []),
+    ([build_line(agreement=0.75)], ["You agree with the others on 75 of 100. Usual is 69 to 79."]),
+    ([build_line(agreement=0.75), *OTHERS[:2]], ["You agree with the others on 75 of 100. Usual is 69 to 79."]),
+    (
+        [build_line(agreement=0.75), *OTHERS],
+        ["You agree with the others on 75 of 100. Usual is 69 to 79. The others: 50."],
+    ),
+    ([build_line(gold=0.81), *OTHERS], ["Where the answer is known you were right on about 80 of 100."]),
+    ([build_line(gold=0.83), *OTHERS], ["Where the answer is known you were right on about 85 of 100."]),
+    ([build_line(longer_share=0.9), *OTHERS], ["You chose the longer answer on 90 of 100. The others: 70."]),
+    ([build_line(longer_share=0.9), *OTHERS[:2]], ["You chose the longer answer on 90 of 100."]),
 ]
 
 
 @pytest.mark.parametrize(("lines", "wanted"), TOLD)
 def test_people_are_told_of_themselves_and_of_others_their_average_only(lines, wanted):
-    found = advice.advice(lines, "alice", (0.69, 0.79))
+    found = advice.build_advice(lines, "alice", (0.69, 0.79))
     assert bool(found) == bool(wanted)
     assert set(wanted) <= {one.words for one in found}
 
@@ -275,9 +283,9 @@ def test_people_are_told_of_themselves_and_of_others_their_average_only(lines, w
     ],
 )
 def test_help_is_given_where_it_is_sure_that_something_is_unusual(own, helped):
-    mine = line(**{"agreement": 0.72, "longer_share": 0.7} | own)
-    others = [line(f"other-{n}", agreement=0.7, longer_share=0.7) for n in range(3)]
-    found = advice.advice([mine, *others], "alice", (0.69, 0.79))
+    mine = build_line(**{"agreement": 0.72, "longer_share": 0.7} | own)
+    others = [build_line(f"other-{n}", agreement=0.7, longer_share=0.7) for n in range(3)]
+    found = advice.build_advice([mine, *others], "alice", (0.69, 0.79))
     assert {one.heading for one in found if one.help} == helped
 
 
@@ -285,11 +293,11 @@ def test_ones_own_page_says_nothing_that_is_newer_than_the_report(client, crowd)
     make_report(crowd)
     mine = Judgment.objects.filter(annotator__username="crowd-3")
     client.force_login(mine.first().annotator)
-    before = shown(client.get("/annotate/crowd/me/"))
+    before = read_main(client.get("/annotate/crowd/me/"))
     assert "You chose the left answer on" in before
     assert not {"careless", "mark", "crowd-0", "crowd-1"} & set(before.split())
     mine.filter(purpose="gold").update(purpose="vote")
-    assert shown(client.get("/annotate/crowd/me/")) == before
+    assert read_main(client.get("/annotate/crowd/me/")) == before
     assert Report.objects.count() == 1
     assert "/annotate/crowd/me/" in client.get("/annotate/crowd/history/").content.decode()
 
@@ -299,22 +307,22 @@ def test_ones_own_page_says_nothing_that_is_newer_than_the_report(client, crowd)
 def test_one_known_answer_more_hardly_shows(value, n):
     """Told in steps of five: right or wrong, the number that somebody reads moves by a step at most."""
     hits = round(value * n)
-    now = int(advice.rounded(hits / n))
+    now = int(advice.format_to_nearest_five(hits / n))
     for then in (hits / (n + 1), (hits + 1) / (n + 1)):
-        assert abs(int(advice.rounded(then)) - now) <= 5 + 5 * (n < 15)
+        assert abs(int(advice.format_to_nearest_five(then)) - now) <= 5 + 5 * (n < 15)
 
 
 def test_without_a_report_ones_own_page_says_how_much_was_judged(client, pairs, alice):
-    say(alice, comparisons(pairs)[0], "first")
+    create_judgment(alice, list_comparisons(pairs)[0], "first")
     client.force_login(alice)
-    assert "You have judged 1 comparison here." in shown(client.get("/annotate/demo/me/"))
-    assert kept(pairs) is None
+    assert "You have judged 1 comparison here." in read_main(client.get("/annotate/demo/me/"))
+    assert find_latest_report(pairs) is None
 
 
 # In words
 
 
-def agreeing(percent, low, high, n=50):
+def build_agreement(percent, low, high, n=50):
     bands = [{"low": band.low, "high": band.high} for band in PERCENT_BANDS]
     return {"percent": percent, "percent_interval": [low, high], "judged_twice": n, "bands": bands}
 
@@ -322,20 +330,20 @@ def agreeing(percent, low, high, n=50):
 @pytest.mark.parametrize(
     ("said", "words_of_it"),
     [
-        (agreeing(0.5, 0.4, 0.6), "Less than"),
-        (agreeing(0.75, 0.7, 0.8), "As people usually"),
-        (agreeing(0.6, 0.5, 0.7), "As people usually"),
-        (agreeing(0.9, 0.85, 0.95), "More than"),
-        (agreeing(0.7, 0.5, 0.9), "Too few"),
-        (agreeing(0.0, 0.0, 0.0, n=1), "Too few"),
+        (build_agreement(0.5, 0.4, 0.6), "Less than"),
+        (build_agreement(0.75, 0.7, 0.8), "As people usually"),
+        (build_agreement(0.6, 0.5, 0.7), "As people usually"),
+        (build_agreement(0.9, 0.85, 0.95), "More than"),
+        (build_agreement(0.7, 0.5, 0.9), "Too few"),
+        (build_agreement(0.0, 0.0, 0.0, n=1), "Too few"),
     ],
 )
 def test_agreement_is_told_beside_what_is_usual(said, words_of_it):
-    assert summary.of_agreement(said).startswith(words_of_it)
-    assert "69 to 79" in summary.of_agreement(said)
+    assert summary.format_agreement(said).startswith(words_of_it)
+    assert "69 to 79" in summary.format_agreement(said)
 
 
-def sources(*groups, is_whole=True):
+def build_sources(*groups, is_whole=True):
     lines = [{"source": f"m{n}", "group": group} for n, group in enumerate(groups)]
     return {"strengths": lines, "is_whole": is_whole}
 
@@ -343,34 +351,34 @@ def sources(*groups, is_whole=True):
 @pytest.mark.parametrize(
     ("said", "words_of_it"),
     [
-        (sources(1, 2, 3), "m0 leads, told apart from all others."),
-        (sources(1, 1, 2), "The first 2 are not told apart."),
-        (sources(1, 1, 1), "No source is told apart"),
-        (sources(1, 1, is_whole=False), "Not all sources were compared"),
+        (build_sources(1, 2, 3), "m0 leads, told apart from all others."),
+        (build_sources(1, 1, 2), "The first 2 are not told apart."),
+        (build_sources(1, 1, 1), "No source is told apart"),
+        (build_sources(1, 1, is_whole=False), "Not all sources were compared"),
         ({"strengths": None, "strengths_reason": "Nothing was judged yet."}, "Nothing was judged yet."),
     ],
 )
 def test_the_order_of_the_sources_is_told_as_far_as_it_is_known(said, words_of_it):
-    assert summary.of_sources(said).startswith(words_of_it)
+    assert summary.format_sources(said).startswith(words_of_it)
 
 
 def test_whatever_a_report_may_say_has_words_in_both_languages():
     assert {band.of for band in (*PERCENT_BANDS, *ALPHA_BANDS)} == set(labels.BANDS)
     assert set(HABITS[1:]) == set(labels.HABITS)
     with translation.override("zh-hans"):
-        assert all(labels.told(english) != english for english in labels.BANDS)
-    assert labels.told(None) == labels.told("") == ""
+        assert all(labels.translate_text(english) != english for english in labels.BANDS)
+    assert labels.translate_text(None) == labels.translate_text("") == ""
 
 
 def test_who_stopped_looking_is_told_since_when():
     made = simulated(4, [HONEST] * 8 + [DRIFTS], judgments=200, spread=3.0)
-    found = people(made.votes)
+    found = assess_people(made.votes)
     own = np.sort(made.votes.when[made.votes.annotator == 8])
     lunch = own[len(own) // 2]
     assert abs(found.since[8] - lunch) <= LUNCH + 20 * PACE
-    line = {"reasons": ["drifts", "gold"], "since": moment_of(lunch)}
-    assert labels.habit_of(line).startswith("has judged as if at random since about 1970-01-01 ")
-    assert labels.habit_of(line | {"since": None}) == str(labels.HABITS["drifts"])
+    line = {"reasons": ["drifts", "gold"], "since": format_moment(lunch)}
+    assert labels.format_habit(line).startswith("has judged as if at random since about 1970-01-01 ")
+    assert labels.format_habit(line | {"since": None}) == str(labels.HABITS["drifts"])
 
 
 # Charts
@@ -378,8 +386,8 @@ def test_who_stopped_looking_is_told_since_when():
 
 @pytest.mark.parametrize(("low", "high"), [(-1.2, 1.4), (0.0, 0.03), (-40, 250), (-0.001, 0.001)])
 def test_a_scale_has_a_few_round_numbers_on_it(low, high):
-    scale = charts.scale_of([{"value": low}, {"value": high}], "value", is_share=False)
-    ticks = scale.ticks()
+    scale = charts.choose_scale([{"value": low}, {"value": high}], "value", is_share=False)
+    ticks = scale.choose_ticks()
     assert 0 < len(ticks) <= 6
     assert all(scale.low <= tick <= scale.high for tick in ticks)
 
@@ -391,17 +399,17 @@ def test_a_chart_draws_what_has_a_value_and_marks_what_is_not_told_apart():
         {"source": "c", "strength": -0.5, "interval": [-1, 0], "group": 2, "component": 0},
         {"source": "d", "strength": None, "interval": None, "group": 3, "component": 0},
     ]
-    chart = charts.whiskers(rows, "source", "strength", is_share=False)
+    chart = charts.build_whiskers(rows, "source", "strength", is_share=False)
     assert [mark["name"] for mark in chart["marks"]] == ["a", "b", "c"]
     assert [mark["low"] is None for mark in chart["marks"]] == [False, True, False]
     places = [float(mark["at"].rstrip("%")) for mark in chart["marks"]]
     assert places == sorted(places, reverse=True)
     (group,) = chart["groups"]
     assert chart["marks"][0]["y"] < group["y"] < chart["marks"][1]["y"] < group["y"] + group["height"]
-    assert charts.whiskers([], "source", "strength", is_share=False)["marks"] == []
+    assert charts.build_whiskers([], "source", "strength", is_share=False)["marks"] == []
 
 
 def test_a_name_is_cut_where_a_chart_has_no_more_room():
-    assert charts.short("model-a") == "model-a"
-    assert len(charts.short("m" * 100)) == charts.SHORT + 1
-    assert len(charts.short("模" * 100)) == charts.SHORT // 2 + 1
+    assert charts.shorten_name("model-a") == "model-a"
+    assert len(charts.shorten_name("m" * 100)) == charts.NAME_WIDTH + 1
+    assert len(charts.shorten_name("模" * 100)) == charts.NAME_WIDTH // 2 + 1

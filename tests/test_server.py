@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import wide
-from tests.serving import Person, fields, manage, serving
+from tests.conftest import build_rows
+from tests.serving import Person, manage, read_fields, running_server
 
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
 COOKIE = f"Cookie: csrftoken={'a' * 32}\r\n"
@@ -39,17 +39,17 @@ def send(house, head, body=b""):
     return line
 
 
-def status_of(line):
+def read_status(line):
     """The status of the answer that comes, or None where the connection ends without one."""
     with contextlib.suppress(ConnectionError):
         first = line.recv(4096)
         return int(first.split()[1]) if first else None
 
 
-def waits_of(house, person, n=40):
+def measure_waits(house, person, n=40):
     """How long somebody waits for pages and the health check, in seconds, sorted: of judging, of /healthz."""
     judging, health = [], []
-    form = {**fields(person.get("/annotate/models/")), "verdict": "skip"}
+    form = {**read_fields(person.get("/annotate/models/")), "verdict": "skip"}
     for _ in range(n):
         started = time.monotonic()
         person.post("/annotate/models/", form)  # saved once, and answered each time
@@ -61,19 +61,19 @@ def waits_of(house, person, n=40):
 
 
 def check_waits(house, person, n=40):
-    judging, health = waits_of(house, person, n)
+    judging, health = measure_waits(house, person, n)
     assert judging[-1] < LONGEST, judging[-3:]
     assert health[-1] < LONGEST, health[-3:]
 
 
-def half_of_a_form(house, path):
+def send_half_form(house, path):
     return send(house, f"POST {path} HTTP/1.1\r\n{COOKIE}{FORM}Content-Length: 1000\r\n", b"a=")
 
 
 @pytest.mark.parametrize("path", ["/annotate/nosuch/", "/accounts/login/", "/datasets/upload/", "/api/v1/datasets/"])
 def test_half_sent_bodies_of_strangers_keep_nobody_waiting(house, path):
     alice = Person("alice", house["PORT"])
-    lines = [half_of_a_form(house, path) for _ in range(60)]
+    lines = [send_half_form(house, path) for _ in range(60)]
     check_waits(house, alice)
     for line in lines:
         line.close()
@@ -81,7 +81,7 @@ def test_half_sent_bodies_of_strangers_keep_nobody_waiting(house, path):
 
 def test_a_body_that_trickles_is_refused_and_nobody_waits_for_it(house):
     alice = Person("alice", house["PORT"])
-    lines, over = [half_of_a_form(house, "/annotate/models/") for _ in range(60)], threading.Event()
+    lines, over = [send_half_form(house, "/annotate/models/") for _ in range(60)], threading.Event()
 
     def trickle():
         while not over.wait(1):
@@ -92,7 +92,7 @@ def test_a_body_that_trickles_is_refused_and_nobody_waits_for_it(house):
     thread = threading.Thread(target=trickle, daemon=True)
     thread.start()
     check_waits(house, alice)
-    assert status_of(lines[0]) == 408
+    assert read_status(lines[0]) == 408
     over.set()
     thread.join()
 
@@ -104,7 +104,7 @@ def test_half_sent_headers_end_after_seconds(house):
         lines.append(connect(house))
         lines[-1].sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-")
     check_waits(house, alice, 20)
-    assert status_of(lines[0]) in (None, 408), "it ends within the 20 seconds of the socket"
+    assert read_status(lines[0]) in (None, 408), "it ends within the 20 seconds of the socket"
 
 
 def test_five_thousand_idle_connections_keep_nobody_waiting(house):
@@ -122,7 +122,7 @@ def test_five_thousand_idle_connections_keep_nobody_waiting(house):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def size_of(folder):
+def measure_size(folder):
     return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
@@ -139,7 +139,7 @@ def size_of(folder):
 )
 @pytest.mark.parametrize("length", ["Content-Length: 200000000\r\n", "Transfer-Encoding: chunked\r\n"])
 def test_what_a_stranger_sends_is_not_kept(house, path, length):
-    before = size_of(house["DATA_DIR"])
+    before = measure_size(house["DATA_DIR"])
     kind = "Content-Type: multipart/form-data; boundary=b\r\n"
     line = send(house, f"POST {path} HTTP/1.1\r\n{COOKIE}{kind}{length}")
     part = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
@@ -152,16 +152,16 @@ def test_what_a_stranger_sends_is_not_kept(house, path, length):
             line.sendall(chunked(piece))
             sent += len(piece)
             if sent % (64 * len(piece)) == 0:
-                most = max(most, size_of(house["DATA_DIR"]) - before)
+                most = max(most, measure_size(house["DATA_DIR"]) - before)
     line.close()
-    assert max(most, size_of(house["DATA_DIR"]) - before) < 1_000_000
+    assert max(most, measure_size(house["DATA_DIR"]) - before) < 1_000_000
     assert sent < 200_000_000, "all of it was taken"
 
 
 def test_the_form_of_a_signed_in_person_may_be_large_but_not_endless(house):
     alice = Person("alice", house["PORT"])
     page = alice.get("/annotate/models/")
-    form = {**fields(page), "verdict": "skip"}
+    form = {**read_fields(page), "verdict": "skip"}
     assert "data-comparison" in alice.post("/annotate/models/", form | {"more": "a" * 200_000})
     with pytest.raises(urllib.error.HTTPError, match="413"):
         alice.post("/annotate/models/", form | {"more": "a" * 4_000_000})
@@ -172,17 +172,17 @@ def upload(house, person, parts, more=""):
     lines = "".join(f"--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{body}\r\n" for head, body in parts)
     body = f"{lines}--b--\r\n".encode()
     line = http.client.HTTPConnection("127.0.0.1", int(house["PORT"]), timeout=30)
-    headers = {"Content-Type": "multipart/form-data; boundary=b", "Cookie": person.cookies()} | dict(more)
+    headers = {"Content-Type": "multipart/form-data; boundary=b", "Cookie": person.format_cookies()} | dict(more)
     line.request("POST", "/datasets/upload/", body, headers)
     answer = line.getresponse()
     return answer.status, answer.read().decode()
 
 
-ROWS = "".join(json.dumps(row) + "\n" for row in wide(3))
+ROWS = "".join(json.dumps(row) + "\n" for row in build_rows(3))
 
 
-def parts_of(person, slug="fresh"):
-    token = fields(person.get("/datasets/upload/"))["csrfmiddlewaretoken"]
+def build_parts(person, slug="fresh"):
+    token = read_fields(person.get("/datasets/upload/"))["csrfmiddlewaretoken"]
     token = 'name="csrfmiddlewaretoken"', token
     rest = [('name="slug"', slug), ('name="files"; filename="r.jsonl"', ROWS), ('name="overlap"', "1")]
     return token, rest
@@ -190,7 +190,7 @@ def parts_of(person, slug="fresh"):
 
 def test_an_upload_needs_its_token_before_the_first_file(house):
     admin = Person("admin", house["PORT"])
-    token, rest = parts_of(admin)
+    token, rest = build_parts(admin)
     assert upload(house, admin, [token, *rest])[0] == 302
     assert upload(house, admin, [*rest, token])[0] == 403
     assert upload(house, admin, rest)[0] == 403
@@ -200,8 +200,8 @@ def test_an_upload_needs_its_token_before_the_first_file(house):
 
 def test_a_large_upload_arrives_whole(house):
     admin = Person("admin", house["PORT"])
-    token, rest = parts_of(admin, "large")
-    rest[1] = rest[1][0], "".join(json.dumps(row) + "\n" for row in wide(40_000))
+    token, rest = build_parts(admin, "large")
+    rest[1] = rest[1][0], "".join(json.dumps(row) + "\n" for row in build_rows(40_000))
     assert upload(house, admin, [token, *rest])[0] == 302
     sizes = [path.stat().st_size for path in Path(house["DATA_DIR"], "uploads").glob("task-*/0")]
     assert sizes == [len(rest[1][1])]
@@ -209,17 +209,17 @@ def test_a_large_upload_arrives_whole(house):
 
 def test_rows_of_a_script_are_read_also_where_their_length_is_not_said(house):
     admin = Person("admin", house["PORT"])
-    form = {**fields(admin.get("/profile/tokens/")), "name": "test", "reads": "on", "writes": "on"}
+    form = {**read_fields(admin.get("/profile/tokens/")), "name": "test", "reads": "on", "writes": "on"}
     secret = re.search(r"chosen_[\w-]{43}", admin.post("/profile/tokens/", form))[0]
     line = http.client.HTTPConnection("127.0.0.1", int(house["PORT"]), timeout=30)
-    rows = [json.dumps(row).encode() + b"\n" for row in wide(2000)]
+    rows = [json.dumps(row).encode() + b"\n" for row in build_rows(2000)]
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/x-ndjson"}
     line.request("POST", "/api/v1/datasets/models/rows/", iter(rows), headers, encode_chunked=True)
     answer = line.getresponse()
     assert (answer.status, json.loads(answer.read())["rows"]) == (200, 2000)
 
 
-def workers_of(house):
+def find_workers(house):
     """The process ids of the server's workers."""
     found = subprocess.run(["pgrep", "-P", house["PID"]], capture_output=True, text=True).stdout.split()
     return [int(pid) for pid in found]
@@ -227,33 +227,33 @@ def workers_of(house):
 
 def test_a_worker_that_dies_is_replaced_and_the_others_serve(house):
     alice = Person("alice", house["PORT"])
-    lives, dies = workers_of(house)
+    lives, dies = find_workers(house)
     for _ in range(3):  # also twice within seconds
         os.kill(dies, signal.SIGKILL)
-        check_end_of([dies])
+        await_end([dies])
         check_waits(house, alice, 5)
         until = time.monotonic() + 20
-        while not (new := set(workers_of(house)) - {lives, dies}):
+        while not (new := set(find_workers(house)) - {lives, dies}):
             assert time.monotonic() < until
             time.sleep(0.05)
         (dies,) = new
-    assert lives in workers_of(house)
+    assert lives in find_workers(house)
 
 
 def test_no_worker_outlives_its_server(place):
     manage(place, "migrate", "--verbosity=0")
-    with serving(place) as server:
-        while len(workers := workers_of({"PID": str(server.pid)})) < 2:
+    with running_server(place) as server:
+        while len(workers := find_workers({"PID": str(server.pid)})) < 2:
             time.sleep(0.05)
         os.kill(server.pid, signal.SIGKILL)
-        check_end_of(workers)
+        await_end(workers)
         until = time.monotonic() + 5
         while is_served(place):  # a process is a zombie before its last thread has closed the socket
             assert time.monotonic() < until
             time.sleep(0.05)
 
 
-def check_end_of(workers):
+def await_end(workers):
     until = time.monotonic() + 5
     while any(is_alive(pid) for pid in workers):
         assert time.monotonic() < until

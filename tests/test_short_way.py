@@ -1,4 +1,4 @@
-"""Save and lease: the short way in SQL and the long way through the models leave the same rows behind."""
+"""Save and lease: the fast path in SQL and the slow path through the models leave the same rows behind."""
 
 import importlib
 from collections import Counter
@@ -8,16 +8,16 @@ import pytest
 from django.apps import apps
 from django.utils import timezone
 
-from annotate.judging.forms import Act
-from annotate.judging.question_spec import asked_of
-from annotate.judging.record import Done, record, save, undo
+from annotate.judging.forms import Submission
+from annotate.judging.question_spec import build_spec
+from annotate.judging.record import SaveResult, record, save, undo
 from annotate.models import Membership
 from annotate.queue import lease as queue_lease
-from annotate.queue.fast_path import judgment_of
-from annotate.queue.lease import another, next_judgment
+from annotate.queue.fast_path import find_judgment
+from annotate.queue.lease import lease_another, lease_next
 from datasets.models import Choice, Comparison, Dataset, Judgment, Rating, Response
-from tests.conftest import wide
-from tests.test_queue import counters_hold, lapse
+from tests.conftest import build_rows
+from tests.test_queue import expire_lease, has_right_counters
 
 SETTINGS = {"with_stars": True, "criteria": [{"name": "clear", "guideline": ""}], "overlap": 2, "allow_flag": True}
 TIED = {"stars": [3, 3], "criteria": {"clear": {"verdict": ["tie"]}}}
@@ -26,36 +26,36 @@ SAID = {"stars": [4, 2], "criteria": {"clear": {"verdict": ["right"]}}, "reason"
 
 @pytest.fixture(autouse=True)
 def _nothing_was_looked_at():
-    queue_lease._looked_at.clear()
+    queue_lease._checked_at.clear()
 
 
-def short(judgment, revision, act):
-    return save(judgment, revision, act, asked_of(judgment.dataset, 2), leasing=True)
+def save_fast(judgment, revision, act):
+    return save(judgment, revision, act, build_spec(judgment.dataset, 2), leasing=True)
 
 
-def long(judgment, revision, act):
+def save_slow(judgment, revision, act):
     changed = record(judgment, revision, act.verdict, act.said, act.seconds, act.flag)
-    return Done(changed, None, another(judgment.annotator, judgment.dataset) if changed else None)
+    return SaveResult(changed, None, lease_another(judgment.annotator, judgment.dataset) if changed else None)
 
 
 # --- what there is before, each with the judgment to answer -----------------------------------------------------------
 
 
-def plain(dataset, alice, bob):
-    return next_judgment(alice, dataset)
+def lease_one(dataset, alice, bob):
+    return lease_next(alice, dataset)
 
 
-def with_some_kept_ready(dataset, alice, bob):
-    first = next_judgment(alice, dataset)
-    next_judgment(alice, dataset, [first.pk])
+def keep_some_ready(dataset, alice, bob):
+    first = lease_next(alice, dataset)
+    lease_next(alice, dataset, [first.pk])
     return first
 
 
-def with_all_kept_ready(dataset, alice, bob):
+def keep_all_ready(dataset, alice, bob):
     Dataset.objects.filter(pk=dataset.pk).update(kept_ready=1)
     dataset.kept_ready = 1
-    have = [next_judgment(alice, dataset)]
-    have.append(next_judgment(alice, dataset, [have[0].pk]))
+    have = [lease_next(alice, dataset)]
+    have.append(lease_next(alice, dataset, [have[0].pk]))
     comparison = Comparison.objects.filter(dataset=dataset).exclude(judgments__in=have).earliest("pk")
     order = comparison.response_ids
     lease = {"leased_at": timezone.now(), "lease_until": timezone.now() + timedelta(minutes=30)}
@@ -64,118 +64,120 @@ def with_all_kept_ready(dataset, alice, bob):
     return have[0]
 
 
-def with_leases_half_over(dataset, alice, bob):
-    first = with_some_kept_ready(dataset, alice, bob)
+def halve_leases(dataset, alice, bob):
+    first = keep_some_ready(dataset, alice, bob)
     Judgment.objects.filter(dataset=dataset).update(lease_until=timezone.now() + timedelta(minutes=10))
     return first
 
 
-def saved_before(dataset, alice, bob):
-    judgment = next_judgment(alice, dataset)
+def save_before(dataset, alice, bob):
+    judgment = lease_next(alice, dataset)
     record(judgment, 0, "tie", TIED)
     return judgment
 
 
-def run_out(dataset, alice, bob):
-    judgment = next_judgment(alice, dataset)
-    lapse(judgment)
+def lease_and_expire(dataset, alice, bob):
+    judgment = lease_next(alice, dataset)
+    expire_lease(judgment)
     return judgment
 
 
-def run_out_and_back(dataset, alice, bob):
-    judgment = run_out(dataset, alice, bob)
-    queue_lease.give_back(dataset)
+def expire_and_release(dataset, alice, bob):
+    judgment = lease_and_expire(dataset, alice, bob)
+    queue_lease.expire_leases(dataset)
     judgment.refresh_from_db()
     return judgment
 
 
-def run_out_and_surplus(dataset, alice, bob):
-    judgment = run_out_and_back(dataset, alice, bob)
+def expire_into_surplus(dataset, alice, bob):
+    judgment = expire_and_release(dataset, alice, bob)
     Comparison.objects.filter(pk=judgment.comparison_id).update(wanted=1, open_slots=1)
-    record(next_judgment(bob, dataset), 0, "tie", TIED)
+    record(lease_next(bob, dataset), 0, "tie", TIED)
     return judgment
 
 
-def run_out_of_another(dataset, alice, bob):
-    judgment = next_judgment(alice, dataset)
-    lapse(next_judgment(bob, dataset))
+def expire_of_another(dataset, alice, bob):
+    judgment = lease_next(alice, dataset)
+    expire_lease(lease_next(bob, dataset))
     return judgment
 
 
-def reopened(dataset, alice, bob):
-    judgment = saved_before(dataset, alice, bob)
+def reopen(dataset, alice, bob):
+    judgment = save_before(dataset, alice, bob)
     assert undo(judgment, 1)
     judgment.refresh_from_db()
     return judgment
 
 
-def nothing_left(dataset, alice, bob):
-    judgment = next_judgment(alice, dataset)
+def leave_nothing(dataset, alice, bob):
+    judgment = lease_next(alice, dataset)
     Comparison.objects.filter(dataset=dataset).exclude(pk=judgment.comparison_id).update(open_slots=0, wanted=0)
     return judgment
 
 
-def barred_from_the_next(dataset, alice, bob):
-    judgment = next_judgment(alice, dataset)
+def bar_from_next(dataset, alice, bob):
+    judgment = lease_next(alice, dataset)
     Comparison.objects.filter(dataset=dataset).exclude(pk=judgment.comparison_id).earliest("pk").barred.add(alice)
     return judgment
 
 
-def skipped_the_next(dataset, alice, bob):
-    record(next_judgment(alice, dataset), 0, "skip")
-    judgment = next_judgment(alice, dataset)
+def skip_next(dataset, alice, bob):
+    record(lease_next(alice, dataset), 0, "skip")
+    judgment = lease_next(alice, dataset)
     Membership.objects.filter(user=alice).update(priority=-1, position=-1)
     return judgment
 
 
-def skipped_a_day_ago(dataset, alice, bob):
-    judgment = skipped_the_next(dataset, alice, bob)
+def skip_day_ago(dataset, alice, bob):
+    judgment = skip_next(dataset, alice, bob)
     Judgment.objects.filter(state="skipped").update(decided_at=timezone.now() - timedelta(days=1, minutes=1))
     return judgment
 
 
-def flagged_meanwhile(dataset, alice, bob):
-    judgment = next_judgment(alice, dataset)
-    record(next_judgment(bob, dataset), 0, "flag", flag="leak")
+def flag_meanwhile(dataset, alice, bob):
+    judgment = lease_next(alice, dataset)
+    record(lease_next(bob, dataset), 0, "flag", flag="leak")
     return judgment
 
 
-def back_behind(dataset, alice, bob):
-    judgment = next_judgment(alice, dataset)
+def move_behind(dataset, alice, bob):
+    judgment = lease_next(alice, dataset)
     Membership.objects.filter(user=alice).update(priority=10, position=2**40)
     return judgment
 
 
-def paused(dataset, alice, bob):
-    judgment = next_judgment(alice, dataset)
+def pause_dataset(dataset, alice, bob):
+    judgment = lease_next(alice, dataset)
     Dataset.objects.filter(pk=dataset.pk).update(state="paused")
     dataset.state = judgment.dataset.state = "paused"
     return judgment
 
 
-def the_person_is_paused(dataset, alice, bob):
+def pause_person(dataset, alice, bob):
     """Their lease is not given back yet."""
-    judgment = next_judgment(alice, dataset)
+    judgment = lease_next(alice, dataset)
     Membership.objects.filter(user=alice, dataset=dataset).update(paused_at=timezone.now())
     return judgment
 
 
-# (what there is, how far the form's revision is off, verdict, whether the short way does it)
+# (what there is, how far the form's revision is off, verdict, whether the fast path does it)
 SCENARIOS = [
-    (plain, 0, "left", True), (plain, 0, "tie", True), (plain, 0, "both_bad", True), (plain, 0, "skip", False),
-    (plain, 0, "flag", False), (plain, 0, "keep", False), (plain, 1, "left", False),
-    (saved_before, 0, "left", False), (saved_before, -1, "left", False),
-    (run_out, 0, "right", False), (run_out_and_back, 0, "right", False), (run_out_and_surplus, 0, "right", False),
-    (run_out_of_another, 0, "left", False), (reopened, 0, "right", False), (reopened, 0, "keep", False),
-    (reopened, 0, "skip", False), (with_some_kept_ready, 0, "left", True), (with_all_kept_ready, 0, "left", True),
-    (with_leases_half_over, 0, "left", True), (with_leases_half_over, 0, "skip", False),
-    (nothing_left, 0, "left", True), (barred_from_the_next, 0, "left", True), (skipped_the_next, 0, "left", True),
-    (skipped_a_day_ago, 0, "left", True), (flagged_meanwhile, 0, "left", True), (back_behind, 0, "left", True),
-    (paused, 0, "left", False), (the_person_is_paused, 0, "left", True),
+    (lease_one, 0, "left", True), (lease_one, 0, "tie", True),
+    (lease_one, 0, "both_bad", True), (lease_one, 0, "skip", False),
+    (lease_one, 0, "flag", False), (lease_one, 0, "keep", False), (lease_one, 1, "left", False),
+    (save_before, 0, "left", False), (save_before, -1, "left", False),
+    (lease_and_expire, 0, "right", False), (expire_and_release, 0, "right", False),
+    (expire_into_surplus, 0, "right", False),
+    (expire_of_another, 0, "left", False), (reopen, 0, "right", False), (reopen, 0, "keep", False),
+    (reopen, 0, "skip", False), (keep_some_ready, 0, "left", True), (keep_all_ready, 0, "left", True),
+    (halve_leases, 0, "left", True), (halve_leases, 0, "skip", False),
+    (leave_nothing, 0, "left", True), (bar_from_next, 0, "left", True), (skip_next, 0, "left", True),
+    (skip_day_ago, 0, "left", True), (flag_meanwhile, 0, "left", True), (move_behind, 0, "left", True),
+    (pause_dataset, 0, "left", False), (pause_person, 0, "left", True),
 ]  # fmt: skip
 
 
-def left_behind(dataset):
+def list_touched_rows(dataset):
     """Every row that an act touches, in words that do not depend on ids."""
     comparisons = Comparison.objects.filter(dataset=dataset).order_by("pk")
     place = {comparison.pk: n for n, comparison in enumerate(comparisons)}
@@ -198,53 +200,53 @@ def left_behind(dataset):
     return [sorted(rows, key=str) for rows in (judgments, choices, ratings)] + [list(slots), sorted(members)]
 
 
-def recount_holds(dataset):
+def has_right_judged_counts(dataset):
     """Whether `judged` of each person is what a count of their standing verdicts gives."""
     votes = Judgment.objects.votes().filter(dataset=dataset)
     counted = Counter(votes.values_list("annotator", flat=True))
     return all(m.judged == counted[m.user_id] for m in Membership.objects.filter(dataset=dataset))
 
 
-def acted(make_dataset, way, arrange, off, verdict, *people):
+def act_in_scenario(make_dataset, way, arrange, off, verdict, *people):
     """(what came of the act, all that it left behind) of a scenario in a dataset of its own."""
-    dataset = make_dataset(wide(5), slug=way.__name__, **SETTINGS)
+    dataset = make_dataset(build_rows(5), slug=way.__name__, **SETTINGS)
     for n, comparison in enumerate(Comparison.objects.filter(dataset=dataset).order_by("pk")):
         Comparison.objects.filter(pk=comparison.pk).update(priority=n)
     judgment = arrange(dataset, *people)
     judgment.order = sorted(judgment.order)
     Judgment.objects.filter(pk=judgment.pk).update(order=judgment.order)
     said = {} if verdict in ("skip", "keep", "flag") else SAID
-    judgment = judgment_of(people[0], dataset, judgment.pk)
-    done = way(judgment, judgment.revision + off, Act(verdict, said, 7.0, "unsafe" if verdict == "flag" else ""))
-    assert recount_holds(dataset)
-    assert counters_hold(dataset)
-    return done, left_behind(dataset)
+    judgment = find_judgment(people[0], dataset, judgment.pk)
+    done = way(judgment, judgment.revision + off, Submission(verdict, said, 7.0, "unsafe" if verdict == "flag" else ""))
+    assert has_right_judged_counts(dataset)
+    assert has_right_counters(dataset)
+    return done, list_touched_rows(dataset)
 
 
 @pytest.mark.parametrize(("arrange", "off", "verdict", "is_short"), SCENARIOS)
 def test_both_ways_leave_the_same_behind(make_dataset, alice, bob, arrange, off, verdict, is_short):
-    done, rows = acted(make_dataset, short, arrange, off, verdict, alice, bob)
-    other, other_rows = acted(make_dataset, long, arrange, off, verdict, alice, bob)
+    done, rows = act_in_scenario(make_dataset, save_fast, arrange, off, verdict, alice, bob)
+    other, other_rows = act_in_scenario(make_dataset, save_slow, arrange, off, verdict, alice, bob)
     assert rows == other_rows
     assert (done.changed, bool(done.next)) == (other.changed, bool(other.next))
     assert (done.judged is not None) == is_short
     if is_short:
-        assert done.judged == Membership.objects.get(user=alice, dataset__slug="short").judged
+        assert done.judged == Membership.objects.get(user=alice, dataset__slug="save_fast").judged
 
 
 @pytest.mark.parametrize("seconds", [None, 7.0])
-@pytest.mark.parametrize("way", [short, long])
+@pytest.mark.parametrize("way", [save_fast, save_slow])
 def test_a_clock_that_is_set_back_leaves_no_time_below_zero(make_dataset, alice, way, seconds):
-    dataset = make_dataset(wide(2), **SETTINGS)
-    judgment = next_judgment(alice, dataset)
+    dataset = make_dataset(build_rows(2), **SETTINGS)
+    judgment = lease_next(alice, dataset)
     Judgment.objects.update(leased_at=timezone.now() + timedelta(hours=3))
-    assert way(judgment_of(alice, dataset, judgment.pk), 0, Act("left", SAID, seconds)).changed
+    assert way(find_judgment(alice, dataset, judgment.pk), 0, Submission("left", SAID, seconds)).changed
     assert Judgment.objects.get(pk=judgment.pk).seconds == 0
 
 
-@pytest.mark.parametrize(("arrange", "expected"), [(plain, True), (nothing_left, False), (with_all_kept_ready, False)])
+@pytest.mark.parametrize(("arrange", "expected"), [(lease_one, True), (leave_nothing, False), (keep_all_ready, False)])
 def test_what_was_leased_stands_in_the_database_as_it_is_told(make_dataset, alice, bob, arrange, expected):
-    done, _ = acted(make_dataset, short, arrange, 0, "left", alice, bob)
+    done, _ = act_in_scenario(make_dataset, save_fast, arrange, 0, "left", alice, bob)
     assert bool(done.next) == expected
     if expected:
         stands = Judgment.objects.get(pk=done.next.pk)
@@ -255,24 +257,24 @@ def test_what_was_leased_stands_in_the_database_as_it_is_told(make_dataset, alic
 
 
 def test_the_judgment_of_another_person_or_dataset_is_none(make_dataset, alice, bob):
-    dataset, other = make_dataset(wide(1)), make_dataset(wide(1), slug="other")
-    judgment = next_judgment(alice, dataset)
-    assert judgment_of(alice, dataset, judgment.pk) == judgment
+    dataset, other = make_dataset(build_rows(1)), make_dataset(build_rows(1), slug="other")
+    judgment = lease_next(alice, dataset)
+    assert find_judgment(alice, dataset, judgment.pk) == judgment
     for person_, where, pk in ((bob, dataset, judgment.pk), (alice, other, judgment.pk), (alice, dataset, 2**70)):
-        assert judgment_of(person_, where, pk) is None
+        assert find_judgment(person_, where, pk) is None
 
 
 def test_answers_that_were_sent_along_untouched_take_the_short_way(make_dataset, alice):
-    dataset = make_dataset(wide(2), allow_repair=True)
-    judgment = judgment_of(alice, dataset, next_judgment(alice, dataset).pk)
+    dataset = make_dataset(build_rows(2), allow_repair=True)
+    judgment = find_judgment(alice, dataset, lease_next(alice, dataset).pk)
     texts = Response.objects.in_bulk(judgment.order)
     repairs = {side: texts[pk].text for side, pk in zip(("left", "right"), judgment.order, strict=True)}
-    assert short(judgment, 0, Act("left", {"repairs": repairs})).judged == 1
+    assert save_fast(judgment, 0, Submission("left", {"repairs": repairs})).judged == 1
     assert Judgment.objects.get(pk=judgment.pk).said == {}
 
 
 def test_times_below_zero_that_an_older_version_stored_are_repaired(make_dataset, alice):
-    judgment = next_judgment(alice, make_dataset(wide(1)))
+    judgment = lease_next(alice, make_dataset(build_rows(1)))
     for stored, repaired in ((-10_799.9, 0), (3.5, 3.5), (None, None)):
         Judgment.objects.update(seconds=stored)
         importlib.import_module("annotate.migrations.0007_no_negative_seconds").repair(apps, None)

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from config import sign_in as sign_in_page
-from config.proxy import client_address
+from config.proxy import find_client_address
 
 OFFICE, ELSEWHERE = "192.0.2.1", "198.51.100.7"
 
@@ -194,7 +194,7 @@ def test_what_a_client_says_of_itself_breaks_nothing(alice):
 def test_the_address_is_that_of_the_client_and_not_what_it_claims(settings, behind_proxy, neighbour, header, address):
     settings.BEHIND_PROXY = behind_proxy
     headers = {"HTTP_X_FORWARDED_FOR": header} if header else {}
-    assert client_address(RequestFactory().get("/", REMOTE_ADDR=neighbour, **headers)) == address
+    assert find_client_address(RequestFactory().get("/", REMOTE_ADDR=neighbour, **headers)) == address
 
 
 def test_behind_a_proxy_people_do_not_share_its_address(alice, settings):

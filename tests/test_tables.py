@@ -10,16 +10,16 @@ from django.utils import timezone
 from pyarrow import parquet
 
 from annotate.judging.record import record, undo
-from annotate.queue.lease import next_judgment
-from api.tokens import make_token
-from datasets.comparisons.review import recount_all
+from annotate.queue.lease import lease_next
+from api.tokens import create_token
+from datasets.comparisons.review import refresh_all
 from datasets.exports.export import Export
 from datasets.exports.selection import Filters
 from datasets.files import writers
-from datasets.formats import writable
+from datasets.formats import get_writable_formats
 from datasets.models import Judgment
-from tests.conftest import person, wide
-from tests.test_export import TABLES, lines_of, said
+from tests.conftest import build_rows, create_person
+from tests.test_export import TABLES, build_judged_row, parse_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -34,21 +34,21 @@ ODD = [
 ]
 
 
-def table(name, dataset, **filters):
+def export_table(name, dataset, **filters):
     """(the rows of a table with their lists read, the account)."""
     export = Export(dataset, name, Filters(**filters))
-    rows = lines_of(name, b"".join(export.pieces()))
-    account = export.account()
+    rows = parse_rows(name, b"".join(export.iter_pieces()))
+    account = export.build_account()
     assert account["rows"] == len(rows)
-    return [read(row) for row in rows], account
+    return [parse_lists(row) for row in rows], account
 
 
-def read(row):
+def parse_lists(row):
     lists = ("reasons", "tags", "turns", "responses", "sources", "choices", "ratings", "said")
     return row | {column: json.loads(row[column]) for column in lists}
 
 
-def stated(row):
+def sort_choices(row):
     """The choices of a row; a tie has no order."""
     choices = ([name, *(sorted(pair) if not strength else pair), strength, gap]
                for name, *pair, strength, gap in row["choices"])  # fmt: skip
@@ -56,11 +56,11 @@ def stated(row):
 
 
 def test_csv_and_parquet_hold_the_same(make_dataset, alice):
-    make_dataset([said("ann", "a", text + "1", "2" + text, text + "?") for text in ODD])
+    make_dataset([build_judged_row("ann", "a", text + "1", "2" + text, text + "?") for text in ODD])
     dataset = make_dataset([{"prompt": text + ".", "responses": [text + "1", text + "2"]} for text in ODD])
     for verdict, text in zip(["left", "right", "tie", "both_bad", "skip"], ODD, strict=False):
-        assert record(next_judgment(alice, dataset), 0, verdict, {"reason": text, "note": text})
-    in_csv, in_parquet = (table(name, dataset)[0] for name in TABLES)
+        assert record(lease_next(alice, dataset), 0, verdict, {"reason": text, "note": text})
+    in_csv, in_parquet = (export_table(name, dataset)[0] for name in TABLES)
     assert [row["reason"] for row in in_parquet] == [""] * len(ODD) + ODD[:5]
     as_texts = [
         {column: "" if value is None else value if isinstance(value, list | dict) else str(value)
@@ -79,7 +79,7 @@ def test_texts_are_kept_to_the_byte(make_dataset, name):
             for text in ODD
         ]
     )
-    rows, _ = table(name, dataset)
+    rows, _ = export_table(name, dataset)
     turns = [[role, words] for pair in history for role, words in zip(("user", "assistant"), pair, strict=True)]
     for row, text in zip(rows, ODD, strict=True):
         assert [row[part] for part in ("system", "instruction", "input")] == [text + ".", text + "?", text + ":"]
@@ -92,15 +92,15 @@ def test_texts_are_kept_to_the_byte(make_dataset, name):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_kind_of_act_has_a_row(make_dataset, alice, bob, name):
-    dataset = make_dataset(wide(4), allow_flag=True, allow_repair=True, with_stars=True, overlap=2)
-    record(next_judgment(alice, dataset), 0, "left", {"stars": [4, 2], "reasons": ["true"]}, 2.5)
-    record(next_judgment(alice, dataset), 0, "right", {"repairs": {"left": 'Better,\n"now".'}})
-    record(next_judgment(alice, dataset), 0, "skip", {"reason": "no idea"})
-    record(next_judgment(alice, dataset), 0, "flag", {"note": "It says “as GPT”."}, flag="leak")
-    undone = next_judgment(bob, dataset)
+    dataset = make_dataset(build_rows(4), allow_flag=True, allow_repair=True, with_stars=True, overlap=2)
+    record(lease_next(alice, dataset), 0, "left", {"stars": [4, 2], "reasons": ["true"]}, 2.5)
+    record(lease_next(alice, dataset), 0, "right", {"repairs": {"left": 'Better,\n"now".'}})
+    record(lease_next(alice, dataset), 0, "skip", {"reason": "no idea"})
+    record(lease_next(alice, dataset), 0, "flag", {"note": "It says “as GPT”."}, flag="leak")
+    undone = lease_next(bob, dataset)
     record(undone, 0, "tie")
     assert undo(undone, 1)
-    rated, repaired, skipped, flagged, reopened = table(name, dataset)[0]
+    rated, repaired, skipped, flagged, reopened = export_table(name, dataset)[0]
     acts = list(Judgment.objects.order_by("pk"))
     rows = [rated, repaired, skipped, flagged, reopened]
     assert [int(row["judgment"]) for row in rows] == [act.pk for act in acts]
@@ -114,18 +114,18 @@ def test_every_kind_of_act_has_a_row(make_dataset, alice, bob, name):
     assert (rated["choices"], rated["reasons"]) == ([["", 1, 2, 1, None]], ["true"])
     assert repaired["responses"][2:] == ['Better,\n"now".']
     assert repaired["sources"][2:] == ["repair"]
-    assert stated(repaired) == [["", 2, 1, 1, None], ["", 3, 1, 1, None]]
+    assert sort_choices(repaired) == [["", 2, 1, 1, None], ["", 3, 1, 1, None]]
     assert (skipped["reason"], flagged["note"]) == ("no idea", "It says “as GPT”.")
-    assert (stated(flagged), stated(reopened)) == ([], [["", 1, 2, 0, None]])
+    assert (sort_choices(flagged), sort_choices(reopened)) == ([], [["", 1, 2, 0, None]])
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_places_go_by_what_was_shown(make_dataset, alice, bob, name):
-    dataset = make_dataset(wide(1, answers=3), question="rank", most_shown=3, overlap=2)
+    dataset = make_dataset(build_rows(1, answers=3), question="rank", most_shown=3, overlap=2)
     for who, ranks in ((alice, [1, 2, 3]), (bob, [3, 1, 1])):
-        record(next_judgment(who, dataset), 0, "rank", {"rank": ranks})
-    rows, _ = table(name, dataset)
-    assert [stated(row) for row in rows] == [
+        record(lease_next(who, dataset), 0, "rank", {"rank": ranks})
+    rows, _ = export_table(name, dataset)
+    assert [sort_choices(row) for row in rows] == [
         [["", 1, 2, 1, 1], ["", 1, 3, 1, 2], ["", 2, 3, 1, 1]],
         [["", 2, 1, 1, 1], ["", 2, 3, 0, 0], ["", 3, 1, 1, 1]],
     ]
@@ -136,31 +136,31 @@ def test_places_go_by_what_was_shown(make_dataset, alice, bob, name):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_filters_on_people_tags_and_flags_count(make_dataset, alice, name):
-    make_dataset([said("ann", "a", prompt="Tagged") | {"tags": "x, y"}, said("bob", "tie")])
-    dataset = make_dataset(wide(1), allow_flag=True)
-    record(next_judgment(alice, dataset), 0, "flag", {"note": ""}, flag="leak")
+    make_dataset([build_judged_row("ann", "a", prompt="Tagged") | {"tags": "x, y"}, build_judged_row("bob", "tie")])
+    dataset = make_dataset(build_rows(1), allow_flag=True)
+    record(lease_next(alice, dataset), 0, "flag", {"note": ""}, flag="leak")
     for filters, verdicts, left_out in [
         ({"mode": "every", "min_strength": 3, "min_votes": 9, "criterion": "x"}, ["left", "tie", "flag"], {}),
         ({"tags": ("y", "z")}, ["left"], {"tag": 2}),
         ({"annotators": ("ann", "alice")}, ["left", "flag"], {"annotator": 1}),
         ({"flags": "without"}, ["left", "tie"], {"flagged": 1}),
     ]:
-        rows, account = table(name, dataset, **filters)
+        rows, account = export_table(name, dataset, **filters)
         assert ([row["verdict"] for row in rows], account["left_out"]) == (verdicts, left_out)
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_nothing_said_gives_a_file_that_can_be_read(make_dataset, name):
-    assert table(name, make_dataset(wide(1)))[0] == []
+    assert export_table(name, make_dataset(build_rows(1)))[0] == []
 
 
 def test_an_empty_table_has_its_columns(make_dataset):
-    dataset = make_dataset(wide(1))
-    header = b"".join(Export(dataset, "judgments-csv").pieces()).decode()
-    assert header.replace('"', "").strip().split(",") == list(writable()["judgments-csv"].COLUMNS)
-    judged = next_judgment(person("dora"), dataset)
+    dataset = make_dataset(build_rows(1))
+    header = b"".join(Export(dataset, "judgments-csv").iter_pieces()).decode()
+    assert header.replace('"', "").strip().split(",") == list(get_writable_formats()["judgments-csv"].COLUMNS)
+    judged = lease_next(create_person("dora"), dataset)
     record(judged, 0, "left")
-    assert b"".join(Export(dataset, "judgments-csv").pieces()).decode().startswith(header)
+    assert b"".join(Export(dataset, "judgments-csv").iter_pieces()).decode().startswith(header)
 
 
 FORMULAS = ["=cmd|'/c calc'!A1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"]
@@ -174,17 +174,17 @@ def hostile(make_dataset, alice):
     rows = zip(texts, responses, strict=True)
     dataset = make_dataset([{"system": text, "prompt": text, "responses": both} for text, both in rows])
     for text in texts:
-        record(next_judgment(alice, dataset), 0, "left", {"reason": text})
+        record(lease_next(alice, dataset), 0, "left", {"reason": text})
     return dataset
 
 
-def cells_of(data):
+def parse_cells(data):
     return [cell for row in csv.reader(io.StringIO(data.decode(), newline="")) for cell in row]
 
 
 def test_a_table_keeps_every_text_to_the_byte_unless_it_is_for_spreadsheets(hostile):
     plain, defused = (
-        cells_of(b"".join(Export(hostile, "judgments-csv", for_spreadsheets=switch).pieces()))
+        parse_cells(b"".join(Export(hostile, "judgments-csv", for_spreadsheets=switch).iter_pieces()))
         for switch in (False, True)
     )
     risky = [cell for cell in plain if cell.startswith(writers.FORMULA)]
@@ -194,13 +194,13 @@ def test_a_table_keeps_every_text_to_the_byte_unless_it_is_for_spreadsheets(host
 
 
 def test_a_file_for_spreadsheets_is_asked_for_alike_everywhere(hostile, client, admin, tmp_path, run_command):
-    expected = b"".join(Export(hostile, "judgments-csv", for_spreadsheets=True).pieces())
+    expected = b"".join(Export(hostile, "judgments-csv", for_spreadsheets=True).iter_pieces())
     client.force_login(admin)
     path = "/datasets/demo/export/judgments-csv/"
     assert b"".join(client.get(f"{path}?for-spreadsheets=1").streaming_content) == expected
     assert b"".join(client.get(path).streaming_content) != expected
     assert client.get(f"{path}?for-spreadsheets=0").status_code == 400
-    token = {"Authorization": f"Bearer {make_token(admin, 'x', reads=True, writes=False)[1]}"}
+    token = {"Authorization": f"Bearer {create_token(admin, 'x', reads=True, writes=False)[1]}"}
     api = client.get("/api/v1/datasets/demo/export/judgments-csv/?for-spreadsheets=1", headers=token)
     assert b"".join(api.streaming_content) == expected
     output = ("--output", str(tmp_path / "out.csv"), "--for-spreadsheets")
@@ -223,24 +223,24 @@ def test_the_page_hands_the_switch_on_and_says_why(hostile, client, admin):
 def test_parquet_keeps_numbers_that_come_after_thousands_without(monkeypatch):
     monkeypatch.setattr(writers, "ROWS_A_GROUP", 2)
     rows = [{"seconds": None, "text": "a"}] * 3 + [{"seconds": 2.5, "text": "b"}]
-    data = b"".join(writers.parquet(iter(rows), ()))
+    data = b"".join(writers.encode_parquet(iter(rows), ()))
     assert parquet.read_table(io.BytesIO(data)).to_pylist() == rows
     assert parquet.ParquetFile(io.BytesIO(data)).num_row_groups == 2
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_decisions_stand_among_the_votes_where_they_are_asked_for(make_dataset, alice, bob, name):
-    dataset = make_dataset(wide(2), overlap=1, review="split")
-    decided = next_judgment(alice, dataset)
+    dataset = make_dataset(build_rows(2), overlap=1, review="split")
+    decided = lease_next(alice, dataset)
     record(decided, 0, "left")
-    record(next_judgment(alice, dataset), 0, "tie")
+    record(lease_next(alice, dataset), 0, "tie")
     made = {"comparison": decided.comparison, "dataset": dataset, "order": decided.order, "decided_at": timezone.now()}
     Judgment.objects.create(**made, annotator=bob, purpose="decision", state="saved", verdict="right")
-    recount_all(dataset)
+    refresh_all(dataset)
     for decisions, purposes, left_out in [
         ("votes", ["vote", "vote"], {}),
         ("first", ["vote", "vote", "decision"], {}),
         ("only", ["decision"], {"decided": 1, "undecided": 1}),
     ]:
-        rows, account = table(name, dataset, decisions=decisions)
+        rows, account = export_table(name, dataset, decisions=decisions)
         assert ([row["purpose"] for row in rows], account["left_out"]) == (purposes, left_out)

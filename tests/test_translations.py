@@ -23,7 +23,7 @@ SAID_ALIKE = {"Chosen", "html", "travel", "中文", "English", "Aa"}  # names, s
 BOTH_AT_ONCE = {"500.html"}  # served when nothing works any more, not even the choice of a language
 
 
-def marked(source):
+def iter_marked(source):
     """The texts that Python code marks for translation."""
     for node in ast.walk(ast.parse(source)):
         name = getattr(node.func, "id", getattr(node.func, "attr", "")) if isinstance(node, ast.Call) else ""
@@ -32,7 +32,7 @@ def marked(source):
             yield node.args[place].value
 
 
-def marked_in_template(path):
+def iter_template_marked(path):
     """What templatize turns template tags into is Python-like: read the marked strings from it."""
     text = templatize(path.read_text(encoding="utf-8"), origin=str(path))
     for match in re.finditer(
@@ -41,27 +41,27 @@ def marked_in_template(path):
         yield ast.literal_eval(match[1])
 
 
-def all_marked():
+def iter_all_marked():
     for path in SOURCES:
-        for text in marked(path.read_text(encoding="utf-8")):
+        for text in iter_marked(path.read_text(encoding="utf-8")):
             yield path.name, text
     for path in TEMPLATES:
-        for text in marked_in_template(path):
+        for text in iter_template_marked(path):
             yield path.name, text
 
 
-def chinese(entry):
+def get_chinese(entry):
     return entry.msgstr or entry.msgstr_plural.get(0, "")
 
 
 def test_every_marked_text_has_its_chinese():
-    known = {entry.msgid: chinese(entry) for entry in CATALOGUE if "fuzzy" not in entry.flags}
-    missing = {(where, text) for where, text in all_marked() if not known.get(text)}
+    known = {entry.msgid: get_chinese(entry) for entry in CATALOGUE if "fuzzy" not in entry.flags}
+    missing = {(where, text) for where, text in iter_all_marked() if not known.get(text)}
     assert not missing
 
 
 def test_the_catalogue_holds_nothing_that_is_not_said():
-    said = {text for _, text in all_marked()}
+    said = {text for _, text in iter_all_marked()}
     assert {entry.msgid for entry in CATALOGUE} - said == set()
 
 
@@ -69,10 +69,10 @@ def test_the_catalogue_holds_nothing_that_is_not_said():
 def test_the_chinese_takes_the_same_values(entry):
     placeholders = re.compile(r"%\(\w+\)s|<[^>]+>")
     used = set(placeholders.findall(entry.msgid_plural or entry.msgid))
-    assert set(placeholders.findall(chinese(entry))) == used
+    assert set(placeholders.findall(get_chinese(entry))) == used
 
 
-class Words(HTMLParser):
+class BareWordParser(HTMLParser):
     """The words that a template shows without a translation tag."""
 
     ATTRIBUTES = {"aria-label", "title", "alt", "label"}
@@ -93,7 +93,7 @@ class Words(HTMLParser):
             self.found.append(data)
 
 
-def bare_words(source):
+def find_bare_words(source):
     """Words of a template outside translation tags, variables and code."""
     for pattern in (
         r"{%\s*blocktranslate.*?endblocktranslate\s*%}",
@@ -102,7 +102,7 @@ def bare_words(source):
         r"{#.*?#}",
     ):
         source = re.sub(pattern, " ", source, flags=re.S)
-    words = Words()
+    words = BareWordParser()
     words.feed(source)
     return {word for text in words.found for word in re.findall(r"[^\W\d_]{2,}", text)} - SAID_ALIKE
 
@@ -110,8 +110,8 @@ def bare_words(source):
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(settings.BASE_DIR)))
 def test_a_template_shows_no_word_without_a_translation_tag(path):
     if path.name not in BOTH_AT_ONCE:
-        assert bare_words(path.read_text(encoding="utf-8")) == set()
+        assert find_bare_words(path.read_text(encoding="utf-8")) == set()
 
 
 def test_a_bare_word_would_be_found():
-    assert bare_words('<p>{% translate "Save" %} Loading <b aria-label="Close">x</b></p>') == {"Loading", "Close"}
+    assert find_bare_words('<p>{% translate "Save" %} Loading <b aria-label="Close">x</b></p>') == {"Loading", "Close"}

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection
 
-from datasets.db.turns import AT_ONCE, TURNS, Turns, in_turn, out_of_turn
+from datasets.db.turns import AT_ONCE, TURNS, FairSemaphore, in_turn, out_of_turn
 
 
-def waiting(turns, n, within=5):
+def await_waiting(turns, n, within=5):
     """Wait until so many wait."""
     end = time.monotonic() + within
     while len(turns.waiting) < n:
@@ -18,7 +18,7 @@ def waiting(turns, n, within=5):
         time.sleep(0.001)
 
 
-def started(turns, work):
+def start_thread(turns, work):
     def run():
         with turns:
             work()
@@ -29,12 +29,12 @@ def started(turns, work):
 
 
 def test_who_came_first_is_first():
-    turns, served = Turns(1), []
+    turns, served = FairSemaphore(1), []
     with turns:
         threads = []
         for n in range(20):
-            threads.append(started(turns, lambda n=n: served.append(n)))
-            waiting(turns, n + 1)
+            threads.append(start_thread(turns, lambda n=n: served.append(n)))
+            await_waiting(turns, n + 1)
     for thread in threads:
         thread.join(5)
     assert served == list(range(20))
@@ -43,7 +43,7 @@ def test_who_came_first_is_first():
 
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_n_are_in_at_once_never_more(n):
-    turns, guard, now, most = Turns(n), threading.Lock(), [0], [0]
+    turns, guard, now, most = FairSemaphore(n), threading.Lock(), [0], [0]
 
     def work():
         with guard:
@@ -53,7 +53,7 @@ def test_n_are_in_at_once_never_more(n):
         with guard:
             now[0] -= 1
 
-    threads = [started(turns, work) for _ in range(30)]
+    threads = [start_thread(turns, work) for _ in range(30)]
     for thread in threads:
         thread.join(5)
     assert most[0] == n
@@ -61,22 +61,22 @@ def test_n_are_in_at_once_never_more(n):
 
 
 def test_who_fails_lets_the_next_one_in():
-    turns = Turns(1)
+    turns = FairSemaphore(1)
     for _ in range(3):
         with pytest.raises(RuntimeError), turns:
             raise RuntimeError
     with turns:
-        following = started(turns, lambda: None)
-        waiting(turns, 1)
+        following = start_thread(turns, lambda: None)
+        await_waiting(turns, 1)
     following.join(5)
     assert not following.is_alive()
 
 
 def test_who_comes_later_does_not_pass_who_waits():
-    turns, served = Turns(1), []
+    turns, served = FairSemaphore(1), []
     with turns:
-        first = started(turns, lambda: served.append("first"))
-        waiting(turns, 1)
+        first = start_thread(turns, lambda: served.append("first"))
+        await_waiting(turns, 1)
     with turns:
         served.append("second")
     first.join(5)
@@ -89,23 +89,23 @@ def test_views_in_turn_wait_and_who_leaves_the_turn_lets_the_next_one_in():
     gate, at_once, n = threading.Event(), threading.Semaphore(0), AT_ONCE[connection.vendor]
 
     @in_turn
-    def view(request):
+    def wait_in_turn(request):
         at_once.release()
         gate.wait(5)
 
     @in_turn
-    def waits_elsewhere(request):
+    def wait_elsewhere(request):
         with out_of_turn():
             gate.wait(5)
 
-    away = [threading.Thread(target=waits_elsewhere, args=(request,), daemon=True) for _ in range(3)]
-    judging = [threading.Thread(target=view, args=(request,), daemon=True) for _ in range(n + 1)]
+    away = [threading.Thread(target=wait_elsewhere, args=(request,), daemon=True) for _ in range(3)]
+    judging = [threading.Thread(target=wait_in_turn, args=(request,), daemon=True) for _ in range(n + 1)]
     for thread in [*away, *judging]:
         thread.start()
     for _ in range(n):
         assert at_once.acquire(timeout=5)
     assert not at_once.acquire(timeout=0.1), "one too many"
-    passing = threading.Thread(target=view, args=(stranger,), daemon=True)
+    passing = threading.Thread(target=wait_in_turn, args=(stranger,), daemon=True)
     passing.start()
     assert at_once.acquire(timeout=5), "a stranger waits for nobody"
     gate.set()

@@ -6,11 +6,11 @@ import numpy as np
 
 from analyze.maths.intervals import LEVEL, Z
 
-ALIKE = 0.15  # log-odds: sources closer than that (a choice of 54 to 46) are as good as equal
+EQUIVALENCE_MARGIN = 0.15  # log-odds: sources closer than that (a choice of 54 to 46) are as good as equal
 DRAWS = 200
 
 
-def information_gain(first, second, strengths):
+def compute_information_gain(first, second, strengths):
     """How many bits one judgment of each pair is expected to tell about the order of the sources: the mutual
     information of its outcome with "which of the two is stronger", summed over all pairs of sources (Lindley 1956, "On
     a measure of the information provided by an experiment"; for choices Houlsby et al. 2011 and Mikhailiuk et al. 2020,
@@ -23,55 +23,55 @@ def information_gain(first, second, strengths):
     from scipy.special import ndtr
 
     size = len(strengths.source)
-    one, other = np.triu_indices(size, 1)
-    lead, error = leads(one, other, strengths)
+    row, column = np.triu_indices(size, 1)
+    lead, error = compute_leads(row, column, strengths)
     chance = ndtr(lead / error)
     bits = np.exp(-((lead / error) ** 2)) / (2 * np.pi) / (2 * np.log(2) * chance * (1 - chance) + 1e-9)
     weights = np.zeros((size, size))
-    weights[one, other] = weights[other, one] = -bits / error**2
+    weights[row, column] = weights[column, row] = -bits / error**2
     weights[np.diag_indices(size)] = -weights.sum(1)
     moved = strengths.covariance @ weights @ strengths.covariance
     own = np.diag(moved)
-    lead, error = leads(first, second, strengths)
-    outcome = _variance(lead)
+    lead, error = compute_leads(first, second, strengths)
+    outcome = _compute_variance(lead)
     gain = outcome / (1 + outcome * error**2) * (own[first] + own[second] - 2 * moved[first, second])
     apart = strengths.component[first] != strengths.component[second]
     return np.where(apart, gain[~apart].max(initial=0) + 1, gain)
 
 
-def worth_asking(first, second, strengths, level=LEVEL, alike=ALIKE):
+def is_worth_asking(first, second, strengths, level=LEVEL, alike=EQUIVALENCE_MARGIN):
     """Which pairs are still open: neither is it sure which is the stronger, nor that they are as good as equal."""
-    lead, error = leads(first, second, strengths)
+    lead, error = compute_leads(first, second, strengths)
     apart = strengths.component[first] != strengths.component[second]
     return apart | ~(_is_sure(lead, error, level) | _is_alike(lead, error, level, alike))
 
 
-def next_pairs(first, second, strengths, n):
+def choose_pairs(first, second, strengths, n):
     """The places of the n pairs to ask next, a place as often as it is to be asked, none where nothing is open: those
     that are open, by their information gain, where each one chosen counts as judged for the next."""
     first, second = np.asarray(first), np.asarray(second)
-    is_open = worth_asking(first, second, strengths)
+    is_open = is_worth_asking(first, second, strengths)
     chosen = []
     while is_open.any() and len(chosen) < n:
-        gain = np.where(is_open, information_gain(first, second, strengths), -1)
+        gain = np.where(is_open, compute_information_gain(first, second, strengths), -1)
         chosen.append(int(gain.argmax()))
         if strengths.component[first[chosen[-1]]] != strengths.component[second[chosen[-1]]]:
             is_open[chosen[-1]] = False  # how much more it would tell is not known before it is judged
-        strengths = _judged(first[chosen[-1]], second[chosen[-1]], strengths)
+        strengths = _add_judgment(first[chosen[-1]], second[chosen[-1]], strengths)
     return np.array(chosen, int)
 
 
-def _judged(first, second, strengths):
+def _add_judgment(first, second, strengths):
     """The strengths as sure as they are after one more judgment of a pair, whatever it says (Sherman and Morrison
     1950)."""
-    lead, error = leads([first], [second], strengths)
+    lead, error = compute_leads([first], [second], strengths)
     pull = strengths.covariance[:, first] - strengths.covariance[:, second]
-    weight = _variance(lead[0])
+    weight = _compute_variance(lead[0])
     smaller = strengths.covariance - np.outer(pull, pull) * weight / (1 + weight * error[0] ** 2)
     return replace(strengths, covariance=smaller)
 
 
-def leads(first, second, strengths):
+def compute_leads(first, second, strengths):
     """(lead of the first, its standard error) of pairs."""
     covariance, own = strengths.covariance, np.diag(strengths.covariance)
     first, second = np.asarray(first), np.asarray(second)
@@ -89,7 +89,7 @@ class Sureness:
     level: float
 
 
-def sureness(for_first, for_second, expected=None, *, weight=2.0, level=LEVEL):
+def compute_sureness(for_first, for_second, expected=None, *, weight=2.0, level=LEVEL):
     """The Sureness of comparisons by their votes (a tie is half a vote for each): the Beta posterior of how many people
     choose the first, of being more than half. `expected` is the predictor's chance for each, worth `weight` votes."""
     from scipy.special import betainc
@@ -101,10 +101,10 @@ def sureness(for_first, for_second, expected=None, *, weight=2.0, level=LEVEL):
     return Sureness(chance, np.maximum(chance, 1 - chance) >= level, level)
 
 
-def uncertainty(chance):
+def compute_uncertainty(chance):
     """Bits that a judgment is expected to tell of each comparison, by a predictor's chance: the most informative first
     is uncertainty sampling (Lewis and Gale 1994)."""
-    return _entropy(np.asarray(chance, float))
+    return _compute_entropy(np.asarray(chance, float))
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,13 @@ class Forecast:
     alike: float
 
 
-def forecast(strengths, level=LEVEL, alike=ALIKE):
+def forecast_judgments(strengths, level=LEVEL, alike=EQUIVALENCE_MARGIN):
     """The Forecast for the order of the largest component: each pair of neighbours that is open has to be asked until
     its lead is sure, or sure to be less than `alike`. Leads are drawn from what they may be by now."""
     inside = np.flatnonzero(strengths.component == 0)
     above, below = inside[:-1], inside[1:]
-    lead, error = leads(above, below, strengths)
-    is_open = worth_asking(above, below, strengths, level, alike)
+    lead, error = compute_leads(above, below, strengths)
+    is_open = is_worth_asking(above, below, strengths, level, alike)
     rng = np.random.default_rng(0)
     drawn = lead[is_open] + error[is_open] * rng.standard_normal((DRAWS, is_open.sum()))
     target = np.maximum(np.abs(drawn), alike) - np.where(np.abs(drawn) < alike, np.abs(drawn), 0)
@@ -151,12 +151,12 @@ def _is_alike(lead, error, level, alike):
     return ndtr((alike - lead) / error) - ndtr((-alike - lead) / error) >= level
 
 
-def _variance(lead):
+def _compute_variance(lead):
     """Of an outcome, 1 or 0, at this lead."""
     chance = 1 / (1 + np.exp(-lead))
     return chance * (1 - chance)
 
 
-def _entropy(chance):
+def _compute_entropy(chance):
     chance = np.clip(chance, 1e-12, 1 - 1e-12)
     return -(chance * np.log2(chance) + (1 - chance) * np.log2(1 - chance))

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyze.maths.intervals import rate, spread
-from analyze.maths.votes import couples
+from analyze.maths.intervals import compute_bootstrap_interval, compute_rate
+from analyze.maths.votes import pair_votes
 
 NOMINAL, INTERVAL, ORDINAL = "nominal", "interval", "ordinal"
 DRAWS = 1000
@@ -54,7 +54,7 @@ class Agreement:
     draws: int  # of the bootstrap
 
 
-def agreement(unit, annotator, value, level=NOMINAL):
+def compute_agreement(unit, annotator, value, level=NOMINAL):
     """The Agreement of columns of votes: what was judged, by whom, and the vote (a verdict, a signed strength, stars).
 
     Percent: of all couples of votes of two people on one unit, how many are equal. Alpha: Krippendorff (2011),
@@ -62,40 +62,34 @@ def agreement(unit, annotator, value, level=NOMINAL):
     (2016), "Measuring inter-rater reliability for nominal data", for both numbers; where all draws say the same, as of
     a single unit, Wilson's for percent and none for alpha.
     """
-    patterns, times, domain = _patterns(unit, value)
-    found = {"level": level, "units": int(times.sum()), "votes": int((patterns.sum(1) * times).sum()), "draws": DRAWS}
+    patterns, times, domain = _count_patterns(unit, value)
+    counted = {"level": level, "units": int(times.sum()), "votes": int((patterns.sum(1) * times).sum()), "draws": DRAWS}
     if not len(times):
         nothing = (np.nan, np.nan)
-        return Agreement(np.nan, nothing, np.nan, nothing, couples=0, **found)
+        return Agreement(np.nan, nothing, np.nan, nothing, couples=0, **counted)
     drawn = np.random.default_rng(0).multinomial(times.sum(), times / times.sum(), DRAWS)
     weights = np.vstack([times, drawn])
-    equal, all_couples = weights @ _equal(patterns), weights @ _couples(patterns)
+    equal, all_couples = weights @ _count_equal(patterns), weights @ _count_couples(patterns)
     percent = equal / all_couples
-    alphas = _alphas(patterns, weights, domain, level)
-    interval, drawn_alphas = spread(percent[1:]), alphas[1:][np.isfinite(alphas[1:])]
+    alphas = _compute_alphas(patterns, weights, domain, level)
+    interval, drawn_alphas = compute_bootstrap_interval(percent[1:]), alphas[1:][np.isfinite(alphas[1:])]
     if interval[0] == interval[1]:
-        of_couples = rate(equal[0], all_couples[0])
-        interval = float(of_couples.low), float(of_couples.high)
+        couples_rate = compute_rate(equal[0], all_couples[0])
+        interval = float(couples_rate.low), float(couples_rate.high)
     return Agreement(
         percent=float(percent[0]),
         percent_interval=interval,
-        alpha=_library_alpha(patterns, times, domain, level),
-        alpha_interval=spread(drawn_alphas) if len(np.unique(drawn_alphas)) > 1 else (np.nan, np.nan),
+        alpha=_compute_library_alpha(patterns, times, domain, level),
+        alpha_interval=compute_bootstrap_interval(drawn_alphas)
+        if len(np.unique(drawn_alphas)) > 1
+        else (np.nan, np.nan),
         couples=int(all_couples[0]),
-        **found,
+        **counted,
     )
 
 
-def agreement_within(parts, unit, annotator, value, level=NOMINAL):
-    """{name: Agreement} of parts of the votes, such as a criterion or a week: columns of true and false by name."""
-    columns = [np.asarray(column) for column in (unit, annotator, value)]
-    return {
-        name: agreement(*(column[np.asarray(part, bool)] for column in columns), level) for name, part in parts.items()
-    }
-
-
 @dataclass(frozen=True)
-class PairsOfPeople:
+class PeoplePairs:
     """A line for each two people who judged something both, those with the most in common first; of the MOST_PEOPLE who
     judged the most, as lines grow with their square."""
 
@@ -104,50 +98,30 @@ class PairsOfPeople:
     same: object  # Rate of equal votes
 
 
-def agreement_of_people(unit, annotator, value):
+def compare_people(unit, annotator, value):
     """How often each two people said the same of what both judged."""
-    unit, annotator, value = busiest(*map(np.asarray, (unit, annotator, value)))
-    one, other = couples(unit, annotator)
+    unit, annotator, value = pick_busiest(*map(np.asarray, (unit, annotator, value)))
+    row, other_row = pair_votes(unit, annotator)
     names, codes = np.unique(annotator, return_inverse=True)
-    place = np.minimum(codes[one], codes[other]) * len(names) + np.maximum(codes[one], codes[other])
-    found, inverse = np.unique(place, return_inverse=True)
-    n = np.bincount(inverse, minlength=len(found))
-    same = np.bincount(inverse, value[one] == value[other], len(found))
+    place = np.minimum(codes[row], codes[other_row]) * len(names) + np.maximum(codes[row], codes[other_row])
+    pairs, inverse = np.unique(place, return_inverse=True)
+    n = np.bincount(inverse, minlength=len(pairs))
+    same = np.bincount(inverse, value[row] == value[other_row], len(pairs))
     order = np.argsort(-n, kind="stable")
-    first, second = np.divmod(found[order], max(len(names), 1))
-    return PairsOfPeople(names[first], names[second], rate(same[order], n[order]))
+    first, second = np.divmod(pairs[order], max(len(names), 1))
+    return PeoplePairs(names[first], names[second], compute_rate(same[order], n[order]))
 
 
-def busiest(unit, annotator, value):
+def pick_busiest(unit, annotator, value):
     """The columns of votes of the MOST_PEOPLE who judged the most."""
     _, codes, judged = np.unique(annotator, return_inverse=True, return_counts=True)
     if len(judged) <= MOST_PEOPLE:
         return unit, annotator, value
-    kept = np.isin(codes, np.argsort(-judged, kind="stable")[:MOST_PEOPLE])
-    return unit[kept], annotator[kept], value[kept]
+    is_busiest = np.isin(codes, np.argsort(-judged, kind="stable")[:MOST_PEOPLE])
+    return unit[is_busiest], annotator[is_busiest], value[is_busiest]
 
 
-@dataclass(frozen=True)
-class OverTime:
-    """Percent agreement of the couples of votes whose later one fell between two edges."""
-
-    since: np.ndarray
-    until: np.ndarray
-    same: object  # Rate
-
-
-def agreement_over_time(unit, annotator, value, when, edges):
-    """The OverTime of votes between edges, ascending; `when` and edges in one unit."""
-    value, when, edges = np.asarray(value), np.asarray(when, float), np.asarray(edges, float)
-    one, other = couples(unit, annotator)
-    slot = np.searchsorted(edges, np.maximum(when[one], when[other]), side="right") - 1
-    inside = (slot >= 0) & (slot < len(edges) - 1)
-    n = np.bincount(slot[inside], minlength=len(edges) - 1)
-    same = np.bincount(slot[inside], (value[one] == value[other])[inside], len(edges) - 1)
-    return OverTime(edges[:-1], edges[1:], rate(same, n))
-
-
-def _patterns(unit, value):
+def _count_patterns(unit, value):
     """(how many gave each value: one line for each pattern that occurs, how many units have it, the values)"""
     domain, codes = np.unique(np.asarray(value), return_inverse=True)
     units, places = np.unique(np.asarray(unit), return_inverse=True)
@@ -160,16 +134,16 @@ def _patterns(unit, value):
     return *np.unique(table, axis=0, return_counts=True), domain
 
 
-def _couples(patterns):
+def _count_couples(patterns):
     n = patterns.sum(1)
     return n * (n - 1) / 2
 
 
-def _equal(patterns):
+def _count_equal(patterns):
     return (patterns * (patterns - 1)).sum(1) / 2
 
 
-def _library_alpha(patterns, times, domain, level):
+def _compute_library_alpha(patterns, times, domain, level):
     import krippendorff
 
     used = patterns.sum(0) > 0
@@ -180,7 +154,7 @@ def _library_alpha(patterns, times, domain, level):
     return float(krippendorff.alpha(value_counts=table, value_domain=numbers, level_of_measurement=level))
 
 
-def _alphas(patterns, weights, domain, level):
+def _compute_alphas(patterns, weights, domain, level):
     """Alpha for each line of weights of the patterns: from coincidences, which are sums over units."""
     size = patterns.shape[1]
     per_unit = patterns[:, :, None] * patterns[:, None, :] - patterns[:, :, None] * np.eye(size)
@@ -188,14 +162,14 @@ def _alphas(patterns, weights, domain, level):
     coincidences = (weights @ per_unit.reshape(len(patterns), -1)).reshape(-1, size, size)
     totals = coincidences.sum(2)
     n = totals.sum(1)
-    distance = _distances(totals, domain, level)
+    distance = _compute_distances(totals, domain, level)
     observed = (coincidences * distance).sum((1, 2))
     expected = (totals[:, :, None] * totals[:, None, :] * distance).sum((1, 2)) / (n - 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return 1 - observed / expected
 
 
-def _distances(totals, domain, level):
+def _compute_distances(totals, domain, level):
     """Krippendorff's squared differences: of the values, or of their ranks as they occur."""
     if level == NOMINAL:
         return 1 - np.eye(len(domain))

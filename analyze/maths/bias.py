@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyze.maths.counts import columns
-from analyze.maths.intervals import Rate, clustered_rate
+from analyze.maths.counts import align_columns
+from analyze.maths.intervals import Rate, compute_clustered_rate
 from analyze.maths.style import TRAITS
 
 
@@ -39,40 +39,45 @@ class Bias:
     ties: int
 
 
-def bias(chosen_traits, rejected_traits, prompt, strength=None, left=None):
-    """The Bias of choices: traits of both answers (see traits.traits), the prompt of each, and `left`, 1 where the
+def compute_bias(chosen_traits, rejected_traits, prompt, strength=None, left=None):
+    """The Bias of choices: traits of both answers (see style.count_traits), the prompt of each, and `left`, 1 where the
     chosen one stood on the left, -1 where on the right, 0 where nobody knows."""
     more = np.sign(np.asarray(chosen_traits, float) - np.asarray(rejected_traits, float)).reshape(-1, len(TRAITS))
-    prompt, _, strength = columns(prompt, prompt, strength)
+    prompt, _, strength = align_columns(prompt, prompt, strength)
     side = np.zeros(len(prompt)) if left is None else np.asarray(left)
     decided = strength > 0
-    found = {name: _won(more[decided, n], prompt[decided]) for n, name in enumerate(TRAITS)}
+    rates = {name: _compute_win_rate(more[decided, n], prompt[decided]) for n, name in enumerate(TRAITS)}
     return Bias(
-        longer_won=found["length"],
-        left_won=_won(side[decided], prompt[decided]),
-        **{f"{name}_won": found[name] for name in TRAITS[1:]},
-        balance=_balance(more[decided]),
+        longer_won=rates["length"],
+        left_won=_compute_win_rate(side[decided], prompt[decided]),
+        **{f"{name}_won": rates[name] for name in TRAITS[1:]},
+        balance=_compute_balance(more[decided]),
         choices=int(decided.sum()),
         ties=int((~decided).sum()),
     )
 
 
-def _won(sign, prompt):
+def _compute_win_rate(sign, prompt):
     differ = sign != 0
-    return clustered_rate(sign[differ] > 0, prompt[differ])
+    return compute_clustered_rate(sign[differ] > 0, prompt[differ])
 
 
-def _balance(more):
+def _compute_balance(more):
     length = more[:, 0]
     longer, shorter, equal = (int((length == sign).sum()) for sign in (1, -1, 0))
     each = min(longer, shorter)
     weight = np.where(length > 0, each / max(longer, 1), np.where(length < 0, each / max(shorter, 1), 1.0))
-    kept = 2 * each + equal
+    size = 2 * each + equal
     return Balance(
-        longer, shorter, equal, kept, len(more) - kept, dict(zip(TRAITS, _weighted(more, weight), strict=True))
+        longer,
+        shorter,
+        equal,
+        size,
+        len(more) - size,
+        dict(zip(TRAITS, _compute_weighted_shares(more, weight), strict=True)),
     )
 
 
-def _weighted(more, weight):
+def _compute_weighted_shares(more, weight):
     with np.errstate(divide="ignore", invalid="ignore"):
         return (((more > 0) * weight[:, None]).sum(0) / ((more != 0) * weight[:, None]).sum(0)).tolist()

@@ -1,4 +1,4 @@
-"""The ways to judge without looking, and how likely a person's votes are under each. See noisy.py."""
+"""The ways to judge without looking, and how likely a person's votes are under each. See reliability.py."""
 
 import numpy as np
 
@@ -7,49 +7,49 @@ HONEST = "honest"
 HABITS = (HONEST, "careless", "left", "right", "longer", "shorter", "ties", "drifts")
 SKILLS = np.array([0.5, 0.72, 1.0, 1.4, 2.0])
 TASTES = np.array([-0.5, 0.0, 0.5])
-PULLS = (0.82, 0.95)  # how often somebody clicks what they always click
+CLICK_RATES = (0.82, 0.95)  # how often somebody clicks what they always click
 BREAK, NIGHT = 1800.0, 6 * 3600.0  # seconds without a vote: a pause, and what divides days
-AT_PAUSES = 3.0  # how much likelier people stop looking at a pause, or at the first of each day, than at any moment
-TURNS = 40  # moments looked at, at most, from which on somebody may have stopped looking
+PAUSE_FACTOR = 3.0  # how much likelier people stop looking at a pause, or at the first of each day, than at any moment
+MOST_MOMENTS = 40  # moments looked at, at most, from which on somebody may have stopped looking
 MOSTLY_TIES, TIES_SPREAD = (8.0, 1.0), 3.0
 
 
-def honest_weights():
+def build_honest_prior():
     """How the skills and tastes of honest people are spread, before a vote is seen."""
     skill = np.exp(-(np.log(SKILLS) ** 2) / (2 * 0.35**2))
     taste = np.array([0.2, 0.6, 0.2])
-    found = skill[:, None, None] * taste[:, None] * taste
-    return (found / found.sum()).ravel()
+    weights = skill[:, None, None] * taste[:, None] * taste
+    return (weights / weights.sum()).ravel()
 
 
-def spam_odds(sheet, by_habit=False):
+def compute_spam_chances(sheet, by_habit=False):
     """The chance of each decided vote from somebody who does not look: by habit, a column each, or all together."""
     columns = []
     for habit in HABITS[1:]:
-        clicked = clicks(sheet, habit)
-        pull = np.mean(PULLS)
+        clicked = match_habit(sheet, habit)
+        pull = np.mean(CLICK_RATES)
         columns.append(np.where(clicked == 0, 0.5, np.where(clicked > 0, pull, 1 - pull)))
-    found = np.stack(columns, axis=1)
-    return found if by_habit else found.mean(1)
+    chances = np.stack(columns, axis=1)
+    return chances if by_habit else chances.mean(1)
 
 
-def clicks(sheet, habit):
+def match_habit(sheet, habit):
     """Of each decided vote: 1 where it went as the habit clicks, -1 where not, 0 where that says nothing."""
     votes = sheet.votes
     column = {"left": votes.left, "right": -votes.left, "longer": votes.longer, "shorter": -votes.longer}.get(habit, 0)
     return (votes.vote * column)[sheet.decided]
 
 
-def spam_evidence(sheet, habit):
-    """The log chance of each person's decided votes under a habit, either of PULLS alike."""
+def compute_spam_evidence(sheet, habit):
+    """The log chance of each person's decided votes under a habit, either of CLICK_RATES alike."""
     person, size = sheet.person[sheet.decided], len(sheet.people)
-    clicked = clicks(sheet, habit)
+    clicked = match_habit(sheet, habit)
     hits, misses, neither = (np.bincount(person, clicked == sign, size) for sign in (1, -1, 0))
-    logs = [hits * np.log(pull) + misses * np.log(1 - pull) for pull in PULLS]
+    logs = [hits * np.log(pull) + misses * np.log(1 - pull) for pull in CLICK_RATES]
     return np.logaddexp(*logs) - np.log(2) + neither * np.log(0.5)
 
 
-def tie_odds(sheet):
+def compute_tie_odds(sheet):
     """(plain, mostly ties): the log chance of how often each person called a tie, as people here do, and as somebody
     does who calls most of it a tie. Beta-binomial."""
     from scipy.special import betaln
@@ -62,56 +62,56 @@ def tie_odds(sheet):
     return tuple(betaln(tied + a, n - tied + b) - betaln(a, b) for a, b in (plain, MOSTLY_TIES))
 
 
-def drift_spans(sheet, honest, usual):
+def compute_drift_evidence(sheet, honest, usual):
     """The log chance of each person's votes if they looked up to some moment and not from there on, over all moments
     that may be, most of the chance on pauses and on "after the first pause of each day", where there are any."""
     decided = sheet.decided
     last = np.zeros(len(honest), int)
     votes = np.bincount(sheet.group[decided], minlength=len(honest))
-    order = _in_order(sheet)
+    order = _sort_votes(sheet)
     last[sheet.group[order]] = np.arange(len(order))  # where in the order each group was judged last
     weights = np.log(usual)
     when = sheet.votes.when[order]
-    found = np.full(len(sheet.people), -np.inf)
+    evidence = np.full(len(sheet.people), -np.inf)
     groups = np.lexsort((last, sheet.group_person))
     bounds = np.searchsorted(sheet.group_person[groups], np.arange(len(sheet.people) + 1))
     for person in range(len(sheet.people)):
         own = groups[bounds[person] : bounds[person + 1]]
         own = own[votes[own] > 0]
         if len(own) < 4:
-            found[person] = len(own) * np.log(0.5)
+            evidence[person] = len(own) * np.log(0.5)
             continue
-        places, daily, chance = _moments(when[last[own]], len(own))
+        places, daily, chance = _choose_moments(when[last[own]], len(own))
         gained = votes[own, None] * np.log(0.5) - honest[own]  # by not looking
         sums = np.cumsum(gained[::-1], axis=0)[::-1][places]
         logs = honest[own].sum(0) + np.vstack([sums, *(gained[part].sum(0) for part in daily)])
-        found[person] = np.logaddexp.reduce(logs + weights + np.log(chance)[:, None], axis=None)
-    return found
+        evidence[person] = np.logaddexp.reduce(logs + weights + np.log(chance)[:, None], axis=None)
+    return evidence
 
 
-def _in_order(sheet):
+def _sort_votes(sheet):
     when = np.where(np.isfinite(sheet.votes.when), sheet.votes.when, np.arange(len(sheet.person)))
     return np.lexsort((when, sheet.person))
 
 
-def _moments(when, n):
+def _choose_moments(when, n):
     """(from which votes on somebody may not have looked, which votes else may be without, the chance of each)"""
-    places = np.unique(np.linspace(n * 0.2, n * 0.8, TURNS).astype(int))
+    places = np.unique(np.linspace(n * 0.2, n * 0.8, MOST_MOMENTS).astype(int))
     parts = []
     chances = np.full(len(places), 1 / len(places))
     gaps = np.flatnonzero(np.diff(when) > BREAK) + 1 if np.isfinite(when).all() else []
     gaps = [gap for gap in gaps if n * 0.1 <= gap <= n * 0.9]
     if len(gaps):
-        places = np.append(places, gaps[:TURNS])
-        chances = np.append(chances, np.full(len(gaps[:TURNS]), AT_PAUSES / len(gaps[:TURNS])))
-        daily = _after_first_pause(when)
+        places = np.append(places, gaps[:MOST_MOMENTS])
+        chances = np.append(chances, np.full(len(gaps[:MOST_MOMENTS]), PAUSE_FACTOR / len(gaps[:MOST_MOMENTS])))
+        daily = _is_after_first_pause(when)
         if daily.any() and not daily.all():
             parts.append(daily)
-            chances = np.append(chances, AT_PAUSES)
+            chances = np.append(chances, PAUSE_FACTOR)
     return places, parts, chances / chances.sum()
 
 
-def _after_first_pause(when):
+def _is_after_first_pause(when):
     """Which votes came after the first pause of their day."""
     gaps = np.diff(when, prepend=when[0])
     day, pauses = np.cumsum(gaps >= NIGHT), np.cumsum((gaps > BREAK) & (gaps < NIGHT))

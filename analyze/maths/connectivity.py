@@ -24,7 +24,7 @@ class Connectivity:
         return self.is_whole and not self.leads
 
 
-def connectivity(wins, ties):
+def compute_connectivity(wins, ties):
     """The Connectivity of a square matrix of wins (row over column) and a symmetric one of ties."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
@@ -35,10 +35,10 @@ def connectivity(wins, ties):
     order = np.argsort(-sizes, kind="stable")
     component = np.argsort(order, kind="stable")[weak]
     _, strong = connected_components(beats, connection="strong")
-    return Connectivity(component, tuple(_leads(*beats.nonzero(), component, strong)))
+    return Connectivity(component, tuple(_iter_leads(*beats.nonzero(), component, strong)))
 
 
-def _leads(winners, losers, component, strong):
+def _iter_leads(winners, losers, component, strong):
     """Where a component falls into parts of which the upper ones only won: one split for each place where it does."""
     arrows = {(a, b) for a, b in zip(strong[winners].tolist(), strong[losers].tolist(), strict=True) if a != b}
     below, above_it = defaultdict(list), Counter(b for _, b in arrows)

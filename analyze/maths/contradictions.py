@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyze.maths.counts import columns
+from analyze.maths.counts import align_columns
 
-LOOKED_FROM = 50  # answers of one knot from which a way back is looked for
+MOST_STARTS = 50  # answers of one knot from which a way back is looked for
 
 
 @dataclass(frozen=True)
@@ -33,43 +33,44 @@ class Opposites:
     rows: tuple  # places of the choices of each
 
 
-def cycles_within(prompt, annotator, chosen, rejected, strength=None):
+def find_cycles_within(prompt, annotator, chosen, rejected, strength=None):
     """Cycles in what one person said of one prompt's answers (circular triads: Kendall and Babington Smith 1940), one
-    for each knot of answers, see `_circles`."""
+    for each knot of answers, see `_iter_cycles`."""
     prompt, annotator = np.asarray(prompt).tolist(), np.asarray(annotator).tolist()
     arrows = defaultdict(dict)
-    for row, pair in _decided(chosen, rejected, strength):
+    for row, pair in _iter_decided(chosen, rejected, strength):
         arrows[prompt[row], annotator[row]].setdefault(pair, row)
-    for said in arrows.values():  # an opposite vote is no circle; see `opposites`
-        for pair in [pair for pair in said if pair[::-1] in said]:
-            del said[pair]
+    for pairs in arrows.values():  # an opposite vote is no circle; see `find_opposites`
+        for pair in [pair for pair in pairs if pair[::-1] in pairs]:
+            del pairs[pair]
     return [
-        Cycle(*key, answers, tuple(arrows[key][pair] for pair in _steps(answers))) for key, answers in _circles(arrows)
+        Cycle(*key, answers, tuple(arrows[key][pair] for pair in _iter_steps(answers)))
+        for key, answers in _iter_cycles(arrows)
     ]
 
 
-def cycles_across(prompt, chosen, rejected, strength=None):
+def find_cycles_across(prompt, chosen, rejected, strength=None):
     """Cycles of majorities of all people on one prompt's answers (Condorcet's paradox), one for each knot of answers,
-    see `_circles`."""
+    see `_iter_cycles`."""
     prompt = np.asarray(prompt).tolist()
     votes = defaultdict(lambda: defaultdict(list))
-    for row, pair in _decided(chosen, rejected, strength):
+    for row, pair in _iter_decided(chosen, rejected, strength):
         votes[prompt[row]][pair].append(row)
     majorities = {
-        where: {pair: rows for pair, rows in said.items() if len(rows) > len(said.get(pair[::-1], ()))}
-        for where, said in votes.items()
+        where: {pair: rows for pair, rows in pairs.items() if len(rows) > len(pairs.get(pair[::-1], ()))}
+        for where, pairs in votes.items()
     }
     return [
-        Cycle(where, None, answers, tuple(majorities[where][pair][0] for pair in _steps(answers)))
-        for where, answers in _circles(majorities)
+        Cycle(where, None, answers, tuple(majorities[where][pair][0] for pair in _iter_steps(answers)))
+        for where, answers in _iter_cycles(majorities)
     ]
 
 
-def opposites(annotator, chosen, rejected, strength=None):
+def find_opposites(annotator, chosen, rejected, strength=None):
     """The Opposites in columns of choices."""
     annotator = np.asarray(annotator)
     votes = defaultdict(lambda: ([], []))
-    for row, pair in _decided(chosen, rejected, strength):
+    for row, pair in _iter_decided(chosen, rejected, strength):
         turned = pair[0] > pair[1]
         votes[pair[::-1] if turned else pair][turned].append(row)
     split = [(pair, *sides) for pair, sides in votes.items() if all(sides)]
@@ -84,7 +85,7 @@ def opposites(annotator, chosen, rejected, strength=None):
     )
 
 
-def against_stars(stars_chosen, stars_rejected, strength=None):
+def find_star_conflicts(stars_chosen, stars_rejected, strength=None):
     """The places of choices where the same judgment gave the rejected answer more stars than the chosen one, the widest
     apart first; of ties, where the stars differ by two or more."""
     gap = np.asarray(stars_rejected, float) - np.asarray(stars_chosen, float)
@@ -95,20 +96,20 @@ def against_stars(stars_chosen, stars_rejected, strength=None):
     return order[gap[order] > 0]
 
 
-def _decided(chosen, rejected, strength):
+def _iter_decided(chosen, rejected, strength):
     """(row, (chosen, rejected)) of the choices that are no tie."""
-    chosen, rejected, strength = columns(chosen, rejected, strength)
+    chosen, rejected, strength = align_columns(chosen, rejected, strength)
     rows = np.flatnonzero((strength > 0) & (chosen != rejected))
     return zip(rows.tolist(), zip(chosen[rows].tolist(), rejected[rows].tolist(), strict=True), strict=True)
 
 
-def _steps(answers):
+def _iter_steps(answers):
     return zip(answers, (*answers[1:], answers[0]), strict=True)
 
 
-def _circles(graphs):
+def _iter_cycles(graphs):
     """(its key, answers) of a circle in each strongly connected part of each of these graphs of arrows: one of the
-    shortest, in a part of more than LOOKED_FROM answers one of the shortest through so many of them. All graphs are
+    shortest, in a part of more than MOST_STARTS answers one of the shortest through so many of them. All graphs are
     taken apart at once, as there is one for each prompt."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
@@ -131,12 +132,12 @@ def _circles(graphs):
     for node in onward:
         members[part[node]].append(node)
     for knot in members.values():
-        ways = (_back(node, onward) for node in sorted(knot)[:LOOKED_FROM])
-        answers = _shortest(ways)
+        ways = (_find_way_back(node, onward) for node in sorted(knot)[:MOST_STARTS])
+        answers = _pick_shortest(ways)
         yield nodes[answers[0]][0], tuple(nodes[node][1] for node in answers)
 
 
-def _shortest(ways):
+def _pick_shortest(ways):
     """The first of the shortest; none is shorter than three steps."""
     best = None
     for way in ways:
@@ -147,18 +148,18 @@ def _shortest(ways):
     return best
 
 
-def _back(start, onward):
+def _find_way_back(start, onward):
     """The shortest way from a node back to it: breadth first."""
-    came, queue = {}, deque([start])
+    previous, queue = {}, deque([start])
     while queue:
         node = queue.popleft()
         for after in onward[node]:
             if after == start:
                 way = [node]
                 while way[-1] != start:
-                    way.append(came[way[-1]])
+                    way.append(previous[way[-1]])
                 return way[::-1]
-            if after not in came:
-                came[after] = node
+            if after not in previous:
+                previous[after] = node
                 queue.append(after)
     raise ValueError("no way back: the part is not strongly connected")

@@ -18,9 +18,9 @@ class Counts:
     within: int  # left out: both sides are the same item, as two answers of one source
 
 
-def counts(chosen, rejected, strength=None):
+def count_wins(chosen, rejected, strength=None):
     """Win counts from the columns of choices: ids or names, and strengths (0 = tie; without them nothing is tied)."""
-    chosen, rejected, strength = columns(chosen, rejected, strength)
+    chosen, rejected, strength = align_columns(chosen, rejected, strength)
     between = chosen != rejected
     chosen, rejected, tie = chosen[between], rejected[between], strength[between] == 0
     item, codes = np.unique(np.concatenate([chosen, rejected]), return_inverse=True)
@@ -30,11 +30,11 @@ def counts(chosen, rejected, strength=None):
     tied = np.bincount(first[tie], minlength=len(item)) + np.bincount(second[tie], minlength=len(item))
     judged = won + lost + tied
     order = np.lexsort((np.arange(len(item)), lost, -won, -judged))
-    columns_of = (column[order] for column in (item, won, lost, tied, judged))
-    return Counts(*columns_of, choices=int(between.sum()), within=int((~between).sum()))
+    sorted_columns = (column[order] for column in (item, won, lost, tied, judged))
+    return Counts(*sorted_columns, choices=int(between.sum()), within=int((~between).sum()))
 
 
-def columns(chosen, rejected, strength=None):
+def align_columns(chosen, rejected, strength=None):
     """The three columns as arrays of one length."""
     chosen, rejected = np.asarray(chosen), np.asarray(rejected)
     strength = np.ones(len(chosen), int) if strength is None else np.asarray(strength)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-STEPS, ENOUGH, LONGEST = 100, 1e-9, 3.0
+MOST_STEPS, TOLERANCE, LONGEST_STEP = 100, 1e-9, 3.0
 
 
 @dataclass(frozen=True)
-class Rows:
+class PairOutcomes:
     """Outcomes of pairs, counted or weighted. `first` and `second` are codes of sources; a column for each control."""
 
     first: np.ndarray
@@ -42,28 +42,28 @@ class Fit:
     effects: np.ndarray
     tie: float | None
     covariance: np.ndarray
-    is_settled: bool
+    has_converged: bool
 
 
-def fit(rows, component):
-    """The Fit of Rows; `component[k]` names the part of the graph of comparisons that source k is in."""
+def fit_davidson(rows, component):
+    """The Fit of PairOutcomes; `component[k]` names the part of the graph of comparisons that source k is in."""
     sources, has_ties = len(component), bool(rows.tied.sum() > 0)
     values = np.zeros(sources + rows.controls.shape[1] + has_ties)
     if has_ties:
         values[-1] = np.log(2 * rows.tied.sum() / max(rows.won.sum() + rows.lost.sum(), 1))
-    fixing = centres(component, len(values))
-    for _ in range(STEPS):
-        odds = outcomes(rows, values, sources, has_ties)
-        information = information_of(rows, odds, sources, has_ties)
+    fixing = build_component_columns(component, len(values))
+    for _ in range(MOST_STEPS):
+        odds = compute_odds(rows, values, sources, has_ties)
+        information = compute_information(rows, odds, sources, has_ties)
         covariance = np.linalg.inv(information + fixing @ fixing.T + 1e-10 * np.eye(len(values)))
-        pseudo = odds.weight * variance_of(rows, covariance, sources)
+        pseudo = odds.weight * compute_variance(rows, covariance, sources)
         pull = odds.residual + pseudo * (0.5 - odds.share)
         tie_pull = (rows.tied - rows.n * odds.tie).sum() + 0.5 - odds.tie.mean() if has_ties else 0
-        gradient = gathered(rows, pull, sources, has_ties, tie_pull)
-        held = information_of(rows, odds.with_pseudo(pseudo), sources, has_ties) + fixing @ fixing.T
-        step = np.linalg.solve(held + 1e-10 * np.eye(len(values)), gradient)
-        values = values + step * min(1.0, LONGEST / max(np.abs(step).max(initial=0), 1e-12))
-        if np.abs(step).max(initial=0) < ENOUGH:
+        gradient = compute_gradient(rows, pull, sources, has_ties, tie_pull)
+        penalised = compute_information(rows, odds.add_pseudo_votes(pseudo), sources, has_ties) + fixing @ fixing.T
+        step = np.linalg.solve(penalised + 1e-10 * np.eye(len(values)), gradient)
+        values = values + step * min(1.0, LONGEST_STEP / max(np.abs(step).max(initial=0), 1e-12))
+        if np.abs(step).max(initial=0) < TOLERANCE:
             break
     covariance = covariance - fixing @ np.diag(1 / (fixing**2).sum(0) ** 2) @ fixing.T
     tie = float(values[-1]) if has_ties else None
@@ -73,7 +73,7 @@ def fit(rows, component):
 
 @dataclass(frozen=True)
 class Odds:
-    """Of each of the Rows: chances, what the outcomes are beyond them, and the information that they bear."""
+    """Of each of the PairOutcomes: chances, what the outcomes are beyond them, and the information that they bear."""
 
     tie: np.ndarray
     lead: np.ndarray  # chance of first less that of second
@@ -83,12 +83,12 @@ class Odds:
     tie_weight: np.ndarray
     both_weight: np.ndarray
 
-    def with_pseudo(self, pseudo):
+    def add_pseudo_votes(self, pseudo):
         weight = self.weight + pseudo * self.share * (1 - self.share)
         return Odds(self.tie, self.lead, self.share, self.residual, weight, self.tie_weight, self.both_weight)
 
 
-def outcomes(rows, values, sources, has_ties):
+def compute_odds(rows, values, sources, has_ties):
     difference = values[rows.first] - values[rows.second]
     difference = difference + rows.controls @ values[sources : sources + rows.controls.shape[1]]
     level = np.abs(difference) / 2  # taken out, so that nothing overflows
@@ -108,70 +108,70 @@ def outcomes(rows, values, sources, has_ties):
     )
 
 
-def information_of(rows, odds, sources, has_ties):
+def compute_information(rows, odds, sources, has_ties):
     """Fisher's information on strengths, controls and tie."""
     controls = rows.controls.shape[1]
-    found = np.zeros((sources + controls + has_ties,) * 2)
+    information = np.zeros((sources + controls + has_ties,) * 2)
     between = np.bincount(rows.first * sources + rows.second, odds.weight, sources**2).reshape(sources, sources)
     between = between + between.T
-    found[:sources, :sources] = np.diag(between.sum(1)) - between
+    information[:sources, :sources] = np.diag(between.sum(1)) - between
     columns = [(sources + n, odds.weight * rows.controls[:, n]) for n in range(controls)]
     if has_ties:
         columns.append((sources + controls, odds.both_weight))
     for place, column in columns:
-        found[place, :sources] = found[:sources, place] = by_source(rows, column, sources)
+        information[place, :sources] = information[:sources, place] = sum_by_source(rows, column, sources)
         crossed = rows.controls.T @ column
-        found[place, sources : sources + controls] = found[sources : sources + controls, place] = crossed
+        information[place, sources : sources + controls] = information[sources : sources + controls, place] = crossed
     if has_ties:
-        found[-1, -1] = odds.tie_weight.sum() + (odds.tie * (1 - odds.tie)).mean()
-    return found
+        information[-1, -1] = odds.tie_weight.sum() + (odds.tie * (1 - odds.tie)).mean()
+    return information
 
 
-def gathered(rows, pull, sources, has_ties, tie_pull):
+def compute_gradient(rows, pull, sources, has_ties, tie_pull):
     """The gradient from what pulls at each row's difference, and at the tie."""
     last = [tie_pull] if has_ties else []
-    return np.concatenate([by_source(rows, pull, sources), rows.controls.T @ pull, last])
+    return np.concatenate([sum_by_source(rows, pull, sources), rows.controls.T @ pull, last])
 
 
-def by_source(rows, column, sources):
+def sum_by_source(rows, column, sources):
     return np.bincount(rows.first, column, sources) - np.bincount(rows.second, column, sources)
 
 
-def variance_of(rows, covariance, sources):
+def compute_variance(rows, covariance, sources):
     """The variance of each row's difference."""
     own = np.diag(covariance)
-    found = own[rows.first] + own[rows.second] - 2 * covariance[rows.first, rows.second]
+    variance = own[rows.first] + own[rows.second] - 2 * covariance[rows.first, rows.second]
     for n in range(rows.controls.shape[1]):
         column, place = rows.controls[:, n], sources + n
-        found = found + 2 * column * (covariance[rows.first, place] - covariance[rows.second, place])
+        variance = variance + 2 * column * (covariance[rows.first, place] - covariance[rows.second, place])
         for m in range(rows.controls.shape[1]):
-            found = found + column * rows.controls[:, m] * covariance[place, sources + m]
-    return np.maximum(found, 0)
+            variance = variance + column * rows.controls[:, m] * covariance[place, sources + m]
+    return np.maximum(variance, 0)
 
 
-def centres(component, size):
+def build_component_columns(component, size):
     """A column for each component, of ones where its sources stand: what the votes cannot tell."""
     codes = np.asarray(component)
-    found = np.zeros((size, codes.max(initial=-1) + 1))
-    found[np.arange(len(codes)), codes] = 1
-    return found
+    columns = np.zeros((size, codes.max(initial=-1) + 1))
+    columns[np.arange(len(codes)), codes] = 1
+    return columns
 
 
-def sandwich(rows, found, clusters):
-    """The covariance of a Fit of Rows that come in clusters or with weights: Huber (1967), White (1982), by clusters as
-    Liang and Zeger (1986)."""
+def compute_sandwich(rows, fitted, clusters):
+    """The covariance of a Fit of PairOutcomes that come in clusters or with weights: Huber (1967), White (1982), by
+    clusters as Liang and Zeger (1986)."""
     from scipy import sparse
 
-    sources, has_ties = len(found.strengths), found.tie is not None
-    last = [found.tie] if has_ties else []
-    odds = outcomes(rows, np.concatenate([found.strengths, found.effects, last]), sources, has_ties)
+    sources, has_ties = len(fitted.strengths), fitted.tie is not None
+    last = [fitted.tie] if has_ties else []
+    odds = compute_odds(rows, np.concatenate([fitted.strengths, fitted.effects, last]), sources, has_ties)
     n, size = len(rows.first), int(clusters.max()) + 1
     place = np.arange(n)
     columns = [(rows.first, odds.residual), (rows.second, -odds.residual)]
     columns += [(np.full(n, sources + c), odds.residual * rows.controls[:, c]) for c in range(rows.controls.shape[1])]
     if has_ties:
         columns.append((np.full(n, sources + rows.controls.shape[1]), rows.tied - rows.n * odds.tie))
-    shape = (size, len(found.covariance))
+    shape = (size, len(fitted.covariance))
     scores = sum(sparse.csr_array((pull, (clusters[place], where)), shape) for where, pull in columns)
     meat = (scores.T @ scores).toarray() * size / max(size - 1, 1)
-    return found.covariance @ meat @ found.covariance
+    return fitted.covariance @ meat @ fitted.covariance

@@ -22,20 +22,20 @@ class Rate:
         return Rate(self.value[index], self.low[index], self.high[index], self.n[index])
 
 
-def rate(hits, n):
+def compute_rate(hits, n):
     """The rate of hits among n. Wilson (1927), "Probable inference, the law of succession, and statistical inference":
     its interval keeps its level at few judgments and near 0 and 1 (Brown, Cai and DasGupta 2001)."""
-    return _wilson(np.asarray(hits, float), np.asarray(n, float), np.asarray(n))
+    return _compute_wilson(np.asarray(hits, float), np.asarray(n, float), np.asarray(n))
 
 
-def clustered_rate(hits, clusters):
+def compute_clustered_rate(hits, clusters):
     """The rate of a column of hits (0 to 1) that come in clusters, as choices about one prompt do: Wilson's interval of
     the n that would say as much if all were independent (Korn and Graubard 1998; Dean and Pagano 2015). Where all went
     one way, of the n of clusters."""
     hits = np.asarray(hits, float)
     n = len(hits)
     if n == 0:
-        return rate(0, 0)
+        return compute_rate(0, 0)
     _, codes = np.unique(np.asarray(clusters), return_inverse=True)
     share = hits.mean()
     sums = np.bincount(codes, hits - share)
@@ -43,10 +43,10 @@ def clustered_rate(hits, clusters):
     variance = (sums**2).sum() / n**2 * len(sums) / several
     effective = share * (1 - share) / variance if 0 < share < 1 and variance > 0 else len(sums)
     effective = min(max(effective, 1.0), n)
-    return _wilson(share * effective, np.asarray(effective), np.asarray(n))
+    return _compute_wilson(share * effective, np.asarray(effective), np.asarray(n))
 
 
-def _wilson(hits, n, counted):
+def _compute_wilson(hits, n, counted):
     with np.errstate(divide="ignore", invalid="ignore"):
         share = hits / n
         middle = (hits + Z**2 / 2) / (n + Z**2)
@@ -56,7 +56,7 @@ def _wilson(hits, n, counted):
     return Rate(share[()], low[()], high[()], counted[()])
 
 
-def spread(column, level=LEVEL):
+def compute_bootstrap_interval(column, level=LEVEL):
     """(low, high) of a bootstrap's values along the first axis, not-a-numbers left out."""
     tail = (1 - level) / 2
     return tuple(np.nanquantile(column, [tail, 1 - tail], axis=0))

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyze.maths.intervals import Rate, Z, rate
-from analyze.maths.reliability import Reliability, reliability
+from analyze.maths.intervals import Rate, Z, compute_rate
+from analyze.maths.reliability import Reliability, fit_reliability
 
 
 @dataclass(frozen=True)
@@ -43,68 +43,69 @@ class People:
         return self.model.is_marked
 
 
-def people(votes, chance=None):
-    """The People of Votes; `chance` as in noisy.reliability, by whose evidence they are ordered and marked."""
+def assess_people(votes, chance=None):
+    """The People of Votes; `chance` as in reliability.fit_reliability, by whose evidence they are ordered and
+    marked."""
     names, person = np.unique(votes.annotator, return_inverse=True)
     size = len(names)
     once = ~votes.again
     is_gold = np.isfinite(votes.known)
-    with_others, same = _agreement(votes, once & ~is_gold)
-    gold = _rate(person, is_gold & once, votes.vote == votes.known, size)
-    agreement = _rate(person, with_others, same, size)
-    had_before, as_before = _again(votes, person)
+    with_others, same = _compute_agreement(votes, once & ~is_gold)
+    gold = _compute_rates(person, is_gold & once, votes.vote == votes.known, size)
+    agreement = _compute_rates(person, with_others, same, size)
+    had_before, as_before = _find_repeats(votes, person)
     decided = once & (votes.vote != 0)
-    model = reliability(votes, chance)
+    model = fit_reliability(votes, chance)
     rates = {
         "gold": gold,
-        "self_consistency": _rate(person, had_before, as_before, size),
+        "self_consistency": _compute_rates(person, had_before, as_before, size),
         "agreement": agreement,
-        "left_share": _rate(person, decided & (votes.left != 0), votes.vote * votes.left > 0, size),
-        "longer_share": _rate(person, decided & (votes.longer != 0), votes.vote * votes.longer > 0, size),
-        "tie_share": _rate(person, once, votes.vote == 0, size),
+        "left_share": _compute_rates(person, decided & (votes.left != 0), votes.vote * votes.left > 0, size),
+        "longer_share": _compute_rates(person, decided & (votes.longer != 0), votes.vote * votes.longer > 0, size),
+        "tie_share": _compute_rates(person, once, votes.vote == 0, size),
     }
     well = np.where(is_gold, votes.vote == votes.known, same)
     return People(
         annotator=names,
         judgments=np.bincount(person, minlength=size),
         **rates,
-        seconds_per_100_words=_pace(votes, person, size),
-        drift=_halves(votes, person, once & (is_gold | with_others), well, size),
-        since=_turns(votes, person, once & (is_gold | with_others), well, size),
+        seconds_per_100_words=_compute_pace(votes, person, size),
+        drift=_compare_halves(votes, person, once & (is_gold | with_others), well, size),
+        since=_find_change_points(votes, person, once & (is_gold | with_others), well, size),
         model=model,
         order=np.lexsort((model.reliability, -model.evidence)),
-        reasons=tuple(_reasons(n, model, rates) if model.is_marked[n] else () for n in range(size)),
+        reasons=tuple(_find_reasons(n, model, rates) if model.is_marked[n] else () for n in range(size)),
     )
 
 
-def _rate(person, rows, hits, size):
+def _compute_rates(person, rows, hits, size):
     n = np.bincount(person[rows], minlength=size)
-    return rate(np.bincount(person[rows], np.asarray(hits, float)[rows], size), n)
+    return compute_rate(np.bincount(person[rows], np.asarray(hits, float)[rows], size), n)
 
 
-def _agreement(votes, rows):
+def _compute_agreement(votes, rows):
     """(which votes had others on their pair, the share of those that said the same)"""
     places = np.flatnonzero(rows)
-    pair, person, vote = (_codes(column[places]) for column in (votes.pair, votes.annotator, votes.vote))
-    own = _codes(pair * (person.max(initial=0) + 1) + person)
+    pair, person, vote = (_code_column(column[places]) for column in (votes.pair, votes.annotator, votes.vote))
+    own = _code_column(pair * (person.max(initial=0) + 1) + person)
     several = vote.max(initial=0) + 1
     n, equal = np.zeros(len(votes)), np.zeros(len(votes))
-    n[places] = _times(pair) - _times(own)
-    equal[places] = _times(pair * several + vote) - _times(own * several + vote)
+    n[places] = _count_each(pair) - _count_each(own)
+    equal[places] = _count_each(pair * several + vote) - _count_each(own * several + vote)
     return n > 0, equal / np.maximum(n, 1)
 
 
-def _codes(column):
+def _code_column(column):
     return np.unique(column, return_inverse=True)[1]
 
 
-def _times(codes):
+def _count_each(codes):
     """How often each code of a column stands in it."""
     _, place, times = np.unique(codes, return_inverse=True, return_counts=True)
     return times[place]
 
 
-def _again(votes, person):
+def _find_repeats(votes, person):
     """(which votes are a second one on a pair that their person had before, whether they say the same)"""
     pair = np.unique(votes.pair, return_inverse=True)[1]
     key = person * (pair.max(initial=0) + 1) + pair
@@ -116,7 +117,7 @@ def _again(votes, person):
     return votes.again & (keys[place] == key), votes.vote == votes.vote[before[first[place]]]
 
 
-def _pace(votes, person, size):
+def _compute_pace(votes, person, size):
     """The median of seconds for 100 words, its interval between order statistics (David and Nagaraja 2003, 7.1)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         pace = 100 * votes.seconds / votes.words
@@ -125,20 +126,20 @@ def _pace(votes, person, size):
     n = np.bincount(person[rows], minlength=size)
     start = np.cumsum(n) - n
     value, low, high = (np.full(size, np.nan) for _ in range(3))
-    some = n > 0
+    has_pace = n > 0
     half = Z * np.sqrt(n) / 2
     below = np.maximum(np.floor((n - 1) / 2 - half), 0).astype(int)
     above = np.minimum(np.ceil((n - 1) / 2 + half), n - 1).astype(int)
     sorted_pace = pace[rows]
-    value[some] = (sorted_pace[(start + (n - 1) // 2)[some]] + sorted_pace[(start + n // 2)[some]]) / 2
-    low[some], high[some] = sorted_pace[(start + below)[some]], sorted_pace[(start + above)[some]]
+    value[has_pace] = (sorted_pace[(start + (n - 1) // 2)[has_pace]] + sorted_pace[(start + n // 2)[has_pace]]) / 2
+    low[has_pace], high[has_pace] = sorted_pace[(start + below)[has_pace]], sorted_pace[(start + above)[has_pace]]
     return Rate(value, low, high, n)
 
 
-def _turns(votes, person, rows, well, size):
+def _find_change_points(votes, person, rows, well, size):
     """The moment of the vote from which on each person's are a coin's, where there is one such moment: the likeliest
     (Hinkley 1970, "Inference about the change-point in a sequence of random variables")."""
-    found = np.full(size, np.nan)
+    moments = np.full(size, np.nan)
     places = np.flatnonzero(rows & np.isfinite(votes.when))
     places = places[np.lexsort((votes.when[places], person[places]))]
     bounds = np.searchsorted(person[places], np.arange(size + 1))
@@ -149,11 +150,11 @@ def _turns(votes, person, rows, well, size):
         n = np.arange(1, len(own))
         share = np.clip(np.cumsum(well[own])[:-1] / n, 0.01, 0.99)
         before = n * (share * np.log(share) + (1 - share) * np.log(1 - share))
-        found[who] = votes.when[own[1 + int((before + (len(own) - n) * np.log(0.5)).argmax())]]
-    return found
+        moments[who] = votes.when[own[1 + int((before + (len(own) - n) * np.log(0.5)).argmax())]]
+    return moments
 
 
-def _halves(votes, person, rows, well, size):
+def _compare_halves(votes, person, rows, well, size):
     """Newcombe (1998), "Interval estimation for the difference between independent proportions", method 10."""
     places = np.flatnonzero(rows)
     places = places[
@@ -163,7 +164,7 @@ def _halves(votes, person, rows, well, size):
     turn = np.arange(len(places)) - np.repeat(np.cumsum(n) - n, n)
     late = turn >= np.repeat(n, n) // 2
     early_half, late_half = (
-        rate(
+        compute_rate(
             np.bincount(person[places][part], well[places][part], size),
             np.bincount(person[places][part], minlength=size),
         )
@@ -175,12 +176,12 @@ def _halves(votes, person, rows, well, size):
     return Difference(value, low, high, n)
 
 
-def _reasons(place, model, rates):
+def _find_reasons(place, model, rates):
     """The habit, then the names of rates whose interval leaves out that of all people together."""
     apart = []
-    for name, found in rates.items():
+    for name, people_rate in rates.items():
         with np.errstate(invalid="ignore"):
-            usual = np.nansum(found.value * found.n) / max(found.n.sum(), 1)
-        if found.n[place] and not found.low[place] <= usual <= found.high[place]:
+            usual = np.nansum(people_rate.value * people_rate.n) / max(people_rate.n.sum(), 1)
+        if people_rate.n[place] and not people_rate.low[place] <= usual <= people_rate.high[place]:
             apart.append(name)
     return (str(model.habit[place]), *apart)

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyze.maths.intervals import Rate, clustered_rate, rate
-from analyze.maths.strengths import strengths
-from analyze.maths.style import TRAITS, traits
-from analyze.maths.texts import weighed
+from analyze.maths.intervals import Rate, compute_clustered_rate, compute_rate
+from analyze.maths.strengths import fit_strengths
+from analyze.maths.style import TRAITS, count_traits
+from analyze.maths.texts import fit_tfidf
 
 FOLDS = 5
 FEWEST = 20  # choices, of at least as many prompts as folds: with fewer nothing is held out
-STIFFNESS = (0.3, 1.0, 3.0, 10.0, 30.0)  # of which the best on prompts held out is taken
-CURVE, CURVE_FOLDS = (0.125, 0.25, 0.5, 1.0), 2
+# sklearn's C, the inverse strength of the regularisation; of these the best on prompts held out is taken.
+REGULARISATIONS = (0.3, 1.0, 3.0, 10.0, 30.0)
+CURVE_SHARES, CURVE_FOLDS = (0.125, 0.25, 0.5, 1.0), 2
 BINS = np.linspace(0.5, 1, 6)
 
 
@@ -28,7 +29,7 @@ class Predictor:
     vectorizer: object
     scale: np.ndarray
     weights: np.ndarray
-    stiffness: float
+    regularisation: float
     choices: int
 
     def score(self, texts):
@@ -36,21 +37,24 @@ class Predictor:
         if not len(texts):
             return np.zeros(0)
         words = len(self.weights) - len(self.scale)
-        return self.vectorizer.transform(texts) @ self.weights[:words] + _form(texts, self.scale) @ self.weights[words:]
+        return (
+            self.vectorizer.transform(texts) @ self.weights[:words]
+            + _compute_form(texts, self.scale) @ self.weights[words:]
+        )
 
-    def chance(self, first, second):
+    def compute_chance(self, first, second):
         """The chance that the first text of each row is chosen over the second."""
         return 1 / (1 + np.exp(self.score(second) - self.score(first)))
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of predictions between two edges (of the likelier answer): what was said, and what came."""
+    """Of predictions between two edges (of the likelier answer): what was predicted, and what was observed."""
 
     low: np.ndarray
     high: np.ndarray
-    said: np.ndarray
-    came: Rate
+    predicted: np.ndarray
+    observed: Rate
     error: float  # expected calibration error (Naeini, Cooper and Hauskrecht 2015)
 
 
@@ -77,79 +81,80 @@ class Prediction:
     held_out_choices: int
     prompts: int
     folds: int
-    stiffness: float
+    regularisation: float
 
 
-class TooFew(ValueError):
+class TooFewChoices(ValueError):
     """There are too few choices or prompts to hold any out."""
 
 
-def train(chosen, rejected, group, strength=None):
+def fit_predictor(chosen, rejected, group, strength=None):
     """The Predictor of all choices, columns of texts; `group` (the prompt's) only serves to tune it. Ties are left
     out."""
-    kept = _decided(chosen, strength)
-    texts, first, second = _coded(chosen, rejected, kept)
-    group = np.unique(np.asarray(group)[kept], return_inverse=True)[1]
-    _enough(first, group)
-    vectorizer, matrix, scale = _matrix(texts)
+    decided = _is_decided(chosen, strength)
+    texts, first, second = _code_texts(chosen, rejected, decided)
+    group = np.unique(np.asarray(group)[decided], return_inverse=True)[1]
+    _check_enough(first, group)
+    vectorizer, matrix, scale = _build_matrix(texts)
     difference = (matrix[first] - matrix[second]).tocsr()
-    stiffness = _stiffness(difference, group)
-    return Predictor(vectorizer, scale, _fit(difference, stiffness), stiffness, len(first))
+    regularisation = _choose_regularisation(difference, group)
+    return Predictor(vectorizer, scale, _fit_weights(difference, regularisation), regularisation, len(first))
 
 
-def predict(chosen, rejected, group, *, strength=None, chosen_source=None, rejected_source=None):
+def predict_held_out(chosen, rejected, group, *, strength=None, chosen_source=None, rejected_source=None):
     """The Prediction of choices, held out by group: what an admin may expect of a predictor for new prompts."""
-    kept = _decided(chosen, strength)
-    texts, first, second = _coded(chosen, rejected, kept)
-    group = np.unique(np.asarray(group)[kept], return_inverse=True)[1]
-    _enough(first, group)
-    _, matrix, _ = _matrix(texts)
+    decided = _is_decided(chosen, strength)
+    texts, first, second = _code_texts(chosen, rejected, decided)
+    group = np.unique(np.asarray(group)[decided], return_inverse=True)[1]
+    _check_enough(first, group)
+    _, matrix, _ = _build_matrix(texts)
     difference = (matrix[first] - matrix[second]).tocsr()
-    fold = _folds(group)
-    stiffness = _stiffness(difference[fold != 0], group[fold != 0])
+    fold = _assign_folds(group)
+    regularisation = _choose_regularisation(difference[fold != 0], group[fold != 0])
     log_odds = np.empty(len(first))
     by_source = np.full(len(first), 0.5)
     sources = None
     if chosen_source is not None:
-        sources = [np.asarray(column)[kept] for column in (chosen_source, rejected_source)]
+        sources = [np.asarray(column)[decided] for column in (chosen_source, rejected_source)]
     for number in range(fold.max() + 1):
         out = fold == number
-        log_odds[out] = difference[out] @ _fit(difference[~out], stiffness)
+        log_odds[out] = difference[out] @ _fit_weights(difference[~out], regularisation)
         if sources:
-            stronger = strengths(sources[0][~out], sources[1][~out]).chance(sources[0][out], sources[1][out])
+            fitted = fit_strengths(sources[0][~out], sources[1][~out])
+            stronger = fitted.compute_chance(sources[0][out], sources[1][out])
             by_source[out] = (np.sign(np.round(stronger - 0.5, 9)) + 1) / 2
     lengths = np.array([len(text) for text in texts])
     longer = (np.sign(lengths[first] - lengths[second]) + 1) / 2
-    probability = np.full(len(kept), np.nan)
-    probability[kept] = 1 / (1 + np.exp(-log_odds))
+    probability = np.full(len(decided), np.nan)
+    probability[decided] = 1 / (1 + np.exp(-log_odds))
     return Prediction(
-        accuracy=clustered_rate(_right(log_odds), group),
-        baseline_longer=clustered_rate(longer, group),
-        baseline_source=clustered_rate(by_source, group) if sources else rate(0, 0),
-        calibration=calibration(probability[kept]),
-        curve=_curve(difference, group, fold, stiffness),
+        accuracy=compute_clustered_rate(_compute_hits(log_odds), group),
+        baseline_longer=compute_clustered_rate(longer, group),
+        baseline_source=compute_clustered_rate(by_source, group) if sources else compute_rate(0, 0),
+        calibration=compute_calibration(probability[decided]),
+        curve=_compute_curve(difference, group, fold, regularisation),
         probability=probability,
         log_loss=float(np.logaddexp(0, -log_odds).mean()),
         held_out_choices=len(first),
         prompts=int(group.max() + 1),
         folds=int(fold.max() + 1),
-        stiffness=stiffness,
+        regularisation=regularisation,
     )
 
 
-def calibration(probability):
+def compute_calibration(probability):
     """The Calibration of chances that were given to what was then chosen."""
     sure = np.maximum(probability, 1 - probability)
     place = np.clip(np.searchsorted(BINS, sure, side="right") - 1, 0, len(BINS) - 2)
     n = np.bincount(place, minlength=len(BINS) - 1)
-    came = rate(np.bincount(place, _right(probability - 0.5), len(BINS) - 1), n)
-    said = np.bincount(place, sure, len(BINS) - 1) / np.maximum(n, 1)
-    said = np.where(n > 0, said, np.nan)
-    error = float(np.nansum(n * np.abs(said - came.value)) / max(n.sum(), 1))
-    return Calibration(BINS[:-1], BINS[1:], said, came, error)
+    observed = compute_rate(np.bincount(place, _compute_hits(probability - 0.5), len(BINS) - 1), n)
+    predicted = np.bincount(place, sure, len(BINS) - 1) / np.maximum(n, 1)
+    predicted = np.where(n > 0, predicted, np.nan)
+    error = float(np.nansum(n * np.abs(predicted - observed.value)) / max(n.sum(), 1))
+    return Calibration(BINS[:-1], BINS[1:], predicted, observed, error)
 
 
-def suspicious(probability):
+def find_suspicious(probability):
     """The places of choices that the model disagrees with, the surest disagreement first; from probabilities that were
     predicted out of fold (confident learning: Northcutt, Jiang and Chuang 2021)."""
     probability = np.asarray(probability, float)
@@ -157,7 +162,7 @@ def suspicious(probability):
     return order[: int((probability < 0.5).sum())]
 
 
-def best_of(predictor, texts):
+def rank_texts(predictor, texts):
     """(places of the texts, the best first, their scores in that order, chance that the first would be chosen over the
     second): best of n, as Stiennon et al. (2020) choose."""
     scores = predictor.score(texts)
@@ -166,79 +171,88 @@ def best_of(predictor, texts):
     return order, scores[order], float(1 / (1 + np.exp(-lead)))
 
 
-def _decided(chosen, strength):
+def _is_decided(chosen, strength):
     return np.ones(len(chosen), bool) if strength is None else np.asarray(strength) > 0
 
 
-def _coded(chosen, rejected, kept):
+def _code_texts(chosen, rejected, decided):
     """(different texts, code of each chosen one, of each rejected one)"""
     codes = {}
     places = [
-        np.array([codes.setdefault(text, len(codes)) for text, keep in zip(column, kept, strict=True) if keep], int)
+        np.array(
+            [
+                codes.setdefault(text, len(codes))
+                for text, is_decided in zip(column, decided, strict=True)
+                if is_decided
+            ],
+            int,
+        )
         for column in (chosen, rejected)
     ]
     return list(codes), *places
 
 
-def _enough(first, group):
+def _check_enough(first, group):
     if len(first) < FEWEST or group.max(initial=-1) + 1 < FOLDS:
-        raise TooFew(f"{len(first)} choices about {group.max(initial=-1) + 1} prompts")
+        raise TooFewChoices(f"{len(first)} choices about {group.max(initial=-1) + 1} prompts")
 
 
-def _matrix(texts):
+def _build_matrix(texts):
     """(vectorizer, a row for each text, scale of the form)"""
     from scipy.sparse import csr_matrix, hstack
 
-    vectorizer, words = weighed(texts)
-    scale = np.maximum(_form(texts, np.ones(len(TRAITS))).std(0), 1e-3) * 4  # no louder than the words
-    return vectorizer, hstack([words, csr_matrix(_form(texts, scale))]).tocsr(), scale
+    vectorizer, words = fit_tfidf(texts)
+    scale = np.maximum(_compute_form(texts, np.ones(len(TRAITS))).std(0), 1e-3) * 4  # no louder than the words
+    return vectorizer, hstack([words, csr_matrix(_compute_form(texts, scale))]).tocsr(), scale
 
 
-def _form(texts, scale):
-    return np.log1p(traits(texts)) / scale
+def _compute_form(texts, scale):
+    return np.log1p(count_traits(texts)) / scale
 
 
-def _fit(difference, stiffness):
+def _fit_weights(difference, regularisation):
     """The weights; every second row is turned, so that there are two kinds."""
     from scipy.sparse import diags
     from sklearn.linear_model import LogisticRegression
 
     side = np.where(np.arange(difference.shape[0]) % 2, -1.0, 1.0)
-    model = LogisticRegression(C=stiffness, fit_intercept=False, max_iter=300, tol=1e-4)
+    model = LogisticRegression(C=regularisation, fit_intercept=False, max_iter=300, tol=1e-4)
     return model.fit(diags(side) @ difference, side).coef_[0]
 
 
-def _stiffness(difference, group):
-    """The one of STIFFNESS that predicts a fifth of the prompts best, learnt on the others."""
-    out = _folds(group, seed=1) == 0
-    losses = [np.logaddexp(0, -(difference[out] @ _fit(difference[~out], value))).mean() for value in STIFFNESS]
-    return STIFFNESS[int(np.argmin(losses))]
+def _choose_regularisation(difference, group):
+    """The one of REGULARISATIONS that predicts a fifth of the prompts best, learnt on the others."""
+    out = _assign_folds(group, seed=1) == 0
+    losses = [
+        np.logaddexp(0, -(difference[out] @ _fit_weights(difference[~out], value))).mean() for value in REGULARISATIONS
+    ]
+    return REGULARISATIONS[int(np.argmin(losses))]
 
 
-def _folds(group, seed=0):
+def _assign_folds(group, seed=0):
     """The fold of each row, the same for a group, of about equal size."""
     folds = min(FOLDS, group.max() + 1)
     return (np.random.default_rng(seed).permutation(group.max() + 1) % folds)[group]
 
 
-def _right(log_odds):
+def _compute_hits(log_odds):
     return (np.sign(log_odds) + 1) / 2
 
 
-def _curve(difference, group, fold, stiffness):
+def _compute_curve(difference, group, fold, regularisation):
     """Learnt on a part of the prompts, measured on the first folds."""
     turn = np.random.default_rng(2).permutation(group.max() + 1)[group] / (group.max() + 1)
     sizes, rates = [], []
-    for share in CURVE:
+    for share in CURVE_SHARES:
         learnt, hits, groups = [], [], []
         for number in range(min(CURVE_FOLDS, fold.max() + 1)):
             out, part = fold == number, (fold != number) & (turn <= share)
             if part.sum() >= 2:
                 learnt.append(part.sum())
-                hits.append(_right(difference[out] @ _fit(difference[part], stiffness)))
+                hits.append(_compute_hits(difference[out] @ _fit_weights(difference[part], regularisation)))
                 groups.append(group[out])
         if learnt:
             sizes.append(round(float(np.mean(learnt))))
-            rates.append(clustered_rate(np.concatenate(hits), np.concatenate(groups)))
-    columns = (np.array([getattr(found, name) for found in rates]) for name in ("value", "low", "high", "n"))
+            rates.append(compute_clustered_rate(np.concatenate(hits), np.concatenate(groups)))
+    columns = (np.array([getattr(point, name) for point in rates]) for name in ("value", "low", "high", "n"))
     return LearningCurve(np.array(sizes), Rate(*columns))

@@ -7,7 +7,7 @@ from analyze.maths.intervals import LEVEL
 DRAWS = 2000
 
 
-def rank_intervals(strengths, covariance):
+def compute_rank_intervals(strengths, covariance):
     """(low, high, group) of each source. The ranks: Mogstad, Romano, Shaikh and Wilhelm (2024), "Inference for ranks",
     from intervals of its differences to all others that hold together at LEVEL. The groups, from 1: clusters as WMT
     cuts them (Koehn 2012, "Simulating human judgment in machine translation evaluation campaigns"), where everybody
@@ -19,13 +19,13 @@ def rank_intervals(strengths, covariance):
     error = np.sqrt(np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0)) + 1e-12
     leads = (strengths[:, None] - strengths[None, :]) / error
     np.fill_diagonal(leads, 0)
-    of_each, of_all = critical(covariance, error)
+    of_each, of_all = compute_critical_values(covariance, error)
     low = 1 + (leads < -of_each[:, None]).sum(1)
     high = n - (leads > of_each[:, None]).sum(1)
-    return low, high, _clusters(strengths, leads > of_all)
+    return low, high, _assign_clusters(strengths, leads > of_all)
 
 
-def critical(covariance, error):
+def compute_critical_values(covariance, error):
     """How large, in standard errors, the largest difference from each source grows by chance, and that of all pairs."""
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0))
@@ -37,12 +37,12 @@ def critical(covariance, error):
     return np.quantile(largest, LEVEL, axis=1), np.quantile(largest.max(0), LEVEL)
 
 
-def _clusters(strengths, over):
+def _assign_clusters(strengths, over):
     order = np.argsort(-strengths, kind="stable")
     sorted_over = over[np.ix_(order, order)]
-    group, found = 1, np.empty(len(order), int)
+    group, groups = 1, np.empty(len(order), int)
     for place, source in enumerate(order):
         if place and sorted_over[:place, place:].all():
             group += 1
-        found[source] = group
-    return found
+        groups[source] = group
+    return groups

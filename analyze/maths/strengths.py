@@ -4,18 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyze.maths.connectivity import Connectivity, connectivity
-from analyze.maths.counts import columns
-from analyze.maths.davidson import Rows, fit, sandwich
-from analyze.maths.intervals import Z, rate
-from analyze.maths.ranks import rank_intervals
+from analyze.maths.connectivity import Connectivity, compute_connectivity
+from analyze.maths.counts import align_columns
+from analyze.maths.davidson import PairOutcomes, compute_sandwich, fit_davidson
+from analyze.maths.intervals import Z, compute_rate
+from analyze.maths.ranks import compute_rank_intervals
 
 MOST_SOURCES = 300  # matrices grow with their square, a fit with its cube
-CLUSTERS_A_SOURCE = 5  # with fewer the sandwich is too narrow: the model's own intervals then
+CLUSTERS_PER_SOURCE = 5  # with fewer the sandwich is too narrow: the model's own intervals then
 
 
 @dataclass(frozen=True)
-class Matrix:
+class WinMatrix:
     """Row against column: wins, ties, and the share won (a tie is half) with its interval."""
 
     source: np.ndarray
@@ -58,103 +58,117 @@ class Strengths:
     within: int  # choices left out: both answers are of one source, or one is of a source beyond MOST_SOURCES
     is_weighted: bool
     intervals: str  # "model" or "sandwich"
-    is_settled: bool  # the fit came to rest
+    has_converged: bool  # the fit
 
-    def chance(self, first, second):
+    def compute_chance(self, first, second):
         """The chance that the one is chosen over the other, ties aside, of columns of names; 0.5 where that is not
         known."""
         codes = {name: place for place, name in enumerate(self.source.tolist())}
-        one = np.array([codes.get(name, -1) for name in np.asarray(first).tolist()], int)
-        other = np.array([codes.get(name, -1) for name in np.asarray(second).tolist()], int)
+        first_code = np.array([codes.get(name, -1) for name in np.asarray(first).tolist()], int)
+        second_code = np.array([codes.get(name, -1) for name in np.asarray(second).tolist()], int)
         strengths, component = np.append(self.strength, 0), np.append(self.component, -1)
-        known = (component[one] == component[other]) & (one >= 0) & (other >= 0)
-        return 1 / (1 + np.exp(-np.where(known, strengths[one] - strengths[other], 0)))
+        known = (component[first_code] == component[second_code]) & (first_code >= 0) & (second_code >= 0)
+        return 1 / (1 + np.exp(-np.where(known, strengths[first_code] - strengths[second_code], 0)))
 
 
-def strengths(chosen, rejected, strength=None, *, weights=None, clusters=None, controls=None):
+def fit_strengths(chosen, rejected, strength=None, *, weights=None, clusters=None, controls=None):
     """The Strengths of the sources in columns of choices; of the MOST_SOURCES that were judged the most.
 
     `weights` (say, of each annotator's reliability) and `clusters` (say, the prompt of each choice) ask for intervals
     that hold with them. `controls` are columns by name, each a difference of chosen to rejected (of a tie: first to
     second): "style control" as Li, Angelopoulos and Chiang (2024), "Does style matter?", and side likewise.
     """
-    names, first, second, tie, kept = coded(chosen, rejected, strength)
-    weight = np.ones(len(first)) if weights is None else np.asarray(weights, float)[kept]
-    named = {name: np.asarray(column, float)[kept] for name, column in (controls or {}).items()}
-    rows = _rows(first, second, tie, weight, named)
-    wins, ties = matrices(rows, len(names))
-    graph = connectivity(wins, ties)
-    found = fit(rows if named else aggregated(wins, ties), graph.component)
-    covariance, how = found.covariance, "model"
+    names, first, second, tie, included = code_sources(chosen, rejected, strength)
+    weight = np.ones(len(first)) if weights is None else np.asarray(weights, float)[included]
+    named_controls = {name: np.asarray(column, float)[included] for name, column in (controls or {}).items()}
+    rows = _build_rows(first, second, tie, weight, named_controls)
+    wins, ties = build_matrices(rows, len(names))
+    graph = compute_connectivity(wins, ties)
+    fitted = fit_davidson(rows if named_controls else aggregate_rows(wins, ties), graph.component)
+    covariance, kind = fitted.covariance, "model"
     if len(first) and (weights is not None or clusters is not None):
         own = (
-            np.arange(len(first)) if clusters is None else np.unique(np.asarray(clusters)[kept], return_inverse=True)[1]
+            np.arange(len(first))
+            if clusters is None
+            else np.unique(np.asarray(clusters)[included], return_inverse=True)[1]
         )
-        if own.max() + 1 >= CLUSTERS_A_SOURCE * len(names):
-            covariance, how = sandwich(rows, found, own), "sandwich"
+        if own.max() + 1 >= CLUSTERS_PER_SOURCE * len(names):
+            covariance, kind = compute_sandwich(rows, fitted, own), "sandwich"
     judged = np.bincount(first, minlength=len(names)) + np.bincount(second, minlength=len(names))
-    return _result(names, found, covariance, graph, judged, tuple(named), choices=len(first), within=int((~kept).sum()),
-                   is_weighted=weights is not None, intervals=how)  # fmt: skip
+    return _build_result(
+        names,
+        fitted,
+        covariance,
+        graph,
+        judged,
+        tuple(named_controls),
+        choices=len(first),
+        within=int((~included).sum()),
+        is_weighted=weights is not None,
+        intervals=kind,
+    )
 
 
-def strengths_within(parts, chosen, rejected, strength=None, **options):
+def fit_strengths_by_part(parts, chosen, rejected, strength=None, **options):
     """{name: Strengths} of parts of the choices, such as a tag or a language: `parts` are columns of true and false by
     name."""
-    chosen, rejected, strength = columns(chosen, rejected, strength)
-    found = {}
+    chosen, rejected, strength = align_columns(chosen, rejected, strength)
+    by_part = {}
     for name, part in parts.items():
         part = np.asarray(part, bool)
         cut = {key: np.asarray(column)[part] for key, column in options.items() if key in ("weights", "clusters")}
         if options.get("controls"):
             cut["controls"] = {key: np.asarray(column)[part] for key, column in options["controls"].items()}
-        found[name] = strengths(chosen[part], rejected[part], strength[part], **cut)
-    return found
+        by_part[name] = fit_strengths(chosen[part], rejected[part], strength[part], **cut)
+    return by_part
 
 
-def length_control(chosen_length, rejected_length):
+def compute_length_control(chosen_length, rejected_length):
     """The control of length: the difference over the sum, in standard deviations (as Li et al. 2024)."""
     chosen_length, rejected_length = np.asarray(chosen_length, float), np.asarray(rejected_length, float)
-    found = (chosen_length - rejected_length) / np.maximum(chosen_length + rejected_length, 1)
-    return found / (np.sqrt((found**2).mean()) or 1.0) if len(found) else found
+    difference = (chosen_length - rejected_length) / np.maximum(chosen_length + rejected_length, 1)
+    return difference / (np.sqrt((difference**2).mean()) or 1.0) if len(difference) else difference
 
 
-def win_matrix(chosen, rejected, strength=None):
-    """The Matrix of who won against whom, sources by name; of the MOST_SOURCES that were judged the most."""
-    names, first, second, tie, _ = coded(chosen, rejected, strength)
-    wins, ties = matrices(_rows(first, second, tie, np.ones(len(first)), {}), len(names))
-    share = rate(wins + ties / 2, wins + wins.T + ties)
-    return Matrix(names, wins.astype(int), ties.astype(int), share.value, share.low, share.high)
+def compute_win_matrix(chosen, rejected, strength=None):
+    """The WinMatrix of who won against whom, sources by name; of the MOST_SOURCES that were judged the most."""
+    names, first, second, tie, _ = code_sources(chosen, rejected, strength)
+    wins, ties = build_matrices(_build_rows(first, second, tie, np.ones(len(first)), {}), len(names))
+    share = compute_rate(wins + ties / 2, wins + wins.T + ties)
+    return WinMatrix(names, wins.astype(int), ties.astype(int), share.value, share.low, share.high)
 
 
-def coded(chosen, rejected, strength):
-    """(names, codes of chosen, codes of rejected, whether tied, which rows are kept: see between_the_most_judged)"""
-    chosen, rejected, strength = columns(chosen, rejected, strength)
-    kept = between_the_most_judged(chosen, rejected)
-    names, codes = np.unique(np.concatenate([chosen[kept], rejected[kept]]), return_inverse=True)
-    n = int(kept.sum())
-    return names, codes[:n], codes[n:], strength[kept] == 0, kept
+def code_sources(chosen, rejected, strength):
+    """(names, codes of chosen, codes of rejected, whether tied, which rows are kept: see pick_most_judged)"""
+    chosen, rejected, strength = align_columns(chosen, rejected, strength)
+    included = pick_most_judged(chosen, rejected)
+    names, codes = np.unique(np.concatenate([chosen[included], rejected[included]]), return_inverse=True)
+    n = int(included.sum())
+    return names, codes[:n], codes[n:], strength[included] == 0, included
 
 
-def between_the_most_judged(chosen, rejected):
+def pick_most_judged(chosen, rejected):
     """Which rows are between two different ones of the MOST_SOURCES sources with the most rows."""
-    kept = chosen != rejected
+    included = chosen != rejected
     names, codes, judged = np.unique(
-        np.concatenate([chosen[kept], rejected[kept]]), return_inverse=True, return_counts=True
+        np.concatenate([chosen[included], rejected[included]]), return_inverse=True, return_counts=True
     )
     if len(names) <= MOST_SOURCES:
-        return kept
-    among = np.isin(codes, np.argsort(-judged, kind="stable")[:MOST_SOURCES])
+        return included
+    is_most_judged = np.isin(codes, np.argsort(-judged, kind="stable")[:MOST_SOURCES])
     n = len(codes) // 2
-    kept[kept] = among[:n] & among[n:]
-    return kept
+    included[included] = is_most_judged[:n] & is_most_judged[n:]
+    return included
 
 
-def _rows(first, second, tie, weight, named):
-    controls = np.column_stack(list(named.values())) if named else np.zeros((len(first), 0))
-    return Rows(first, second, np.where(tie, 0, weight), np.where(tie, weight, 0), np.zeros(len(first)), controls)
+def _build_rows(first, second, tie, weight, named_controls):
+    controls = np.column_stack(list(named_controls.values())) if named_controls else np.zeros((len(first), 0))
+    return PairOutcomes(
+        first, second, np.where(tie, 0, weight), np.where(tie, weight, 0), np.zeros(len(first)), controls
+    )
 
 
-def matrices(rows, size):
+def build_matrices(rows, size):
     """(wins, ties): row over column, and between the two."""
     place = rows.first * size + rows.second
     wins = np.bincount(place, rows.won, size**2).reshape(size, size)
@@ -162,33 +176,33 @@ def matrices(rows, size):
     return wins, ties + ties.T
 
 
-def aggregated(wins, ties):
-    """The Rows of two matrices, one for each pair that was compared."""
+def aggregate_rows(wins, ties):
+    """The PairOutcomes of two matrices, one for each pair that was compared."""
     first, second = np.nonzero(np.triu(wins + wins.T + ties, 1))
     none = np.zeros((len(first), 0))
-    return Rows(first, second, wins[first, second], ties[first, second], wins[second, first], none)
+    return PairOutcomes(first, second, wins[first, second], ties[first, second], wins[second, first], none)
 
 
-def _result(names, found, covariance, graph, judged, controls, **counted):
+def _build_result(names, fitted, covariance, graph, judged, controls, **counted):
     size = len(names)
-    order = np.lexsort((-found.strengths, graph.component))
+    order = np.lexsort((-fitted.strengths, graph.component))
     low, high, group = (np.zeros(size, int) for _ in range(3))
     for part in range(graph.component.max(initial=-1) + 1):
         inside = np.flatnonzero(graph.component == part)
-        ranks = rank_intervals(found.strengths[inside], covariance[np.ix_(inside, inside)])
+        ranks = compute_rank_intervals(fitted.strengths[inside], covariance[np.ix_(inside, inside)])
         low[inside], high[inside], group[inside] = ranks
     error = Z * np.sqrt(np.maximum(np.diag(covariance), 0))
     effects = tuple(
         Effect(name, float(value), float(value - half), float(value + half))
-        for name, value, half in zip(controls, found.effects, error[size:], strict=False)
+        for name, value, half in zip(controls, fitted.effects, error[size:], strict=False)
     )
     place = np.argsort(order)
     leads = tuple((tuple(int(place[k]) for k in a), tuple(int(place[k]) for k in b)) for a, b in graph.leads)
     return Strengths(
         names[order],
-        found.strengths[order],
-        (found.strengths - error[:size])[order],
-        (found.strengths + error[:size])[order],
+        fitted.strengths[order],
+        (fitted.strengths - error[:size])[order],
+        (fitted.strengths + error[:size])[order],
         low[order],
         high[order],
         group[order],
@@ -196,8 +210,8 @@ def _result(names, found, covariance, graph, judged, controls, **counted):
         graph.component[order],
         covariance[np.ix_(order, order)],
         effects,
-        found.tie,
+        fitted.tie,
         Connectivity(graph.component[order], leads),
-        is_settled=found.is_settled,
+        has_converged=fitted.has_converged,
         **counted,
     )

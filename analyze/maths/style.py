@@ -9,7 +9,7 @@ HEADING = re.compile(r"^#{1,6}[ \t]+\S|^\S.{0,80}\n(?:={3,}|-{3,})[ \t]*$", re.M
 CODE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 BOLD = re.compile(r"\*\*[^*\n]+\*\*|__[^_\n]+__")
 # As refusals begin; kinds after Röttger et al. (2024), "XSTest", arXiv 2308.01263, and the same in Chinese.
-BEGINS = 200  # characters: a refusal says so at once
+REFUSAL_START = 200  # characters: a refusal says so at once
 AM, CANNOT = r"I(?:['’]m| am)", r"(?:can(?:no|['’])t|won['’]t|must decline|will not)"
 REFUSALS = (
     rf"\b{AM} (?:very |really |so |truly )?sorry,? (?:but )?(?:that )?(?:I {CANNOT}|{AM} (?:not|unable)|as an AI)",
@@ -25,16 +25,16 @@ REFUSAL = re.compile("|".join(REFUSALS), re.IGNORECASE)
 TRAITS = ("length", "lists", "headings", "code", "bold", "refusals")
 
 
-def traits(texts):
+def count_traits(texts):
     """(n, 6) counts of each text, columns as in TRAITS: characters, list items, headings, blocks of code, words in
     bold, and 1 for a refusal."""
-    return np.array([_of(text) for text in texts], float).reshape(len(texts), len(TRAITS))
+    return np.array([_count_text_traits(text) for text in texts], float).reshape(len(texts), len(TRAITS))
 
 
 def is_refusal(text):
-    return bool(REFUSAL.search(text[:BEGINS]))
+    return bool(REFUSAL.search(text[:REFUSAL_START]))
 
 
-def _of(text):
+def _count_text_traits(text):
     lists, headings, fences, bold = (len(pattern.findall(text)) for pattern in (LIST, HEADING, CODE, BOLD))
     return len(text), lists, headings, fences // 2, bold, is_refusal(text)

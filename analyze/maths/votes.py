@@ -40,12 +40,12 @@ class Votes:
     def __len__(self):
         return len(self.annotator)
 
-    def only(self, rows):
+    def select_rows(self, rows):
         """The votes of some rows, a column of true and false or of places."""
         return Votes(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
-def couples(unit, annotator):
+def pair_votes(unit, annotator):
     """(one, other): the rows of each two votes of different people on one unit, each couple once. They grow with the
     square of the votes on one unit: whoever asks for them bounds the people."""
     unit_codes = np.unique(np.asarray(unit), return_inverse=True)[1]

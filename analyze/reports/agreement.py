@@ -3,8 +3,8 @@
 import numpy as np
 from django.utils.translation import gettext_lazy as _
 
-from analyze.maths.agreement import ALPHA_BANDS, INTERVAL, PERCENT_BANDS, agreement, agreement_of_people
-from analyze.reports import rate_of
+from analyze.maths.agreement import ALPHA_BANDS, INTERVAL, PERCENT_BANDS, compare_people, compute_agreement
+from analyze.reports import build_rate
 
 LABEL = _("Agreement")
 PLACE = 3
@@ -14,37 +14,37 @@ NOTHING = _("No two people have judged the same two answers.")
 
 def numbers(data):
     pair, person, opinion, strength = data.opinions
-    found = agreement(pair, person, opinion)
-    by_strength = agreement(pair, person, strength, INTERVAL)
-    said = {
-        "percent": found.percent,
-        "percent_interval": found.percent_interval,
-        "alpha": found.alpha,
-        "alpha_interval": found.alpha_interval,
-        "judged_twice": found.units,
-        "n": found.units,
+    by_opinion = compute_agreement(pair, person, opinion)
+    by_strength = compute_agreement(pair, person, strength, INTERVAL)
+    report = {
+        "percent": by_opinion.percent,
+        "percent_interval": by_opinion.percent_interval,
+        "alpha": by_opinion.alpha,
+        "alpha_interval": by_opinion.alpha_interval,
+        "judged_twice": by_opinion.units,
+        "n": by_opinion.units,
         "alpha_strength": by_strength.alpha,
         "alpha_strength_interval": by_strength.alpha_interval,
-        "people": people_of(data, pair, person, opinion),
-        "bands": [band_of(band) for band in PERCENT_BANDS],
-        "alpha_bands": [band_of(band) for band in ALPHA_BANDS],
+        "people": build_pairs(data, pair, person, opinion),
+        "bands": [build_band(band) for band in PERCENT_BANDS],
+        "alpha_bands": [build_band(band) for band in ALPHA_BANDS],
     }
-    if not found.units:
-        said["percent_reason"] = said["alpha_reason"] = str(NOTHING)
-    elif not np.isfinite(found.alpha):
-        said["alpha_reason"] = str(_("All judgments say the same: there is nothing to tell from chance."))
-    return {"agreement": said}
+    if not by_opinion.units:
+        report["percent_reason"] = report["alpha_reason"] = str(NOTHING)
+    elif not np.isfinite(by_opinion.alpha):
+        report["alpha_reason"] = str(_("All judgments say the same: there is nothing to tell from chance."))
+    return {"agreement": report}
 
 
-def people_of(data, pair, person, opinion):
+def build_pairs(data, pair, person, opinion):
     """How often each two people said the same, those with the most in common first."""
     named = person >= 0
-    found = agreement_of_people(pair[named], person[named], opinion[named])
+    pairs = compare_people(pair[named], person[named], opinion[named])
     return [
-        {"one": str(data.people[found.one[n]]), "other": str(data.people[found.other[n]]), **rate_of(found.same, n)}
-        for n in range(min(PAIRS_SHOWN, len(found.one)))
+        {"one": str(data.people[pairs.one[n]]), "other": str(data.people[pairs.other[n]]), **build_rate(pairs.same, n)}
+        for n in range(min(PAIRS_SHOWN, len(pairs.one)))
     ]
 
 
-def band_of(band):
+def build_band(band):
     return {"low": band.low, "high": band.high, "of": band.of, "source": band.source}

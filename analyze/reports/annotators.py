@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import numpy as np
 from django.utils.translation import gettext_lazy as _
 
-from analyze.maths.people import people
-from analyze.maths.strengths import strengths
-from analyze.reports import rate_of
+from analyze.maths.people import assess_people
+from analyze.maths.strengths import fit_strengths
+from analyze.reports import build_rate
 
 LABEL = _("People")
 PLACE = 4
@@ -17,65 +17,69 @@ RATES = (
 
 
 def numbers(data):
-    votes = data.said
+    votes = data.votes
     if not len(votes):
         return {"annotators": []}
-    found = people(votes, expected(data, votes))
-    return {"annotators": [line_of(data, found, n) for n in found.order.tolist()]}
+    assessed = assess_people(votes, compute_expected_chances(data, votes))
+    return {"annotators": [build_line(data, assessed, n) for n in assessed.order.tolist()]}
 
 
-def weights_of(data):
+def compute_weights(data):
     """What each choice weighs by the reliability of whose it is."""
-    votes = data.said
+    votes = data.votes
     if not len(votes):
         return None
-    return people(votes, expected(data, votes)).model.weights(data.choices.person)
+    return assess_people(votes, compute_expected_chances(data, votes)).model.compute_weights(data.choices.person)
 
 
-def expected(data, votes):
+def compute_expected_chances(data, votes):
     """For each vote the chance that the first answer is chosen, by what all people's choices say of the two sources and
     of length: without it, whoever rightly prefers what is mostly longer would look like somebody who clicks the longer
     one."""
     choices = data.choices
     first, second = np.array([pair.split("-") for pair in votes.pair], np.int64).T
-    sources = data.source_of(choices.chosen), data.source_of(choices.rejected)
-    longer = relative(data.length_of(choices.chosen), data.length_of(choices.rejected))
+    sources = data.get_sources(choices.chosen), data.get_sources(choices.rejected)
+    longer = compute_relative_difference(data.get_lengths(choices.chosen), data.get_lengths(choices.rejected))
     if (sources[0] != sources[1]).any():
-        found = strengths(*sources, choices.strength, controls={"length": longer})
-        chance, effect = found.chance(data.source_of(first), data.source_of(second)), found.effects[0].value
+        fitted = fit_strengths(*sources, choices.strength, controls={"length": longer})
+        chance = fitted.compute_chance(data.get_sources(first), data.get_sources(second))
+        effect = fitted.effects[0].value
     else:
         sides = np.where(longer > 0, "longer", "shorter"), np.where(longer < 0, "longer", "shorter")
-        found = strengths(*sides, choices.strength)
-        sign = relative(data.length_of(first), data.length_of(second))
-        chance, effect = found.chance(*(np.where(one > 0, "longer", "shorter") for one in (sign, -sign))), 0.0
-    lead = np.log(chance / (1 - chance)) + effect * relative(data.length_of(first), data.length_of(second))
+        fitted = fit_strengths(*sides, choices.strength)
+        sign = compute_relative_difference(data.get_lengths(first), data.get_lengths(second))
+        chance = fitted.compute_chance(*(np.where(signs > 0, "longer", "shorter") for signs in (sign, -sign)))
+        effect = 0.0
+    lead = np.log(chance / (1 - chance)) + effect * compute_relative_difference(
+        data.get_lengths(first), data.get_lengths(second)
+    )
     return 1 / (1 + np.exp(-lead))
 
 
-def relative(one, other):
+def compute_relative_difference(first, second):
     """The difference of two lengths over their sum."""
-    return (one - other) / np.maximum(one + other, 1)
+    return (first - second) / np.maximum(first + second, 1)
 
 
-def line_of(data, found, n):
+def build_line(data, assessed, n):
     """One person's line; the first of all is the one that needs a look the most."""
-    person = data.people[int(found.annotator[n])]
-    drift = found.drift
+    person = data.people[int(assessed.annotator[n])]
+    drift = assessed.drift
     return {
         "annotator": str(person),
         "kind": person.kind,
-        "judgments": found.judgments[n],
-        **{name: rate_of(getattr(found, name), n) for name in RATES},
+        "judgments": assessed.judgments[n],
+        **{name: build_rate(getattr(assessed, name), n) for name in RATES},
         "drift": {"value": drift.value[n], "interval": [drift.low[n], drift.high[n]], "n": drift.n[n]},
-        "reliability": found.model.reliability[n],
-        "careless_probability": found.model.careless_probability[n],
-        "evidence": found.model.evidence[n],
-        "is_marked": bool(found.is_marked[n]),
-        "reasons": list(found.reasons[n]),
-        "since": moment_of(found.since[n]) if found.reasons[n][:1] == ("drifts",) else None,
+        "reliability": assessed.model.reliability[n],
+        "careless_probability": assessed.model.careless_probability[n],
+        "evidence": assessed.model.evidence[n],
+        "is_marked": bool(assessed.is_marked[n]),
+        "reasons": list(assessed.reasons[n]),
+        "since": format_moment(assessed.since[n]) if assessed.reasons[n][:1] == ("drifts",) else None,
     }
 
 
-def moment_of(seconds):
+def format_moment(seconds):
     """A moment as ISO text; None where it is not known."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if np.isfinite(seconds) else None

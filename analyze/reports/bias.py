@@ -2,9 +2,9 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from analyze.maths.bias import bias
-from analyze.maths.style import traits
-from analyze.reports import rate_of
+from analyze.maths.bias import compute_bias
+from analyze.maths.style import count_traits
+from analyze.reports import build_rate
 
 LABEL = _("Bias")
 PLACE = 5
@@ -15,18 +15,18 @@ def numbers(data):
     rows = data.sample
     choices, texts = data.choices, data.sampled_texts
     chosen, rejected = choices.chosen[rows].tolist(), choices.rejected[rows].tolist()
-    of_text = dict(zip(texts, traits(list(texts.values())), strict=True))
-    found = bias(
-        [of_text[pk] for pk in chosen],
-        [of_text[pk] for pk in rejected],
+    traits_by_text = dict(zip(texts, count_traits(list(texts.values())), strict=True))
+    measured = compute_bias(
+        [traits_by_text[pk] for pk in chosen],
+        [traits_by_text[pk] for pk in rejected],
         choices.prompt[rows],
         choices.strength[rows],
         choices.left[rows],
     )
-    balance = found.balance
+    balance = measured.balance
     return {
         "bias": {
-            **{name: rate_of(getattr(found, name)) for name in RATES},
+            **{name: build_rate(getattr(measured, name)) for name in RATES},
             "balance": {
                 "longer": balance.longer,
                 "shorter": balance.shorter,

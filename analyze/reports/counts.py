@@ -2,8 +2,8 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from analyze.maths.counts import counts
-from datasets.judgments.progress import verdicts
+from analyze.maths.counts import count_wins
+from datasets.judgments.progress import count_verdicts
 from datasets.models import Judgment
 
 LABEL = _("Counts")
@@ -12,30 +12,30 @@ PLACE = 1
 
 def numbers(data):
     choices = data.choices
-    found = counts(choices.chosen, choices.rejected, choices.strength)
-    by_source = counts(data.source_of(choices.chosen), data.source_of(choices.rejected), choices.strength)
-    said = verdicts(data.dataset)
+    by_answer = count_wins(choices.chosen, choices.rejected, choices.strength)
+    by_source = count_wins(data.get_sources(choices.chosen), data.get_sources(choices.rejected), choices.strength)
+    by_verdict = count_verdicts(data.dataset)
     return {
         "judgments": Judgment.objects.votes().filter(dataset=data.dataset).count(),
         "choices": len(choices),
         "ties": int((choices.strength == 0).sum()),
-        "both_bad": said["both_bad"],
-        "skips": said["skip"],
-        "counts": lines_of(data, found),
+        "both_bad": by_verdict["both_bad"],
+        "skips": by_verdict["skip"],
+        "counts": build_lines(data, by_answer),
         "sources": [
             {"source": source, "chosen": won, "rejected": lost, "tied": tied}
-            for source, won, lost, tied in zip(*columns_of(by_source), strict=True)
+            for source, won, lost, tied in zip(*get_columns(by_source), strict=True)
         ],
     }
 
 
-def lines_of(data, found):
+def build_lines(data, counted):
     """A line for each answer that was judged, the most judged first."""
-    ids = found.item.tolist()
+    ids = counted.item.tolist()
     if data.most is not None:
         ids = ids[: data.most]
-    texts = data.texts_of(ids)
-    prompts = data.prompts_of([data.responses[pk].prompt for pk in ids])
+    texts = data.fetch_texts(ids)
+    prompts = data.fetch_prompts([data.responses[pk].prompt for pk in ids])
     return [
         {
             "prompt": prompts[data.responses[pk].prompt],
@@ -45,12 +45,12 @@ def lines_of(data, found):
             "rejected": lost,
             "tied": tied,
         }
-        for pk, won, lost, tied in zip(ids, *columns_of(found)[1:], strict=False)
+        for pk, won, lost, tied in zip(ids, *get_columns(counted)[1:], strict=False)
     ]
 
 
-def columns_of(found):
-    return [column.tolist() for column in (found.item, found.chosen, found.rejected, found.tied)]
+def get_columns(counted):
+    return [column.tolist() for column in (counted.item, counted.chosen, counted.rejected, counted.tied)]
 
 
 def tables(numbers):

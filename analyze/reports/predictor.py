@@ -2,65 +2,70 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from analyze.maths.predictor import TooFew, predict
-from analyze.reports import rate_of
+from analyze.maths.predictor import TooFewChoices, predict_held_out
+from analyze.reports import build_rate
 
 LABEL = _("Prediction")
 PLACE = 6
 RATES = ("accuracy", "baseline_longer", "baseline_source")
 NOTHING = dict.fromkeys((*RATES, *(f"{name}_interval" for name in RATES), "held_out_choices"))
-FEW = _("There are too few choices, or choices about too few prompts, to hold any out.")
+TOO_FEW = _("There are too few choices, or choices about too few prompts, to hold any out.")
 
 
 def numbers(data):
-    found = prediction_of(data)
-    if found is None:
-        return {"predictor": NOTHING | {"accuracy_reason": str(FEW)}}
-    rates = {name: rate_of(getattr(found, name)) for name in RATES}
+    prediction = get_prediction(data)
+    if prediction is None:
+        return {"predictor": NOTHING | {"accuracy_reason": str(TOO_FEW)}}
+    rates = {name: build_rate(getattr(prediction, name)) for name in RATES}
     return {
         "predictor": {
             **{name: rate["value"] for name, rate in rates.items()},
             **{f"{name}_interval": rate["interval"] for name, rate in rates.items()},
-            "held_out_choices": found.held_out_choices,
-            "n": found.held_out_choices,
-            "prompts": found.prompts,
-            "log_loss": found.log_loss,
-            "calibration": calibration_of(found.calibration),
-            "calibration_error": found.calibration.error,
-            "curve": curve_of(found.curve),
+            "held_out_choices": prediction.held_out_choices,
+            "n": prediction.held_out_choices,
+            "prompts": prediction.prompts,
+            "log_loss": prediction.log_loss,
+            "calibration": build_calibration(prediction.calibration),
+            "calibration_error": prediction.calibration.error,
+            "curve": build_curve(prediction.curve),
         },
     }
 
 
-def prediction_of(data):
+def get_prediction(data):
     """The Prediction of the choices in data.sample, None where they are too few. It is made once: two parts need it."""
-    if "prediction" not in data.found:
-        data.found["prediction"] = predicted(data)
-    return data.found["prediction"]
+    if "prediction" not in data.cache:
+        data.cache["prediction"] = compute_prediction(data)
+    return data.cache["prediction"]
 
 
-def predicted(data):
+def compute_prediction(data):
     rows, choices = data.sample, data.choices
-    texts, sources = texts_in(data), [data.source_of(column[rows]) for column in (choices.chosen, choices.rejected)]
-    said = {"strength": choices.strength[rows], "chosen_source": sources[0], "rejected_source": sources[1]}
+    texts, sources = get_texts(data), [data.get_sources(column[rows]) for column in (choices.chosen, choices.rejected)]
+    options = {"strength": choices.strength[rows], "chosen_source": sources[0], "rejected_source": sources[1]}
     try:
-        return predict(*texts, choices.prompt[rows], **said)
-    except TooFew:
+        return predict_held_out(*texts, choices.prompt[rows], **options)
+    except TooFewChoices:
         return None
 
 
-def texts_in(data):
+def get_texts(data):
     """(texts of the chosen answers, of the rejected ones) of the choices in data.sample."""
     texts, rows = data.sampled_texts, data.sample
     return tuple([texts[pk] for pk in column[rows].tolist()] for column in (data.choices.chosen, data.choices.rejected))
 
 
-def calibration_of(found):
+def build_calibration(calibration):
     return [
-        {"low": found.low[n], "high": found.high[n], "said": found.said[n], **rate_of(found.came, n)}
-        for n in range(len(found.low))
+        {
+            "low": calibration.low[n],
+            "high": calibration.high[n],
+            "said": calibration.predicted[n],
+            **build_rate(calibration.observed, n),
+        }
+        for n in range(len(calibration.low))
     ]
 
 
-def curve_of(found):
-    return [{"choices": n, **rate_of(found.accuracy, place)} for place, n in enumerate(found.choices.tolist())]
+def build_curve(curve):
+    return [{"choices": n, **build_rate(curve.accuracy, place)} for place, n in enumerate(curve.choices.tolist())]

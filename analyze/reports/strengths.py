@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 import numpy as np
 from django.utils.translation import gettext_lazy as _
 
-from analyze.languages import language_of
-from analyze.maths.strengths import length_control, strengths, strengths_within, win_matrix
+from analyze.languages import detect_language
+from analyze.maths.strengths import compute_length_control, compute_win_matrix, fit_strengths, fit_strengths_by_part
 from datasets.models import Prompt
 
 LABEL = _("Strengths")
@@ -18,21 +18,21 @@ MOST_PARTS = 50
 
 def numbers(data):
     choices = data.choices
-    sources = data.source_of(choices.chosen), data.source_of(choices.rejected)
+    sources = data.get_sources(choices.chosen), data.get_sources(choices.rejected)
     if data.strengths is None:
         why = _("No two answers of different sources were compared.") if len(choices) else _("Nothing was judged yet.")
         return {"strengths": None, "strengths_reason": str(why), "style": None, "matrix": None, "parts": None}
-    said, same = (*sources, choices.strength), {"clusters": choices.prompt, "weights": data.weights}
-    found = data.strengths
-    lengths = length_control(data.length_of(choices.chosen), data.length_of(choices.rejected))
-    controlled = strengths(*said, **same, controls={"length": lengths, "left": choices.left / 2})
-    matrix = win_matrix(*said)
+    columns, options = (*sources, choices.strength), {"clusters": choices.prompt, "weights": data.weights}
+    fitted = data.strengths
+    lengths = compute_length_control(data.get_lengths(choices.chosen), data.get_lengths(choices.rejected))
+    controlled = fit_strengths(*columns, **options, controls={"length": lengths, "left": choices.left / 2})
+    matrix = compute_win_matrix(*columns)
     return {
-        "strengths": lines_of(found),
-        "is_whole": found.connectivity.is_whole,
-        "components": components_of(found),
+        "strengths": build_lines(fitted),
+        "is_whole": fitted.connectivity.is_whole,
+        "components": build_components(fitted),
         "style": {
-            "strengths": lines_of(controlled),
+            "strengths": build_lines(controlled),
             "effects": [
                 {"name": effect.name, "value": effect.value, "interval": [effect.low, effect.high]}
                 for effect in controlled.effects
@@ -44,7 +44,7 @@ def numbers(data):
             "ties": matrix.ties,
             "share": matrix.share,
         },
-        "parts": parts_of(data, said),
+        "parts": fit_parts(data, columns),
     }
 
 
@@ -54,52 +54,52 @@ def tables(numbers):
         "strengths": numbers["strengths"] or [],
         "controlled": style.get("strengths", []),
         "effects": style.get("effects", []),
-        "matrix": cells_of(numbers["matrix"]),
+        "matrix": build_cells(numbers["matrix"]),
         "parts": [{"part": part, **line} for part, lines in sorted(parts.items()) for line in lines],
     }
 
 
-def cells_of(matrix):
+def build_cells(matrix):
     """A line for each two sources that were compared, from the side of either."""
     if not matrix:
         return []
     places = list(enumerate(matrix["sources"]))
     return [
-        {"source": one, "other": other, **{name: matrix[name][n][k] for name in ("wins", "ties", "share")}}
-        for n, one in places
+        {"source": source, "other": other, **{name: matrix[name][n][k] for name in ("wins", "ties", "share")}}
+        for n, source in places
         for k, other in places
         if n != k and matrix["share"][n][k] is not None
     ]
 
 
-def lines_of(found):
+def build_lines(fitted):
     """A line for each source, the strongest first."""
     return [
         {
-            "source": found.source[n],
-            "strength": found.strength[n],
-            "interval": [found.low[n], found.high[n]],
-            "rank_interval": [found.rank_low[n], found.rank_high[n]],
-            "group": found.group[n],
-            "component": found.component[n],
-            "judgments": found.judgments[n],
+            "source": fitted.source[n],
+            "strength": fitted.strength[n],
+            "interval": [fitted.low[n], fitted.high[n]],
+            "rank_interval": [fitted.rank_low[n], fitted.rank_high[n]],
+            "group": fitted.group[n],
+            "component": fitted.component[n],
+            "judgments": fitted.judgments[n],
         }
-        for n in range(len(found.source))
+        for n in range(len(fitted.source))
     ]
 
 
-def components_of(found):
+def build_components(fitted):
     """[[source, …]] of the groups of sources between which nothing was compared."""
-    parts = range(found.component.max(initial=0) + 1)
-    return [found.source[found.component == part].tolist() for part in parts]
+    parts = range(fitted.component.max(initial=0) + 1)
+    return [fitted.source[fitted.component == part].tolist() for part in parts]
 
 
-def parts_of(data, said):
+def fit_parts(data, columns):
     """{tag or language: strengths} of those with choices enough; of the MOST_PARTS most judged, as each is a fit."""
-    judged = Counter(data.choices.prompt[said[0] != said[1]].tolist())
+    judged = Counter(data.choices.prompt[columns[0] != columns[1]].tolist())
     prompts, choices = defaultdict(set), Counter()
-    for pk, tags, instruction in prompts_of(data):
-        for name in {*(f"tag:{tag}" for tag in tags), f"language:{language_of(instruction)}"}:
+    for pk, tags, instruction in list_prompts(data):
+        for name in {*(f"tag:{tag}" for tag in tags), f"language:{detect_language(instruction)}"}:
             prompts[name].add(pk)
             choices[name] += judged[pk]
     names = [name for name in sorted(choices, key=lambda name: (-choices[name], name)) if choices[name] >= FEWEST]
@@ -108,10 +108,11 @@ def parts_of(data, said):
     column = data.choices.prompt
     large = {name: np.isin(column, list(prompts[name])) for name in sorted(names[:MOST_PARTS])}
     return {
-        name: lines_of(found) for name, found in strengths_within(large, *said, clusters=data.choices.prompt).items()
+        name: build_lines(fitted)
+        for name, fitted in fit_strengths_by_part(large, *columns, clusters=data.choices.prompt).items()
     }
 
 
-def prompts_of(data):
+def list_prompts(data):
     judged = Prompt.objects.filter(dataset=data.dataset).order_by()
     return judged.values_list("pk", "tags", "instruction").iterator(AT_ONCE)

@@ -3,22 +3,22 @@
 import numpy as np
 from django.utils.translation import gettext_lazy as _
 
-from analyze.reports.predictor import FEW, prediction_of, texts_in
+from analyze.reports.predictor import TOO_FEW, get_prediction, get_texts
 
 LABEL = _("Strange judgments")
 PLACE = 7
 
 
 def numbers(data):
-    found = prediction_of(data)
-    if found is None:
-        return {"suspicious": [], "suspicious_reason": str(FEW)}
-    return {"suspicious": lines_of(data, found.probability)}
+    prediction = get_prediction(data)
+    if prediction is None:
+        return {"suspicious": [], "suspicious_reason": str(TOO_FEW)}
+    return {"suspicious": build_lines(data, prediction.probability)}
 
 
-def lines_of(data, probability):
+def build_lines(data, probability):
     """The judgments whose choice the model, which never saw their prompt, held for unlikely: the unlikeliest first."""
-    rows, (chosen, rejected) = data.sample, texts_in(data)
+    rows, (chosen, rejected) = data.sample, get_texts(data)
     unlikely = np.flatnonzero(probability < 0.5)
     order = unlikely[np.argsort(probability[unlikely], kind="stable")][: data.most]
     return [

@@ -3,15 +3,15 @@
 from django import template
 
 from analyze import charts, labels
-from analyze.tables import rates_of
+from analyze.tables import find_rates
 
 register = template.Library()
-register.filter("told", labels.told)
-register.filter("named", labels.named)
-register.filter("part_named", labels.part_named)
-register.filter("habit_of", labels.habit_of)
-register.filter("why_marked", labels.why_marked)
-register.filter("in_order", labels.in_order)
+register.filter("told", labels.translate_text)
+register.filter("named", labels.format_name)
+register.filter("part_named", labels.format_part)
+register.filter("habit_of", labels.format_habit)
+register.filter("why_marked", labels.explain_mark)
+register.filter("in_order", labels.sort_items)
 NOTHING = "–"
 
 
@@ -57,19 +57,19 @@ def numbers(interval):
 @register.filter
 def worded(rows):
     """The rows, their names in words."""
-    return [{**row, "name": labels.named(row["name"])} for row in rows]
+    return [{**row, "name": labels.format_name(row["name"])} for row in rows]
 
 
 @register.filter
-def rates(said):
+def rates(content):
     """The rates among the numbers of a part that have a value, their names in words."""
-    return worded(rate for rate in rates_of(said) if rate["value"] is not None)
+    return worded(rate for rate in find_rates(content) if rate["value"] is not None)
 
 
 @register.filter
 def some(rows, wanted):
     """Those of the rates whose names are given, with a blank between two."""
-    names = [labels.named(name) for name in wanted.split()]
+    names = [labels.format_name(name) for name in wanted.split()]
     return [row for row in rows if row["name"] in names]
 
 
@@ -82,19 +82,19 @@ def having(rows, name):
 @register.inclusion_tag("analyze/_whiskers.html")
 def whiskers(rows, title, label="name", value="value", band=None):
     """Shares of one with their intervals, a line each."""
-    return {"title": title, **charts.whiskers(rows, label, value, True, band)}
+    return {"title": title, **charts.build_whiskers(rows, label, value, True, band)}
 
 
 @register.inclusion_tag("analyze/_whiskers.html")
 def strength_whiskers(rows, title, label="source", value="strength"):
     """Numbers around 0 with their intervals, a line each; what is not told apart is marked."""
-    return {"title": title, **charts.whiskers(rows, label, value, False)}
+    return {"title": title, **charts.build_whiskers(rows, label, value, False)}
 
 
 @register.inclusion_tag("analyze/_plot.html")
 def plot(rows, title, x, y="value", diagonal=False):
     """Shares over numbers, with their intervals; with `diagonal` over shares."""
-    return {"title": title, **charts.plot(rows, x, y, from_zero=not diagonal, diagonal=diagonal)}
+    return {"title": title, **charts.build_plot(rows, x, y, from_zero=not diagonal, diagonal=diagonal)}
 
 
 @register.filter
@@ -105,31 +105,31 @@ def matrix_lines(matrix):
 
 
 @register.filter
-def beside(said, name):
+def beside(content, name):
     """A rate of agreement, and what others found as rows under it: the middle, and both ends as the interval."""
-    found = [
+    bands = [
         {
-            "name": labels.told(band["of"]),
+            "name": labels.translate_text(band["of"]),
             "value": (band["low"] + band["high"]) / 2,
             "interval": [band["low"], band["high"]],
         }
-        for band in said["bands"]
+        for band in content["bands"]
     ]
-    return some(rates(said), name) + found
+    return some(rates(content), name) + bands
 
 
 @register.filter
-def balanced(said):
+def balanced(content):
     """For each trait its rate now and in a length-balanced selection."""
-    won = said["balance"]["won"]
-    now = {name: said["longer_won" if name == "length" else f"{name}_won"]["value"] for name in won}
-    return [{"name": labels.named(name), "now": now[name], "then": then} for name, then in labels.in_order(won)]
+    won = content["balance"]["won"]
+    now = {name: content["longer_won" if name == "length" else f"{name}_won"]["value"] for name in won}
+    return [{"name": labels.format_name(name), "now": now[name], "then": then} for name, then in labels.sort_items(won)]
 
 
 @register.filter
-def of(found, key):
+def of(mapping, key):
     """What a mapping has under this key; None where it has nothing."""
-    return found.get(key)
+    return mapping.get(key)
 
 
 @register.filter

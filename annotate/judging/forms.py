@@ -8,7 +8,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from annotate.judging.question_spec import NEW, REPAIR
-from annotate.labels import chips_of
+from annotate.labels import get_chips
 from annotate.questions import FLAG, FLAGS, KEEP, SKIP
 
 WRONG = {
@@ -18,8 +18,9 @@ WRONG = {
 
 
 @dataclass(frozen=True)
-class Act:
-    """What a person said of a comparison. seconds: time at work on it as the browser saw it, None where it did not."""
+class Submission:
+    """What a person said of a comparison. said: as Judgment.said. seconds: time at work on it as the browser saw it,
+    None where it did not."""
 
     verdict: str
     said: dict = field(default_factory=dict)
@@ -27,7 +28,7 @@ class Act:
     flag: str = ""
 
 
-class Seconds(forms.FloatField):
+class SecondsField(forms.FloatField):
     """A time that the browser measured; nonsense is no time, and no reason to refuse a verdict."""
 
     def clean(self, value):
@@ -38,79 +39,81 @@ class Seconds(forms.FloatField):
         return seconds if seconds is not None and seconds >= 0 else None
 
 
-class OfForm(forms.Form):
+class JudgmentForm(forms.Form):
     """Which judgment a form speaks of, and at which revision."""
 
     judgment = forms.IntegerField(min_value=1)
     revision = forms.IntegerField(min_value=0)
 
 
-class VerdictForm(OfForm):
-    """One verdict on one judgment, as its page posts it. `act` is what it says, once it is valid."""
+class VerdictForm(JudgmentForm):
+    """One verdict on one judgment, as its page posts it. `submission` is what it says, once it is valid."""
 
     verdict = forms.ChoiceField(error_messages={"invalid_choice": _("This verdict is not asked for any more.")})
-    seconds = Seconds(required=False)
+    seconds = SecondsField(required=False)
 
-    def __init__(self, dataset, asked, data):
+    def __init__(self, dataset, spec, data):
         super().__init__(data)
         check_text(data)
-        self.dataset, self.asked = dataset, asked
-        self.fields["verdict"].choices = [(name, name) for name in (*asked.verdicts, KEEP)]
-        for group in asked.groups:
+        self.dataset, self.spec = dataset, spec
+        self.fields["verdict"].choices = [(name, name) for name in (*spec.verdicts, KEEP)]
+        for group in spec.groups:
             values = group.field.values
             self.fields[group.name] = forms.TypedChoiceField(
                 choices=[(value, value) for value in values], coerce=type(values[0]), empty_value=None, required=False
             )
         if dataset.reasons != dataset.Asked.OFF:
             self.fields["reasons"] = forms.MultipleChoiceField(
-                choices=[(c, c) for c in chips_of(dataset)], required=False
+                choices=[(c, c) for c in get_chips(dataset)], required=False
             )
             self.fields["reason"] = forms.CharField(required=False, max_length=10_000)
         if dataset.allow_flag:
             self.fields["flag"] = forms.ChoiceField(choices=[("", ""), *((f, f) for f in FLAGS)], required=False)
             self.fields["note"] = forms.CharField(required=False, max_length=10_000)
-        for side in asked.repairs:
+        for side in spec.repairs:
             self.fields[f"repair_{side}"] = forms.CharField(required=False, strip=False)
 
     def clean(self):
-        said = super().clean()
-        verdict = said.get("verdict")
-        if verdict == FLAG and not said.get("flag"):
+        values = super().clean()
+        verdict = values.get("verdict")
+        if verdict == FLAG and not values.get("flag"):
             self.add_error("flag", _("Say what is wrong with it."))
-        if verdict == REPAIR and not said.get(f"repair_{NEW}", "").strip():
+        if verdict == REPAIR and not values.get(f"repair_{NEW}", "").strip():
             self.add_error(f"repair_{NEW}", _("Write a better answer."))
-        if self.asked.needs(verdict) and not self.errors:
-            self.check_groups(said)
-            self.check_reasons(said)
-        return said
+        if self.spec.needs_groups(verdict) and not self.errors:
+            self.check_groups(values)
+            self.check_reasons(values)
+        return values
 
-    def check_groups(self, said):
-        for group in self.asked.groups:
-            if said.get(group.name) is None:
+    def check_groups(self, values):
+        for group in self.spec.groups:
+            if values.get(group.name) is None:
                 self.add_error(group.name, _("This is still to be answered."))
-        if not self.errors and self.asked.question:
-            code = self.asked.wrong(self.dataset, self.asked.gather(said))
+        if not self.errors and self.spec.question:
+            code = self.spec.find_error(self.dataset, self.spec.gather(values))
             if code:
                 self.add_error(None, WRONG.get(code, code))
 
-    def check_reasons(self, said):
-        required = self.dataset.reasons == self.dataset.Asked.REQUIRED and self.asked.question
-        if required and not (said.get("reasons") or said.get("reason")):
+    def check_reasons(self, values):
+        required = self.dataset.reasons == self.dataset.Asked.REQUIRED and self.spec.question
+        if required and not (values.get("reasons") or values.get("reason")):
             self.add_error("reasons", _("Give a reason: choose one, or write it."))
 
     @property
-    def act(self):
-        """The Act of a valid form."""
-        given = self.cleaned_data
-        verdict, seconds = given["verdict"], given["seconds"]
+    def submission(self):
+        """The Submission of a valid form."""
+        values = self.cleaned_data
+        verdict, seconds = values["verdict"], values["seconds"]
         if verdict in (SKIP, KEEP):
-            return Act(verdict, {}, seconds)
+            return Submission(verdict, {}, seconds)
         if verdict == FLAG:
-            return Act(verdict, {"note": given["note"]} if given["note"] else {}, seconds, given["flag"])
-        said = self.asked.gather(given)
-        said |= {name: given[name] for name in ("reasons", "reason") if given.get(name)}
-        repairs = {side: newlines(given[f"repair_{side}"]) for side in self.asked.repairs if given[f"repair_{side}"]}
-        return Act(verdict, said | ({"repairs": repairs} if repairs else {}), seconds)
+            return Submission(verdict, {"note": values["note"]} if values["note"] else {}, seconds, values["flag"])
+        details = self.spec.gather(values)
+        details |= {name: values[name] for name in ("reasons", "reason") if values.get(name)}
+        repairs = {
+            side: restore_newlines(values[f"repair_{side}"]) for side in self.spec.repairs if values[f"repair_{side}"]
+        }
+        return Submission(verdict, details | ({"repairs": repairs} if repairs else {}), seconds)
 
 
 class LeasesForm(forms.Form):
@@ -123,13 +126,13 @@ class LeasesForm(forms.Form):
     def clean(self):
         for lease in self.data.getlist("lease")[:50]:
             pk, _space, until = lease.partition(" ")
-            moment = moment_of(until)
+            moment = parse_time(until)
             if moment is None or not (pk.isdecimal() and len(pk) < 19):
                 raise forms.ValidationError("lease")
             self.leases[int(pk)] = moment
 
 
-def moment_of(text):
+def parse_time(text):
     """The moment that a text names with its time zone; None where it names none."""
     try:
         moment = parse_datetime(text)
@@ -146,6 +149,6 @@ def check_text(data):
         raise BadRequest("half of a surrogate pair") from None
 
 
-def newlines(text):
+def restore_newlines(text):
     """A text as it was typed: a browser sends every line end of a text area as CR LF."""
     return text.replace("\r\n", "\n")

@@ -1,6 +1,6 @@
 """Which answer is the best, which the worst? What is between them is not told apart (best-worst scaling)."""
 
-from annotate.questions import RANK, Field, ranked
+from annotate.questions import RANK, Field, derive_ranked_choices
 
 FEWEST, MOST = 3, 6
 KEYS = {}
@@ -20,15 +20,15 @@ def by_criterion(settings, sides):
     return fields(sides)
 
 
-def wrong(settings, said):
-    one_each = said[RANK].count(BEST) == said[RANK].count(WORST) == 1
+def wrong(settings, details):
+    one_each = details[RANK].count(BEST) == details[RANK].count(WORST) == 1
     return "" if one_each else "one_best_one_worst"
 
 
-def choices(order, verdict, said):
+def choices(order, verdict, details):
     """The best over all others, all others over the worst; nothing of those between."""
-    return [choice for choice in ranked(order, said[RANK], lambda gap: 1) if choice[3]]
+    return [choice for choice in derive_ranked_choices(order, details[RANK], lambda gap: 1) if choice[3]]
 
 
-def ratings(order, said):
+def ratings(order, details):
     return []

@@ -23,16 +23,16 @@ def by_criterion(settings, sides):
     return [Field("verdict", VERDICT, "", tuple(verdicts(settings)))]
 
 
-def wrong(settings, said):
+def wrong(settings, details):
     return ""
 
 
-def choices(order, verdict, said):
+def choices(order, verdict, details):
     """A tie is one choice of strength 0, in id order, so that it says nothing of the sides; both bad is no choice."""
     left, right = order
     stated = {"left": (left, right, 1, None), "right": (right, left, 1, None), "tie": (*sorted(order), 0, None)}
     return [stated[verdict]] if verdict in stated else []
 
 
-def ratings(order, said):
+def ratings(order, details):
     return []

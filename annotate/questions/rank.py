@@ -1,6 +1,6 @@
 """In which order are the answers, best first? Equal places are a tie."""
 
-from annotate.questions import RANK, Field, ranked
+from annotate.questions import RANK, Field, derive_ranked_choices
 
 FEWEST, MOST = 2, 6
 KEYS = {}
@@ -19,15 +19,15 @@ def by_criterion(settings, sides):
     return fields(sides)
 
 
-def wrong(settings, said):
-    places = said[RANK]
+def wrong(settings, details):
+    places = details[RANK]
     return "" if settings.allow_tie or len(set(places)) == len(places) else "no_tie"
 
 
-def choices(order, verdict, said):
+def choices(order, verdict, details):
     """One of every two answers, each plain (strength 1), with how many places they are apart."""
-    return ranked(order, said[RANK], lambda gap: 1)
+    return derive_ranked_choices(order, details[RANK], lambda gap: 1)
 
 
-def ratings(order, said):
+def ratings(order, details):
     return []

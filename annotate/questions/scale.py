@@ -20,17 +20,17 @@ def by_criterion(settings, sides):
     return [Field("verdict", VERDICT, "", tuple(verdicts(settings)))]
 
 
-def wrong(settings, said):
+def wrong(settings, details):
     return ""
 
 
-def choices(order, verdict, said):
+def choices(order, verdict, details):
     """As of a pair, with the strength of the step."""
     if verdict in ("tie", "both_bad"):
-        return pair.choices(order, verdict, said)
-    ((chosen, rejected, _, gap),) = pair.choices(order, verdict[:-1], said)
+        return pair.choices(order, verdict, details)
+    ((chosen, rejected, _, gap),) = pair.choices(order, verdict[:-1], details)
     return [(chosen, rejected, int(verdict[-1]), gap)]
 
 
-def ratings(order, said):
+def ratings(order, details):
     return []

@@ -1,8 +1,8 @@
 """Save a verdict and lease the next comparison: the act that must be fast, as short SQL, one text for each database.
 
 Only the plain case goes this way: the person holds the judgment, a verdict, no repair. Whatever else there is changes
-nothing here and takes the long way of judging/record.py and lease.py. tests/test_queue.py holds both texts, and the
-long way, against the same table of scenarios.
+nothing here and takes the slow path of judging/record.py and lease.py. tests/test_queue.py holds both texts, and the
+slow path, against the same table of scenarios.
 """
 
 import json
@@ -14,37 +14,101 @@ import psycopg
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from datasets.db.write_lock import writing
-from datasets.models import Comparison, Judgment
-from datasets.text.rendered import TEXT_TO_RENDER
+from datasets.db.write_lock import write_turn
+from datasets.models import Choice, Comparison, Judgment, Rating
+from datasets.text.rendered import TEXT_TO_RENDER_SQL
 
-SKIP_HIDES = timedelta(days=1)
-MOST = 2**63 - 1
-PASSES_OVER = connection.vendor == "postgresql"
-LOCK = "FOR UPDATE OF c SKIP LOCKED" if PASSES_OVER else ""
+SKIP_COOLDOWN = timedelta(days=1)
+MAX_ID = 2**63 - 1
+SKIPS_LOCKED = connection.vendor == "postgresql"
+LOCK = "FOR UPDATE OF c SKIP LOCKED" if SKIPS_LOCKED else ""
 
-# One text for both databases but for the row lock. A comparison that this person has in hand, has judged, has skipped
-# within a day, or is barred from, is passed over. The partial index `next_comparison` makes it one indexed walk.
-WANTED = """
-    FROM datasets_comparison c
-    WHERE c.dataset_id = %(dataset)s AND c.open_slots > 0 AND c.held = ''
-      AND (c.priority, c.id) > ({priority}, {position})
-      AND NOT EXISTS (
-        SELECT 1 FROM datasets_judgment j
-        WHERE j.comparison_id = c.id AND j.annotator_id = %(user)s
-          AND (j.state IN ('leased', 'saved', 'reopened') OR (j.state = 'skipped' AND j.decided_at > %(hidden_since)s)))
-      AND NOT EXISTS (
-        SELECT 1 FROM datasets_comparison_barred b WHERE b.comparison_id = c.id AND b.user_id = %(user)s)
-"""
-FIRST = " ORDER BY c.priority, c.id LIMIT 1 "
-NEXT = "SELECT c.id" + WANTED.format(priority="%(priority)s", position="%(position)s") + FIRST
-FOUND = NEXT.replace("SELECT c.id", "SELECT c.id, c.priority, c.key, c.prompt_id, c.task")
+CHOICE_FIELDS = ("criterion", "chosen", "rejected", "strength", "rank_gap")  # as QuestionSpec states choices
+RATING_FIELDS = ("criterion", "response", "stars")
+
+
+def build_search(columns, priority, position, condition="true"):
+    """The first comparison behind a place in the queue that this person may have. One text for both databases but for
+    the row lock, which the caller appends. A comparison that they hold, have judged, have skipped within a day, or are
+    barred from, is passed over. The partial index `next_comparison` makes it one indexed walk."""
+    return f"""
+      SELECT {columns} FROM datasets_comparison c
+      WHERE c.dataset_id = %(dataset)s AND c.open_slots > 0 AND c.held = ''
+        AND (c.priority, c.id) > ({priority}, {position})
+        AND NOT EXISTS (
+          SELECT 1 FROM datasets_judgment j
+          WHERE j.comparison_id = c.id AND j.annotator_id = %(user)s AND (j.state IN ('leased', 'saved', 'reopened')
+            OR (j.state = 'skipped' AND j.decided_at > %(hidden_since)s)))
+        AND NOT EXISTS (
+          SELECT 1 FROM datasets_comparison_barred b WHERE b.comparison_id = c.id AND b.user_id = %(user)s)
+        AND {condition}
+      ORDER BY c.priority, c.id LIMIT 1
+    """
+
+
+def build_insert(model, source, **values):
+    """INSERT of whole rows: the column of each field, with its SQL in `values`, else with the model's default. source:
+    what the SQL selects from, "" for one row.
+
+    Raises TypeError for a field that has neither, nor may be null: a new field cannot be forgotten here.
+    """
+    columns, expressions = [], []
+    for field in model._meta.concrete_fields:
+        default = None if field.primary_key else field.get_default()
+        expression = values.get(field.name) or (None if default is None else build_literal(default))
+        if expression is None and not (field.null or field.primary_key):
+            raise TypeError(f"{field} has no value and no default")
+        if expression is not None:
+            columns.append(connection.ops.quote_name(field.column))
+            expressions.append(expression)
+    return f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) SELECT {', '.join(expressions)} {source}"
+
+
+def build_literal(value):
+    """A field's default in SQL."""
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    return f"'{json.dumps(value) if isinstance(value, dict) else value}'"
+
+
+NEXT_ID = build_search("c.id", "%(priority)s", "%(position)s")
+NEXT_ROW = build_search("c.id, c.priority, c.key, c.prompt_id, c.task", "%(priority)s", "%(position)s")
 
 # PostgreSQL: one statement. Its parts see the database as it was when it began: where that has changed since (two
-# requests of one person at once), a constraint refuses the whole, and the long way is taken.
+# requests of one person at once), a constraint refuses the whole, and the slow path is taken.
 WORK = ", ".join(f"'{purpose}'" for purpose in Judgment.WORK)
 MINE = f"annotator_id = %(user)s AND dataset_id = %(dataset)s AND purpose IN ({WORK})"
-POSTGRESQL = f"""
+INSERT_CHOICES = build_insert(
+    Choice,
+    """FROM saved, jsonb_to_recordset(%(choices)s::jsonb)
+        AS x (criterion text, chosen bigint, rejected bigint, strength smallint, rank_gap smallint)""",
+    judgment="saved.id",
+    **{name: f"x.{name}" for name in CHOICE_FIELDS},
+)
+INSERT_RATINGS = build_insert(
+    Rating,
+    "FROM saved, jsonb_to_recordset(%(ratings)s::jsonb) AS x (criterion text, response bigint, stars smallint)",
+    judgment="saved.id",
+    **{name: f"x.{name}" for name in RATING_FIELDS},
+)
+RESPONSE_IDS = "string_to_array(rtrim(found.key, 'r'), '-')::bigint[]"
+INSERT_LEASE = build_insert(
+    Judgment,
+    "FROM found",
+    comparison="found.id",
+    dataset="%(dataset)s",
+    annotator="%(user)s",
+    order=f"(SELECT jsonb_agg(pk ORDER BY random()) FROM unnest({RESPONSE_IDS}) AS pk)",
+    leased_at="%(now)s",
+    lease_until="%(lease_until)s",
+)
+NEXT_FOUND = build_search(
+    "c.id, c.priority, c.key, c.prompt_id, c.task",
+    "(SELECT priority FROM me)",
+    "(SELECT position FROM me)",
+    "EXISTS (SELECT 1 FROM saved) AND (SELECT is_free FROM hand)",
+)
+POSTGRESQL_SAVE = f"""
     WITH me AS MATERIALIZED (
       SELECT id, priority, position, paused_at FROM annotate_membership
       WHERE user_id = %(user)s AND dataset_id = %(dataset)s FOR UPDATE
@@ -55,14 +119,9 @@ POSTGRESQL = f"""
       FROM me WHERE datasets_judgment.id = %(judgment)s AND {MINE} AND revision = %(revision)s AND state = 'leased'
       RETURNING datasets_judgment.id
     ), stated AS (
-      INSERT INTO datasets_choice (judgment_id, criterion, chosen_id, rejected_id, strength, rank_gap)
-      SELECT saved.id, x.criterion, x.chosen, x.rejected, x.strength, x.rank_gap
-      FROM saved, jsonb_to_recordset(%(choices)s::jsonb)
-        AS x (criterion text, chosen bigint, rejected bigint, strength smallint, rank_gap smallint)
+      {INSERT_CHOICES}
     ), rated AS (
-      INSERT INTO datasets_rating (judgment_id, criterion, response_id, stars)
-      SELECT saved.id, x.criterion, x.response, x.stars
-      FROM saved, jsonb_to_recordset(%(ratings)s::jsonb) AS x (criterion text, response bigint, stars smallint)
+      {INSERT_RATINGS}
     ), renewed AS (
       UPDATE datasets_judgment SET lease_until = %(lease_until)s FROM saved
       WHERE {MINE} AND state = 'leased' AND lease_until < %(renew_before)s AND datasets_judgment.id <> saved.id
@@ -70,10 +129,7 @@ POSTGRESQL = f"""
       SELECT count(*) <= %(kept_ready)s AND (SELECT paused_at IS NULL FROM me) AS is_free FROM datasets_judgment
       WHERE {MINE} AND state = 'leased' AND id <> %(judgment)s
     ), found AS MATERIALIZED (
-      SELECT c.id, c.priority, c.key, c.prompt_id, c.task
-      {WANTED.format(priority="(SELECT priority FROM me)", position="(SELECT position FROM me)")}
-        AND EXISTS (SELECT 1 FROM saved) AND (SELECT is_free FROM hand)
-      {FIRST} {LOCK}
+      {NEXT_FOUND} {LOCK}
     ), taken AS (
       UPDATE datasets_comparison SET open_slots = open_slots - 1 FROM found WHERE datasets_comparison.id = found.id
     ), moved AS (
@@ -83,49 +139,46 @@ POSTGRESQL = f"""
       FROM saved WHERE user_id = %(user)s AND dataset_id = %(dataset)s
       RETURNING judged
     ), leased AS (
-      INSERT INTO datasets_judgment (comparison_id, dataset_id, annotator_id, purpose, state, revision, "order",
-        verdict, said, flag, surplus, guideline, leased_at, lease_until, imported_by, imported_from)
-      SELECT found.id, %(dataset)s, %(user)s, 'vote', 'leased', 0,
-        (SELECT jsonb_agg(pk ORDER BY random())
-          FROM unnest(string_to_array(rtrim(found.key, 'r'), '-')::bigint[]) AS pk),
-        '', '{{}}', '', false, 0, %(now)s, %(lease_until)s, '', ''
-      FROM found RETURNING id, "order"
+      {INSERT_LEASE} RETURNING id, "order"
     )
     SELECT moved.judged, hand.is_free, leased.id, leased."order"::text, found.id, found.prompt_id, found.task,
       (SELECT html::text FROM datasets_prompt WHERE id = found.prompt_id),
-      (SELECT jsonb_object_agg(id, jsonb_build_array(html, {TEXT_TO_RENDER}))::text FROM datasets_response
-        WHERE id = ANY (string_to_array(rtrim(found.key, 'r'), '-')::bigint[]))
+      (SELECT jsonb_object_agg(id, jsonb_build_array(html, {TEXT_TO_RENDER_SQL}))::text FROM datasets_response
+        WHERE id = ANY ({RESPONSE_IDS}))
     FROM moved CROSS JOIN hand LEFT JOIN found ON true LEFT JOIN leased ON true
 """
 
+# SQLite: short statements in one transaction.
 SAVE = f"""
     UPDATE datasets_judgment SET state = 'saved', verdict = %(verdict)s, said = %(said)s, seconds = %(seconds)s,
       decided_at = %(now)s, guideline = %(guideline)s, revision = revision + 1
     WHERE id = %(judgment)s AND {MINE} AND revision = %(revision)s AND state = 'leased'
 """
-STATE = """
-    INSERT INTO datasets_choice (judgment_id, criterion, chosen_id, rejected_id, strength, rank_gap)
-    VALUES (%s, %s, %s, %s, %s, %s)
-"""
-RATE = "INSERT INTO datasets_rating (judgment_id, criterion, response_id, stars) VALUES (%s, %s, %s, %s)"
-HAND = f"SELECT lease_until < %(renew_before)s FROM datasets_judgment WHERE {MINE} AND state = 'leased'"
+SAVE_CHOICE = build_insert(Choice, "", **{name: f"%({name})s" for name in ("judgment", *CHOICE_FIELDS)})
+SAVE_RATING = build_insert(Rating, "", **{name: f"%({name})s" for name in ("judgment", *RATING_FIELDS)})
+HELD_LEASES = f"SELECT lease_until < %(renew_before)s FROM datasets_judgment WHERE {MINE} AND state = 'leased'"
 RENEW = f"UPDATE datasets_judgment SET lease_until = %(lease_until)s WHERE {MINE} AND state = 'leased'"
-STANDING = """
+MEMBERSHIP = """
     SELECT id, priority, position, judged, paused_at IS NULL FROM annotate_membership
     WHERE user_id = %s AND dataset_id = %s
 """
-TAKE = "UPDATE datasets_comparison SET open_slots = open_slots - 1 WHERE id = %s"
-MOVE = "UPDATE annotate_membership SET judged = judged + 1, priority = %s, position = %s WHERE id = %s"
-LEASE = """
-    INSERT INTO datasets_judgment (comparison_id, dataset_id, annotator_id, purpose, state, revision, "order",
-      verdict, said, flag, surplus, guideline, leased_at, lease_until, imported_by, imported_from)
-    VALUES (%s, %s, %s, 'vote', 'leased', 0, %s, '', '{}', '', false, 0, %s, %s, '', '')
-"""
+TAKE_SLOT = "UPDATE datasets_comparison SET open_slots = open_slots - 1 WHERE id = %s"
+ADVANCE = "UPDATE annotate_membership SET judged = judged + 1, priority = %s, position = %s WHERE id = %s"
+LEASE = build_insert(
+    Judgment,
+    "",
+    comparison="%(comparison)s",
+    dataset="%(dataset)s",
+    annotator="%(user)s",
+    order="%(order)s",
+    leased_at="%(now)s",
+    lease_until="%(lease_until)s",
+)
 
 
 @dataclass(frozen=True)
-class Saved:
-    """What came of the short way. judged: how many verdicts of the person stand; next: the judgment that was leased to
+class FastSave:
+    """What came of the fast path. judged: how many verdicts of the person stand; next: the judgment that was leased to
     them, None where nothing was; is_free: whether they might have had one."""
 
     judged: int
@@ -133,12 +186,12 @@ class Saved:
     is_free: bool
 
 
-def save_and_lease(judgment, act, choices, ratings):
-    """Save a verdict on a judgment in hand and lease the next comparison to the same person. Saved, or None where this
-    is not the plain case: then nothing has changed. In a dataset that mixes in what it knows already it is saved only:
-    whatever comes next is then leased in one and the same way.
+def save_and_lease(judgment, submission, choices, ratings):
+    """Save a verdict on a judgment in hand and lease the next comparison to the same person. A FastSave, or None where
+    this is not the plain case: then nothing has changed. In a dataset that mixes in what it knows already it is saved
+    only: whatever comes next is then leased in one and the same way.
 
-    act: a forms.Act. choices, ratings: as Asked states them.
+    submission: a forms.Submission. choices, ratings: as QuestionSpec states them.
     """
     now, dataset = timezone.now(), judgment.dataset
     minutes = timedelta(minutes=dataset.lease_minutes)
@@ -148,29 +201,31 @@ def save_and_lease(judgment, act, choices, ratings):
         "revision": judgment.revision,
         "user": judgment.annotator_id,
         "dataset": dataset.pk,
-        "verdict": act.verdict,
-        "said": json.dumps(act.said),
-        "seconds": elapsed if act.seconds is None else min(act.seconds, elapsed),
-        "now": moment(now),
-        "lease_until": moment(now + minutes),
-        "renew_before": moment(now + minutes / 2),
-        "hidden_since": moment(now - SKIP_HIDES),
+        "verdict": submission.verdict,
+        "said": json.dumps(submission.said),
+        "seconds": elapsed if submission.seconds is None else min(submission.seconds, elapsed),
+        "now": adapt_time(now),
+        "lease_until": adapt_time(now + minutes),
+        "renew_before": adapt_time(now + minutes / 2),
+        "hidden_since": adapt_time(now - SKIP_COOLDOWN),
         "kept_ready": -1 if dataset.mixes else dataset.kept_ready,
         "guideline": dataset.guideline_number,
     }
+    choices = [dict(zip(CHOICE_FIELDS, choice, strict=True)) for choice in choices]
+    ratings = [dict(zip(RATING_FIELDS, rating, strict=True)) for rating in ratings]
     try:
-        found = (in_one_statement if PASSES_OVER else in_one_transaction)(parameters, choices, ratings)
+        row = (save_in_statement if SKIPS_LOCKED else save_in_transaction)(parameters, choices, ratings)
     except IntegrityError:
         return None
-    if found is None:
+    if row is None:
         return None
-    judged, is_free, *lease = found
-    return Saved(judged, lease_of(judgment, now + minutes, *lease) if lease[0] else None, bool(is_free))
+    judged, is_free, *lease = row
+    return FastSave(judged, build_judgment(judgment, now + minutes, *lease) if lease[0] else None, bool(is_free))
 
 
-def lease_of(judgment, until, pk, order, comparison, prompt, task, parts=None, htmls=None):
+def build_judgment(judgment, until, pk, order, comparison, prompt, task, parts=None, htmls=None):
     """The judgment that was leased beside this one, as it stands in the database; `kept`: the HTML that was read with
-    it, as of rendering.kept."""
+    it, as of rendered.get_stored_html."""
     person = {"annotator": judgment.annotator, "dataset": judgment.dataset}
     comparison = Comparison(pk=comparison, prompt_id=prompt, task=task)
     leased = Judgment(pk=pk, order=json.loads(order), comparison=comparison, lease_until=until, **person)
@@ -179,7 +234,7 @@ def lease_of(judgment, until, pk, order, comparison, prompt, task, parts=None, h
     return leased
 
 
-THE_ONE = """
+OWN_JUDGMENT = """
     SELECT j.id, j.annotator_id, j.dataset_id, j.comparison_id, j.purpose, j.state, j.revision, j."order", j.verdict,
       j.said, j.flag, j.leased_at, j.lease_until, c.prompt_id AS of_prompt, c.task AS of_task
     FROM datasets_judgment j JOIN datasets_comparison c ON c.id = j.comparison_id
@@ -187,60 +242,58 @@ THE_ONE = """
 """
 
 
-def judgment_of(user, dataset, pk):
+def find_judgment(user, dataset, pk):
     """The person's judgment of this id, as much of it as showing and answering takes; None where it is not theirs."""
-    if pk > MOST:
+    if pk > MAX_ID:
         return None
-    for judgment in Judgment.objects.raw(THE_ONE, [pk, user.pk, dataset.pk]):
+    for judgment in Judgment.objects.raw(OWN_JUDGMENT, [pk, user.pk, dataset.pk]):
         judgment.annotator, judgment.dataset = user, dataset
         judgment.comparison = Comparison(pk=judgment.comparison_id, prompt_id=judgment.of_prompt, task=judgment.of_task)
         return judgment
     return None
 
 
-def in_one_statement(parameters, choices, ratings):
-    names = ("criterion", "chosen", "rejected", "strength", "rank_gap")
-    parameters["choices"] = json.dumps([dict(zip(names, choice, strict=True)) for choice in choices])
-    names = ("criterion", "response", "stars")
-    parameters["ratings"] = json.dumps([dict(zip(names, rating, strict=True)) for rating in ratings])
+def save_in_statement(parameters, choices, ratings):
+    """The row that POSTGRESQL_SAVE answers with; None where the judgment is no longer in hand."""
+    parameters |= {"choices": json.dumps(choices), "ratings": json.dumps(ratings)}
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(POSTGRESQL, parameters, prepare=True)  # to read and to plan it takes as long as to run it
+        cursor.execute(POSTGRESQL_SAVE, parameters, prepare=True)  # to read and to plan it takes as long as to run it
         return cursor.fetchone()
 
 
-def in_one_transaction(parameters, choices, ratings):
+def save_in_transaction(parameters, choices, ratings):
+    """The same row, by short statements."""
     judgment, user, dataset = parameters["judgment"], parameters["user"], parameters["dataset"]
-    with writing(), transaction.atomic(), connection.cursor() as cursor:
+    with write_turn(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(SAVE, parameters)
         if cursor.rowcount != 1:
             return None
-        cursor.executemany(STATE, [(judgment, *choice) for choice in choices])
-        if ratings:
-            cursor.executemany(RATE, [(judgment, *rating) for rating in ratings])
-        cursor.execute(HAND, parameters)
-        hand = cursor.fetchall()
-        if any(ends_soon for (ends_soon,) in hand):
+        for statement, rows in ((SAVE_CHOICE, choices), (SAVE_RATING, ratings)):
+            if rows:
+                cursor.executemany(statement, [row | {"judgment": judgment} for row in rows])
+        cursor.execute(HELD_LEASES, parameters)
+        leases = cursor.fetchall()
+        if any(ends_soon for (ends_soon,) in leases):
             cursor.execute(RENEW, parameters)
-        cursor.execute(STANDING, [user, dataset])
+        cursor.execute(MEMBERSHIP, [user, dataset])
         membership, priority, position, judged, is_at_work = cursor.fetchone()
-        is_free = is_at_work and len(hand) <= parameters["kept_ready"]
-        found = lease = None
+        is_free = is_at_work and len(leases) <= parameters["kept_ready"]
+        row = lease = None
         if is_free:
-            cursor.execute(FOUND, parameters | {"priority": priority, "position": position})
-            found = cursor.fetchone()
-        if found:
-            position, priority, key, prompt, task = found
-            cursor.execute(TAKE, [position])
+            cursor.execute(NEXT_ROW, parameters | {"priority": priority, "position": position})
+            row = cursor.fetchone()
+        if row:
+            position, priority, key, prompt, task = row
+            cursor.execute(TAKE_SLOT, [position])
             ids = [int(pk) for pk in key.removesuffix("r").split("-")]
             order = json.dumps(random.sample(ids, len(ids)))
-            until = parameters["lease_until"]
-            cursor.execute(LEASE, [position, dataset, user, order, parameters["now"], until])
+            cursor.execute(LEASE, parameters | {"comparison": position, "order": order})
             lease = cursor.lastrowid, order, position, prompt, task
-        cursor.execute(MOVE, [priority, position, membership])
+        cursor.execute(ADVANCE, [priority, position, membership])
     return judged + 1, is_free, *(lease or [None] * 5)
 
 
-def moment(at):
+def adapt_time(at):
     """A time as the database takes it in a statement of our own."""
     return connection.ops.adapt_datetimefield_value(at)

@@ -5,22 +5,22 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from annotate.judging.question_spec import asked_of
-from annotate.labels import verdict_words
+from annotate.judging.question_spec import build_spec
+from annotate.labels import format_verdict
 from annotate.pauses import is_paused
 from annotate.questions import STARS
-from annotate.showing import LETTERS, comparison_context
+from annotate.showing import LETTERS, build_comparison_context
 from datasets.db.turns import in_turn
-from datasets.judgments.listing import page_of, read_key
+from datasets.judgments.listing import list_page, parse_page_key
 from datasets.models import Judgment
 from datasets.views.access import annotator_required
 
-PAGE = 30
-DONE = [*Judgment.STANDING, Judgment.State.SKIPPED]
+PAGE_SIZE = 30
+DONE_STATES = [*Judgment.STANDING, Judgment.State.SKIPPED]
 
 
-def done_by(request, dataset):
-    judgments = Judgment.objects.filter(annotator=request.user, dataset=dataset, state__in=DONE)
+def list_done(request, dataset):
+    judgments = Judgment.objects.filter(annotator=request.user, dataset=dataset, state__in=DONE_STATES)
     return judgments.filter(purpose__in=Judgment.WORK, decided_at__isnull=False)
 
 
@@ -32,11 +32,15 @@ def history(request, dataset):
     """The list, newest first."""
     key = request.GET.get("before")
     try:
-        before = read_key(key) if key else None
+        before = parse_page_key(key) if key else None
     except (ValueError, OverflowError):
         raise BadRequest("before") from None
-    page, older = page_of(done_by(request, dataset), before, PAGE)
-    context = {"dataset": dataset, "judgments": [(judgment, in_words(judgment)) for judgment in page], "older": older}
+    page, older = list_page(list_done(request, dataset), before, PAGE_SIZE)
+    context = {
+        "dataset": dataset,
+        "judgments": [(judgment, format_judgment(judgment)) for judgment in page],
+        "older": older,
+    }
     return render(request, "annotate/history.html", context)
 
 
@@ -46,25 +50,25 @@ def history(request, dataset):
 @require_safe
 def judged(request, dataset, pk):
     """One judgment as it was seen, and what was said."""
-    mine = done_by(request, dataset).select_related("comparison__prompt", "dataset")
+    mine = list_done(request, dataset).select_related("comparison__prompt", "dataset")
     judgment = get_object_or_404(mine, pk=pk)
-    context = comparison_context(judgment)
-    context |= {"dataset": dataset, "words": in_words(judgment), "details": details(judgment)}
+    context = build_comparison_context(judgment)
+    context |= {"dataset": dataset, "words": format_judgment(judgment), "details": format_details(judgment)}
     context["can_change"] = judgment.state == Judgment.State.SAVED and not is_paused(request.user, dataset)
     return render(request, "annotate/judged.html", context)
 
 
-def in_words(judgment):
-    return verdict_words("flag" if judgment.flag else judgment.verdict)
+def format_judgment(judgment):
+    return format_verdict("flag" if judgment.flag else judgment.verdict)
 
 
-def details(judgment):
+def format_details(judgment):
     """[(criterion or "", [(letter, stars or place)] or a verdict in words)] of what was said besides the verdict."""
-    asked = asked_of(judgment.dataset, len(judgment.order), judgment.comparison.task)
+    spec = build_spec(judgment.dataset, len(judgment.order), judgment.comparison.task)
     parts = {"": judgment.said, **judgment.said.get("criteria", {})}
     return [
-        (criterion, kind, list(zip(LETTERS, values, strict=False)) if kind != "verdict" else verdict_words(values[0]))
+        (criterion, kind, list(zip(LETTERS, values, strict=False)) if kind != "verdict" else format_verdict(values[0]))
         for criterion, part in parts.items()
         for kind, values in part.items()
-        if asked.question and kind in (STARS, "rank", "verdict")
+        if spec.question and kind in (STARS, "rank", "verdict")
     ]

@@ -31,11 +31,11 @@ def pause_person(request, dataset):
     person = get_object_or_404(User, pk=form.cleaned_data["person"])
     if form.cleaned_data["act"] == "pause":
         pause(person, dataset, request.user)
-        told = _("%(name)s gets nothing more here. What they had in hand goes to others.")
+        message = _("%(name)s gets nothing more here. What they had in hand goes to others.")
     else:
         resume(person, dataset, request.user)
-        told = _("%(name)s goes on here.")
-    messages.success(request, told % {"name": person.username})
+        message = _("%(name)s goes on here.")
+    messages.success(request, message % {"name": person.username})
     page = reverse(form.cleaned_data["back"], args=[dataset.slug])
     query = urlencode({"person": f"account:{person.username}"})
     return redirect(f"{page}?{query}" if form.cleaned_data["back"] == "record" else page)

@@ -12,24 +12,24 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate import people
-from annotate.hours import csv_lines, hours
+from annotate.hours import iter_csv_lines, iter_hours
 from annotate.models import User
 from annotate.people_forms import (
     ChangePasswordForm,
-    FindForm,
     HoursForm,
     InviteForm,
     LanguageForm,
     NewPasswordForm,
     PersonForm,
     ProfileForm,
+    SearchForm,
 )
 from datasets.views.access import admin_required, anyone, signed_in
 
 PEOPLE_A_PAGE = 50
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-KEPT = "choose"  # stands in the address for the token, which the session keeps
-SAID = {
+SESSION_TOKEN = "choose"  # stands in the address for the token, which the session keeps
+ACT_MESSAGES = {
     "role": gettext_lazy("Saved."),
     "deactivate": gettext_lazy("%(name)s cannot sign in any more. What they had in hand goes to others."),
     "reactivate": gettext_lazy("%(name)s can sign in again."),
@@ -39,15 +39,15 @@ SAID = {
 @admin_required
 @require_safe
 def people_list(request):
-    find = FindForm(request.GET)
+    find = SearchForm(request.GET)
     if not find.is_valid():
         raise BadRequest(find.errors.as_text())
     q, after = find.cleaned_data["q"], find.cleaned_data["after"]
-    found = User.objects.filter(username__icontains=q, username__gt=after).order_by("username")[: PEOPLE_A_PAGE + 1]
-    shown = people.with_work(found)
+    matches = User.objects.filter(username__icontains=q, username__gt=after).order_by("username")[: PEOPLE_A_PAGE + 1]
+    rows = people.list_work(matches)
     context = {
-        "people": shown[:PEOPLE_A_PAGE],
-        "next": shown[PEOPLE_A_PAGE - 1][0].username if len(shown) > PEOPLE_A_PAGE else None,
+        "people": rows[:PEOPLE_A_PAGE],
+        "next": rows[PEOPLE_A_PAGE - 1][0].username if len(rows) > PEOPLE_A_PAGE else None,
         "q": q,
         "after": after,
         "hours_form": HoursForm(),
@@ -61,7 +61,7 @@ def hours_file(request):
     form = HoursForm(request.GET)
     if not form.is_valid():
         return render(request, "people/hours.html", {"hours_form": form}, status=400)
-    lines = csv_lines(hours(**form.cleaned_data, zone=timezone.get_current_timezone()))
+    lines = iter_csv_lines(iter_hours(**form.cleaned_data, zone=timezone.get_current_timezone()))
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="hours.csv"'
     return response
@@ -89,18 +89,18 @@ def person_page(request, pk):
     form = PersonForm(request.POST if request.method == "POST" else None, initial={"role": person.role})
     if form.is_valid():
         try:
-            return answer(request, person, form.save(person, request.user))
+            return redirect_after_act(request, person, form.save(person, request.user))
         except people.LastAdmin:
             form.add_error("role", _("This is the last admin who can sign in: somebody has to look after the others."))
-    context = {"form": form, "row": people.with_work([person])[0], "is_last_admin": people.is_last_admin(person)}
+    context = {"form": form, "row": people.list_work([person])[0], "is_last_admin": people.is_last_admin(person)}
     return render(request, "people/person.html", context, status=422 if form.is_bound else 200)
 
 
-def answer(request, person, act):
+def redirect_after_act(request, person, act):
     """What follows an act: the link, or the person again; home for whoever is no admin any more."""
     if act == "reset":
         return redirect("person-link", person.pk)
-    messages.success(request, SAID[act] % {"name": person.username})
+    messages.success(request, ACT_MESSAGES[act] % {"name": person.username})
     still_admin = User.objects.filter(pk=request.user.pk, role=User.Role.ADMIN, is_active=True).exists()
     return redirect("person", person.pk) if still_admin else redirect("home")
 
@@ -111,8 +111,8 @@ def answer(request, person, act):
 def person_link(request, pk):
     """The link that lets this person choose a password, for the admin to pass on. Each look makes a fresh one."""
     person = get_object_or_404(User, pk=pk)
-    link = request.build_absolute_uri(people.make_link(person, request.user))
-    return render(request, "people/link.html", {"person": person, "link": link, "ends": people.link_ends()})
+    link = request.build_absolute_uri(people.issue_link(person, request.user))
+    return render(request, "people/link.html", {"person": person, "link": link, "ends": people.get_link_expiry()})
 
 
 @anyone
@@ -121,18 +121,18 @@ def person_link(request, pk):
 def choose_password(request, uidb64, token):
     """The page of an invitation. The token moves from the address into the session before anything is shown, so that
     no history, screen or Referer holds it."""
-    kept = request.session.get("invitation", "") if token == KEPT else token
-    person = people.invited(uidb64, kept)
+    link_token = request.session.get("invitation", "") if token == SESSION_TOKEN else token
+    person = people.find_invited(uidb64, link_token)
     if person is None:
         return render(request, "people/gone.html", status=410)
-    if token != KEPT:
+    if token != SESSION_TOKEN:
         request.session["invitation"] = token
-        return redirect("invite", uidb64, KEPT)
+        return redirect("invite", uidb64, SESSION_TOKEN)
     form = NewPasswordForm(person, request.POST if request.method == "POST" else None)
     if not form.is_valid():
         context = {"form": form, "person": person}
         return render(request, "people/choose_password.html", context, status=422 if form.is_bound else 200)
-    person = people.choose_password(uidb64, kept, form.cleaned_data["new_password1"])
+    person = people.choose_password(uidb64, link_token, form.cleaned_data["new_password1"])
     if person is None:
         return render(request, "people/gone.html", status=410)
     login(request, person, BACKEND)

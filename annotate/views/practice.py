@@ -6,11 +6,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from annotate import practice
-from annotate.judging.forms import OfForm, VerdictForm
-from annotate.labels import verdict_words
+from annotate.judging.forms import JudgmentForm, VerdictForm
+from annotate.labels import format_verdict
 from annotate.questions import SKIP
-from annotate.showing import LETTERS, comparison_context, criteria_of
-from datasets.comparisons.gold import choices_of, is_right
+from annotate.showing import LETTERS, build_comparison_context, render_criteria
+from datasets.comparisons.gold import is_right, list_choices
 from datasets.db.turns import in_turn
 from datasets.models import Judgment
 from datasets.text.rendered import render as render_text
@@ -27,13 +27,13 @@ def practise(request, dataset):
         practice.begin_again(request.user, dataset)
         return redirect("practice", dataset.slug)
     if request.method == "POST":
-        return answer(request, dataset)
-    found = practice.round_of(request.user, dataset)
-    if found is None:
+        return save_posted_answer(request, dataset)
+    round_ = practice.find_round(request.user, dataset)
+    if round_ is None:
         return redirect("annotate", dataset.slug)
-    if found.is_over:
-        return render(request, "annotate/practice_over.html", {"dataset": dataset, "round": found})
-    return show(request, dataset, found, practice.before(request.user, found.next))
+    if round_.is_over:
+        return render(request, "annotate/practice_over.html", {"dataset": dataset, "round": round_})
+    return show(request, dataset, round_, practice.ensure_judgment(request.user, round_.next))
 
 
 @in_turn
@@ -46,55 +46,56 @@ def practised(request, dataset, pk):
     mine = mine.filter(state__in=Judgment.STANDING, comparison__gold__for_practice=True)
     judgment = get_object_or_404(mine.select_related("comparison__gold", "dataset"), pk=pk)
     gold = judgment.comparison.gold
-    right = is_right(gold, judgment.verdict, choices_of([pk]).get(pk, []))
-    context = comparison_context(judgment) | {
+    right = is_right(gold, judgment.verdict, list_choices([pk]).get(pk, []))
+    context = build_comparison_context(judgment) | {
         "dataset": dataset,
-        "round": practice.round_of(request.user, dataset),
+        "round": practice.find_round(request.user, dataset),
         "right": right,
-        "said": verdict_words(judgment.verdict),
-        "known": known_words(gold, judgment.order),
+        "said": format_verdict(judgment.verdict),
+        "known": format_known(gold, judgment.order),
         "reason": render_text(gold.reason) if gold.reason else "",
     }
     return render(request, "annotate/practised.html", context)
 
 
-def answer(request, dataset):
-    of = OfForm(request.POST)
+def save_posted_answer(request, dataset):
+    judgment_form = JudgmentForm(request.POST)
     mine = Judgment.objects.filter(annotator=request.user, dataset=dataset, purpose=practice.PRACTICE)
     judgment = get_object_or_404(
-        mine.select_related("comparison", "dataset"), pk=of.cleaned_data["judgment"] if of.is_valid() else 0
+        mine.select_related("comparison", "dataset"),
+        pk=judgment_form.cleaned_data["judgment"] if judgment_form.is_valid() else 0,
     )
-    form = VerdictForm(dataset, practice.asked_in_practice(judgment), request.POST)
-    found = practice.round_of(request.user, dataset)
-    if found is None:
+    form = VerdictForm(dataset, practice.build_practice_spec(judgment), request.POST)
+    round_ = practice.find_round(request.user, dataset)
+    if round_ is None:
         return redirect("annotate", dataset.slug)
-    if not form.is_valid() or form.act.verdict == SKIP:
-        return show(request, dataset, found, judgment, form, status=422)
-    practice.answer(judgment, form.cleaned_data["revision"], form.act)
+    if not form.is_valid() or form.submission.verdict == SKIP:
+        return show(request, dataset, round_, judgment, form, status=422)
+    practice.save_answer(judgment, form.cleaned_data["revision"], form.submission)
     return redirect("practised", dataset.slug, judgment.pk)
 
 
-def show(request, dataset, found, judgment, form=None, status=200):
+def show(request, dataset, round_, judgment, form=None, status=200):
     """The comparison, as it will be in earnest but for what only the queue has a use for."""
     differing = "differences" in request.GET
-    context = comparison_context(judgment, form, differing, practice.asked_in_practice(judgment)) | {
+    context = build_comparison_context(judgment, form, differing, practice.build_practice_spec(judgment)) | {
         "dataset": dataset,
-        "round": found,
-        "number": len(found.answered) + 1,
+        "round": round_,
+        "number": len(round_.answered) + 1,
         "action": reverse("practice", args=[dataset.slug]),
         "stands": None,
         "keep": False,
         "flags": None,
         "guideline": render_text(dataset.guideline) if dataset.guideline else "",
-        "criteria": criteria_of(dataset),
+        "criteria": render_criteria(dataset),
     }
     return render(request, "annotate/practice.html", context, status=status)
 
 
-def known_words(gold, order):
+def format_known(gold, order):
     """What is known, in the letters of the page: which answer is best, or that none is."""
     if gold.verdict != "choice":
-        return verdict_words(gold.verdict)
+        return format_verdict(gold.verdict)
     letters = dict(zip(order, LETTERS, strict=False))
     best = {chosen for chosen, _r in gold.choices} - {rejected for _c, rejected in gold.choices}
     return ", ".join(sorted(letters[pk] for pk in best))

@@ -4,8 +4,8 @@ from django.contrib import messages
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from annotate.question_forms import READY, QuestionForm, with_ready
-from annotate.question_preview import preview_context
+from annotate.question_forms import READY_CRITERIA, QuestionForm, add_ready_criterion
+from annotate.question_preview import build_preview_context
 from datasets.views.access import dataset_admin_required
 
 
@@ -25,8 +25,8 @@ def question_preview(request, dataset):
     if request.method != "POST":  # who pressed it after signing out comes here from the sign-in
         return redirect("question", dataset.slug)
     data = request.POST.copy()
-    if data.get("add") in READY:
-        data["criteria"] = with_ready(data.get("criteria", ""), data["add"])
+    if data.get("add") in READY_CRITERIA:
+        data["criteria"] = add_ready_criterion(data.get("criteria", ""), data["add"])
     return show(request, QuestionForm(data, instance=dataset), "_preview" if request.htmx else "question")
 
 
@@ -37,8 +37,8 @@ def show(request, form, template="question"):
         "dataset": form.instance,
         "form": form,
         "wrong": wrong,
-        "ready": [(name, label, with_ready("", name)) for name, (label, _guideline) in READY.items()],
+        "ready": [(name, label, add_ready_criterion("", name)) for name, (label, _guideline) in READY_CRITERIA.items()],
     }
     if not wrong:
-        context |= preview_context(form.instance)
+        context |= build_preview_context(form.instance)
     return render(request, f"annotate/{template}.html", context, status=422 if wrong and not request.htmx else 200)

@@ -9,10 +9,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import reviewing
-from annotate.judging.forms import OfForm, VerdictForm
-from annotate.judging.question_spec import asked_about
+from annotate.judging.forms import JudgmentForm, VerdictForm
+from annotate.judging.question_spec import build_judgment_spec
 from annotate.questions import SKIP
-from annotate.showing import comparison_context, criteria_of
+from annotate.showing import build_comparison_context, render_criteria
 from datasets.comparisons import flags
 from datasets.db.turns import in_turn
 from datasets.judgments import listing, outcomes, wording
@@ -23,7 +23,7 @@ from datasets.views.access import reviewer_required
 DECISION = Judgment.Purpose.DECISION
 
 
-class FlagForm(OfForm):
+class FlagForm(JudgmentForm):
     """What becomes of a flagged comparison."""
 
     decision = forms.ChoiceField(choices=[(name, name) for name in (flags.PUT_BACK, flags.LEAVE_OUT)])
@@ -36,14 +36,15 @@ class FlagForm(OfForm):
 def review(request, dataset):
     """GET: what the reviewer has in hand. POST: the first impression, or the decision; then what follows."""
     if request.method != "POST":
-        return show(request, dataset, reviewing.next_review(request.user, dataset))
-    judgment = posted(request, dataset, OfForm(request.POST))
-    form = VerdictForm(dataset, asked_about(judgment), request.POST)
+        return show(request, dataset, reviewing.lease_next_review(request.user, dataset))
+    judgment = find_posted_judgment(request, dataset, JudgmentForm(request.POST))
+    form = VerdictForm(dataset, build_judgment_spec(judgment), request.POST)
     if not form.is_valid():
-        held = reviewing.next_review(request.user, dataset)
-        return show(request, dataset, held, form if held == judgment else None, status=422)
-    act = reviewing.decide if judgment.purpose == DECISION else reviewing.give_impression
-    return answer(request, dataset, judgment, act(judgment, form.cleaned_data["revision"], form.act))
+        current = reviewing.lease_next_review(request.user, dataset)
+        return show(request, dataset, current, form if current == judgment else None, status=422)
+    save_act = reviewing.decide if judgment.purpose == DECISION else reviewing.save_impression
+    changed = save_act(judgment, form.cleaned_data["revision"], form.submission)
+    return redirect_to_review(request, dataset, judgment, changed)
 
 
 @in_turn
@@ -53,9 +54,11 @@ def review(request, dataset):
 def review_flagged(request, dataset):
     """Put a flagged comparison back, or leave it out."""
     form = FlagForm(request.POST)
-    judgment = posted(request, dataset, form)
-    said = form.cleaned_data
-    return answer(request, dataset, judgment, reviewing.decide_flagged(judgment, said["revision"], said["decision"]))
+    judgment = find_posted_judgment(request, dataset, form)
+    decided = form.cleaned_data
+    return redirect_to_review(
+        request, dataset, judgment, reviewing.decide_flagged(judgment, decided["revision"], decided["decision"])
+    )
 
 
 @in_turn
@@ -63,12 +66,12 @@ def review_flagged(request, dataset):
 @never_cache
 def undo_review(request, dataset):
     if request.method == "POST":
-        form = OfForm(request.POST)
-        reviewing.undo_decision(posted(request, dataset, form), form.cleaned_data["revision"])
+        form = JudgmentForm(request.POST)
+        reviewing.undo_decision(find_posted_judgment(request, dataset, form), form.cleaned_data["revision"])
     return redirect("review", dataset.slug)
 
 
-def posted(request, dataset, form):
+def find_posted_judgment(request, dataset, form):
     """The judgment of a form, one of the reviewer's own; 404 where it is none."""
     if not form.is_valid():
         raise BadRequest(form.errors.as_text())
@@ -76,7 +79,7 @@ def posted(request, dataset, form):
     return get_object_or_404(mine.select_related("comparison", "dataset"), pk=form.cleaned_data["judgment"])
 
 
-def answer(request, dataset, judgment, changed):
+def redirect_to_review(request, dataset, judgment, changed):
     """To what follows; where nothing has changed, with a word."""
     judgment.refresh_from_db()
     if not changed and judgment.state in (Judgment.State.LEASED, Judgment.State.EXPIRED):
@@ -89,36 +92,41 @@ def show(request, dataset, judgment, form=None, status=200):
     context = {
         "dataset": dataset,
         "judgment": judgment,
-        "waiting": reviewing.waiting_words(request.user, dataset),
-        "last_act": reviewing.last_decision(request.user, dataset),
+        "waiting": reviewing.format_waiting(request.user, dataset),
+        "last_act": reviewing.find_last_decision(request.user, dataset),
         "guideline": render_text(dataset.guideline) if dataset.guideline else "",
-        "criteria": criteria_of(dataset),
+        "criteria": render_criteria(dataset),
     }
     if judgment:
-        context |= comparison_context(judgment, form, differing="differences" in request.GET)
+        context |= build_comparison_context(judgment, form, differing="differences" in request.GET)
         deciding = judgment.purpose == DECISION
         for button in context["minor"]:
             if button.value == SKIP:
                 button.label = _("Leave it open") if deciding else _("No impression")
-        context |= what_was_said(judgment) if deciding else {}
+        context |= build_votes_context(judgment) if deciding else {}
     return render(request, "annotate/review.html", context, status=status)
 
 
-def what_was_said(judgment):
+def build_votes_context(judgment):
     """What a reviewer sees before deciding: the votes and flags, in the letters of this page; who said it is told by
     number only, as they judged, so that the answers are weighed and not the people."""
-    there = Judgment.objects.visible().filter(comparison=judgment.comparison_id).order_by("decided_at", "pk")
-    there = there.select_related("annotator")
-    spoke = there.filter(purpose=Judgment.Purpose.VOTE)
-    said = [*spoke.filter(state__in=Judgment.STANDING), *spoke.exclude(flag="")]
-    own = list(there.filter(annotator=judgment.annotator_id, purpose=Judgment.Purpose.REVIEW))
-    told = outcomes.letters_of(listing.described([*said, *own], judgment.order), judgment.order)
-    letters, numbers = listing.letters_in(judgment.order), {}
-    for one in told:
-        key = one.pk if one.person.kind == listing.NOBODY else one.person.key
-        one.number = numbers.setdefault(key, len(numbers) + 1)
-        one.by_criteria = wording.by_criteria(one, letters, judgment.dataset.criteria)
-        one.given = wording.reasons(one, judgment.dataset.chips)
+    visible = Judgment.objects.visible().filter(comparison=judgment.comparison_id).order_by("decided_at", "pk")
+    visible = visible.select_related("annotator")
+    votes = visible.filter(purpose=Judgment.Purpose.VOTE)
+    votes_and_flags = [*votes.filter(state__in=Judgment.STANDING), *votes.exclude(flag="")]
+    own = list(visible.filter(annotator=judgment.annotator_id, purpose=Judgment.Purpose.REVIEW))
+    rows = outcomes.attach_letters(listing.describe_judgments([*votes_and_flags, *own], judgment.order), judgment.order)
+    letters, numbers = listing.assign_letters(judgment.order), {}
+    for row in rows:
+        key = row.pk if row.person.kind == listing.NOBODY else row.person.key
+        row.number = numbers.setdefault(key, len(numbers) + 1)
+        row.by_criteria = wording.format_criteria(row, letters, judgment.dataset.criteria)
+        row.given = wording.format_reasons(row, judgment.dataset.chips)
     is_flagged = judgment.comparison.held == Comparison.FLAGGED
-    seen = {"deciding": True, "said": told[: len(said)], "own": told[len(said) :][-1:], "is_flagged": is_flagged}
-    return seen | ({"chips": None} if is_flagged else {})
+    context = {
+        "deciding": True,
+        "said": rows[: len(votes_and_flags)],
+        "own": rows[len(votes_and_flags) :][-1:],
+        "is_flagged": is_flagged,
+    }
+    return context | ({"chips": None} if is_flagged else {})

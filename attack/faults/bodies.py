@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from attack.people import TOKEN
-from attack.wire import STRANGER, connect, stranger_address, tell
+from attack.wire import STRANGER, connect, draw_address, format_counter
 
 URLS = (
     "/accounts/login/", "/datasets/upload/", "/annotate/main/", "/i18n/setlang/", "/nosuch/",
@@ -21,9 +21,9 @@ FILE += 'Content-Disposition: form-data; name="files"; filename="a.jsonl"\r\n\r\
 KINDS = {"file": f"multipart/form-data; boundary={MARK}", "form": "application/x-www-form-urlencoded"}
 
 
-def large_bodies(server, rng):
+def send_large_bodies(server, rng):
     """200 MB to several addresses, as a file, as a form, and without a length."""
-    before, memory = server.bytes_besides(), server.memory()
+    before, memory = server.count_bytes(), server.measure_memory()
     todo = [(url, kind, is_chunked) for url in URLS for kind in KINDS for is_chunked in (False, True)]
     rng.shuffle(todo)
     did, sent, over, grown = Counter(), [], threading.Event(), [0, memory]
@@ -37,17 +37,17 @@ def large_bodies(server, rng):
         thread.join()
     over.set()
     watch.join()
-    server.note(did=tell(did), sent_mb=round(sum(sent) / 1e6), grew_bytes=grown[0])
-    server.note(memory_mib=memory, most_memory_mib=grown[1], memory_after_mib=server.memory())
+    server.note(did=format_counter(did), sent_mb=round(sum(sent) / 1e6), grew_bytes=grown[0])
+    server.note(memory_mib=memory, most_memory_mib=grown[1], memory_after_mib=server.measure_memory())
     if grown[0] >= GROWS:
-        server.find(f"strangers' bodies took {grown[0]} bytes of the data folder")
+        server.report_finding(f"strangers' bodies took {grown[0]} bytes of the data folder")
     return len(sent)
 
 
 def send_all(server, rng, todo, did, sent, until):
     while todo and time.monotonic() < until:
         url, kind, is_chunked = todo.pop()
-        status, n = send_large(server, stranger_address(rng), url, kind, is_chunked)
+        status, n = send_large(server, draw_address(rng), url, kind, is_chunked)
         did[status] += 1
         sent.append(n)
 
@@ -61,9 +61,9 @@ def send_large(server, source, url, kind, is_chunked):
     line = None
     try:
         line = connect(server, source)
-        line.sendall(head.encode() + chunk(first.encode(), is_chunked))
+        line.sendall(head.encode() + encode_chunk(first.encode(), is_chunked))
         while n < BYTES and time.monotonic() < until:
-            line.sendall(chunk(piece, is_chunked))
+            line.sendall(encode_chunk(piece, is_chunked))
             n += PIECE
     except OSError:
         pass
@@ -76,12 +76,12 @@ def send_large(server, source, url, kind, is_chunked):
     return status, n
 
 
-def chunk(data, is_chunked):
+def encode_chunk(data, is_chunked):
     return b"%x\r\n%s\r\n" % (len(data), data) if is_chunked else data
 
 
 def watch_growth(server, before, over, grown):
     """Keep the most bytes that came to the data folder, and the most memory."""
     while not over.wait(0.15):
-        grown[0] = max(grown[0], server.bytes_besides() - before)
-        grown[1] = max(grown[1], server.memory())
+        grown[0] = max(grown[0], server.count_bytes() - before)
+        grown[1] = max(grown[1], server.measure_memory())

@@ -30,9 +30,9 @@ def step_clock(server, rng):
             says.write_text(step)
         time.sleep(2)
     of_clock = "JOIN datasets_dataset d ON d.id = j.dataset_id WHERE d.slug = 'clock'"
-    negative = server.sql("SELECT count(*) FROM datasets_judgment WHERE seconds < 0")[0][0]
-    late = server.sql(f"SELECT count(*) FROM datasets_judgment j {of_clock} AND j.surplus")[0][0]
+    negative = server.run_sql("SELECT count(*) FROM datasets_judgment WHERE seconds < 0")[0][0]
+    late = server.run_sql(f"SELECT count(*) FROM datasets_judgment j {of_clock} AND j.surplus")[0][0]
     server.note(negative_seconds=negative, surplus=late)
     if negative:
-        server.find(f"{negative} judgments have negative seconds")
+        server.report_finding(f"{negative} judgments have negative seconds")
     return len(STEPS)

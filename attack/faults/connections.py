@@ -8,7 +8,7 @@ import time
 
 from attack.people import TOKEN, Person
 from attack.server import NotDone
-from attack.wire import FORM, STRANGER, connect, fetch, hold, open_lines, stranger_address, tell
+from attack.wire import FORM, STRANGER, connect, draw_address, fetch, format_counter, hold, open_lines
 
 URLS = ("/annotate/main/", "/accounts/login/", "/datasets/upload/", "/api/v1/datasets/main/rows/", "/nosuch/")
 HELD = 13  # seconds: longer than the server waits for headers and small bodies
@@ -16,25 +16,25 @@ IDLE, SPARE_FILES = 5000, 200
 READERS = 20
 
 
-def nothing(server, rng):
+def stay_calm(server, rng):
     """People judge, nobody attacks."""
     time.sleep(8)
     return 0
 
 
-def half_sent(server, rng):
+def send_halves(server, rng):
     """Bodies and headers that stop in the middle, trickle, never end or say two lengths; idle kept connections."""
     begun = {
-        "bodies": [half_body(url) for url in URLS[:4] for _ in range(60)],
+        "bodies": [build_half_body(url) for url in URLS[:4] for _ in range(60)],
         "headers": [f"GET {url} HTTP/1.1\r\n{STRANGER}X-Half: ".encode() for url in URLS for _ in range(12)],
         "kept": [f"GET /accounts/login/ HTTP/1.1\r\n{STRANGER}\r\n".encode() for _ in range(60)],
-        "large": [large_body(url) for url in URLS for _ in range(6)],
-        "both_lengths": [both_lengths(url) for url in URLS for _ in range(4)],
+        "large": [build_large_body(url) for url in URLS for _ in range(6)],
+        "both_lengths": [build_both_lengths(url) for url in URLS for _ in range(4)],
     }
     dripping = {
-        "trickled": (b"a", [half_body(url) for url in URLS for _ in range(8)]),
+        "trickled": (b"a", [build_half_body(url) for url in URLS for _ in range(8)]),
         "trickled_headers": (b"a", [f"GET {url} HTTP/1.1\r\nHost: ".encode() for url in URLS for _ in range(4)]),
-        "endless": (b"5\r\naaaaa\r\n", [chunked(url) for url in URLS for _ in range(8)]),
+        "endless": (b"5\r\naaaaa\r\n", [build_chunked(url) for url in URLS for _ in range(8)]),
     }
     lines = {name: (b"", open_lines(server, rng, firsts)) for name, firsts in begun.items()}
     lines |= {name: (drip, open_lines(server, rng, firsts)) for name, (drip, firsts) in dripping.items()}
@@ -47,24 +47,24 @@ def half_sent(server, rng):
         thread.start()
     for thread in threads:
         thread.join()
-    server.note(did={name: tell(counter) for name, counter in did.items()})
-    return sum(len(found) for _, found in lines.values())
+    server.note(did={name: format_counter(counter) for name, counter in did.items()})
+    return sum(len(group) for _, group in lines.values())
 
 
-def half_body(url):
+def build_half_body(url):
     return f"POST {url} HTTP/1.1\r\n{STRANGER}{FORM}Content-Length: 1000\r\n\r\ncsrfmiddlewaretoken={TOKEN}&a=".encode()
 
 
-def large_body(url):
+def build_large_body(url):
     """The beginning of a body that is no small one."""
     return f"POST {url} HTTP/1.1\r\n{STRANGER}{FORM}Content-Length: 2000000\r\n\r\n".encode() + b"a" * 100_000
 
 
-def chunked(url):
+def build_chunked(url):
     return f"POST {url} HTTP/1.1\r\n{STRANGER}{FORM}Transfer-Encoding: chunked\r\n\r\n".encode()
 
 
-def both_lengths(url):
+def build_both_lengths(url):
     """A request of two lengths that hides another one."""
     return (
         f"POST {url} HTTP/1.1\r\n{STRANGER}{FORM}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
@@ -72,7 +72,7 @@ def both_lengths(url):
     )
 
 
-def idle(server, rng):
+def hold_idle(server, rng):
     """Connections that say nothing: 5,000, opened anew where the server closes them. Each hundred is a fault."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = IDLE + SPARE_FILES
@@ -93,7 +93,7 @@ def idle(server, rng):
             line.close()
     server.note(connections=most, not_connected=refused)
     if most < IDLE * 0.9:
-        server.find(f"only {most} of {IDLE} idle connections could be opened")
+        server.report_finding(f"only {most} of {IDLE} idle connections could be opened")
     return most // 100
 
 
@@ -102,7 +102,7 @@ def open_up_to(server, rng, lines, n, until):
     refused = 0
     while len(lines) < n and time.monotonic() < until and refused < 100:
         try:
-            lines.append(connect(server, stranger_address(rng)))
+            lines.append(connect(server, draw_address(rng)))
         except OSError:
             refused += 1
     return refused
@@ -122,7 +122,7 @@ def is_open(line):
     return False
 
 
-def slow_readers(server, rng):
+def read_slowly(server, rng):
     """Downloads of an admin and pages that are read one byte a second."""
     admin, annotator = server.sessions["admin"][0], server.sessions["crowd"][0]
     wanted = [(admin, f"/datasets/judged/export/{name}/?mode=every") for name in ("judgments-csv", "dpo")]
@@ -130,7 +130,7 @@ def slow_readers(server, rng):
     lines = []
     for session, path in wanted:
         with contextlib.suppress(OSError):
-            line = connect(server, stranger_address(rng), receives=2048)
+            line = connect(server, draw_address(rng), receives=2048)
             line.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: sessionid={session}\r\n\r\n".encode())
             lines.append(line)
     until, first = time.monotonic() + 12, {}
@@ -143,11 +143,11 @@ def slow_readers(server, rng):
     server.note(while_read=fetch(server, admin, "/datasets/judged/export/dpo/?mode=every")[0])
     for line in lines:
         line.close()
-    server.note(answers=statuses(first))
+    server.note(answers=count_statuses(first))
     server.note(**export_again(server, admin))
     person = Person(server.port, annotator)
     if person.ask("GET", "/annotate/main/", accept="text/html").status != 200:
-        server.find("after slow readers the comparison page is no 200")
+        server.report_finding("after slow readers the comparison page is no 200")
     person.close()
     return len(lines)
 
@@ -160,11 +160,11 @@ def export_again(server, admin):
         if fetch(server, admin, "/datasets/judged/export/dpo/?mode=every")[0] == 200:
             return {"export_again_after_s": round(began - gone, 2), "export_took_s": round(time.monotonic() - began, 2)}
         time.sleep(0.25)
-    server.find("a minute after slow readers have gone an admin gets no export")
+    server.report_finding("a minute after slow readers have gone an admin gets no export")
     return {}
 
 
-def statuses(first):
+def count_statuses(first):
     """{status: how often} of the beginnings of answers."""
     counted = {}
     for data in first.values():

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 
-from attack.people import Ledger, Person, Worker, form_of
+from attack.people import Ledger, Person, Worker, build_form
 
 CLUMSY, SECONDS, MOST = 10, 16, 4000
 KINDS = ("half", "unheard", "twice", "old")
@@ -39,7 +39,7 @@ def judge_clumsily(server, worker, session, counted):
         if worker.over.is_set() or shown is None:
             break
         kind, verdict = worker.rng.choice(KINDS), worker.rng.choice(("left", "right"))
-        form, before = form_of(shown, verdict), shown
+        form, before = build_form(shown, verdict), shown
         request = worker.person.request("POST", worker.path, form)
         if kind == "half":
             leave(worker.person, request[: worker.rng.randrange(1, len(request))])
@@ -48,16 +48,16 @@ def judge_clumsily(server, worker, session, counted):
         elif kind == "twice":
             beside = threading.Thread(target=say_again, args=(other, worker.path, form))
             beside.start()
-        answer = worker.until_answered("verdict", "POST", worker.path, form, shown, verdict)
+        answer = worker.send_until_answered("verdict", "POST", worker.path, form, shown, verdict)
         if kind == "twice":
             beside.join()
         elif kind == "old":
             contrary = {"left": "right", "right": "left"}[verdict]
             say_again(other, worker.path, form | {"verdict": contrary})
         counted[kind] += 1
-        shown = worker.following(answer) or worker.look()
+        shown = worker.read_next(answer) or worker.look()
         if shown and shown.judgment == before.judgment:
-            server.find(f"judgment {shown.judgment} was acknowledged and is asked for again")
+            server.report_finding(f"judgment {shown.judgment} was acknowledged and is asked for again")
             break
         worker.over.wait(worker.rng.uniform(0, 0.1))
     other.close()

@@ -15,9 +15,9 @@ def end_backends(server, rng):
         raise NotDone("SQLite has no backends")
     ended, until = 0, time.monotonic() + 20
     while ended < ENDED and time.monotonic() < until:
-        pids = [pid for (pid,) in server.sql(BACKENDS)]
+        pids = [pid for (pid,) in server.run_sql(BACKENDS)]
         for pid in rng.sample(pids, min(3, len(pids))):
-            ended += bool(server.sql(f"SELECT pg_terminate_backend({pid})")[0][0])
+            ended += bool(server.run_sql(f"SELECT pg_terminate_backend({pid})")[0][0])
         time.sleep(0.15)
     return ended
 

@@ -43,18 +43,18 @@ def fill_once(server, small, place, ledger, number):
         answers.append(status)
         faults += 1
         if status not in (507, 422):
-            server.find(f"an upload on a full disk was answered with {status}")
+            server.report_finding(f"an upload on a full disk was answered with {status}")
         time.sleep(0.5)
     fill.unlink()
     began = time.monotonic()
-    is_back = small.until_it_answers(30) and acknowledged_since(ledger, began)
+    is_back = small.wait_until_healthy(30) and wait_for_acknowledgement(ledger, began)
     server.note(**{f"disk_{number}": {"free": left, "uploads": answers, "judging_again_s": is_back}})
     if is_back is False:
-        server.find("ten seconds after the disk has room again nobody can judge")
+        server.report_finding("ten seconds after the disk has room again nobody can judge")
     return faults
 
 
-def acknowledged_since(ledger, began):
+def wait_for_acknowledgement(ledger, began):
     """Seconds from then until the next verdict was acknowledged; False where none was in ten seconds."""
     while time.monotonic() - began < 10:
         for text in ledger.read_text().splitlines()[-50:]:

@@ -9,18 +9,18 @@ import time
 import zipfile
 from collections import Counter
 
-from attack.wire import shuffled, upload
+from attack.wire import shuffle, upload
 
 DONE_WITHIN = 45  # seconds until all tasks have ended
 SHEET = '<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
 OPEN = "SELECT kind, state, error FROM datasets_job WHERE state IN ('waiting', 'running')"
 
 
-def hostile_files(server, rng):
+def upload_hostile_files(server, rng):
     """Upload each file, two at once, and wait for what comes of it."""
     admin, did, slow = server.sessions["admin"][0], {}, {}
-    first = server.sql("SELECT coalesce(max(id), 0) FROM datasets_job")[0][0]
-    todo, until = shuffled(rng, FILES.items()), time.monotonic() + 60
+    first = server.run_sql("SELECT coalesce(max(id), 0) FROM datasets_job")[0][0]
+    todo, until = shuffle(rng, FILES.items()), time.monotonic() + 60
 
     def send():
         while todo and time.monotonic() < until:
@@ -35,29 +35,30 @@ def hostile_files(server, rng):
     for thread in threads:
         thread.join()
     ends = time.monotonic() + DONE_WITHIN
-    while time.monotonic() < ends and server.sql(OPEN):
+    while time.monotonic() < ends and server.run_sql(OPEN):
         time.sleep(0.3)
-    tell_tasks(server, first)
-    server.note(uploads=dict(Counter(map(str, did.values()))), slowest_upload=max(slow.items(), key=lambda one: one[1]))
+    note_tasks(server, first)
+    slowest = max(slow.items(), key=lambda item: item[1])
+    server.note(uploads=dict(Counter(map(str, did.values()))), slowest_upload=slowest)
     for name, status in did.items():
         if status == 0 or status >= 500:
-            server.find(f"the upload of {name} was answered with {status}")
+            server.report_finding(f"the upload of {name} was answered with {status}")
     return len(did)
 
 
-def tell_tasks(server, first):
+def note_tasks(server, first):
     """What came of the tasks since then."""
-    rows = server.sql(f"SELECT arguments, kind, state, error FROM datasets_job WHERE id > {first}")
+    rows = server.run_sql(f"SELECT arguments, kind, state, error FROM datasets_job WHERE id > {first}")
     server.note(tasks=dict(Counter(f"{kind} {state}" for _, kind, state, _ in rows)))
     for arguments, kind, state, error in rows:
         names = json.loads(arguments) if isinstance(arguments, str) else arguments
         if state in ("waiting", "running"):
-            server.find(f"{kind} of {names.get('files')} is not done {DONE_WITHIN} s after the last upload")
+            server.report_finding(f"{kind} of {names.get('files')} is not done {DONE_WITHIN} s after the last upload")
         if error in ("unexpected", "gave_up"):
-            server.find(f"{kind} of {names.get('files')} failed: {error}")
+            server.report_finding(f"{kind} of {names.get('files')} failed: {error}")
 
 
-def wide_csv(columns):
+def make_wide_csv(columns):
     def make():
         names = ["prompt", "response_1", "response_2", *(f"c{n}" for n in range(columns - 3))]
         out = io.StringIO()
@@ -67,11 +68,11 @@ def wide_csv(columns):
     return make
 
 
-def same_columns():
+def build_same_columns():
     return b"prompt,response_1,response_2" + b",a" * 60_000 + b"\nx,y,z" + b",1" * 60_000 + b"\n"
 
 
-def gz_bomb():
+def build_gz_bomb():
     """1 GB of blanks in 1 MB."""
     out = io.BytesIO()
     with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=9) as file:
@@ -80,11 +81,11 @@ def gz_bomb():
     return out.getvalue()
 
 
-def gz_in_gz():
+def build_gz_in_gz():
     return gzip.compress(gzip.compress(gzip.compress(b"\0" * (64 << 20))))
 
 
-def zip_bomb(cells):
+def make_zip_bomb(cells):
     """An .xlsx whose sheet is some hundred MB."""
 
     def make():
@@ -108,7 +109,7 @@ def zip_bomb(cells):
     return make
 
 
-def laughs():
+def build_laughs():
     """Entities within entities, in a sheet."""
     names = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' for n in range(9))
     out = io.BytesIO()
@@ -119,7 +120,7 @@ def laughs():
     return out.getvalue()
 
 
-def parquet(columns=3, rows=1000):
+def build_parquet(columns=3, rows=1000):
     import pyarrow
     import pyarrow.parquet
 
@@ -130,50 +131,50 @@ def parquet(columns=3, rows=1000):
     return out.getvalue()
 
 
-def half_parquet():
-    whole = parquet()
+def build_half_parquet():
+    whole = build_parquet()
     return whole[: len(whole) // 2]
 
 
-def broken_parquet():
-    whole = bytearray(parquet())
+def build_broken_parquet():
+    whole = bytearray(build_parquet())
     for place in range(100, len(whole) - 8, 97):
         whole[place] ^= 0xFF
     return bytes(whole)
 
 
-def one_line():
+def build_one_line():
     """One line of 50 MB."""
     return b'{"prompt": "a", "chosen": "' + b"b" * 50_000_000 + b'", "rejected": "c"}\n'
 
 
-def many_bad_rows():
+def build_bad_rows():
     return b"".join(b'{"prompt": "%d", "chosen": "a", "rejected": "a"}\n' % n for n in range(100_000))
 
 
-def judged(text):
+def encode_judged(text):
     return json.dumps({"prompt": "a", "chosen": text, "rejected": "c"}).encode() + b"\n"
 
 
 FILES = {
-    "columns-16385.csv": wide_csv(16_385),
-    "columns-100000.csv": wide_csv(100_000),
-    "columns-same.csv": same_columns,
-    "bomb.jsonl.gz": gz_bomb,
-    "nested.csv.gz": gz_in_gz,
-    "half.jsonl.gz": lambda: gzip.compress(judged("b") * 10_000)[:100],
-    "bomb.xlsx": zip_bomb(b'<row><c t="inlineStr"><is><t>a</t></is></c></row>'),
-    "one-row.xlsx": zip_bomb(b"<c><v>1</v></c>"),
-    "laughs.xlsx": laughs,
-    "half.parquet": half_parquet,
-    "broken.parquet": broken_parquet,
-    "wide.parquet": lambda: parquet(20_000, 1),
+    "columns-16385.csv": make_wide_csv(16_385),
+    "columns-100000.csv": make_wide_csv(100_000),
+    "columns-same.csv": build_same_columns,
+    "bomb.jsonl.gz": build_gz_bomb,
+    "nested.csv.gz": build_gz_in_gz,
+    "half.jsonl.gz": lambda: gzip.compress(encode_judged("b") * 10_000)[:100],
+    "bomb.xlsx": make_zip_bomb(b'<row><c t="inlineStr"><is><t>a</t></is></c></row>'),
+    "one-row.xlsx": make_zip_bomb(b"<c><v>1</v></c>"),
+    "laughs.xlsx": build_laughs,
+    "half.parquet": build_half_parquet,
+    "broken.parquet": build_broken_parquet,
+    "wide.parquet": lambda: build_parquet(20_000, 1),
     "magic.parquet": lambda: b"PAR1" + b"\xff" * 10_000 + b"PAR1",
     "nuls.jsonl": lambda: b"\0" * 10_000_000,
     "nuls.csv": lambda: b"prompt,chosen,rejected\n" + b"a\0,b\0,c\0\n" * 100_000,
     "deep.json": lambda: b"[" * 5_000_000,
     "deep.jsonl": lambda: b'{"prompt": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001 + b"\n",
-    "line.jsonl": one_line,
+    "line.jsonl": build_one_line,
     "line.csv": lambda: b"prompt,chosen,rejected\n" + b"a" * 50_000_000,
     "line.json": lambda: b" " * 50_000_000,
     "quote.csv": lambda: b'prompt,chosen,rejected\n"' + b"a,b\n" * 5_000_000,
@@ -186,6 +187,6 @@ FILES = {
     "utf16.csv": lambda: "prompt,chosen,rejected\na,b,c\n".encode("utf-16")[:-1],
     "empty.jsonl": lambda: b"",
     "commas.csv": lambda: b"," * 5_000_000,
-    "same.jsonl": many_bad_rows,
+    "same.jsonl": build_bad_rows,
     "zip.xlsx": lambda: b"PK\x03\x04" + b"\0" * 100_000,
 }

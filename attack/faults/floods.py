@@ -5,7 +5,7 @@ import time
 from collections import Counter
 
 from attack.people import TOKEN, Cut, Person
-from attack.wire import stranger_address, tell
+from attack.wire import draw_address, format_counter
 
 SECONDS, EACH = 10, 3
 STATIC = "/static/chosen.css"
@@ -13,7 +13,7 @@ NEW_ADDRESS_EVERY = 40  # wrong passwords: below what closes an address
 KINDS = ("home", "sign_in", "passwords", "healthz", "static", "nowhere")
 
 
-def floods(server, rng):
+def send_floods(server, rng):
     """Several connections for each kind of page. Each connection is a fault."""
     until, did, guard, jobs = time.monotonic() + SECONDS, Counter(), threading.Lock(), []
     for kind in KINDS:
@@ -23,20 +23,20 @@ def floods(server, rng):
         job.start()
     for job in jobs:
         job.join()
-    server.note(requests=sum(did.values()), answers=tell(did))
+    server.note(requests=sum(did.values()), answers=format_counter(did))
     for key, n in did.items():
         if key.endswith(" 500"):
-            server.find(f"{n} answers to a flood were 500: {key}")
+            server.report_finding(f"{n} answers to a flood were 500: {key}")
     return len(jobs)
 
 
 def flood(server, rng, kind, until, did, guard):
-    person, n = Person(server.port, "", stranger_address(rng)), 0
+    person, n = Person(server.port, "", draw_address(rng)), 0
     while time.monotonic() < until:
         n += 1
         if n % NEW_ADDRESS_EVERY == 0:
             person.close()
-            person.source = stranger_address(rng)
+            person.source = draw_address(rng)
         try:
             status = ask(person, kind, rng)
         except Cut:

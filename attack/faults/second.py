@@ -5,7 +5,7 @@ import contextlib
 from attack.account import read_ledger
 from attack.measuring import measure
 from attack.server import Server, start_crowd, stop_crowd
-from bench.common import wide_rows
+from bench.common import write_wide_rows
 
 OVERLAP, PEOPLE, ROWS = 3, 6, 600
 
@@ -23,7 +23,7 @@ def second_server(server, rng, dataset, data=None, **extra):
     try:
         if data and not server.postgres:
             small.manage("migrate", "--verbosity=0")
-        wide_rows(server.folder / f"{dataset}.jsonl", ROWS)
+        write_wide_rows(server.folder / f"{dataset}.jsonl", ROWS)
         small.manage("import_dataset", dataset, str(server.folder / f"{dataset}.jsonl"), f"--overlap={OVERLAP}")
         small.make_people(f"{dataset}-admin", 1, "admin")
         small.start()

@@ -6,14 +6,14 @@ import string
 import threading
 import time
 
-from attack.people import Ledger, Person, Worker, form_of, read_comparison
+from attack.people import Ledger, Person, Worker, build_form, parse_comparison
 
 SECONDS, LOOKERS = 18, 2
 PROMPTS = 700
 WORST = 5.0  # seconds that a page with a hostile text may take
 
 
-def hostile_texts(server, rng):
+def judge_hostile_texts(server, rng):
     """People look at hostile texts and judge them. Each page is a fault."""
     over, looked = threading.Event(), []
     lookers = [
@@ -28,7 +28,7 @@ def hostile_texts(server, rng):
         looker.join()
     server.note(looked_at=len(looked), looked_worst_s=round(max(looked, default=0), 2))
     if looked and max(looked) > WORST:
-        server.find(f"a page with a hostile text took {max(looked):.1f} s")
+        server.report_finding(f"a page with a hostile text took {max(looked):.1f} s")
     return len(looked)
 
 
@@ -39,18 +39,18 @@ def look_on(server, session, rng, over, looked):
     until = time.monotonic() + 60
     while not over.is_set() and time.monotonic() < until:
         began = time.monotonic()
-        answer = worker.until_answered("hostile_page", "GET", worker.path, accept="text/html")
+        answer = worker.send_until_answered("hostile_page", "GET", worker.path, accept="text/html")
         looked.append(time.monotonic() - began)
         page = answer.body.decode("utf-8", "replace") if answer and answer.status == 200 else ""
-        shown = read_comparison(page)
+        shown = parse_comparison(page)
         if shown is None:
             if answer and answer.status != 200:
-                server.find(f"a page with a hostile text was answered with {answer.status}")
+                server.report_finding(f"a page with a hostile text was answered with {answer.status}")
             break
         shown.left = shown.right = ""  # what is shown is not the text as it is exported
-        form = form_of(shown, "left")
+        form = build_form(shown, "left")
         form.pop("want")
-        worker.until_answered("verdict", "POST", worker.path, form, shown, "left", accept="application/json")
+        worker.send_until_answered("verdict", "POST", worker.path, form, shown, "left", accept="application/json")
     worker.person.close()
     ledger.close()
 
@@ -58,12 +58,12 @@ def look_on(server, session, rng, over, looked):
 def write_texts(path, seed):
     """A file of prompts with two hostile answers each; each begins with words of its own."""
     rng = random.Random(seed)
-    texts = [make(rng) for make in makers() for _ in range(2)]
+    texts = [make(rng) for make in list_makers() for _ in range(2)]
     rng.shuffle(texts)
     texts = texts[: 2 * PROMPTS]
     with open(path, "w") as file:
         for number in range(0, len(texts) - 1, 2):
-            turns = turns_of(rng) if number % 10 == 0 else f"{number} what?"
+            turns = build_turns(rng) if number % 10 == 0 else f"{number} what?"
             row = {"prompt": turns, "model_1": "a", "model_2": "b"}
             row |= {
                 "response_1": f"{number} one\n\n{texts[number]}",
@@ -73,28 +73,28 @@ def write_texts(path, seed):
     return len(texts) // 2
 
 
-def turns_of(rng):
+def build_turns(rng):
     """A prompt of many turns, each with formulas that never end."""
     bad = rng.choice(["$$a", "\\(x", "\\text{" * 40, "> " * 200, "[" * 300])
     said = [{"role": ("user", "assistant")[n % 2], "content": f"{n} {bad} " * 80} for n in range(rng.choice((11, 41)))]
     return [*said[: len(said) // 2 * 2], {"role": "user", "content": f"{rng.random()} and now?"}]
 
 
-def makers():
+def list_makers():
     """Functions (rng) -> text."""
     from pygments.lexers import get_all_lexers
 
     names = [aliases[0] for _, aliases, _, _ in get_all_lexers() if aliases]
-    lexers = [lambda rng, name=name: code_block(rng, name) for name in names]
+    lexers = [lambda rng, name=name: build_code_block(rng, name) for name in names]
     return lexers + [lambda rng, kind=kind: kind(rng) for kind in SHAPES for _ in range(8)]
 
 
-def code_block(rng, name):
+def build_code_block(rng, name):
     """Code that repeats itself, almost: what is the same over and over is easily told."""
     return f"```{name}\n{rng.choice(PATTERNS)(rng, rng.choice((3_000, 9_900, 40_000)))}\n```"
 
 
-def noisy(unit, noise=0.15):
+def make_noisy(unit, noise=0.15):
     """Code of units, with other characters between them now and then."""
 
     def write(rng, n):
@@ -106,9 +106,9 @@ def noisy(unit, noise=0.15):
 
 
 PATTERNS = [
-    noisy(unit) for unit in (" ", "a", " \n", "\n", "(", "{", '"', "'", "/*", "<", "a.", "1", "\\", "#", "a b ")
+    make_noisy(unit) for unit in (" ", "a", " \n", "\n", "(", "{", '"', "'", "/*", "<", "a.", "1", "\\", "#", "a b ")
 ]
-PATTERNS += [noisy(unit, 0.0) for unit in (" ", "a", " \n", '"""', "<a")]
+PATTERNS += [make_noisy(unit, 0.0) for unit in (" ", "a", " \n", '"""', "<a")]
 SHAPES = [
     lambda rng: "$" + "\\text{" * rng.choice((25, 300, 10_000)) + "$",
     lambda rng: "$$" + "\\frac{1}{" * rng.choice((29, 400, 8_000)) + "x" + "}" * 400 + "$$",

@@ -10,12 +10,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from datasets.files.writers import defused_row
+from datasets.files.writers import defuse_row
 from datasets.judgments import wording
 from datasets.models import Change, Dataset, Gold
 
 Kind = Change.Kind
-PAGE = 50
+PAGE_SIZE = 50
 LETTERS = "ABCDEF"
 COLUMNS = ("at", "by", "dataset", "kind", "what", "before", "after")
 # What is told of (before, after).
@@ -37,12 +37,12 @@ DATASETS = {
     (None, "deleted"): gettext_lazy("The dataset was deleted"),
 }
 GOLD = {
-    **dict.fromkeys([(None, verdict) for verdict, _words in Gold.VERDICTS],
+    **dict.fromkeys([(None, format_verdict) for format_verdict, _words in Gold.VERDICTS],
                     gettext_lazy("Comparison %(what)s: its answer counts as known")),
-    **dict.fromkeys([(verdict, None) for verdict, _words in Gold.VERDICTS],
+    **dict.fromkeys([(format_verdict, None) for format_verdict, _words in Gold.VERDICTS],
                     gettext_lazy("Comparison %(what)s: its answer counts as known no longer")),
 }  # fmt: skip
-TOLD = {Kind.MEMBER: MEMBERS, Kind.PERSON: PEOPLE, Kind.DATASET: DATASETS, Kind.GOLD: GOLD}
+SENTENCES = {Kind.MEMBER: MEMBERS, Kind.PERSON: PEOPLE, Kind.DATASET: DATASETS, Kind.GOLD: GOLD}
 DECISIONS = {
     "put_back": gettext_lazy("put back"),
     "leave_out": gettext_lazy("left out"),
@@ -72,89 +72,99 @@ class LogFilter(forms.Form):
         super().__init__(*args)
         self.fields["kind"].choices = [("", _("any")), *((kind.value, capfirst(kind.label)) for kind in Kind)]
 
-    def kept(self, changes):
+    def apply(self, changes):
         """Those that a valid form lets through."""
         kind, name = self.cleaned_data["kind"], self.cleaned_data["person"]
-        wanted = Q(kind=kind) if kind else Q()
+        condition = Q(kind=kind) if kind else Q()
         if name:
-            wanted &= Q(by_name=name) | Q(what=name, kind__in=[Kind.PERSON, Kind.MEMBER])
-        return changes.filter(wanted)
+            condition &= Q(by_name=name) | Q(what=name, kind__in=[Kind.PERSON, Kind.MEMBER])
+        return changes.filter(condition)
 
 
-def page_of(changes, before=0):
+def list_page(changes, before=0):
     """(a page of them, newest first, each with its `sentence` and `link`; the key before which the next goes on)"""
-    found = changes.filter(pk__lt=before) if before else changes
-    page = list(found.order_by("-pk")[: PAGE + 1])
-    for change in page[:PAGE]:
-        change.sentence, change.link = sentence(change), link(change)
-    return page[:PAGE], page[PAGE - 1].pk if len(page) > PAGE else None
+    query = changes.filter(pk__lt=before) if before else changes
+    page = list(query.order_by("-pk")[: PAGE_SIZE + 1])
+    for change in page[:PAGE_SIZE]:
+        change.sentence, change.link = format_change(change), build_link(change)
+    return page[:PAGE_SIZE], page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None
 
 
-def sentence(change):
+def format_change(change):
     """What a line of the log says, in the reader's language."""
     was, now, names = change.before, change.after, {"what": change.what}
     if change.kind == Kind.SETTING:
-        return became(label_of(change.what), valued(change.what, was), valued(change.what, now))
+        return format_transition(
+            format_setting(change.what), format_value(change.what, was), format_value(change.what, now)
+        )
     if change.kind == Kind.GUIDELINE and was is None:
         return _("Guideline: version %(now)s") % {"now": now}
     if change.kind == Kind.GUIDELINE:
         return _("Guideline: version %(was)s → %(now)s") % {"was": was, "now": now}
     if change.kind == Kind.JUDGMENT:
-        return _("Judgment %(what)s: %(was)s → %(now)s") % {**names, "was": verdict(was), "now": verdict(now)}
+        return _("Judgment %(what)s: %(was)s → %(now)s") % {
+            **names,
+            "was": format_verdict(was),
+            "now": format_verdict(now),
+        }
     if change.kind == Kind.FLAG:
         return _("Flagged comparison %(what)s: %(decided)s") % {**names, "decided": DECISIONS.get(now, now)}
     if change.kind == Kind.IMPORT:
         return _("Import %(number)s was undone: %(what)s") % {**names, "number": was}
-    told = next((words for values, words in TOLD.get(change.kind, {}).items() if values == (was, now)), None)
-    return told % names if told else became(change.what, valued("role", was), valued("role", now))
+    template = next((words for values, words in SENTENCES.get(change.kind, {}).items() if values == (was, now)), None)
+    return (
+        template % names
+        if template
+        else format_transition(change.what, format_value("role", was), format_value("role", now))
+    )
 
 
-def became(what, was, now):
+def format_transition(what, was, now):
     return _("%(what)s: %(was)s → %(now)s") % {"what": what, "was": was, "now": now}
 
 
-def label_of(setting):
+def format_setting(setting):
     """The name of a setting as the form has it; of one that there is no more, its code."""
-    there = {field.name: field.verbose_name for field in Dataset._meta.concrete_fields}
-    return capfirst(there.get(setting, setting))
+    labels = {field.name: field.verbose_name for field in Dataset._meta.concrete_fields}
+    return capfirst(labels.get(setting, setting))
 
 
-def valued(setting, value):
+def format_value(setting, value):
     """A setting's value, or a person's role, in words."""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     choices = ROLES if setting == "role" else CHOICES.get(setting, {})
-    return str(choices[value]) if isinstance(value, str) and value in choices else plain(value)
+    return str(choices[value]) if isinstance(value, str) and value in choices else format_plain(value)
 
 
-def plain(value):
+def format_plain(value):
     """A value as it stands; nothing is a dash."""
     if isinstance(value, list):
-        return ", ".join(map(plain, value)) or "–"
+        return ", ".join(map(format_plain, value)) or "–"
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
     return "–" if value in (None, "") else str(value)
 
 
-def verdict(code):
+def format_verdict(code):
     """A verdict in words: the answers by their letters, as whoever judged saw them."""
-    said = code if isinstance(code, dict) else {"verdict": code}
-    parts = [in_words({**said, "verdict": [said["verdict"]]})]
-    parts += [f"{name} {in_words(part)}" for name, part in said.get("criteria", {}).items()]
+    statement = code if isinstance(code, dict) else {"verdict": code}
+    parts = [format_statement({**statement, "verdict": [statement["verdict"]]})]
+    parts += [f"{name} {format_statement(part)}" for name, part in statement.get("criteria", {}).items()]
     return " · ".join(part for part in parts if part)
 
 
-def in_words(part):
+def format_statement(part):
     """What was said in all, or by one criterion; the places are those of the answers as they were shown."""
     letters = dict(enumerate(LETTERS))
     codes = [code for code in part.get("verdict", []) if code not in ("rank", "rate")]
-    words = [str(VERDICTS.get(code) or wording.better(code, range(2), letters)) for code in codes]
+    words = [str(VERDICTS.get(code) or wording.format_pair_verdict(code, range(2), letters)) for code in codes]
     listed = [(kind, part[kind]) for kind in ("rank", "stars") if part.get(kind)]
-    words += [wording.told({kind: values}, range(len(values)), letters) for kind, values in listed]
+    words += [wording.format_statement({kind: values}, range(len(values)), letters) for kind, values in listed]
     return " · ".join(words)
 
 
-def link(change):
+def build_link(change):
     """Where one can look at it; None where there is nothing to look at."""
     if not change.dataset_id:
         return None
@@ -165,15 +175,15 @@ def link(change):
     return None
 
 
-def rows_of(changes):
+def iter_rows(changes):
     """The changes as plain rows {column: value}, newest first, a few in memory at a time."""
     for change in changes.order_by("-pk").iterator(chunk_size=500):
         values = (change.at.isoformat(timespec="milliseconds"), change.by_name, change.slug, change.kind, change.what)
         yield dict(zip(COLUMNS, (*values, change.before, change.after), strict=True))
 
 
-def table(changes):
+def iter_csv_rows(changes):
     """The same for a spreadsheet: what was before and after as JSON, and no cell that it would take for a formula."""
-    for row in rows_of(changes):
+    for row in iter_rows(changes):
         values = {name: json.dumps(row[name], ensure_ascii=False) for name in ("before", "after")}
-        yield defused_row(row | values)
+        yield defuse_row(row | values)

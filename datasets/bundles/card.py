@@ -5,8 +5,8 @@ import json
 
 from django.template.loader import render_to_string
 
-from datasets.formats import rows, writable
-from datasets.text.one_line import in_markdown, on_one_line
+from datasets.formats import get_writable_formats, rows
+from datasets.text.one_line import escape_markdown, flatten_text
 
 # LLaMA-Factory's names for the parts of each dialect: FORMATS.md section 6, tried there and by make test-consumers.
 TAGS = {
@@ -92,57 +92,57 @@ LEAST_MET = 30
 LEAST_TOKENS, MOST_TOKENS = 1024, 16_384
 
 
-def member(name, part, is_split):
+def get_member_path(name, part, is_split):
     """Where a dialect's file stands in the archive."""
     return f"data/{name}/{part}.jsonl" if is_split else f"{name}.jsonl"
 
 
-def texts(manifest):
+def build_texts(manifest):
     """{name: bytes} of all that is written about the files."""
-    found = {"dataset_info.json": as_json(dataset_info(manifest)), "README.md": card(manifest)}
-    settings = {name: write(manifest) for name, write in SETTINGS.items()}
-    return found | {name: text for name, text in settings.items() if text}
+    members = {"dataset_info.json": encode_json(build_dataset_info(manifest)), "README.md": render_card(manifest)}
+    settings = {name: build(manifest) for name, build in SETTINGS.items()}
+    return members | {name: text for name, text in settings.items() if text}
 
 
-def as_json(value):
+def encode_json(value):
     """As LLaMA-Factory reads it whatever the locale: ASCII."""
     return (json.dumps(value, indent=2) + "\n").encode()
 
 
-def parts_of(manifest, dialect):
+def get_parts(manifest, dialect):
     """{part: file} of a dialect."""
     files = manifest["files"].items()
     return {about["part"]: path for path, about in files if about.get("dialect") == dialect}
 
 
-def name_in_info(manifest, dialect, part="train"):
+def get_info_name(manifest, dialect, part="train"):
     """The name of a dialect's part in dataset_info.json; it must have no comma."""
     name = f"{manifest['dataset']}_{dialect}".replace("-", "_")
     return name if part == "train" else f"{name}_{part}"
 
 
-def dataset_info(manifest):
+def build_dataset_info(manifest):
     """LLaMA-Factory's dataset_info.json of the dialects that it reads."""
     return {
-        name_in_info(manifest, dialect, part): {"file_name": path, **entry}
+        get_info_name(manifest, dialect, part): {"file_name": path, **entry}
         for dialect, entry in ENTRIES.items()
-        for part, path in parts_of(manifest, dialect).items()
+        for part, path in get_parts(manifest, dialect).items()
     }
 
 
-def front_matter(manifest):
+def build_front_matter(manifest):
     """The head of a dataset card, as the Hub reads it: one subset for each dialect. JSON is YAML."""
-    there = [name for name in manifest["settings"]["dialects"] if parts_of(manifest, name)]
+    dialects = [name for name in manifest["settings"]["dialects"] if get_parts(manifest, name)]
     votes = VOTES if manifest["settings"]["mode"] == "soft" else {}
     configs, infos = [], []
-    for number, name in enumerate(there):
-        files = [{"split": part, "path": path} for part, path in parts_of(manifest, name).items()]
+    for number, name in enumerate(dialects):
+        files = [{"split": part, "path": path} for part, path in get_parts(manifest, name).items()]
         configs.append({"config_name": name, **({} if number else {"default": True}), "data_files": files})
-        columns = FEATURES[name] | (votes if writable()[name].WRITES is rows.Preference else {})
+        columns = FEATURES[name] | (votes if get_writable_formats()[name].WRITES is rows.Preference else {})
         infos.append({"config_name": name, "features": [{"name": key, **kind} for key, kind in columns.items()]})
     n = manifest["counts"]["pairs"]
     return {
-        "pretty_name": on_one_line(manifest["name"]),
+        "pretty_name": flatten_text(manifest["name"]),
         "task_categories": ["text-generation"],
         "tags": ["preference", "dpo", "human-feedback"],
         "size_categories": [next((words for upto, words in SIZES if n < upto), "n>10M")],
@@ -151,15 +151,17 @@ def front_matter(manifest):
     }
 
 
-def card(manifest):
-    head = "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front_matter(manifest).items())
-    first = {key: next(iter(parts_of(manifest, name).values()), None) for key, name in FIRST.items()}
-    names = {"name": in_markdown(manifest["name"]), "made_by": in_markdown(manifest.get("made_by") or "")}
+def render_card(manifest):
+    head = "\n".join(
+        f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in build_front_matter(manifest).items()
+    )
+    first = {key: next(iter(get_parts(manifest, name).values()), None) for key, name in FIRST.items()}
+    names = {"name": escape_markdown(manifest["name"]), "made_by": escape_markdown(manifest.get("made_by") or "")}
     context = {"manifest": manifest, **names, "first": first, "met": manifest["votes_alike"] + manifest["votes_unlike"]}
     return f"---\n{head}\n---\n\n{render_to_string('datasets/card.md', context)}".encode()
 
 
-def tokens(manifest):
+def choose_max_length(manifest):
     """A length that holds 95 of 100 prompts with their answers where a character is a token, as in Chinese at worst."""
     wanted = sum(manifest["characters"][kind]["p95"] for kind in ("prompt", "answer"))
     length = LEAST_TOKENS
@@ -168,29 +170,29 @@ def tokens(manifest):
     return length
 
 
-def settings_file(about, values):
+def encode_settings(about, values):
     """A YAML file: a comment, then keys and plain values."""
     lines = [f"# {line}" for line in about]
-    return ("\n".join([*lines, *(f"{key}: {in_yaml(value)}" for key, value in values.items())]) + "\n").encode()
+    return ("\n".join([*lines, *(f"{key}: {format_yaml(value)}" for key, value in values.items())]) + "\n").encode()
 
 
-def in_yaml(value):
+def format_yaml(value):
     """A plain value. YAML 1.1 takes 5e-07 for a text: a number must have a point, and no exponent."""
     return f"{value:.10f}".rstrip("0") + "0" * value.is_integer() if isinstance(value, float) else json.dumps(value)
 
 
-def smoothing(manifest):
+def estimate_smoothing(manifest):
     """(label smoothing, what to say of it): the measured rate of flipped votes."""
     rate = manifest["flip_rate"]
     met = manifest["votes_alike"] + manifest["votes_unlike"]
-    said = f"Of {met} times that two people judged one pair they differed {manifest['votes_unlike']} times"
+    explanation = f"Of {met} times that two people judged one pair they differed {manifest['votes_unlike']} times"
     if met < LEAST_MET:
-        return 0.0, f"{said}: too few to tell how many votes are flipped (label smoothing)."
+        return 0.0, f"{explanation}: too few to tell how many votes are flipped (label smoothing)."
     # at one half nothing can be learned, and the loss has no minimum
-    return min(round(rate, 4), 0.45), f"{said}: {rate:.1%} of the votes are flipped (label smoothing)."
+    return min(round(rate, 4), 0.45), f"{explanation}: {rate:.1%} of the votes are flipped (label smoothing)."
 
 
-def weights(manifest):
+def compute_weights(manifest):
     """(of wanted answers, of unwanted ones): the rarer kind counts the more, so that both count the same in all."""
     wanted, unwanted = manifest["labels"]["true"], manifest["labels"]["false"]
     if not (wanted and unwanted):
@@ -198,34 +200,40 @@ def weights(manifest):
     return round(max(1.0, unwanted / wanted), 4), round(max(1.0, wanted / unwanted), 4)
 
 
-def trl_dpo(manifest):
+def build_trl_dpo(manifest):
     """For `trl dpo`, run in the folder of the archive; None without the dialect. The folder is named on the command
     line: with datasets 5.2 "." loads nothing."""
-    if not parts_of(manifest, "dpo"):
+    if not get_parts(manifest, "dpo"):
         return None
-    rate, said = smoothing(manifest)
-    about = ['trl dpo --config trl-dpo.yaml --dataset_name "$PWD"', "Name your model.", said]
-    return settings_file(about, trl(manifest, "dpo") | {"beta": 0.1, "loss_type": "sigmoid", "label_smoothing": rate})
+    rate, explanation = estimate_smoothing(manifest)
+    about = ['trl dpo --config trl-dpo.yaml --dataset_name "$PWD"', "Name your model.", explanation]
+    return encode_settings(
+        about, build_trl(manifest, "dpo") | {"beta": 0.1, "loss_type": "sigmoid", "label_smoothing": rate}
+    )
 
 
-def trl_kto(manifest):
-    if not parts_of(manifest, "kto"):
+def build_trl_kto(manifest):
+    if not get_parts(manifest, "kto"):
         return None
-    wanted, unwanted = weights(manifest)
+    wanted, unwanted = compute_weights(manifest)
     labels = manifest["labels"]
-    said = f"{labels['true']} wanted and {labels['false']} unwanted answers: the weights make them count the same."
-    about = ['trl kto --config trl-kto.yaml --dataset_name "$PWD"', "Name your model.", said]
-    return settings_file(about, trl(manifest, "kto") | {"desirable_weight": wanted, "undesirable_weight": unwanted})
+    explanation = (
+        f"{labels['true']} wanted and {labels['false']} unwanted answers: the weights make them count the same."
+    )
+    about = ['trl kto --config trl-kto.yaml --dataset_name "$PWD"', "Name your model.", explanation]
+    return encode_settings(
+        about, build_trl(manifest, "kto") | {"desirable_weight": wanted, "undesirable_weight": unwanted}
+    )
 
 
-def trl(manifest, dialect):
-    evaluated = "validation" in parts_of(manifest, dialect)
+def build_trl(manifest, dialect):
+    evaluated = "validation" in get_parts(manifest, dialect)
     return {
         "model_name_or_path": "YOUR-MODEL",
         "dataset_config": dialect,
         "dataset_train_split": "train",
         **({"dataset_test_split": "validation", "eval_strategy": "epoch"} if evaluated else {"eval_strategy": "no"}),
-        "max_length": tokens(manifest),
+        "max_length": choose_max_length(manifest),
         "learning_rate": 5e-7,
         "num_train_epochs": 1,
         "per_device_train_batch_size": 2,
@@ -234,38 +242,38 @@ def trl(manifest, dialect):
     }
 
 
-def llamafactory_dpo(manifest):
+def build_llamafactory_dpo(manifest):
     """For `llamafactory-cli train llamafactory-dpo.yaml`; None without a dialect that it ranks."""
-    dialect = next((name for name in ("dpo-sharegpt", "dpo-chatml") if parts_of(manifest, name)), None)
+    dialect = next((name for name in ("dpo-sharegpt", "dpo-chatml") if get_parts(manifest, name)), None)
     if dialect is None:
         return None
-    rate, said = smoothing(manifest)
-    about = ["llamafactory-cli train llamafactory-dpo.yaml", "Name your model and its template.", said]
+    rate, explanation = estimate_smoothing(manifest)
+    about = ["llamafactory-cli train llamafactory-dpo.yaml", "Name your model and its template.", explanation]
     values = {"stage": "dpo", "pref_beta": 0.1, "pref_loss": "sigmoid", "dpo_label_smoothing": rate}
-    return settings_file(about, llamafactory(manifest, dialect) | values)
+    return encode_settings(about, build_llamafactory(manifest, dialect) | values)
 
 
-def llamafactory_kto(manifest):
-    if not parts_of(manifest, "kto-messages"):
+def build_llamafactory_kto(manifest):
+    if not get_parts(manifest, "kto-messages"):
         return None
-    wanted, unwanted = weights(manifest)
+    wanted, unwanted = compute_weights(manifest)
     about = ["llamafactory-cli train llamafactory-kto.yaml", "Name your model and its template."]
     values = {"stage": "kto", "pref_beta": 0.1, "kto_chosen_weight": wanted, "kto_rejected_weight": unwanted}
-    return settings_file(about, llamafactory(manifest, "kto-messages") | values)
+    return encode_settings(about, build_llamafactory(manifest, "kto-messages") | values)
 
 
-def llamafactory(manifest, dialect):
-    evaluated = "validation" in parts_of(manifest, dialect)
-    evaluation = {"eval_dataset": name_in_info(manifest, dialect, "validation"), "eval_strategy": "epoch"}
+def build_llamafactory(manifest, dialect):
+    evaluated = "validation" in get_parts(manifest, dialect)
+    evaluation = {"eval_dataset": get_info_name(manifest, dialect, "validation"), "eval_strategy": "epoch"}
     return {
         "model_name_or_path": "YOUR-MODEL",
         "template": "default",
         "do_train": True,
         "finetuning_type": "lora",
         "dataset_dir": ".",
-        "dataset": name_in_info(manifest, dialect),
+        "dataset": get_info_name(manifest, dialect),
         **(evaluation if evaluated else {}),
-        "cutoff_len": tokens(manifest),
+        "cutoff_len": choose_max_length(manifest),
         "learning_rate": 5e-6,
         "num_train_epochs": 1,
         "per_device_train_batch_size": 1,
@@ -276,8 +284,8 @@ def llamafactory(manifest, dialect):
 
 # Settings for trainers; each writer gives None, or nothing, where the bundle has no such rows.
 SETTINGS = {
-    "trl-dpo.yaml": trl_dpo,
-    "trl-kto.yaml": trl_kto,
-    "llamafactory-dpo.yaml": llamafactory_dpo,
-    "llamafactory-kto.yaml": llamafactory_kto,
+    "trl-dpo.yaml": build_trl_dpo,
+    "trl-kto.yaml": build_trl_kto,
+    "llamafactory-dpo.yaml": build_llamafactory_dpo,
+    "llamafactory-kto.yaml": build_llamafactory_kto,
 }

@@ -3,7 +3,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
-from datasets.bundles.archive import DIALECTS, SHARES, Settings, bundled
+from datasets.bundles.archive import DIALECTS, SHARES, Settings, get_dialects
 
 
 class PushForm(forms.Form):
@@ -40,7 +40,7 @@ class PushForm(forms.Form):
             )
 
 
-class Shares(forms.CharField):
+class SharesField(forms.CharField):
     """Three whole numbers of percent: of train, validation and test."""
 
     def clean(self, value):
@@ -57,12 +57,12 @@ class BundleForm(forms.Form):
     """What a bundle holds besides what the filters say."""
 
     dialects = forms.MultipleChoiceField(
-        label=_("Formats"), required=False, choices=lambda: [(name, name) for name in bundled()]
+        label=_("Formats"), required=False, choices=lambda: [(name, name) for name in get_dialects()]
     )
-    split = Shares(label=_("Train, validation, test (percent)"), required=False)
+    split = SharesField(label=_("Train, validation, test (percent)"), required=False)
 
-    def settings(self, filters):
+    def build_settings(self, filters):
         """The Settings of a valid form."""
-        said = self.cleaned_data
-        dialects = sorted(said["dialects"], key=lambda name: (*DIALECTS, name).index(name))
-        return Settings(filters, tuple(dialects) or DIALECTS, said["split"])
+        cleaned = self.cleaned_data
+        dialects = sorted(cleaned["dialects"], key=lambda name: (*DIALECTS, name).index(name))
+        return Settings(filters, tuple(dialects) or DIALECTS, cleaned["split"])

@@ -14,14 +14,14 @@ from pathlib import Path
 
 from django.conf import settings
 
-from datasets.bundles.archive import LEFT_OUT, PAIRS, bundled
-from datasets.bundles.card import SETTINGS, member
-from datasets.bundles.snapshots import content
+from datasets.bundles.archive import LEFT_OUT, PAIRS, get_dialects
+from datasets.bundles.card import SETTINGS, get_member_path
+from datasets.bundles.snapshots import iter_content
 from datasets.text.near_duplicates import PARTS
 
-PATIENCE = 60  # seconds without a byte
-DETAIL = 300
-STATUSES = {401: "token_refused", 403: "forbidden", 404: "not_there", 409: "conflict", 412: "conflict"}
+TIMEOUT_S = 60  # seconds without a byte
+MOST_DETAIL = 300
+REASON_BY_STATUS = {401: "token_refused", 403: "forbidden", 404: "not_there", 409: "conflict", 412: "conflict"}
 
 
 class CannotPush(Exception):
@@ -33,7 +33,7 @@ class CannotPush(Exception):
 
 
 @dataclass(frozen=True)
-class Pushed:
+class PushResult:
     """changed: whether there was anything new."""
 
     url: str
@@ -52,18 +52,22 @@ def push(snapshot, repo, token, public=False, progress=lambda done, total: None)
     The same bundle again changes nothing. What another bundle left there and this one does not have is taken away;
     all else that stands there stays. A bundle that is not to be public does not go into a public repository.
     """
-    with put_in_words(token):
+    with translated_errors(token):
         from huggingface_hub import utils
 
         utils.validate_repo_id(repo)
-        api = client(token)
+        api = build_client(token)
         api.create_repo(repo, repo_type="dataset", private=not public, exist_ok=True)
-        there = api.dataset_info(repo)
-        if not (public or there.private):
+        repository = api.dataset_info(repo)
+        if not (public or repository.private):
             raise CannotPush("is_public")
-        with unpacked(snapshot) as files:
-            done = commit(api, repo, snapshot, [*additions(files, progress), *deletions(files, there)])
-    return Pushed(f"{api.endpoint}/datasets/{repo}", done.oid, bool(there.private), done.oid != there.sha)
+        with unpacked_files(snapshot) as files:
+            commit_info = commit(
+                api, repo, snapshot, [*build_additions(files, progress), *build_deletions(files, repository)]
+            )
+    return PushResult(
+        f"{api.endpoint}/datasets/{repo}", commit_info.oid, bool(repository.private), commit_info.oid != repository.sha
+    )
 
 
 def commit(api, repo, snapshot, operations):
@@ -72,45 +76,50 @@ def commit(api, repo, snapshot, operations):
     return api.create_commit(repo, operations, **message, repo_type="dataset", num_threads=1)
 
 
-def client(token):
+def build_client(token):
     from huggingface_hub import HfApi, utils
 
     utils.disable_progress_bars()
     utils.logging.set_verbosity_error()
-    utils.get_session().timeout = PATIENCE
+    utils.get_session().timeout = TIMEOUT_S
     return HfApi(endpoint=settings.HF_ENDPOINT or None, token=token)
 
 
 @contextlib.contextmanager
-def unpacked(snapshot):
+def unpacked_files(snapshot):
     """{name: path} of the files of a bundle, for as long as they are looked at. Memory holds a piece of one."""
     with tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix="push-") as name:
         folder = Path(name) / "files"
         with tempfile.TemporaryFile(dir=name) as archive:
-            archive.writelines(content(snapshot))
+            archive.writelines(iter_content(snapshot))
             with zipfile.ZipFile(archive) as opened:
                 opened.extractall(folder)
         yield {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def additions(files, progress):
+def build_additions(files, progress):
     """The files as the client takes them; each is read twice at least, for its hash and to send it."""
     from huggingface_hub import CommitOperationAdd
 
-    read = Read(2 * sum(path.stat().st_size for path in files.values()), progress)
-    return [CommitOperationAdd(name, File(path, read)) for name, path in files.items()]
+    tracker = UploadTracker(2 * sum(path.stat().st_size for path in files.values()), progress)
+    return [CommitOperationAdd(name, TrackedFile(path, tracker)) for name, path in files.items()]
 
 
-def deletions(files, there):
+def build_deletions(files, repository):
     """What an earlier bundle left there."""
     from huggingface_hub import CommitOperationDelete
 
-    data = {member(name, part, split) for name in bundled() for part in PARTS for split in (True, False)}
-    gone = {one.rfilename for one in there.siblings or ()} & {*data, *SETTINGS, PAIRS, LEFT_OUT} - files.keys()
-    return [CommitOperationDelete(name) for name in sorted(gone)]
+    data = {get_member_path(name, part, split) for name in get_dialects() for part in PARTS for split in (True, False)}
+    stale = {sibling.rfilename for sibling in repository.siblings or ()} & {
+        *data,
+        *SETTINGS,
+        PAIRS,
+        LEFT_OUT,
+    } - files.keys()
+    return [CommitOperationDelete(name) for name in sorted(stale)]
 
 
-class Read:
+class UploadTracker:
     """How much was read of all files."""
 
     def __init__(self, total, progress):
@@ -121,52 +130,52 @@ class Read:
         self.progress(self.done, self.total)
 
 
-class File(io.BufferedReader):
+class TrackedFile(io.BufferedReader):
     """A file that tells what is read of it."""
 
-    def __init__(self, path, read):
+    def __init__(self, path, tracker):
         super().__init__(io.FileIO(path))
-        self.told = read
+        self.tracker = tracker
 
     def read(self, size=-1):
         data = super().read(size)
-        self.told.add(len(data))
+        self.tracker.add(len(data))
         return data
 
 
 @contextlib.contextmanager
-def put_in_words(token):
+def translated_errors(token):
     """Whatever the client raises as CannotPush. Nothing of it holds the token."""
     if not is_installed():
         raise CannotPush("not_installed")
     import httpx2
     from huggingface_hub import errors
 
-    def told(reason, detail):
-        return CannotPush(reason, str(detail or "").replace(token, "…").strip()[:DETAIL])
+    def build_error(reason, detail):
+        return CannotPush(reason, str(detail or "").replace(token, "…").strip()[:MOST_DETAIL])
 
     try:
-        with what_an_upload_wraps():
+        with unwrapped_errors():
             yield
     except errors.HfHubHTTPError as why:
-        raise told(reason_of(why.response.status_code), why.server_message) from None
+        raise build_error(get_reason(why.response.status_code), why.server_message) from None
     except errors.HFValidationError:
         raise CannotPush("bad_name") from None
     except errors.OfflineModeIsEnabled:
         raise CannotPush("offline") from None
     except httpx2.HTTPError as why:
-        raise told("unreachable", why) from None
+        raise build_error("unreachable", why) from None
     except (ValueError, KeyError) as why:
-        raise told("odd_answer", why) from None
+        raise build_error("odd_answer", why) from None
 
 
-def reason_of(status):
+def get_reason(status):
     busy = status == 429 or status >= 500
-    return STATUSES.get(status, "out_of_order" if busy else "refused")
+    return REASON_BY_STATUS.get(status, "out_of_order" if busy else "refused")
 
 
 @contextlib.contextmanager
-def what_an_upload_wraps():
+def unwrapped_errors():
     """The client hides in a RuntimeError what ends an upload, also that somebody has stopped it."""
     try:
         yield

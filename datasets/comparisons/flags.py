@@ -7,9 +7,9 @@ from django.db.models import Count, Q
 
 from datasets.audit.log import Kind, log
 from datasets.comparisons import review
-from datasets.judgments.listing import described
+from datasets.judgments.listing import describe_judgments
 from datasets.models import Comparison, Dataset, Judgment
-from datasets.text.rendered import shown_prompt, shown_responses
+from datasets.text.rendered import fill_prompt, list_rendered_responses
 
 FLAGGED, WITHDRAWN = Comparison.FLAGGED, Comparison.WITHDRAWN
 PUT_BACK, LEAVE_OUT, LEAVE_OUT_PROMPT = "put_back", "leave_out", "leave_out_prompt"
@@ -18,7 +18,7 @@ DECISIONS = {FLAGGED: {PUT_BACK, LEAVE_OUT, LEAVE_OUT_PROMPT}, WITHDRAWN: {PUT_B
 
 
 @dataclass(frozen=True)
-class Counts:
+class HeldCounts:
     """Comparisons of a dataset that are flagged, and those that were left out."""
 
     flagged: int
@@ -28,10 +28,10 @@ class Counts:
         return bool(self.flagged or self.withdrawn)
 
 
-def counts(dataset):
-    held = Comparison.objects.filter(dataset=dataset, held__in=[FLAGGED, WITHDRAWN])
-    flagged = held.aggregate(all=Count("pk"), flagged=Count("pk", filter=Q(held=FLAGGED)))
-    return Counts(flagged["flagged"], flagged["all"] - flagged["flagged"])
+def count_held(dataset):
+    comparisons = Comparison.objects.filter(dataset=dataset, held__in=[FLAGGED, WITHDRAWN])
+    totals = comparisons.aggregate(all=Count("pk"), flagged=Count("pk", filter=Q(held=FLAGGED)))
+    return HeldCounts(totals["flagged"], totals["all"] - totals["flagged"])
 
 
 @transaction.atomic
@@ -50,8 +50,8 @@ def decide(comparison, seen, decision, by=None):
     Comparison.objects.filter(pk__in=changed).update(held="" if decision == PUT_BACK else WITHDRAWN)
     dataset = Dataset.objects.get(comparisons=comparison)
     log(Kind.FLAG, comparison, seen, decision, by=by, dataset=dataset)
-    if review.is_on(dataset):
-        review.recount(dataset, changed)
+    if review.has_review(dataset):
+        review.refresh(dataset, changed)
     return True
 
 
@@ -59,38 +59,38 @@ def decide(comparison, seen, decision, by=None):
 def set_aside(dataset, judgments, by=None):
     """Hold the comparisons of these judgments (ids), which contradict each other, until somebody decides, as if they
     were flagged. How many."""
-    found = Comparison.objects.filter(dataset=dataset, held="", pk__in=comparisons_of(dataset, judgments))
-    ids = list(found.select_for_update().order_by("pk").values_list("pk", flat=True))
+    comparisons = Comparison.objects.filter(dataset=dataset, held="", pk__in=list_comparison_ids(dataset, judgments))
+    ids = list(comparisons.select_for_update().order_by("pk").values_list("pk", flat=True))
     Comparison.objects.filter(pk__in=ids).update(held=FLAGGED)
     for pk in ids:
         log(Kind.FLAG, pk, "", FLAGGED, by=by, dataset=dataset)
-    if review.is_on(dataset):
-        review.recount(dataset, ids)
+    if review.has_review(dataset):
+        review.refresh(dataset, ids)
     return len(ids)
 
 
-def comparisons_of(dataset, judgments):
+def list_comparison_ids(dataset, judgments):
     return Judgment.objects.filter(dataset=dataset, pk__in=judgments).values("comparison")
 
 
-def listed(dataset, held, after, limit):
+def list_held(dataset, held, after, limit):
     """At most so many comparisons that are held so, after this id: each with `flags`, the judgments that flagged it."""
-    found = Comparison.objects.filter(dataset=dataset, held=held, pk__gt=after)
-    page = list(found.select_related("prompt").order_by("pk")[:limit])
+    comparisons = Comparison.objects.filter(dataset=dataset, held=held, pk__gt=after)
+    page = list(comparisons.select_related("prompt").order_by("pk")[:limit])
     flags = Judgment.objects.filter(comparison__in=page).exclude(flag="").select_related("annotator")
     of_comparison = {comparison.pk: [] for comparison in page}
-    for judgment in described(flags.order_by("decided_at", "pk")):
+    for judgment in describe_judgments(flags.order_by("decided_at", "pk")):
         of_comparison[judgment.comparison_id].append(judgment)
     for comparison in page:
         comparison.flags = of_comparison[comparison.pk]
     return page
 
 
-def shown(comparisons):
+def render_comparisons(comparisons):
     """The comparisons, each with its `answers` and its prompt rendered."""
     ids = [pk for comparison in comparisons for pk in comparison.response_ids]
-    responses = {response.pk: response for response in shown_responses(list(dict.fromkeys(ids)))}
+    responses = {response.pk: response for response in list_rendered_responses(list(dict.fromkeys(ids)))}
     for comparison in comparisons:
         comparison.answers = [responses[pk] for pk in comparison.response_ids]
-        shown_prompt(comparison.prompt)
+        fill_prompt(comparison.prompt)
     return comparisons

@@ -6,11 +6,11 @@ from itertools import combinations
 from django.db import transaction
 from django.db.models import FilteredRelation, Q
 
-from datasets.db.write_lock import writing
+from datasets.db.write_lock import write_turn
 from datasets.models import Comparison, Dataset, Judgment
 
 AT_ONCE = 500
-Review, Standing = Dataset.Review, Comparison.Review
+Review, ReviewState = Dataset.Review, Comparison.Review
 TIE, NEITHER = 0, None  # where no answer of a pair is the better one
 
 
@@ -32,62 +32,62 @@ def is_undecided(review, response_ids, votes):
     return False
 
 
-def recount(dataset, ids):
+def refresh(dataset, ids):
     """Bring `review` of these comparisons in line with the votes on them, with what holds them, and with what was
     decided; what is decided stays so. They are locked, so that of two last votes at once one sees the other."""
     with transaction.atomic():
-        found = list(Comparison.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+        comparisons = list(Comparison.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
         review = Dataset.objects.values_list("review", flat=True).get(pk=dataset.pk)
-        decided = Judgment.objects.decisions().filter(comparison__in=found)
+        decided = Judgment.objects.decisions().filter(comparison__in=comparisons)
         decided = set(decided.values_list("comparison", flat=True))
-        votes = {} if review == Review.OFF else votes_on(found)
+        votes = {} if review == Review.OFF else list_votes(comparisons)
         changed = defaultdict(list)
-        for comparison in found:
-            standing = Standing.DECIDED if comparison.pk in decided else wanted(comparison, review, votes)
-            if comparison.review != standing:
-                changed[standing].append(comparison.pk)
-        for standing, pks in changed.items():
-            Comparison.objects.filter(pk__in=pks).update(review=standing)
+        for comparison in comparisons:
+            state = ReviewState.DECIDED if comparison.pk in decided else choose_state(comparison, review, votes)
+            if comparison.review != state:
+                changed[state].append(comparison.pk)
+        for state, pks in changed.items():
+            Comparison.objects.filter(pk__in=pks).update(review=state)
 
 
-def wanted(comparison, review, votes):
+def choose_state(comparison, review, votes):
     """WANTED where a comparison that nobody decided goes to a reviewer: flagged, or all wanted votes there, and
     undecided. What was left out, and a better answer that is to be written, is not theirs to decide."""
     if review == Review.OFF or comparison.task != Comparison.Task.JUDGE:
-        return Standing.NONE
+        return ReviewState.NONE
     if comparison.held == Comparison.FLAGGED:
-        return Standing.WANTED
+        return ReviewState.WANTED
     cast = votes.get(comparison.pk, {}).values()
     if comparison.held in (Comparison.WITHDRAWN, Comparison.GOLD) or len(cast) < comparison.wanted:
-        return Standing.NONE
+        return ReviewState.NONE
     undecided = is_undecided(review, comparison.response_ids, list(cast))
-    return Standing.WANTED if undecided else Standing.NONE
+    return ReviewState.WANTED if undecided else ReviewState.NONE
 
 
-def votes_on(comparisons):
+def list_votes(comparisons):
     """{comparison id: {judgment id: a vote as `is_undecided` takes it}}"""
     stated = FilteredRelation("choices", condition=Q(choices__criterion=""))
     votes = Judgment.objects.votes().filter(comparison__in=comparisons).annotate(stated=stated).order_by()
-    found = defaultdict(lambda: defaultdict(dict))
+    votes_by_comparison = defaultdict(lambda: defaultdict(dict))
     fields = ("comparison", "pk", "stated__chosen", "stated__rejected", "stated__strength")
     for comparison, pk, chosen, rejected, strength in votes.values_list(*fields):
-        said = found[comparison][pk]
+        vote = votes_by_comparison[comparison][pk]
         if chosen is not None:
-            said[frozenset((chosen, rejected))] = chosen if strength else TIE
-    return found
+            vote[frozenset((chosen, rejected))] = chosen if strength else TIE
+    return votes_by_comparison
 
 
-def recount_all(dataset, progress=lambda done, total: None):
+def refresh_all(dataset, progress=lambda done, total: None):
     """The same for every comparison of a dataset, some hundred at a time, while people judge."""
-    there = Comparison.objects.filter(dataset=dataset).order_by("pk")
-    total, done, last = there.count(), 0, 0
-    while ids := list(there.filter(pk__gt=last).values_list("pk", flat=True)[:AT_ONCE]):
+    comparisons = Comparison.objects.filter(dataset=dataset).order_by("pk")
+    total, done, last = comparisons.count(), 0, 0
+    while ids := list(comparisons.filter(pk__gt=last).values_list("pk", flat=True)[:AT_ONCE]):
         last, done = ids[-1], done + len(ids)
-        with writing():
-            recount(dataset, ids)
+        with write_turn():
+            refresh(dataset, ids)
         progress(done, total)
 
 
-def is_on(dataset):
+def has_review(dataset):
     """Whether anything of this dataset goes to reviewers."""
     return dataset.review != Review.OFF

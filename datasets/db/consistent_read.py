@@ -6,7 +6,7 @@ from django.db import connection, transaction
 
 
 @contextlib.contextmanager
-def one_moment():
+def consistent_read():
     """All that is read inside is of one moment, and nobody waits for it."""
     if connection.vendor == "postgresql":
         with transaction.atomic(durable=True), connection.cursor() as cursor:

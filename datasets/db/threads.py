@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from django.db import connection
 
 
-class Ahead:
+class Prefetcher:
     """The items of an iterator, each made from when it is asked to begin: right before one long wait, as for a COMMIT.
     Were it to run beside many short ones, as for the parts of a COPY, each of these would wait for the interpreter.
     What is left to do with the last item can be done first, in the same wait.
@@ -26,7 +26,7 @@ class Ahead:
 
         self.coming = self.thread.submit(work).result if self.beside else work
 
-    def item(self):
+    def wait_next(self):
         """The next one, None after the last."""
         return self.coming()
 
@@ -37,16 +37,16 @@ class Ahead:
         self.thread.shutdown()
 
 
-def in_hands(hands, work, items):
+def run_in_threads(count, work, items):
     """Do work(item) for all items, so many at once, each hand with a connection of its own. One that fails lets the
     others finish what they have in hand, and is told then."""
-    if hands == 1:
+    if count == 1:
         for item in items:
             work(item)
         return
     items, turn, over = iter(items), threading.Lock(), threading.Event()
 
-    def hand():
+    def drain_items():
         try:
             while not over.is_set():
                 with turn:
@@ -58,10 +58,10 @@ def in_hands(hands, work, items):
             over.set()
             connection.close()
 
-    with ThreadPoolExecutor(hands) as threads:
-        working = [threads.submit(hand) for _ in range(hands)]
+    with ThreadPoolExecutor(count) as pool:
+        futures = [pool.submit(drain_items) for _ in range(count)]
         try:
-            for one in working:
-                one.result()
+            for future in futures:
+                future.result()
         finally:
             over.set()

@@ -11,7 +11,7 @@ from django.db import connection
 AT_ONCE = {"sqlite": 1, "postgresql": 2}  # as measured by `make bench ONLY=judging`
 
 
-class Turns:
+class FairSemaphore:
     """Lets n in at once, the others in the order in which they came; a semaphore of the library lets who comes at the
     right moment pass those who wait."""
 
@@ -36,7 +36,7 @@ class Turns:
                 self.free += 1
 
 
-TURNS = Turns(AT_ONCE[connection.vendor])
+TURNS = FairSemaphore(AT_ONCE[connection.vendor])
 _thread = threading.local()
 
 

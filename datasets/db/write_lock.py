@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 
 @contextlib.contextmanager
-def writing():
+def write_turn():
     """On SQLite, a writer's turn: who waits at a file lock is served in order, who waits inside SQLite is not, and may
     starve. PostgreSQL needs none of it, nor does a transaction that has begun."""
     if connection.vendor != "sqlite" or connection.in_atomic_block:
@@ -20,7 +20,7 @@ def writing():
 
 
 @contextlib.contextmanager
-def one_of_many():
+def batch_transaction():
     """A transaction that others follow. On PostgreSQL it does not wait for the disk: should the server fail, the last
     are gone as if they had never begun, and so is the note of how far it came. The first commit after them that does
     wait brings all of them to the disk."""

@@ -26,28 +26,28 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast, Coalesce
 
-from datasets.db.bulk import among
-from datasets.exports.judgment_table import judged
-from datasets.exports.selection import SOFT, VOTES, Balance, Chooser, Filters, Vote, marks_of
-from datasets.files.writers import FILES, defused_row, gathered
-from datasets.formats import file_of, rows, writable
-from datasets.formats.rows import LeftOut
-from datasets.judgments.pauses import by_paused
+from datasets.db.bulk import match_values
+from datasets.exports.judgment_table import iter_judgment_rows
+from datasets.exports.selection import SOFT, VOTES, Filters, LengthBalance, Vote, VoteSelector, compute_length_signs
+from datasets.files.writers import ENCODERS, defuse_row, merge_pieces
+from datasets.formats import get_file_kind, get_writable_formats, rows
+from datasets.formats.rows import Omission
+from datasets.judgments.pauses import build_paused_condition
 from datasets.models import Comparison, Judgment, Prompt, Response
 
 FIRST_PROMPTS, PROMPTS_AT_ONCE, CHARACTERS_AT_ONCE = 200, 1000, 4 << 20  # fewer prompts where answers are long
-OF_PROMPTS = ("pk", "fingerprint", "system", "turns_json", "instruction", "input", "tags_json", "group")
+PROMPT_FIELDS = ("pk", "fingerprint", "system", "turns_json", "instruction", "input", "tags_json", "group")
 # Whether it is one, as the database says it: 1 and 0, or true and false. To convert each would take its time.
-AS_IT_IS = ExpressionWrapper(F("demonstration"), CharField())
-OF_RESPONSES = ("prompt", "pk", "text", AS_IT_IS)
-HELD_BACK = 1000
+IS_DEMONSTRATION = ExpressionWrapper(F("demonstration"), CharField())
+RESPONSE_FIELDS = ("prompt", "pk", "text", IS_DEMONSTRATION)
+MOST_HELD_BACK = 1000
 PLAIN, FULL = 1, 2
 # What Arrow's JSON reader takes for a timestamp when a whole column looks so: FORMATS.md section 2, rule 4.
-DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d(:?\d\d(:?\d\d)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
+DATE_LIKE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d(:?\d\d(:?\d\d)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
 
 
-class Asked(NamedTuple):
-    """One prompt (a row with OF_PROMPTS) with the texts of its responses {id: text}, which of these are
+class ExportPrompt(NamedTuple):
+    """One prompt (a row with PROMPT_FIELDS) with the texts of its responses {id: text}, which of these are
     demonstrations, and the pairs that go in; part: which part of the data it is in."""
 
     prompt: tuple
@@ -59,43 +59,43 @@ class Asked(NamedTuple):
     @property
     def row(self):
         _, _, system, turns_json, instruction, given, *_ = self.prompt
-        return rows.Prompt(instruction, given, system, tuple(map(tuple, listed(turns_json))))
+        return rows.Prompt(instruction, given, system, tuple(map(tuple, parse_list(turns_json))))
 
 
 @dataclass
 class Writer:
-    """Writes prompts in one dialect, and counts what the dialect does not take. refused: called with (reason,
+    """Writes prompts in one dialect, and counts what the dialect does not take. on_refused: called with (reason,
     prompt, answer or pair) of each such row."""
 
     name: str
     mode: str
     left_out: Counter = field(default_factory=Counter)
     warnings: Counter = field(default_factory=Counter)
-    refused: object = None
+    on_refused: object = None
 
     def __post_init__(self):
-        self.module = writable()[self.name]
-        self.states = STATES[self.module.WRITES]
+        self.module = get_writable_formats()[self.name]
+        self.build_rows = ROW_BUILDERS[self.module.WRITES]
 
-    def written(self, asked):
+    def iter_rows(self, export_prompt):
         """The rows of one prompt, as the dialect writes them."""
-        for row, times, votes in self.states(asked, self.left_out):
+        for row, times, votes in self.build_rows(export_prompt, self.left_out):
             try:
-                written = self.module.write(told_apart(row))
-            except LeftOut as reason:
-                self.left_out[reason.reason] += max(1, times)
-                if self.refused:
-                    self.refused(reason.reason, row)
+                dialect_row = self.module.write(refuse_same_answers(row))
+            except Omission as refusal:
+                self.left_out[refusal.reason] += max(1, times)
+                if self.on_refused:
+                    self.on_refused(refusal.reason, row)
                 continue
             if times > 1:
                 self.left_out["merged"] += times - 1
-            if may_look_like_a_date(row) and is_date_like(written):
+            if can_be_date_like(row) and is_date_like(dialect_row):
                 self.warnings["looks_like_a_date"] += 1
             if self.mode == SOFT and votes:
-                written |= {"votes_chosen": votes[0], "votes_total": votes[1]}
-            yield written
+                dialect_row |= {"votes_chosen": votes[0], "votes_total": votes[1]}
+            yield dialect_row
 
-    def fitness(self, row):
+    def rate_fitness(self, row):
         """How fit a row is to be a file's first, from which a trainer's loader takes the types: FULL, PLAIN where a
         list is empty, 0 where a text looks like a date."""
         if is_date_like(row):
@@ -105,7 +105,7 @@ class Writer:
 
 @dataclass
 class Export:
-    """One run: iterate `pieces()`, then read the account."""
+    """One run: iterate `iter_pieces()`, then read the account."""
 
     dataset: object
     format: str
@@ -121,146 +121,157 @@ class Export:
         self.digest = hashlib.sha256()
         self.writer = Writer(self.format, self.filters.mode)
 
-    def pieces(self):
+    def iter_pieces(self):
         """The file's bytes, some rows at a time. Memory holds a few hundred prompts at a time."""
-        self.skips, self.flags = passed_over(self.dataset)
-        written, columns = self.counted(self.written()), getattr(self.writer.module, "COLUMNS", ())
-        if self.for_spreadsheets and file_of(self.format) == "csv":
-            written = map(defused_row, written)
-        for piece in gathered(FILES[file_of(self.format)](written, columns)):
+        self.skips, self.flags = count_skips(self.dataset)
+        dialect_rows, columns = self.count_rows(self.iter_rows()), getattr(self.writer.module, "COLUMNS", ())
+        if self.for_spreadsheets and get_file_kind(self.format) == "csv":
+            dialect_rows = map(defuse_row, dialect_rows)
+        for piece in merge_pieces(ENCODERS[get_file_kind(self.format)](dialect_rows, columns)):
             self.digest.update(piece)
             yield piece
 
-    def counted(self, written):
-        for row in written:
+    def count_rows(self, dialect_rows):
+        for row in dialect_rows:
             self.rows += 1
             yield row
 
-    def written(self):
+    def iter_rows(self):
         """The rows as the dialect writes them; what it does not take is counted."""
-        if self.writer.module.WRITES is rows.Judged:
-            return (row.columns for row in judged(self.dataset, self.filters, self.left_out))
-        fills = self.writer.name in FILLS and Prompt.objects.filter(dataset=self.dataset).exclude(turns=[]).exists()
-        return self.full_first() if fills else self.plain_first()
+        if self.writer.module.WRITES is rows.JudgmentRow:
+            return (row.columns for row in iter_judgment_rows(self.dataset, self.filters, self.left_out))
+        has_optional_list = (
+            self.writer.name in OPTIONAL_LIST_DIALECTS
+            and Prompt.objects.filter(dataset=self.dataset).exclude(turns=[]).exists()
+        )
+        return self.iter_full_first() if has_optional_list else self.iter_plain_first()
 
-    def all_rows(self):
-        for asked in prompts_asked(self.dataset, Chooser(self.filters, self.left_out), most=self.most):
-            yield from self.writer.written(asked)
+    def iter_all_rows(self):
+        for export_prompt in iter_export_prompts(
+            self.dataset, VoteSelector(self.filters, self.left_out), most=self.most
+        ):
+            yield from self.writer.iter_rows(export_prompt)
 
-    def plain_first(self):
+    def iter_plain_first(self):
         """The rows, one whose texts do not look like dates in front."""
-        return first_fit(self.all_rows(), self.writer.fitness)
+        return iter_fit_first(self.iter_all_rows(), self.writer.rate_fitness)
 
-    def full_first(self):
+    def iter_full_first(self):
         """The rows, the first that fills every column in front, wherever it stands."""
         scout = Export(self.dataset, self.format, self.filters, most=self.most)
-        found = ((n, row) for n, row in enumerate(scout.all_rows()) if self.writer.fitness(row) == FULL)
-        n, lead = next(found, (None, None))
+        full_rows = ((n, row) for n, row in enumerate(scout.iter_all_rows()) if self.writer.rate_fitness(row) == FULL)
+        n, lead = next(full_rows, (None, None))
         if n is None:
-            yield from self.plain_first()
+            yield from self.iter_plain_first()
             return
         yield lead
-        for number, row in enumerate(self.all_rows()):
+        for number, row in enumerate(self.iter_all_rows()):
             if number != n:
                 yield row
 
-    def account(self):
+    def build_account(self):
         """The contract's summary, less `seconds`; call it when all pieces were taken."""
         return {
             "dataset": self.dataset.slug,
             "format": self.format,
             "rows": self.rows,
-            "left_out": reckoned(self.left_out, self.writer),
+            "left_out": count_left_out(self.left_out, self.writer),
             "skips": self.skips,
             "flags": self.flags,
-            "warnings": counted(self.writer.warnings),
+            "warnings": sort_counts(self.writer.warnings),
             "sha256": self.digest.hexdigest(),
         }
 
 
-FILLS = ("dpo-alpaca",)  # dialects with a list that may be empty
+OPTIONAL_LIST_DIALECTS = ("dpo-alpaca",)  # dialects with a list that may be empty
 
 
-def reckoned(left_out, writer):
+def count_left_out(left_out, writer):
     """{reason: count} of what choosing and a writer left out; a choice is two labels where those are written."""
     each = 2 if writer.module.WRITES is rows.Label else 1
-    return counted(Counter({reason: each * n for reason, n in left_out.items()}) + writer.left_out)
+    return sort_counts(Counter({reason: each * n for reason, n in left_out.items()}) + writer.left_out)
 
 
-def counted(counter):
+def sort_counts(counter):
     return {name: n for name, n in sorted(counter.items()) if n}
 
 
-def passed_over(dataset):
+def count_skips(dataset):
     """(skips, flags) of a dataset."""
     skipped = dataset.judgments.filter(state=Judgment.State.SKIPPED, purpose=Judgment.Purpose.VOTE)
     flags = skipped.exclude(flag="").count()
     return skipped.count() - flags, flags
 
 
-def prompts_asked(dataset, chooser, part_of=lambda prompt: "", most=None):
-    """Asked of every prompt (of the first so many), with the pairs that a Chooser lets through. part_of(prompt) tells
-    which part of the data a prompt is in; each is balanced by itself."""
-    found = chosen(dataset, chooser, part_of, most)
+def iter_export_prompts(dataset, chooser, part_of=lambda prompt: "", most=None):
+    """ExportPrompt of every prompt (of the first so many), with the pairs that a VoteSelector picks. part_of(prompt)
+    tells which part of the data a prompt is in; each is balanced by itself."""
+    export_prompts = iter_prompts_with_pairs(dataset, chooser, part_of, most)
     if not chooser.filters.balanced:
-        yield from found
+        yield from export_prompts
         return
-    balance = Balance(marks(chosen(dataset, Chooser(chooser.filters), part_of, most)))
-    for asked in found:
+    balance = LengthBalance(
+        iter_length_signs(iter_prompts_with_pairs(dataset, VoteSelector(chooser.filters), part_of, most))
+    )
+    for export_prompt in export_prompts:
         pairs = []
-        for pair, mark in zip(asked.pairs, marks_of(asked.prompt.fingerprint, texts_of(asked)), strict=True):
-            if balance.keeps(asked.part, *mark):
+        for pair, length_sign in zip(
+            export_prompt.pairs,
+            compute_length_signs(export_prompt.prompt.fingerprint, get_pair_texts(export_prompt)),
+            strict=True,
+        ):
+            if balance.is_kept(export_prompt.part, *length_sign):
                 pairs.append(pair)
             else:
                 chooser.left_out["balance"] += pair.times
-        yield asked._replace(pairs=pairs)
+        yield export_prompt._replace(pairs=pairs)
 
 
-def marks(found):
-    for asked in found:
-        for mark in marks_of(asked.prompt.fingerprint, texts_of(asked)):
-            yield asked.part, *mark
+def iter_length_signs(export_prompts):
+    for export_prompt in export_prompts:
+        for length_sign in compute_length_signs(export_prompt.prompt.fingerprint, get_pair_texts(export_prompt)):
+            yield export_prompt.part, *length_sign
 
 
-def texts_of(asked):
-    return [(asked.texts[pair.chosen], asked.texts[pair.rejected]) for pair in asked.pairs]
+def get_pair_texts(export_prompt):
+    return [(export_prompt.texts[pair.chosen], export_prompt.texts[pair.rejected]) for pair in export_prompt.pairs]
 
 
-def chosen(dataset, chooser, part_of, most):
-    """Asked of every prompt (of the first so many), before the balance."""
-    last, left, many = 0, most, FIRST_PROMPTS
+def iter_prompts_with_pairs(dataset, chooser, part_of, most):
+    """ExportPrompt of every prompt (of the first so many), before the balance."""
+    last, left, batch_size = 0, most, FIRST_PROMPTS
     lists = {f"{name}_json": Cast(name, TextField()) for name in ("turns", "tags")}  # most are empty
     prompts = Prompt.objects.visible_in(dataset).filter(dataset=dataset).annotate(**lists).order_by("pk")
-    prompts = prompts.values_list(*OF_PROMPTS, named=True)
-    all_responses = Response.objects.visible().order_by("pk").values_list(*OF_RESPONSES)
-    votes_of = votes_by(chooser.filters)
-    while some := list(prompts.filter(pk__gt=last)[: many if left is None else min(many, left)]):
-        last, left = some[-1].pk, None if left is None else left - len(some)
-        ids = [prompt.pk for prompt in some]
-        texts, demonstrations, votes, size = defaultdict(dict), defaultdict(list), votes_of(ids), 1
-        for prompt, pk, text, is_demonstration in all_responses.filter(among(Response, "prompt", ids)):
+    prompts = prompts.values_list(*PROMPT_FIELDS, named=True)
+    all_responses = Response.objects.visible().order_by("pk").values_list(*RESPONSE_FIELDS)
+    find_votes = build_vote_finder(chooser.filters)
+    while batch := list(prompts.filter(pk__gt=last)[: batch_size if left is None else min(batch_size, left)]):
+        last, left = batch[-1].pk, None if left is None else left - len(batch)
+        ids = [prompt.pk for prompt in batch]
+        texts, demonstrations, votes, size = defaultdict(dict), defaultdict(list), find_votes(ids), 1
+        for prompt, pk, text, is_demonstration in all_responses.filter(match_values(Response, "prompt", ids)):
             texts[prompt][pk] = text
             size += len(text)
             if is_demonstration:
                 demonstrations[prompt].append(pk)
-        for prompt in some:
-            pk, tags = prompt.pk, listed(prompt.tags_json) if chooser.filters.tags else ()
-            pairs = chooser.pairs(tags, votes[pk]) if pk in votes else []
-            yield Asked(prompt, texts.get(pk, {}), demonstrations.get(pk, []), pairs, part_of(prompt))
-        many = max(1, min(PROMPTS_AT_ONCE, len(some) * CHARACTERS_AT_ONCE // size))
+        for prompt in batch:
+            pk, tags = prompt.pk, parse_list(prompt.tags_json) if chooser.filters.tags else ()
+            pairs = chooser.pick_pairs(tags, votes[pk]) if pk in votes else []
+            yield ExportPrompt(prompt, texts.get(pk, {}), demonstrations.get(pk, []), pairs, part_of(prompt))
+        batch_size = max(1, min(PROMPTS_AT_ONCE, len(batch) * CHARACTERS_AT_ONCE // size))
 
 
-def listed(text):
+def parse_list(text):
     return json.loads(text) if text != "[]" else []
 
 
-def votes_by(filters):
+def build_vote_finder(filters):
     """A function that gives the votes which filters look at: of prompts with these ids {prompt id: [Vote]} of those
     that have any, by comparison and judgment.
 
     It asks for the comparisons first: were they joined, PostgreSQL would read all judgments for a thousand of them.
     """
-    criterion, asked_for = filters.criterion, known_of(filters)
+    criterion, optional_fields = filters.criterion, build_optional_fields(filters)
     stated = FilteredRelation("choices", condition=Q(choices__criterion=criterion))
     votes = Judgment.objects.votes()
     if filters.decisions != VOTES:
@@ -274,100 +285,109 @@ def votes_by(filters):
         "stated__strength",
         "stated__rank_gap",
         "comparison",
-        *asked_for.values(),
+        *optional_fields.values(),
     )
 
-    def votes_of(prompts):
-        comparisons = Comparison.objects.filter(among(Comparison, "prompt", prompts)).order_by()
+    def find_votes(prompts):
+        comparisons = Comparison.objects.filter(match_values(Comparison, "prompt", prompts)).order_by()
         prompt_of = dict(comparisons.values_list("pk", "prompt"))
-        found = defaultdict(list)
-        for values in votes.filter(among(Judgment, "comparison", prompt_of)):
-            vote = Vote(*values[:7], **dict(zip(asked_for, values[7:], strict=True))) if asked_for else Vote(*values)
+        votes_by_prompt = defaultdict(list)
+        for values in votes.filter(match_values(Judgment, "comparison", prompt_of)):
+            vote = (
+                Vote(*values[:7], **dict(zip(optional_fields, values[7:], strict=True)))
+                if optional_fields
+                else Vote(*values)
+            )
             if criterion:
-                vote = vote._replace(verdict=verdict_by(criterion, vote.verdict))
-            found[prompt_of[vote.comparison]].append(vote)
-        return found
+                vote = vote._replace(verdict=get_verdict(criterion, vote.verdict))
+            votes_by_prompt[prompt_of[vote.comparison]].append(vote)
+        return votes_by_prompt
 
-    return votes_of
+    return find_votes
 
 
-def known_of(filters):
+def build_optional_fields(filters):
     """{what of a Vote the filters look at: where it stands}"""
     flagged = Exists(Judgment.objects.filter(comparison=OuterRef("comparison")).exclude(flag=""))
     decides = ExpressionWrapper(Q(purpose=Judgment.Purpose.DECISION), BooleanField())
-    known = {
+    fields = {
         "decides": (filters.decisions != VOTES, decides),
         "annotator": (filters.annotators, Coalesce("annotator__username", "imported_by")),
         "at": (filters.since or filters.until, F("decided_at")),
         "flagged": (filters.flags, flagged),
-        "paused": (filters.paused, by_paused()),
+        "paused": (filters.paused, build_paused_condition()),
     }
-    return {name: where for name, (is_asked, where) in known.items() if is_asked}
+    return {name: where for name, (is_asked, where) in fields.items() if is_asked}
 
 
-def verdict_by(criterion, said):
+def get_verdict(criterion, said):
     """The verdict that a judgment gives by a criterion; "" where it gives none."""
     return said.get("criteria", {}).get(criterion, {}).get("verdict", [""])[0]
 
 
-def preferences(asked, left_out):
+def build_preferences(export_prompt, left_out):
     """(rows.Preference, how many choices it stands for, its votes)"""
-    row, texts = asked.row if asked.pairs else None, asked.texts
+    row, texts = export_prompt.row if export_prompt.pairs else None, export_prompt.texts
     return [
         (rows.Preference(row, texts[chosen], texts[rejected], strength), times, votes)
-        for chosen, rejected, times, strength, votes in asked.pairs
+        for chosen, rejected, times, strength, votes in export_prompt.pairs
     ]
 
 
-def demonstrations(asked, left_out):
+def build_demonstrations(export_prompt, left_out):
     """(rows.Demonstration, how many choices it stands for, None), once for each chosen answer and demonstration."""
     times = Counter()
-    for pair in asked.pairs:
+    for pair in export_prompt.pairs:
         times[pair.chosen] += pair.times
-    times.update(asked.demonstrations)
-    for pk, text in asked.texts.items():
+    times.update(export_prompt.demonstrations)
+    for pk, text in export_prompt.texts.items():
         if times[pk]:
-            yield rows.Demonstration(asked.row, text), times[pk], None
+            yield rows.Demonstration(export_prompt.row, text), times[pk], None
 
 
-def labels(asked, left_out):
+def build_labels(export_prompt, left_out):
     """(rows.Label, how many labels it stands for, None), once for each text: wanted where it was chosen more often than
     rejected; left out where as often."""
-    said = defaultdict(Counter)
-    for pair in asked.pairs:
-        said[asked.texts[pair.chosen]][True] += pair.times
-        said[asked.texts[pair.rejected]][False] += pair.times
-    for text, times in said.items():
+    label_counts = defaultdict(Counter)
+    for pair in export_prompt.pairs:
+        label_counts[export_prompt.texts[pair.chosen]][True] += pair.times
+        label_counts[export_prompt.texts[pair.rejected]][False] += pair.times
+    for text, times in label_counts.items():
         if times[True] == times[False]:
             left_out["split"] += times.total()
         else:
             left_out["outvoted"] += min(times[True], times[False])
             wanted = times[True] > times[False]
-            yield rows.Label(asked.row, text, wanted), times[wanted], None
+            yield rows.Label(export_prompt.row, text, wanted), times[wanted], None
 
 
-STATES = {rows.Preference: preferences, rows.Demonstration: demonstrations, rows.Label: labels, rows.Judged: None}
+ROW_BUILDERS = {
+    rows.Preference: build_preferences,
+    rows.Demonstration: build_demonstrations,
+    rows.Label: build_labels,
+    rows.JudgmentRow: None,
+}
 
 
-def told_apart(row):
+def refuse_same_answers(row):
     """The row, unless its two answers differ in blanks only."""
     if isinstance(row, rows.Preference) and row.chosen.strip() == row.rejected.strip():
-        raise LeftOut("same_answer")
+        raise Omission("same_answer")
     return row
 
 
-def first_fit(written, is_fit):
+def iter_fit_first(dialect_rows, is_fit):
     """The rows, with one in front that may lead; of the first thousand."""
-    held = []
-    for row in written:
-        if is_fit(row) or len(held) >= HELD_BACK:
-            yield from chain([row], held, written)
+    held_rows = []
+    for row in dialect_rows:
+        if is_fit(row) or len(held_rows) >= MOST_HELD_BACK:
+            yield from chain([row], held_rows, dialect_rows)
             return
-        held.append(row)
-    yield from held
+        held_rows.append(row)
+    yield from held_rows
 
 
-def may_look_like_a_date(row):
+def can_be_date_like(row):
     """Whether any text of a row (Preference, Demonstration or Label) may begin as a date does, so that what is written
     of it has to be looked at."""
     instruction, given, system, turns = row.prompt
@@ -380,6 +400,6 @@ def may_look_like_a_date(row):
 def is_date_like(value):
     """Whether any text in a row looks like a date."""
     if isinstance(value, str):
-        return value[:4].isdigit() and bool(DATE.fullmatch(value))
+        return value[:4].isdigit() and bool(DATE_LIKE.fullmatch(value))
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(map(is_date_like, parts))

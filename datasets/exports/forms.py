@@ -25,10 +25,10 @@ from datasets.exports.selection import (
     Filters,
 )
 from datasets.models import Choice
-from datasets.text.tags import tags_in
+from datasets.text.tags import parse_tags
 
 
-class Moment(forms.CharField):
+class MomentField(forms.CharField):
     """A date (its beginning; `end`: its end) or a date with time, in UTC unless it says otherwise."""
 
     def __init__(self, *, end=False, **options):
@@ -53,7 +53,7 @@ class Moment(forms.CharField):
         return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
 
 
-class Names(forms.Field):
+class NamesField(forms.Field):
     """Annotators' names, as often as the field is given; an empty one is nobody."""
 
     widget = forms.SelectMultiple
@@ -64,14 +64,14 @@ class Names(forms.Field):
         return tuple(name for name in value or () if name)
 
 
-class Words(forms.CharField):
+class TagsField(forms.CharField):
     """Words with commas between them."""
 
     def clean(self, value):
-        return tuple(tags_in(super().clean(value)))
+        return tuple(parse_tags(super().clean(value)))
 
 
-class Criterion(forms.ChoiceField):
+class CriterionField(forms.ChoiceField):
     """One of the criteria that there are; "" is in all."""
 
     def validate(self, value):
@@ -81,11 +81,11 @@ class Criterion(forms.ChoiceField):
             raise forms.ValidationError(message, params={"value": value, "there": there or _("none")})
 
 
-def criteria_of(dataset):
+def list_criteria(dataset):
     """The criteria by which choices can be exported: those that are asked now, and those of choices made before."""
     asked = [criterion["name"] for criterion in dataset.criteria]
-    made = Choice.objects.filter(judgment__dataset=dataset).exclude(criterion__in=["", *asked])
-    return [*asked, *made.order_by("criterion").values_list("criterion", flat=True).distinct()]
+    past_choices = Choice.objects.filter(judgment__dataset=dataset).exclude(criterion__in=["", *asked])
+    return [*asked, *past_choices.order_by("criterion").values_list("criterion", flat=True).distinct()]
 
 
 class FilterForm(forms.Form):
@@ -100,9 +100,9 @@ class FilterForm(forms.Form):
             (EVERY, _("one row per judgment")),
         ],
     )
-    annotator = Names(label=_("Only judgments of"), required=False)
-    since = Moment(label=_("Judged since"), widget=forms.DateInput(attrs={"type": "date"}))
-    until = Moment(label=_("Judged until"), end=True, widget=forms.DateInput(attrs={"type": "date"}))
+    annotator = NamesField(label=_("Only judgments of"), required=False)
+    since = MomentField(label=_("Judged since"), widget=forms.DateInput(attrs={"type": "date"}))
+    until = MomentField(label=_("Judged until"), end=True, widget=forms.DateInput(attrs={"type": "date"}))
     min_agreement = forms.FloatField(
         label=_("Least agreement (0 to 1)"),
         required=False,
@@ -112,7 +112,7 @@ class FilterForm(forms.Form):
     )
     min_strength = forms.IntegerField(label=_("Least strength (1 to 3)"), required=False, min_value=1, max_value=3)
     min_votes = forms.IntegerField(label=_("Least judgments of a pair"), required=False, min_value=1)
-    tags = Words(label=_("Only prompts with one of these tags"), required=False)
+    tags = TagsField(label=_("Only prompts with one of these tags"), required=False)
     flags = forms.ChoiceField(
         label=_("Flagged comparisons"),
         required=False,
@@ -137,7 +137,7 @@ class FilterForm(forms.Form):
         required=False,
         choices=[("", _("as it is")), ("balanced", _("as often the shorter answer as the longer one"))],
     )
-    criterion = Criterion(label=_("Criterion"), required=False)
+    criterion = CriterionField(label=_("Criterion"), required=False)
     ranks = forms.ChoiceField(
         label=_("Of an order"),
         required=False,
@@ -151,27 +151,30 @@ class FilterForm(forms.Form):
 
     def __init__(self, dataset, *args):
         super().__init__(*args)
-        found = functools.cache(functools.partial(criteria_of, dataset))
-        self.fields["criterion"].choices = lambda: [("", _("in all")), *((name, name) for name in found())]
+        list_cached_criteria = functools.cache(functools.partial(list_criteria, dataset))
+        self.fields["criterion"].choices = lambda: [
+            ("", _("in all")),
+            *((name, name) for name in list_cached_criteria()),
+        ]
 
-    def filters(self):
+    def build_filters(self):
         """The Filters of a valid form."""
-        said = self.cleaned_data
+        cleaned = self.cleaned_data
         return Filters(
-            mode=said["mode"] or MAJORITY,
-            annotators=said["annotator"],
-            since=said["since"],
-            until=said["until"],
-            min_agreement=said["min_agreement"] or 0.0,
-            min_strength=said["min_strength"] or 1,
-            criterion=said["criterion"],
-            ranks=said["ranks"] or ALL,
-            min_votes=said["min_votes"] or 1,
-            tags=said["tags"],
-            flags=said["flags"],
-            paused=said["paused"],
-            balanced=said["length"] == "balanced",
-            decisions=said["decisions"] or VOTES,
+            mode=cleaned["mode"] or MAJORITY,
+            annotators=cleaned["annotator"],
+            since=cleaned["since"],
+            until=cleaned["until"],
+            min_agreement=cleaned["min_agreement"] or 0.0,
+            min_strength=cleaned["min_strength"] or 1,
+            criterion=cleaned["criterion"],
+            ranks=cleaned["ranks"] or ALL,
+            min_votes=cleaned["min_votes"] or 1,
+            tags=cleaned["tags"],
+            flags=cleaned["flags"],
+            paused=cleaned["paused"],
+            balanced=cleaned["length"] == "balanced",
+            decisions=cleaned["decisions"] or VOTES,
         )
 
     def add_prefix(self, field_name):
@@ -184,7 +187,7 @@ class FileForm(forms.Form):
 
     for_spreadsheets = forms.ChoiceField(label=_("For spreadsheets"), required=False, choices=[("", ""), ("1", "1")])
 
-    def options(self):
+    def get_options(self):
         """What a valid form says, for an Export."""
         return {"for_spreadsheets": self.cleaned_data["for_spreadsheets"] == "1"}
 

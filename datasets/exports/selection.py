@@ -22,7 +22,7 @@ class Filters:
     mode: one row per pair as most people chose it (MAJORITY), the same with its votes counted (SOFT), or one row per
     judgment (EVERY). min_agreement: share of a pair's votes (ties among them) for the winner, 0 to 1, of MAJORITY and
     SOFT. min_votes: how many people must have judged a pair. criterion: "" is in all. ranks: which of the choices that
-    a ranking leaves, see `ranks_taken`. tags: prompts that have any of these. flags: UNFLAGGED leaves out what anybody
+    a ranking leaves, see `pick_by_rank`. tags: prompts that have any of these. flags: UNFLAGGED leaves out what anybody
     flagged. paused: UNPAUSED leaves out what people said who are paused now. balanced: as many pairs whose chosen
     answer is the shorter as such where it is the longer. decisions: of reviewers; VOTES knows nothing of them, FIRST
     takes them in place of the votes where there are some, ONLY takes nothing else.
@@ -79,7 +79,7 @@ class Pair(NamedTuple):
     votes: tuple[int, int]
 
 
-class Chooser:
+class VoteSelector:
     """Takes the votes of one prompt after the other; what does not go in is counted in `left_out`. alike, unlike: how
     many two votes on one pair say the same, or the opposite; ties aside."""
 
@@ -89,41 +89,43 @@ class Chooser:
         where = filters.tags, filters.annotators, filters.since, filters.until, filters.flags, filters.paused
         self.asks_more = any(where)  # than what was said
 
-    def pairs(self, tags, votes):
+    def pick_pairs(self, tags, votes):
         """[Pair] of one prompt: its tags, and the list of its votes by comparison and judgment."""
-        return self.of_one(tags, votes) if len(votes) == 1 else self.of_several(tags, votes)
+        return self.pick_from_one(tags, votes) if len(votes) == 1 else self.pick_from_several(tags, votes)
 
-    def of_one(self, tags, votes):
-        """What `of_several` gives for a single vote, the most frequent case, at a tenth of the time."""
-        if not self.kept(votes[0], self.taken(votes), tags, ()):
+    def pick_from_one(self, tags, votes):
+        """What `pick_from_several` gives for a single vote, the most frequent case, at a tenth of the time."""
+        if not self.is_selected(votes[0], self.pick_ranked(votes), tags, ()):
             return []
         if not self.is_enough(votes):
             self.left_out["few_votes"] += 1
             return []
-        return self.each(votes)
+        return self.build_pairs(votes)
 
-    def of_several(self, tags, votes):
-        kept = []
-        decided = {vote.comparison for vote in votes if vote.decides and not self.not_asked(vote, tags)}
+    def pick_from_several(self, tags, votes):
+        selected = []
+        decided = {vote.comparison for vote in votes if vote.decides and not self.find_filter_reason(vote, tags)}
         for _, stated in groupby(votes, key=lambda vote: vote.judgment):
             stated = list(stated)
-            taken = self.taken(stated)
-            kept += [vote for vote in stated if self.kept(vote, taken, tags, decided)]
+            ranked = self.pick_ranked(stated)
+            selected += [vote for vote in stated if self.is_selected(vote, ranked, tags, decided)]
         of_pairs = defaultdict(list)  # in whatever comparisons people saw a pair, in the order of its first vote
-        for vote in kept:
+        for vote in selected:
             of_pairs[frozenset((vote.chosen, vote.rejected))].append(vote)
-        of_pairs = {pair: self.decisions_first(votes) for pair, votes in of_pairs.items()}
-        kept = [vote for votes in of_pairs.values() for vote in votes]
+        of_pairs = {pair: self.prefer_decisions(votes) for pair, votes in of_pairs.items()}
+        selected = [vote for votes in of_pairs.values() for vote in votes]
         for votes in of_pairs.values():
             if len(votes) > 1:
                 self.compare(votes)
         enough = {id(vote) for votes in of_pairs.values() if self.is_enough(votes) for vote in votes}
-        self.left_out["few_votes"] += len(kept) - len(enough)
+        self.left_out["few_votes"] += len(selected) - len(enough)
         if self.filters.mode == EVERY:
-            return self.each([vote for vote in kept if id(vote) in enough])
-        return [pair for votes in of_pairs.values() if id(votes[0]) in enough for pair in self.majority(votes)]
+            return self.build_pairs([vote for vote in selected if id(vote) in enough])
+        return [
+            pair for votes in of_pairs.values() if id(votes[0]) in enough for pair in self.iter_majority_pair(votes)
+        ]
 
-    def decisions_first(self, votes):
+    def prefer_decisions(self, votes):
         """Those of the votes on a pair that count: what reviewers decided of it, in whatever comparison, else all."""
         deciding = [vote for vote in votes if vote.decides]
         self.left_out["decided"] += len(votes) - len(deciding) if deciding else 0
@@ -134,12 +136,12 @@ class Chooser:
         return len(votes) >= self.filters.min_votes or votes[0].decides
 
     def compare(self, votes):
-        said = Counter(vote.chosen for vote in votes if vote.strength)
-        alike = sum(n * (n - 1) // 2 for n in said.values())
+        times_chosen = Counter(vote.chosen for vote in votes if vote.strength)
+        alike = sum(n * (n - 1) // 2 for n in times_chosen.values())
         self.alike += alike
-        self.unlike += said.total() * (said.total() - 1) // 2 - alike
+        self.unlike += times_chosen.total() * (times_chosen.total() - 1) // 2 - alike
 
-    def flip_rate(self):
+    def estimate_flip_rate(self):
         """How often a vote says the opposite of what is so, between 0 and 0.5; None where no two votes met.
 
         Of two votes that are each flipped with probability e, 2e(1-e) differ (Natarajan et al. 2013, "Learning with
@@ -150,7 +152,7 @@ class Chooser:
         differ = min(0.5, self.unlike / (self.alike + self.unlike))
         return (1 - (1 - 2 * differ) ** 0.5) / 2
 
-    def not_asked(self, vote, tags):
+    def find_filter_reason(self, vote, tags):
         """Why the filters on prompts, people, dates and flags keep a vote out, or None."""
         if not self.asks_more:
             return None
@@ -165,20 +167,24 @@ class Chooser:
             return "date"
         return "flagged" if filters.flags == UNFLAGGED and vote.flagged else None
 
-    def taken(self, stated):
+    def pick_ranked(self, stated):
         """The choices of one judgment that `ranks` lets through; None is all."""
         ranks = self.filters.ranks
-        return None if ranks == ALL else ranks_taken([vote.choice for vote in stated], ranks)
+        return None if ranks == ALL else pick_by_rank([vote.choice for vote in stated], ranks)
 
-    def kept(self, vote, taken, tags, decided):
-        """Whether the filters let this vote through. taken: the choices of its judgment that `ranks` lets through;
+    def is_selected(self, vote, ranked, tags, decided):
+        """Whether the filters let this vote through. ranked: the choices of its judgment that `ranks` lets through;
         decided: the comparisons on which a decision stands that is asked for."""
-        reason = self.not_asked(vote, tags) or self.not_wanted(vote, decided) or self.not_stated(vote, taken)
+        reason = (
+            self.find_filter_reason(vote, tags)
+            or self.find_decision_reason(vote, decided)
+            or self.find_choice_reason(vote, ranked)
+        )
         if reason:
             self.left_out[reason] += 1
         return reason is None
 
-    def not_wanted(self, vote, decided):
+    def find_decision_reason(self, vote, decided):
         """Why a vote gives way to decisions, or None."""
         if vote.decides:
             return None
@@ -186,28 +192,28 @@ class Chooser:
             return "decided"
         return "undecided" if self.filters.decisions == ONLY else None
 
-    def not_stated(self, vote, taken):
+    def find_choice_reason(self, vote, ranked):
         """Why what a vote says is not asked for, or None."""
         if vote.chosen is None:
             return "both_bad" if vote.verdict == "both_bad" else "no_choice"
-        if taken is not None and vote.choice not in taken:
+        if ranked is not None and vote.choice not in ranked:
             return "rank_policy"
         return "weak" if 0 < vote.strength < self.filters.min_strength else None
 
-    def each(self, votes):
+    def build_pairs(self, votes):
         """A Pair for each of these votes that is no tie."""
         decided = [vote for vote in votes if vote.strength]
         if len(decided) < len(votes):
             self.left_out["tie"] += len(votes) - len(decided)
         return [Pair(vote.chosen, vote.rejected, 1, float(vote.strength), (1, 1)) for vote in decided]
 
-    def majority(self, votes):
+    def iter_majority_pair(self, votes):
         """The pair as most people chose it; nothing where as many chose the one as the other."""
-        said = Counter((vote.chosen, vote.rejected) for vote in votes if vote.strength)
-        self.left_out["tie"] += len(votes) - said.total()
-        if not said:
+        times_chosen = Counter((vote.chosen, vote.rejected) for vote in votes if vote.strength)
+        self.left_out["tie"] += len(votes) - times_chosen.total()
+        if not times_chosen:
             return
-        (winner, most), *others = said.most_common()
+        (winner, most), *others = times_chosen.most_common()
         against = sum(times for _, times in others)
         if most == against:
             self.left_out["split"] += most + against
@@ -219,7 +225,7 @@ class Chooser:
             yield Pair(*winner, most, max(0.0, net / len(votes)), (most, len(votes)))
 
 
-def ranks_taken(choices, policy):
+def pick_by_rank(choices, policy):
     """Those of one judgment's choices (chosen, rejected, strength, gap) that a policy takes: of a ranking `all`; those
     of neighbours (`adjacent`); of the best over others (`best-rest`); of the best over the worst (`best-worst`).
 
@@ -237,35 +243,35 @@ def ranks_taken(choices, policy):
     return {choice for choice in choices if choice not in decided or takes(choice[0], choice[1], choice[3])}
 
 
-def marks_of(fingerprint, texts):
+def compute_length_signs(fingerprint, texts):
     """[(sign, number)] of a prompt's pairs, given as (chosen text, rejected text): 1, 0 or -1 as the chosen answer is
     longer, as long or shorter, and a number drawn from the texts, of its own for each of several equal pairs."""
-    seen, marks = Counter(), []
+    seen, length_signs = Counter(), []
     for chosen, rejected in texts:
         seen[chosen, rejected] += 1
         drawn = sha256(f"{fingerprint}\0{chosen}\0{rejected}\0{seen[chosen, rejected]}".encode()).digest()
         sign = (len(chosen) > len(rejected)) - (len(chosen) < len(rejected))
-        marks.append((sign, int.from_bytes(drawn[:8], "big")))
-    return marks
+        length_signs.append((sign, int.from_bytes(drawn[:8], "big")))
+    return length_signs
 
 
-class Balance:
+class LengthBalance:
     """Keeps as many pairs whose chosen answer is shorter as such where it is longer, in each part of the data, and all
     that are equally long. Of the kind that there is more of, the lowest numbers stay: the same pairs each time.
 
-    marks: (part, sign, number) of every pair that would go in, see `marks_of`. Takes 8 bytes a pair.
+    length_signs: (part, sign, number) of every pair that would go in, see `compute_length_signs`. Takes 8 bytes a pair.
     """
 
-    def __init__(self, marks):
-        found = defaultdict(lambda: {-1: array("Q"), 1: array("Q")})
-        for part, sign, number in marks:
+    def __init__(self, length_signs):
+        numbers_of = defaultdict(lambda: {-1: array("Q"), 1: array("Q")})
+        for part, sign, number in length_signs:
             if sign:
-                found[part][sign].append(number)
+                numbers_of[part][sign].append(number)
         self.highest = {}
-        for part, kinds in found.items():
+        for part, kinds in numbers_of.items():
             fewer = min(len(numbers) for numbers in kinds.values())
             for sign, numbers in kinds.items():
                 self.highest[part, sign] = sorted(numbers)[fewer - 1] if fewer else -1
 
-    def keeps(self, part, sign, number):
+    def is_kept(self, part, sign, number):
         return not sign or number <= self.highest.get((part, sign), -1)

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from datasets.files.encodings import UTF16, other_encoding
-from datasets.formats.rows import Refused, Table
+from datasets.files.encodings import UTF16, find_encoding
+from datasets.formats.rows import Refusal, TableRow
 
 HEAD = 1 << 20
 LONGEST_ROW = 16 << 20  # bytes; a row beyond is refused, and memory stays bounded
 MOST_COLUMNS = 16_384  # of a table, as in .xlsx
-SWELLS_FROM, SWELLS_AT_MOST = 64 << 20, 200  # a .gz may hold so much in any case, beyond it so many times its size
+BOMB_FROM, BOMB_RATIO = 64 << 20, 200  # a .gz may hold so much in any case, beyond it so many times its size
 BLANK = " \t\r\n"
 
 
@@ -44,12 +44,12 @@ class Item:
     show of it, `number` its place among the file's rows (from 1)."""
 
     line: int
-    value: dict | Refused
+    value: dict | Refusal
     raw: str | dict | list = ""
     number: int = 0
 
 
-class Chained(io.RawIOBase):
+class PushbackStream(io.RawIOBase):
     """A stream with what was read of it put back in front."""
 
     def __init__(self, head, stream):
@@ -66,7 +66,7 @@ class Chained(io.RawIOBase):
         return len(chunk)
 
 
-class Inflated:
+class GunzipStream:
     """What a gzipped stream holds; one that swells beyond any text is refused before it fills the disk."""
 
     def __init__(self, packed):
@@ -76,22 +76,22 @@ class Inflated:
     def read(self, size):
         chunk = self.plain.read(size)
         self.count += len(chunk)
-        if swells(self.count, self.packed.count):
+        if is_bomb(self.count, self.packed.count):
             raise FileProblem("swells", f"{self.count // self.packed.count} : 1")
         return chunk
 
 
-def swells(size, packed):
-    return size > max(SWELLS_FROM, SWELLS_AT_MOST * packed)
+def is_bomb(size, packed):
+    return size > max(BOMB_FROM, BOMB_RATIO * packed)
 
 
-def may_swell(size, packed):
+def refuse_bomb(size, packed):
     """Refuse a table that unpacks to so much more than any text does."""
-    if swells(size, packed):
+    if is_bomb(size, packed):
         raise FileProblem("too_packed", f"{size // max(packed, 1)} : 1")
 
 
-class Recoded:
+class TranscodedStream:
     """A stream of another encoding, as UTF-8. What is no text in it is none in UTF-8 either: readers refuse it."""
 
     def __init__(self, stream, encoding, errors):
@@ -107,47 +107,47 @@ class Recoded:
                 raise FileProblem("utf16", str(error)) from None
             if not chunk:
                 break
-        taken, self.rest = self.rest[:size], self.rest[size:]
-        return taken
+        piece, self.rest = self.rest[:size], self.rest[size:]
+        return piece
 
 
-def items(stream):
+def read_items(stream):
     """(kind, iterator of Item) of a binary stream; kind is `jsonl`, `json`, `csv`, `tsv`, `parquet` or `xlsx`. Raises
     FileProblem."""
     head = stream.read(HEAD)
     if head.startswith(b"\x1f\x8b"):
-        stream = Inflated(Chained(head, stream))
-        head = unzipped(stream.read, HEAD)
+        stream = GunzipStream(PushbackStream(head, stream))
+        head = read_unzipped(stream.read, HEAD)
     if head.startswith((b"PAR1", b"PK\x03\x04")):
-        kind, read = ("parquet", columns) if head.startswith(b"PAR1") else ("xlsx", sheet)
-        return kind, unbroken(read(unzipped(whole, head, stream)))
-    if encoding := other_encoding(head):
-        stream = Recoded(Chained(head, stream), *encoding)
-        head = unzipped(stream.read, HEAD)
-    encoded_as(head)
+        kind, read = ("parquet", read_parquet) if head.startswith(b"PAR1") else ("xlsx", read_sheet)
+        return kind, iter_numbered(read(read_unzipped(ensure_seekable, head, stream)))
+    if encoding := find_encoding(head):
+        stream = TranscodedStream(PushbackStream(head, stream), *encoding)
+        head = read_unzipped(stream.read, HEAD)
+    check_encoding(head)
     head = head.removeprefix(codecs.BOM_UTF8)
-    body = io.BufferedReader(Chained(head, stream), HEAD)
-    kind, read, *options = told_apart(head)
-    return kind, unbroken(read(body, *options))
+    body = io.BufferedReader(PushbackStream(head, stream), HEAD)
+    kind, read, *options = sniff(head)
+    return kind, iter_numbered(read(body, *options))
 
 
-def whole(head, stream):
+def ensure_seekable(head, stream):
     """The stream as a file that can be read from any place: itself where it is one, else a copy on disk."""
     if getattr(stream, "seekable", bool)() and stream.tell() == len(head):
         return stream
     copy = tempfile.TemporaryFile()  # noqa: SIM115 - it goes when nobody reads it any more
-    shutil.copyfileobj(io.BufferedReader(Chained(head, stream)), copy)
+    shutil.copyfileobj(io.BufferedReader(PushbackStream(head, stream)), copy)
     return copy
 
 
-def unzipped(read, *args):
+def read_unzipped(read, *args):
     try:
         return read(*args)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FileProblem("cut_off_gzip", str(error)) from None
 
 
-def unbroken(rows):
+def iter_numbered(rows):
     """The rows, numbered, with a broken .gz told as such."""
     try:
         for number, item in enumerate(rows, 1):
@@ -157,7 +157,7 @@ def unbroken(rows):
         raise FileProblem("cut_off_gzip", str(error)) from None
 
 
-def encoded_as(head):
+def check_encoding(head):
     """Refuse what is no UTF-8 text from the start."""
     if not head.strip(b" \t\r\n\xef\xbb\xbf"):
         raise FileProblem("empty_file")
@@ -174,73 +174,74 @@ def encoded_as(head):
             raise FileProblem("not_text")
 
 
-def told_apart(head):
+def sniff(head):
     """(kind, reader, …) by what the file begins with."""
     text = head.decode("utf-8", "surrogateescape").lstrip(BLANK)
     if text.startswith("["):
-        return "json", json_document
+        return "json", read_json
     if text.startswith("{"):
         first, newline, _ = text.partition("\n")
         more_follows = len(head) > HEAD - len(codecs.BOM_UTF8) - 1
-        document = newline and not parses(first) and begins_document(text, more_follows)
-        return ("json", json_document) if document else ("jsonl", jsonl)
+        document = newline and not is_json(first) and is_document_start(text, more_follows)
+        return ("json", read_json) if document else ("jsonl", read_jsonl)
     header = text.splitlines()[0]
     delimiter = max("\t,;", key=lambda mark: (header.count(mark), mark == "\t"))
     if delimiter not in header:
         raise FileProblem("unknown_file", header[:80])
-    return ("tsv" if delimiter == "\t" else "csv"), table, delimiter
+    return ("tsv" if delimiter == "\t" else "csv"), read_table, delimiter
 
 
-def parses(text):
+def is_json(text):
     try:
-        lenient.decode(text)
+        lenient_decoder.decode(text)
     except (ValueError, RecursionError):
         return False
     return True
 
 
-def begins_document(text, more_follows):
+def is_document_start(text, more_follows):
     """Whether a value that spans lines begins here: it parses, or nothing is wrong with it but that it goes on."""
     try:
-        lenient.raw_decode(text)
+        lenient_decoder.raw_decode(text)
     except json.JSONDecodeError as error:
-        return more_follows and goes_on(text, error)
+        return more_follows and is_cut_off(text, error)
     except RecursionError:
         return False
     return True
 
 
-def goes_on(text, error):
+def is_cut_off(text, error):
     """Whether a text that is no JSON may be the beginning of one."""
     return error.msg.startswith("Unterminated string") or error.pos > len(text) - 16
 
 
-def _no_constant(name):
+def _refuse_constant(name):
     raise ValueError(f"{name} is not JSON")
 
 
-quick = msgspec.json.Decoder().decode
-decoder = json.JSONDecoder(parse_constant=_no_constant)
-lenient = json.JSONDecoder(parse_int=str)  # finds the end of a value that is refused: NaN, a number of 5,000 digits
+decode_quickly = msgspec.json.Decoder().decode
+decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+# Finds the end of a value that is refused: NaN, a number of 5,000 digits.
+lenient_decoder = json.JSONDecoder(parse_int=str)
 
 
-def as_object(line, text):
+def decode_line(line, text):
     """The JSON object that a line (bytes, and its text) is, or the refusal. What the quick decoder does not take is
     looked at by the one that knows what is wrong, and takes a few things more: half a surrogate, a number of any size.
     """
     try:
-        value = quick(line)
+        value = decode_quickly(line)
     except (ValueError, RecursionError):
         try:
             value = decoder.decode(text)
         except RecursionError:
-            return Refused("too_deep")
+            return Refusal("too_deep")
         except ValueError as error:
-            return Refused("bad_json", "", str(error))
-    return value if isinstance(value, dict) else Refused("not_an_object", "", type(value).__name__)
+            return Refusal("bad_json", "", str(error))
+    return value if isinstance(value, dict) else Refusal("not_an_object", "", type(value).__name__)
 
 
-def jsonl(body):
+def read_jsonl(body):
     """One object a line. Lines end at \\n alone: U+2028 and its like are text."""
     number = 0
     while line := body.readline(LONGEST_ROW + 1):
@@ -248,11 +249,11 @@ def jsonl(body):
         if len(line) > LONGEST_ROW:
             while line and not line.endswith(b"\n"):
                 line = body.readline(LONGEST_ROW)
-            yield Item(number, Refused("row_too_long", "", f"{LONGEST_ROW >> 20} MiB"))
+            yield Item(number, Refusal("row_too_long", "", f"{LONGEST_ROW >> 20} MiB"))
             continue
         text = line.decode("utf-8", "surrogateescape").strip(BLANK)
         if text:
-            yield Item(number, as_object(line, text), text)
+            yield Item(number, decode_line(line, text), text)
 
 
 class Window:
@@ -262,7 +263,7 @@ class Window:
         self.body, self.decode = body, codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
         self.text, self.at, self.line, self.ended = "", 0, 1, False
 
-    def more(self, size=HEAD):
+    def read_more(self, size=HEAD):
         """Read on; False at the end."""
         if self.ended:
             return False
@@ -273,46 +274,46 @@ class Window:
 
     def take(self, end):
         """The text up to `end`, which is passed."""
-        taken, self.at = self.text[self.at : end], end
-        self.line += taken.count("\n")
-        return taken
+        piece, self.at = self.text[self.at : end], end
+        self.line += piece.count("\n")
+        return piece
 
     def peek(self):
         """The next character that is no blank, or "" at the end."""
         while True:
             rest = self.text[self.at : self.at + 4096]
-            kept = rest.lstrip(BLANK)
-            self.take(self.at + len(rest) - len(kept))
-            if kept:
-                return kept[0]
-            if not rest and not self.more():
+            remainder = rest.lstrip(BLANK)
+            self.take(self.at + len(rest) - len(remainder))
+            if remainder:
+                return remainder[0]
+            if not rest and not self.read_more():
                 return ""
 
-    def value(self):
+    def read_value(self):
         """(value or the refusal, raw text) of the JSON value that begins here."""
-        refused = None
+        refusal = None
         while True:
             try:
-                value, end = (lenient if refused else decoder).raw_decode(self.text, self.at)
-                return refused or value, self.take(end)
+                value, end = (lenient_decoder if refusal else decoder).raw_decode(self.text, self.at)
+                return refusal or value, self.take(end)
             except RecursionError:
                 raise FileProblem("too_deep", line=self.line) from None
             except json.JSONDecodeError as error:
-                self.go_on(error)
+                self.extend(error)
             except ValueError as error:
-                refused = Refused("bad_json", "", str(error))
+                refusal = Refusal("bad_json", "", str(error))
 
-    def go_on(self, error):
+    def extend(self, error):
         """Read on where a value may only be cut off by the window's end."""
-        cut_off = goes_on(self.text, error)
+        cut_off = is_cut_off(self.text, error)
         if cut_off and len(self.text) - self.at > LONGEST_ROW:
             raise FileProblem("row_too_long", f"{LONGEST_ROW >> 20} MiB", self.line) from None
-        if not cut_off or not self.more(max(HEAD, len(self.text) - self.at)):
+        if not cut_off or not self.read_more(max(HEAD, len(self.text) - self.at)):
             line = self.line + self.text.count("\n", self.at, error.pos)
             raise FileProblem("bad_json", error.msg, line) from None
 
 
-def json_document(body):
+def read_json(body):
     """The elements of one array, or values that follow each other; the line is where each begins."""
     window = Window(body)
     array = window.peek() == "["
@@ -325,9 +326,9 @@ def json_document(body):
                 raise FileProblem("bad_json", "text after the array's end", window.line)
             return
         line = window.line
-        value, raw = window.value()
-        known = isinstance(value, dict | Refused)
-        yield Item(line, value if known else Refused("not_an_object", "", type(value).__name__), raw)
+        value, raw = window.read_value()
+        known = isinstance(value, dict | Refusal)
+        yield Item(line, value if known else Refusal("not_an_object", "", type(value).__name__), raw)
         if array and window.peek() == ",":
             window.take(window.at + 1)
         elif array and window.peek() not in ("]", ""):
@@ -336,15 +337,15 @@ def json_document(body):
         raise FileProblem("cut_off", line=window.line)
 
 
-def table(body, delimiter):
+def read_table(body, delimiter):
     """CSV or TSV with a header; the line is where a row begins. Bytes that are no UTF-8 come as lone surrogates,
     which readers refuse with their field."""
     csv.field_size_limit(LONGEST_ROW)
     text = io.TextIOWrapper(body, "utf-8", errors="surrogateescape", newline="")
-    yield from under_header(table_rows(csv.reader(lines(text), delimiter=delimiter, strict=True)))
+    yield from iter_table_items(iter_rows(csv.reader(iter_lines(text), delimiter=delimiter, strict=True)))
 
 
-def table_rows(reader):
+def iter_rows(reader):
     """(line, cells) of each row."""
     begin = 1
     try:
@@ -356,25 +357,25 @@ def table_rows(reader):
         raise FileProblem(code, str(error), begin) from None
 
 
-def under_header(rows):
+def iter_table_items(rows):
     """The Items of (line, cells): the first row that is not empty has the names."""
     header = []
     for line, cells in rows:
         if header and any(cells):
             ragged = len(cells) != len(header)
-            yield Item(line, table_row(header, cells), cells if ragged else dict(zip(header, cells, strict=True)))
+            yield Item(line, build_row(header, cells), cells if ragged else dict(zip(header, cells, strict=True)))
         elif any(cells):
-            header = table_header(cells, line)
+            header = parse_header(cells, line)
 
 
-def sheet(file):
+def read_sheet(file):
     """The first sheet of a workbook, as a table; the line is the row's number in it."""
     from datasets.files import xlsx  # here: it builds on this module
 
-    yield from under_header(as_wide_as_the_first(xlsx.rows(file)))
+    yield from iter_table_items(pad_rows(xlsx.read_rows(file)))
 
 
-def as_wide_as_the_first(rows):
+def pad_rows(rows):
     """Rows that end at their last filled cell, with empty ones up to where the first row ends."""
     width = 0
     for line, cells in rows:
@@ -382,14 +383,14 @@ def as_wide_as_the_first(rows):
         yield line, cells + [""] * (width - len(cells))
 
 
-def columns(file):
+def read_parquet(file):
     """The rows of a Parquet file; the line is the row's number in it."""
     from datasets.files import parquet  # here: it builds on this module
 
-    yield from parquet.rows(file)
+    yield from parquet.read_items(file)
 
 
-def lines(text):
+def iter_lines(text):
     """The lines of a text, of which none may be so long that memory would not hold it."""
     number = 0
     while line := text.readline(LONGEST_ROW + 1):
@@ -399,25 +400,25 @@ def lines(text):
         yield line
 
 
-def table_header(cells, line):
+def parse_header(cells, line):
     """The names of a table's columns."""
     header = [name.strip() for name in cells]
     check_columns([name for name in header if name], len(header), line)
     return header
 
 
-def check_columns(names, columns, line=0):
+def check_columns(names, count, line=0):
     """Refuse a table of more columns than a spreadsheet has, or with the same name twice."""
-    if columns > MOST_COLUMNS:
-        raise FileProblem("too_many_columns", f"{columns} > {MOST_COLUMNS}", line)
+    if count > MOST_COLUMNS:
+        raise FileProblem("too_many_columns", f"{count} > {MOST_COLUMNS}", line)
     times = Counter(names)
-    if twice := next((name for name in names if times[name] > 1), None):
-        raise FileProblem("duplicate_column", twice, line)
+    if duplicate := next((name for name in names if times[name] > 1), None):
+        raise FileProblem("duplicate_column", duplicate, line)
 
 
-def table_row(header, cells):
+def build_row(header, cells):
     if len(cells) != len(header):
-        return Refused("ragged_row", "", f"{len(cells)} / {len(header)}")
+        return Refusal("ragged_row", "", f"{len(cells)} / {len(header)}")
     if [cell.strip() for cell in cells] == header:
-        return Refused("second_header")
-    return Table(zip(header, cells, strict=True))
+        return Refusal("second_header")
+    return TableRow(zip(header, cells, strict=True))

@@ -14,7 +14,7 @@ COMMON = frozenset(
 )
 
 
-def other_encoding(head):
+def find_encoding(head):
     """(encoding, what to do with what is none) of a table in UTF-16 with a mark or in GB18030; else None."""
     if head.startswith(UTF16):
         in_json = head[2:4096].lstrip(b" \t\r\n\x00")[:1] in (b"{", b"[")

@@ -7,36 +7,36 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from datasets.files import detect
-from datasets.files.detect import FileProblem, Item, check_columns, may_swell
-from datasets.formats.rows import Refused
+from datasets.files.detect import FileProblem, Item, check_columns, refuse_bomb
+from datasets.formats.rows import Refusal
 
 BATCH = 16  # rows: each may be long
 BUFFER = 1 << 20
 
 
-def rows(file):
+def read_items(file):
     """Items of a file that can be read from any place; `line` counts rows."""
     import pyarrow.parquet  # here: it takes a moment to load, and only this needs it
 
     number = unpacked = 0
     size = file.seek(0, os.SEEK_END)
-    with damaged(pyarrow):
+    with translated_errors(pyarrow):
         table = pyarrow.parquet.ParquetFile(file, buffer_size=BUFFER)
         groups = [table.metadata.row_group(index) for index in range(table.num_row_groups)]
-        may_swell(sum(group.total_byte_size for group in groups), size)
+        refuse_bomb(sum(group.total_byte_size for group in groups), size)
         names = table.schema_arrow.names
         check_columns(names, len(names))
         for batch in table.iter_batches(BATCH, use_threads=False):
             unpacked += batch.nbytes
-            may_swell(unpacked, size)
+            refuse_bomb(unpacked, size)
             for index in range(batch.num_rows):
                 number += 1
-                value = read(names, batch.slice(index, 1))
-                yield Item(number, value, "" if isinstance(value, Refused) else value)
+                value = read_row(names, batch.slice(index, 1))
+                yield Item(number, value, "" if isinstance(value, Refusal) else value)
 
 
 @contextlib.contextmanager
-def damaged(pyarrow):
+def translated_errors(pyarrow):
     """What the library says of a file that is not whole, as a problem of the file."""
     try:
         yield
@@ -44,27 +44,27 @@ def damaged(pyarrow):
         raise FileProblem("bad_parquet", str(error)[:300]) from None
 
 
-def read(names, row):
+def read_row(names, row):
     """The one row of a slice as an object, or the refusal."""
     if row.nbytes > detect.LONGEST_ROW:
-        return Refused("row_too_long", "", f"{detect.LONGEST_ROW >> 20} MiB")
-    found = {}
+        return Refusal("row_too_long", "", f"{detect.LONGEST_ROW >> 20} MiB")
+    values = {}
     for name, column in zip(names, row.columns, strict=True):
         try:
-            found[name] = jsonable(column[0].as_py())
+            values[name] = convert_value(column[0].as_py())
         except UnicodeDecodeError:
-            return Refused("bad_unicode", name)
+            return Refusal("bad_unicode", name)
         except (ValueError, OverflowError) as error:  # as a moment beyond the year 9999
-            return Refused("not_text", name, str(error)[:80])
-    return found
+            return Refusal("not_text", name, str(error)[:80])
+    return values
 
 
-def jsonable(value):
+def convert_value(value):
     """A value as JSON has it."""
     if isinstance(value, dict):
-        return {str(key): jsonable(one) for key, one in value.items()}
+        return {str(key): convert_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [jsonable(one) for one in value]
+        return [convert_value(item) for item in value]
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     if isinstance(value, datetime | date | time):

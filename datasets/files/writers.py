@@ -12,16 +12,16 @@ PIECE = 1 << 16  # bytes
 encode = msgspec.json.Encoder().encode  # in a tenth of the time that json takes
 
 
-def json_line(row):
+def encode_line(row):
     """A row as a line of JSON Lines: UTF-8, no blanks between."""
     return encode(row) + b"\n"
 
 
-def jsonl(rows, columns):
-    return map(json_line, rows)
+def encode_jsonl(rows, columns):
+    return map(encode_line, rows)
 
 
-def as_csv(rows, columns):
+def encode_csv(rows, columns):
     """UTF-8 with a header; a line feed ends each row, and texts are as they are, each in quotation marks (else Python
     would leave a lone carriage return without)."""
     text = io.StringIO(newline="")
@@ -33,17 +33,17 @@ def as_csv(rows, columns):
         text.truncate()
 
 
-def defused(cell):
+def defuse_cell(cell):
     """The cell; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
-def defused_row(row):
+def defuse_row(row):
     """A row for people who open it in a spreadsheet: no cell of it is taken for a formula."""
-    return {name: defused(cell) for name, cell in row.items()}
+    return {name: defuse_cell(cell) for name, cell in row.items()}
 
 
-def parquet(rows, columns):
+def encode_parquet(rows, columns):
     """One row group for each two thousand rows; the types are those of the first rows' values, texts and numbers. What
     is nothing in all of these is a number later."""
     import pyarrow  # here: it takes a moment to load, and only this needs it
@@ -62,7 +62,7 @@ def parquet(rows, columns):
             self.held.append(bytes(data))
             return len(data)
 
-        def taken(self):
+        def take(self):
             data, self.held = b"".join(self.held), []
             return data
 
@@ -72,8 +72,10 @@ def parquet(rows, columns):
         nonlocal writer
         if not writer:
             empty = [pyarrow.field(name, pyarrow.string()) for name in columns]
-            found = pyarrow.Table.from_pylist(group).schema if group else empty
-            types = [(one.name, pyarrow.float64() if one.type == pyarrow.null() else one.type) for one in found]
+            fields = pyarrow.Table.from_pylist(group).schema if group else empty
+            types = [
+                (field.name, pyarrow.float64() if field.type == pyarrow.null() else field.type) for field in fields
+            ]
             writer = pyarrow.parquet.ParquetWriter(sink, pyarrow.schema(types))
         writer.write_table(pyarrow.Table.from_pylist(group, schema=writer.schema))
         group.clear()
@@ -82,14 +84,14 @@ def parquet(rows, columns):
         group.append(row)
         if len(group) == ROWS_A_GROUP:
             flush()
-            yield sink.taken()
+            yield sink.take()
     if group or not writer:
         flush()
     writer.close()
-    yield sink.taken()
+    yield sink.take()
 
 
-def gathered(pieces):
+def merge_pieces(pieces):
     """The same bytes in larger pieces, as a network or a disk takes them."""
     held, size = [], 0
     for piece in pieces:
@@ -102,7 +104,7 @@ def gathered(pieces):
         yield b"".join(held)
 
 
-FILES = {"jsonl": jsonl, "csv": as_csv, "parquet": parquet}
+ENCODERS = {"jsonl": encode_jsonl, "csv": encode_csv, "parquet": encode_parquet}
 CONTENT_TYPES = {
     "jsonl": "application/jsonl; charset=utf-8",
     "csv": "text/csv; charset=utf-8",

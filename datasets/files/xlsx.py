@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from xml.parsers import expat
 
 from datasets.files import detect
-from datasets.files.detect import MOST_COLUMNS, FileProblem, may_swell
+from datasets.files.detect import MOST_COLUMNS, FileProblem, refuse_bomb
 
 CHUNK = 1 << 16
 LONGEST_CODE = 255  # characters of a number format
@@ -23,15 +23,15 @@ NO_PART_OF_A_DATE = re.compile(r'"[^"]*"|\\.|_.|\[[^\]]*\]')
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, expat.ExpatError, KeyError, ValueError, RuntimeError, OverflowError)
 
 
-def rows(stream):
+def read_rows(stream):
     """(row number, [text of each cell]) of a file that can be read from any place; rows without cells are left out."""
-    with damaged():
+    with translated_errors():
         book = Workbook(stream)
-        yield from book.rows()
+        yield from book.read_rows()
 
 
 @contextlib.contextmanager
-def damaged():
+def translated_errors():
     try:
         yield
     except FileProblem:
@@ -47,28 +47,28 @@ class Workbook:
         self.archive = zipfile.ZipFile(file)
         parts = self.archive.infolist()
         self.size = sum(part.compress_size for part in parts)
-        may_swell(sum(part.file_size for part in parts), self.size)
-        links = self.links("_rels/.rels") if "_rels/.rels" in self.archive.namelist() else {}
+        refuse_bomb(sum(part.file_size for part in parts), self.size)
+        links = self.read_links("_rels/.rels") if "_rels/.rels" in self.archive.namelist() else {}
         self.name = next((path for kind, path in links.values() if kind == "officeDocument"), "")
         if not (self.name.startswith("xl/") and self.name.endswith(".xml")):
             raise FileProblem("not_text")
-        self.parts = self.links(f"xl/_rels/{self.name[3:]}.rels")
+        self.parts = self.read_links(f"xl/_rels/{self.name[3:]}.rels")
 
-    def links(self, name):
+    def read_links(self, name):
         """{id: (kind, path)} of a part's relationships."""
         folder = name.partition("_rels/")[0]
-        found = {}
+        links = {}
 
         def start(tag, attributes):
             if tag == "Relationship":
                 target = attributes["Target"]
                 path = target[1:] if target.startswith("/") else folder + target
-                found[attributes["Id"]] = attributes["Type"].rpartition("/")[2], path
+                links[attributes["Id"]] = attributes["Type"].rpartition("/")[2], path
 
         self.parse(name, start)
-        return found
+        return links
 
-    def first_sheet(self):
+    def find_first_sheet(self):
         """(path of the first sheet that is not hidden, the day from which it counts days)"""
         sheets, first_day = [], [datetime(1899, 12, 30)]
 
@@ -84,43 +84,43 @@ class Workbook:
             raise FileProblem("empty_file")
         return sheets[0], first_day[0]
 
-    def rows(self):
-        path, first_day = self.first_sheet()
+    def read_rows(self):
+        path, first_day = self.find_first_sheet()
         sheet, unpacked, width = Sheet(), 0, 0
-        cells = Cells(self.strings(), self.dates(), first_day)
-        for _ in self.parsed(path, sheet.start, sheet.end, sheet.said):
+        cells = CellFormatter(self.load_strings(), self.read_date_styles(), first_day)
+        for _ in self.parse_pieces(path, sheet.start, sheet.end, sheet.add_text):
             for number, row in sheet.done:
-                texts = cells.texts(number, row)
+                texts = cells.format_row(number, row)
                 width = width or len(texts)
                 unpacked += sum(map(len, texts)) + max(len(texts), width)  # a character between two cells, as in CSV
-                may_swell(unpacked, self.size)
+                refuse_bomb(unpacked, self.size)
                 if texts:
                     yield number, texts
             sheet.done.clear()
 
-    def paths(self, wanted):
+    def find_paths(self, wanted):
         """The parts of a kind, each once however many links lead to it."""
         return dict.fromkeys(path for kind, path in self.parts.values() if kind == wanted)
 
-    def strings(self):
+    def load_strings(self):
         """A function that gives the n-th shared string."""
         db = sqlite3.connect("")  # a temporary file
         db.execute("CREATE TABLE strings (n INTEGER PRIMARY KEY, text TEXT)")
-        said = Said(lambda text: db.execute("INSERT INTO strings (text) VALUES (?)", (text,)), "si")
-        for path in self.paths("sharedStrings"):
-            self.parse(path, said.start, said.end, said.said)
+        collector = TextCollector(lambda text: db.execute("INSERT INTO strings (text) VALUES (?)", (text,)), "si")
+        for path in self.find_paths("sharedStrings"):
+            self.parse(path, collector.start, collector.end, collector.add_text)
 
-        def string(number):
-            found = db.execute("SELECT text FROM strings WHERE n = ?", (number + 1,)).fetchone()
-            if found is None:
+        def find_string(number):
+            row = db.execute("SELECT text FROM strings WHERE n = ?", (number + 1,)).fetchone()
+            if row is None:
                 raise ValueError(f"no shared string {number}")
-            return found[0]
+            return row[0]
 
-        return string
+        return find_string
 
-    def dates(self):
+    def read_date_styles(self):
         """The styles (their numbers) that show a number as a date."""
-        formats, found, places = {}, [], []
+        formats, format_ids, places = {}, [], []
 
         def start(tag, attributes):
             if tag == "numFmt":
@@ -128,33 +128,33 @@ class Workbook:
             elif tag == "cellXfs":
                 places.append(tag)
             elif tag == "xf" and places:
-                found.append(attributes.get("numFmtId", "0"))
+                format_ids.append(attributes.get("numFmtId", "0"))
 
         def end(tag):
             if tag == "cellXfs":
                 places.clear()
 
-        for path in self.paths("styles"):
+        for path in self.find_paths("styles"):
             self.parse(path, start, end)
-        return {str(style) for style, number in enumerate(found) if is_date(number, formats.get(number))}
+        return {str(style) for style, number in enumerate(format_ids) if is_date(number, formats.get(number))}
 
     def parse(self, name, *readers):
-        for _ in self.parsed(name, *readers):
+        for _ in self.parse_pieces(name, *readers):
             pass
 
-    def parsed(self, name, start, end=None, said=None):
+    def parse_pieces(self, name, start, end=None, text=None):
         """Read a part of the package; comes back after each piece of it. A tag that goes on beyond a piece makes the
         next piece as long as itself: the parser begins such a tag anew each time."""
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
         parser.StartElementHandler = lambda tag, attributes: start(tag.rpartition(" ")[2], attributes)
         parser.EndElementHandler = end and (lambda tag: end(tag.rpartition(" ")[2]))
-        parser.CharacterDataHandler = said
-        parser.StartDoctypeDeclHandler = no_doctype
+        parser.CharacterDataHandler = text
+        parser.StartDoctypeDeclHandler = refuse_doctype
         read = 0
         with self.archive.open(name) as part:
             while chunk := part.read(max(CHUNK, read - parser.CurrentByteIndex)):
-                bounded(read - parser.CurrentByteIndex)
+                check_length(read - parser.CurrentByteIndex)
                 parser.Parse(chunk)
                 read += len(chunk)
                 yield
@@ -162,7 +162,7 @@ class Workbook:
             yield
 
 
-def no_doctype(*_):
+def refuse_doctype(*_):
     raise ValueError("a document type stands in it")
 
 
@@ -173,7 +173,7 @@ def is_date(number, code):
     return bool(re.search("[ymdhs]", NO_PART_OF_A_DATE.sub("", code[:LONGEST_CODE].split(";")[0].lower())))
 
 
-class Said:
+class TextCollector:
     """Gathers the text of one kind of element: its `t`s, without what tells the pronunciation (`rPh`)."""
 
     def __init__(self, take, name):
@@ -188,11 +188,11 @@ class Said:
         elif tag in ("t", "v"):
             self.open = not self.aloud
 
-    def said(self, text):
+    def add_text(self, text):
         if self.open:
             self.pieces.append(text)
             self.length += len(text)
-            bounded(self.length)
+            check_length(self.length)
 
     def end(self, tag):
         if tag in ("t", "v"):
@@ -203,11 +203,11 @@ class Said:
             self.take("".join(self.pieces))
 
 
-class Sheet(Said):
+class Sheet(TextCollector):
     """Gathers rows into `done`: (number, {column: (kind, style, what stands there)})."""
 
     def __init__(self):
-        super().__init__(self.cell, "c")
+        super().__init__(self.add_cell, "c")
         self.done, self.number, self.column, self.cells, self.size = [], 0, -1, {}, 0
 
     def start(self, tag, attributes):
@@ -216,7 +216,7 @@ class Sheet(Said):
             self.number = int(attributes.get("r", self.number + 1))
             self.cells, self.column, self.size = {}, -1, 0
         elif tag == "c":
-            self.column = column_of(attributes["r"]) if "r" in attributes else self.column + 1
+            self.column = parse_column(attributes["r"]) if "r" in attributes else self.column + 1
             self.kind, self.style = attributes.get("t", "n"), attributes.get("s", "0")
             if self.column >= MOST_COLUMNS:
                 raise ValueError("too many columns")
@@ -226,57 +226,57 @@ class Sheet(Said):
         if tag == "row":
             self.done.append((self.number, self.cells))
 
-    def cell(self, text):
+    def add_cell(self, text):
         self.cells[self.column] = self.kind, self.style, text
         self.size += len(text)
-        bounded(self.size, self.number)
+        check_length(self.size, self.number)
 
 
-def bounded(size, line=0):
+def check_length(size, line=0):
     if size > detect.LONGEST_ROW:
         raise FileProblem("row_too_long", f"{detect.LONGEST_ROW >> 20} MiB", line)
 
 
-class Cells:
+class CellFormatter:
     """What cells say, as texts."""
 
     def __init__(self, string, dates, first_day):
         self.string, self.dates, self.first_day = string, dates, first_day
 
-    def texts(self, number, row):
+    def format_row(self, number, row):
         """The texts of a row up to the last that is not empty."""
         texts, size = [], 0
         for column in sorted(row):
-            if text := self.shown(*row[column]):
+            if text := self.format_cell(*row[column]):
                 texts += [""] * (column - len(texts)) + [text]
                 size += len(text)
-                bounded(size, number)
+                check_length(size, number)
         return texts
 
-    def shown(self, kind, style, text):
+    def format_cell(self, kind, style, text):
         if not text:
             return ""
         if kind == "s":
-            return unescaped(self.string(int(text)))
+            return unescape(self.string(int(text)))
         if kind in ("str", "inlineStr"):
-            return unescaped(text)
+            return unescape(text)
         if kind == "b":
             return "TRUE" if text == "1" else "FALSE"
         if kind != "n":
             return text  # a date in ISO 8601, an error
-        return self.day(float(text)) if style in self.dates else number_text(text)
+        return self.format_day(float(text)) if style in self.dates else format_number(text)
 
-    def day(self, days):
+    def format_day(self, days):
         """A day, a moment, or below one day a time, in ISO 8601."""
         if not 0 <= days < 2_958_466:  # the end of the year 9999
-            return number_text(str(days))
+            return format_number(str(days))
         moment = self.first_day + timedelta(seconds=round(days * 86_400))
         if days < 1:
             return f"{moment:%H:%M:%S}"
         return moment.date().isoformat() if days == int(days) else moment.isoformat(" ")
 
 
-def number_text(text):
+def format_number(text):
     """A number as a person would write it: 3 for 3.0, and not more digits than tell it from others."""
     if re.fullmatch(r"-?\d+", text):
         return text
@@ -284,7 +284,7 @@ def number_text(text):
     return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
 
 
-def column_of(reference):
+def parse_column(reference):
     """The place of a cell's column, from 0: 1 of B7."""
     letters = reference.rstrip("0123456789")
     if not re.fullmatch("[A-Z]{1,3}", letters):
@@ -295,6 +295,6 @@ def column_of(reference):
     return place - 1
 
 
-def unescaped(text):
+def unescape(text):
     """A text in which `_x000D_` stands for a character that XML cannot hold, or not hold unchanged."""
-    return ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+    return ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text

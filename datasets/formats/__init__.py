@@ -4,9 +4,9 @@ A module here that has a LABEL is a format; its name is the module's, with hyphe
 
     SHAPE            its place among the shapes that are told apart, most specific first
     matches(keys, row)  whether a row with these lower-cased keys has this shape
-    read(row)        -> rows.Row, or raises rows.Refused
-    WRITES           which of rows.Preference, Demonstration, Label and Judged it writes
-    write(row)       such a row -> dict, or raises rows.LeftOut
+    read(row)        -> rows.Row, or raises rows.Refusal
+    WRITES           which of rows.Preference, Demonstration, Label and JudgmentRow it writes
+    write(row)       such a row -> dict, or raises rows.Omission
     FILE, COLUMNS    the kind of file, "jsonl" unless it says otherwise, and of a table its columns
 """
 
@@ -16,30 +16,30 @@ import pkgutil
 
 
 @functools.cache
-def all_formats():
+def load_formats():
     """{name: module}"""
     names = [info.name for info in pkgutil.iter_modules(__path__)]
     modules = {name.replace("_", "-"): importlib.import_module(f"{__name__}.{name}") for name in names}
     return {name: module for name, module in modules.items() if hasattr(module, "LABEL")}
 
 
-def readable():
+def get_readable_formats():
     """{name: module} of the shapes that can be read, in the order in which they are tried."""
-    found = [(name, module) for name, module in all_formats().items() if hasattr(module, "read")]
-    return dict(sorted(found, key=lambda item: item[1].SHAPE))
+    modules = [(name, module) for name, module in load_formats().items() if hasattr(module, "read")]
+    return dict(sorted(modules, key=lambda item: item[1].SHAPE))
 
 
-def writable():
+def get_writable_formats():
     """{name: module} of the dialects that can be written."""
-    return {name: module for name, module in all_formats().items() if hasattr(module, "write")}
+    return {name: module for name, module in load_formats().items() if hasattr(module, "write")}
 
 
 def detect(keys, row, names=None):
     """The name of the first shape (of these) that the keys have, or None. `row` is one row, to look at types."""
-    tried = names or readable()
-    return next((name for name in tried if readable()[name].matches(keys, row)), None)
+    candidates = names or get_readable_formats()
+    return next((name for name in candidates if get_readable_formats()[name].matches(keys, row)), None)
 
 
-def file_of(name):
+def get_file_kind(name):
     """The kind of file that a dialect is written into: "jsonl", "csv" or "parquet"."""
-    return getattr(writable()[name], "FILE", "jsonl")
+    return getattr(get_writable_formats()[name], "FILE", "jsonl")

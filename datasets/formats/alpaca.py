@@ -1,7 +1,7 @@
 """Alpaca: instruction, input, output. FORMATS.md section 3, `alpaca`; read shape 24."""
 
 from datasets.formats import reading
-from datasets.formats.rows import DEMONSTRATION, Demonstration, LeftOut, Response, Row
+from datasets.formats.rows import DEMONSTRATION, Demonstration, Omission, Response, Row
 
 LABEL = "Alpaca"
 SHAPE = 24
@@ -9,17 +9,17 @@ WRITES = Demonstration
 
 
 def matches(keys, row):
-    return {"instruction", "output"} <= keys and not reading.marked(keys, row)
+    return {"instruction", "output"} <= keys and not reading.has_rating(keys, row)
 
 
 def read(row):
-    text = reading.answer(reading.required(row, "output"), "output")
-    return Row(reading.prompt(row), (Response(text, reading.source(row)),), DEMONSTRATION)
+    text = reading.parse_answer(reading.require_field(row, "output"), "output")
+    return Row(reading.parse_prompt(row), (Response(text, reading.find_source(row)),), DEMONSTRATION)
 
 
 def write(row):
     if row.prompt.turns:
-        raise LeftOut("needs_history")
+        raise Omission("needs_history")
     if row.prompt.system:
-        raise LeftOut("needs_system")
+        raise Omission("needs_system")
     return {"instruction": row.prompt.instruction, "input": row.prompt.input, "output": row.answer}

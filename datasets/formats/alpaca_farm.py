@@ -4,34 +4,36 @@ AlpacaEval's newer preferences lie between (1.94: quite sure of the second); 1.5
 """
 
 from datasets.formats import reading, wide
-from datasets.formats.judged import pair_row
-from datasets.formats.rows import Refused, Response
+from datasets.formats.judged import build_pair_row
+from datasets.formats.rows import Refusal, Response
 
 LABEL = "AlpacaFarm (two outputs and a preference)"
 SHAPE = 12
 
 
 def matches(keys, row):
-    two = wide.numbered(keys, wide.ANSWER_COLUMN).keys() == {"1", "2"}
-    return two and {"instruction", "output_1", "output_2", "preference"} <= keys and preference(row) is not None
+    two = wide.find_columns(keys, wide.ANSWER_COLUMN).keys() == {"1", "2"}
+    return two and {"instruction", "output_1", "output_2", "preference"} <= keys and find_preference(row) is not None
 
 
-def preference(row):
+def find_preference(row):
     """The preference as a number, or None."""
     try:
-        return reading.number(row.get("preference"), "preference")
-    except Refused:
+        return reading.parse_number(row.get("preference"), "preference")
+    except Refusal:
         return None
 
 
 def read(row):
-    preferred = reading.number(reading.required(row, "preference"), "preference")
+    preferred = reading.parse_number(reading.require_field(row, "preference"), "preference")
     if preferred and not 1 <= preferred <= 2:
-        raise Refused("off_scale", "preference", str(preferred))
+        raise Refusal("off_scale", "preference", str(preferred))
     verdict = "tie" if preferred in (0, 1.5) else int(preferred > 1.5)
     responses = [
-        Response(reading.answer(reading.required(row, key), key), reading.name(row.get(source), source))
+        Response(
+            reading.parse_answer(reading.require_field(row, key), key), reading.parse_name(row.get(source), source)
+        )
         for key, source in (("output_1", "generator_1"), ("output_2", "generator_2"))
     ]
-    annotator = reading.name(row.get("annotator"), "annotator")
-    return pair_row(reading.prompt(row), responses, verdict, "preference", annotator)
+    annotator = reading.parse_name(row.get("annotator"), "annotator")
+    return build_pair_row(reading.parse_prompt(row), responses, verdict, "preference", annotator)

@@ -5,8 +5,8 @@ where the conversations go on. `judge` is who judged.
 """
 
 from datasets.formats import reading
-from datasets.formats.judged import pair_row
-from datasets.formats.rows import Refused, Response
+from datasets.formats.judged import build_pair_row
+from datasets.formats.rows import Refusal, Response
 
 LABEL = "Chatbot Arena (two conversations and a winner)"
 SHAPE = 2
@@ -20,38 +20,44 @@ def matches(keys, row):
 
 
 def read(row):
-    first, second = (conversation(row, key) for key in ("conversation_a", "conversation_b"))
-    prompt, one = reading.answered(first, "conversation_a")
-    other, two = reading.answered(second, "conversation_b")
-    if prompt != other:
-        raise Refused("prompts_differ", "conversation_b")
-    responses = [Response(text, reading.name(row.get(key), key)) for text, key in ((one, "model_a"), (two, "model_b"))]
+    first, second = (parse_conversation(row, key) for key in ("conversation_a", "conversation_b"))
+    prompt, answer_a = reading.split_answer(first, "conversation_a")
+    prompt_b, answer_b = reading.split_answer(second, "conversation_b")
+    if prompt != prompt_b:
+        raise Refusal("prompts_differ", "conversation_b")
+    responses = [
+        Response(text, reading.parse_name(row.get(key), key))
+        for text, key in ((answer_a, "model_a"), (answer_b, "model_b"))
+    ]
     judge = "annotator" if row.get("annotator") else "judge"
-    return pair_row(prompt, responses, verdict(row), "winner", reading.name(row.get(judge), judge))
+    return build_pair_row(prompt, responses, parse_verdict(row), "winner", reading.parse_name(row.get(judge), judge))
 
 
-def verdict(row):
-    said = str(reading.required(row, "winner")).strip().lower()
-    if said not in WINNERS:
-        raise Refused("unknown_winner", "winner", said[:80])
-    return WINNERS[said]
+def parse_verdict(row):
+    winner = str(reading.require_field(row, "winner")).strip().lower()
+    if winner not in WINNERS:
+        raise Refusal("unknown_winner", "winner", winner[:80])
+    return WINNERS[winner]
 
 
-def conversation(row, key):
+def parse_conversation(row, key):
     """[(role, text), …] up to the answer that was judged."""
-    given = [whole(message, f"{key}[{n}]") for n, message in enumerate(reading.listed(reading.required(row, key), key))]
-    said = reading.messages(given, key)
+    messages = [
+        join_parts(message, f"{key}[{n}]")
+        for n, message in enumerate(reading.parse_list(reading.require_field(row, key), key))
+    ]
+    transcript = reading.parse_messages(messages, key)
     if row.get("turn") in (None, ""):
-        return said
-    turn = reading.one_of(row["turn"], "turn", range(1, 10_000))
-    return said[: 2 * turn + (bool(said) and said[0][0] == "system")]
+        return transcript
+    turn = reading.parse_scale_value(row["turn"], "turn", range(1, 10_000))
+    return transcript[: 2 * turn + (bool(transcript) and transcript[0][0] == "system")]
 
 
-def whole(message, place):
+def join_parts(message, place):
     """A message; one in parts of text (the release of 140,000) with its parts joined."""
     if not isinstance(message, dict) or not isinstance(message.get("content"), list):
         return message
     for number, part in enumerate(message["content"]):
         if not isinstance(part, dict) or not isinstance(part.get("text"), str):
-            raise Refused("not_text", f"{place}.content[{number}]")
+            raise Refusal("not_text", f"{place}.content[{number}]")
     return {**message, "content": "".join(part["text"] for part in message["content"])}

@@ -5,8 +5,8 @@ Only the last answer was judged: where earlier ones differ, the two answer diffe
 """
 
 from datasets.formats import reading
-from datasets.formats.judged import pair_row
-from datasets.formats.rows import Refused, Response
+from datasets.formats.judged import build_pair_row
+from datasets.formats.rows import Refusal, Response
 
 LABEL = "Chatbot Arena (Kaggle's table)"
 SHAPE = 3
@@ -18,30 +18,33 @@ def matches(keys, row):
 
 
 def read(row):
-    asked = reading.listed(reading.required(row, "prompt"), "prompt")
-    one, two = (answers(row, key, len(asked)) for key in ("response_a", "response_b"))
-    if one[:-1] != two[:-1]:
-        raise Refused("prompts_differ", "response_b")
-    said = []
-    for number, (question, text) in enumerate(zip(asked, one, strict=True)):
-        said += [("user", reading.text(question, f"prompt[{number}]")), ("assistant", text)]
-    prompt, first = reading.answered(said, "prompt")
+    questions = reading.parse_list(reading.require_field(row, "prompt"), "prompt")
+    answers_a, answers_b = (parse_answers(row, key, len(questions)) for key in ("response_a", "response_b"))
+    if answers_a[:-1] != answers_b[:-1]:
+        raise Refusal("prompts_differ", "response_b")
+    transcript = []
+    for number, (question, text) in enumerate(zip(questions, answers_a, strict=True)):
+        transcript += [("user", reading.parse_text(question, f"prompt[{number}]")), ("assistant", text)]
+    prompt, first = reading.split_answer(transcript, "prompt")
     responses = [
-        Response(text, reading.name(row.get(key), key)) for text, key in ((first, "model_a"), (two[-1], "model_b"))
+        Response(text, reading.parse_name(row.get(key), key))
+        for text, key in ((first, "model_a"), (answers_b[-1], "model_b"))
     ]
-    return pair_row(prompt, responses, verdict(row), "winner_model_a", reading.name(row.get("annotator"), "annotator"))
+    return build_pair_row(
+        prompt, responses, parse_verdict(row), "winner_model_a", reading.parse_name(row.get("annotator"), "annotator")
+    )
 
 
-def answers(row, key, turns):
-    found = reading.listed(reading.required(row, key), key)
-    if len(found) != turns:
-        raise Refused("turns_differ", key, f"{len(found)} / {turns}")
-    return [reading.answer(text, f"{key}[{number}]") for number, text in enumerate(found)]
+def parse_answers(row, key, turns):
+    texts = reading.parse_list(reading.require_field(row, key), key)
+    if len(texts) != turns:
+        raise Refusal("turns_differ", key, f"{len(texts)} / {turns}")
+    return [reading.parse_answer(text, f"{key}[{number}]") for number, text in enumerate(texts)]
 
 
-def verdict(row):
+def parse_verdict(row):
     """The one column that holds 1."""
-    given = [said for key, said in VERDICTS.items() if reading.one_of(row.get(key, 0), key, (0, 1))]
-    if len(given) != 1:
-        raise Refused("unknown_winner", "winner_model_a")
-    return given[0]
+    verdicts = [verdict for key, verdict in VERDICTS.items() if reading.parse_scale_value(row.get(key, 0), key, (0, 1))]
+    if len(verdicts) != 1:
+        raise Refusal("unknown_winner", "winner_model_a")
+    return verdicts[0]

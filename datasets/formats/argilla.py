@@ -8,13 +8,13 @@ counts; stars, comments and suggestions are passed over. Records that nobody has
 import re
 
 from datasets.formats import reading, wide
-from datasets.formats.judged import ranked
-from datasets.formats.rows import CANDIDATES, JUDGED, Refused, Response, Row
+from datasets.formats.judged import iter_ranked_votes
+from datasets.formats.rows import CANDIDATES, JUDGED, Refusal, Response, Row
 
 LABEL = "Argilla (records with fields and responses)"
 SHAPE = 18
-ASKED = {*reading.PROMPT_KEYS, "messages", "conversation", "conversations", "system", "input", "history"}
-SHOWN = 200  # characters of a question's name
+PROMPT_FIELDS = {*reading.PROMPT_KEYS, "messages", "conversation", "conversations", "system", "input", "history"}
+LONGEST_NAME = 200  # characters of a question's name
 PREFERENCES = {"winner", "preference", "preferred", "better", "best", "chosen", "choice"}
 
 
@@ -23,69 +23,84 @@ def matches(keys, row):
 
 
 def read(row):
-    fields = of_names(reading.required(row, "fields"), "fields")
-    columns = wide.numbered(fields, wide.ANSWER_COLUMN) or {name: name for name in fields if name not in ASKED}
+    fields = parse_object(reading.require_field(row, "fields"), "fields")
+    columns = wide.find_columns(fields, wide.ANSWER_COLUMN) or {
+        name: name for name in fields if name not in PROMPT_FIELDS
+    }
     if not columns:
-        raise Refused("too_few_answers", "fields")
-    sources = wide.numbered(of_names(row.get("metadata"), "metadata"), wide.SOURCE_COLUMN)
+        raise Refusal("too_few_answers", "fields")
+    sources = wide.find_columns(parse_object(row.get("metadata"), "metadata"), wide.SOURCE_COLUMN)
     responses = tuple(
         Response(
-            reading.answer(fields[name], f"fields.{name}"),
-            reading.name(row["metadata"][sources[label]], f"metadata.{sources[label]}") if label in sources else "",
+            reading.parse_answer(fields[name], f"fields.{name}"),
+            reading.parse_name(row["metadata"][sources[label]], f"metadata.{sources[label]}")
+            if label in sources
+            else "",
         )
         for label, name in columns.items()
     )
-    places = places_of(columns)
-    asked = questions(row)
-    votes = next((found for question in asked if (found := votes_of(*question, responses, columns, places))), ())
-    return Row(reading.prompt(fields), responses, JUDGED if votes else CANDIDATES, votes)
+    places = index_answers(columns)
+    answered_questions = iter_questions(row)
+    votes = next(
+        (
+            question_votes
+            for question in answered_questions
+            if (question_votes := build_question_votes(*question, responses, columns, places))
+        ),
+        (),
+    )
+    return Row(reading.parse_prompt(fields), responses, JUDGED if votes else CANDIDATES, votes)
 
 
-def of_names(value, field):
+def parse_object(value, field):
     """An object, or the empty one for nothing."""
     if not isinstance(value, dict | None):
-        raise Refused("missing_field", field)
+        raise Refusal("missing_field", field)
     return value or {}
 
 
-def questions(row):
+def iter_questions(row):
     """(its place, [(what was said, by whom), …]) of each question."""
-    for name, given in of_names(row.get("responses"), "responses").items():
-        place = f"responses.{name[:SHOWN]}"
-        said = [of_names(one, f"{place}[{n}]") for n, one in enumerate(reading.listed(given or [], place))]
-        yield place, [(one.get("value"), reading.name(one.get("user_id"), f"{place}.user_id")) for one in said]
+    for name, entries in parse_object(row.get("responses"), "responses").items():
+        place = f"responses.{name[:LONGEST_NAME]}"
+        listed = reading.parse_list(entries or [], place)
+        records = [parse_object(record, f"{place}[{n}]") for n, record in enumerate(listed)]
+        values = [
+            (record.get("value"), reading.parse_name(record.get("user_id"), f"{place}.user_id")) for record in records
+        ]
+        yield place, values
 
 
-def places_of(columns):
+def index_answers(columns):
     """{lower-cased name of a field: its place among the answers}; of two that are spelled alike, the first."""
-    found = {}
+    places = {}
     for place, name in enumerate(columns.values()):
-        found.setdefault(name.lower(), place)
-    return found
+        places.setdefault(name.lower(), place)
+    return places
 
 
-def votes_of(place, said, responses, columns, places):
+def build_question_votes(place, user_values, responses, columns, places):
     """The votes of a question; none where it asks for no choice."""
     asks = PREFERENCES & set(re.split(r"[^a-z]+", place.lower()))
     votes = []
-    for value, user in said:
-        if ranks := order(value, places, place):
-            votes += ranked(responses, ranks, user)
+    for value, user in user_values:
+        if ranks := parse_ranking(value, places, place):
+            votes += iter_ranked_votes(responses, ranks, user)
         elif isinstance(value, str) and value.lower() in places:
-            votes += wide.votes(places[value.lower()], place, responses, user)
+            votes += wide.build_votes(places[value.lower()], place, responses, user)
         elif value is not None and asks:
-            verdict = wide.winner(value, place, responses, list(columns), [*columns.values()], {})
-            votes += wide.votes(verdict, place, responses, user)
+            verdict = wide.find_winner(value, place, responses, list(columns), [*columns.values()], {})
+            votes += wide.build_votes(verdict, place, responses, user)
     return tuple(votes)
 
 
-def order(value, places, place):
+def parse_ranking(value, places, place):
     """{index: rank} of names of fields in an order (the best first), or of {"rank", "value"} as older exports have."""
     if not isinstance(value, list):
         return {}
     items = [item if isinstance(item, dict) else {"value": item, "rank": n} for n, item in enumerate(value)]
-    said = [str(item.get("value")).lower() for item in items]
-    if not places.keys() >= set(said):
+    names = [str(item.get("value")).lower() for item in items]
+    if not places.keys() >= set(names):
         return {}
-    ranks = [reading.number(item.get("rank"), f"{place}.rank") for item in items]
-    return {places[name]: rank for name, rank in zip(said, ranks, strict=True)}
+    ranks = [reading.parse_number(item.get("rank"), f"{place}.rank") for item in items]
+    return {places[name]: rank for name, rank in zip(names, ranks, strict=True)}

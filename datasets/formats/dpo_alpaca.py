@@ -1,9 +1,9 @@
 """LLaMA-Factory's Alpaca with chosen and rejected (system, history). Read shape 10."""
 
 from datasets.formats import reading, wide
-from datasets.formats.judged import judged_row
+from datasets.formats.judged import build_judged_row
 from datasets.formats.rows import Preference
-from datasets.formats.writing import history
+from datasets.formats.writing import build_history
 
 LABEL = "Alpaca ranking (LLaMA-Factory)"
 SHAPE = 10
@@ -12,13 +12,13 @@ WRITES = Preference
 
 def matches(keys, row):
     texts = {"instruction", "chosen", "rejected"} <= keys and isinstance(row.get("chosen"), str | None)
-    return texts and not wide.points(keys, row)
+    return texts and not wide.is_pointer(keys, row)
 
 
 def read(row):
-    chosen = reading.answer(reading.required(row, "chosen"), "chosen")
-    rejected = reading.answer(reading.required(row, "rejected"), "rejected")
-    return judged_row(row, reading.prompt(row), chosen, rejected)
+    chosen = reading.parse_answer(reading.require_field(row, "chosen"), "chosen")
+    rejected = reading.parse_answer(reading.require_field(row, "rejected"), "rejected")
+    return build_judged_row(row, reading.parse_prompt(row), chosen, rejected)
 
 
 def write(row):
@@ -29,5 +29,5 @@ def write(row):
         "chosen": row.chosen,
         "rejected": row.rejected,
         "system": prompt.system,
-        "history": history(prompt),
+        "history": build_history(prompt),
     }

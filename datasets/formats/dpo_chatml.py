@@ -2,7 +2,7 @@
 3, `dpo-chatml`; read as `dpo-sharegpt`."""
 
 from datasets.formats.rows import Preference
-from datasets.formats.writing import message, messages, turns
+from datasets.formats.writing import build_message, build_messages, build_turns
 
 LABEL = "DPO (messages, one chosen and one rejected message)"
 WRITES = Preference
@@ -10,7 +10,7 @@ WRITES = Preference
 
 def write(row):
     return {
-        "messages": messages(turns(row.prompt)),
-        "chosen": message("assistant", row.chosen),
-        "rejected": message("assistant", row.rejected),
+        "messages": build_messages(build_turns(row.prompt)),
+        "chosen": build_message("assistant", row.chosen),
+        "rejected": build_message("assistant", row.rejected),
     }

@@ -2,15 +2,15 @@
 section 3, `dpo-implicit`; read as `dpo`."""
 
 from datasets.formats.rows import Preference
-from datasets.formats.writing import messages, turns
+from datasets.formats.writing import build_messages, build_turns
 
 LABEL = "DPO (whole transcripts)"
 WRITES = Preference
 
 
 def write(row):
-    said = turns(row.prompt)
+    transcript = build_turns(row.prompt)
     return {
-        "chosen": messages([*said, ("assistant", row.chosen)]),
-        "rejected": messages([*said, ("assistant", row.rejected)]),
+        "chosen": build_messages([*transcript, ("assistant", row.chosen)]),
+        "rejected": build_messages([*transcript, ("assistant", row.rejected)]),
     }

@@ -5,9 +5,9 @@ The prompt is `input.messages`; tools beside them are passed over.
 """
 
 from datasets.formats import reading
-from datasets.formats.judged import judged_row, last_answer
-from datasets.formats.rows import Preference, Refused
-from datasets.formats.writing import messages, turns
+from datasets.formats.judged import build_judged_row, parse_single_answer
+from datasets.formats.rows import Preference, Refusal
+from datasets.formats.writing import build_messages, build_turns
 
 LABEL = "DPO (OpenAI preference)"
 SHAPE = 1
@@ -19,20 +19,20 @@ def matches(keys, row):
 
 
 def read(row):
-    given = reading.required(row, "input")
-    if not isinstance(given, dict) or "messages" not in given:
-        raise Refused("missing_field", "input.messages")
-    prompt = reading.prompt_of(reading.messages(given["messages"], "input.messages"), "input.messages")
+    input_field = reading.require_field(row, "input")
+    if not isinstance(input_field, dict) or "messages" not in input_field:
+        raise Refusal("missing_field", "input.messages")
+    prompt = reading.build_prompt(reading.parse_messages(input_field["messages"], "input.messages"), "input.messages")
     chosen, rejected = (
-        last_answer(reading.messages(reading.required(row, key), key), key)
+        parse_single_answer(reading.parse_messages(reading.require_field(row, key), key), key)
         for key in ("preferred_output", "non_preferred_output")
     )
-    return judged_row(row, prompt, chosen, rejected, "non_preferred_output")
+    return build_judged_row(row, prompt, chosen, rejected, "non_preferred_output")
 
 
 def write(row):
     return {
-        "input": {"messages": messages(turns(row.prompt))},
-        "preferred_output": messages([("assistant", row.chosen)]),
-        "non_preferred_output": messages([("assistant", row.rejected)]),
+        "input": {"messages": build_messages(build_turns(row.prompt))},
+        "preferred_output": build_messages([("assistant", row.chosen)]),
+        "non_preferred_output": build_messages([("assistant", row.rejected)]),
     }

@@ -1,9 +1,9 @@
 """LLaMA-Factory's multi-turn ranking: conversations (or messages) and one chosen, one rejected turn. Read shape 6."""
 
 from datasets.formats import reading
-from datasets.formats.judged import judged_row, last_answer
+from datasets.formats.judged import build_judged_row, parse_single_answer
 from datasets.formats.rows import Preference
-from datasets.formats.writing import conversation, turn, turns
+from datasets.formats.writing import build_sharegpt, build_sharegpt_turn, build_turns
 
 LABEL = "ShareGPT ranking (LLaMA-Factory)"
 SHAPE = 6
@@ -15,14 +15,16 @@ def matches(keys, row):
 
 
 def read(row):
-    chosen = last_answer(reading.messages([reading.required(row, "chosen")], "chosen"), "chosen")
-    rejected = last_answer(reading.messages([reading.required(row, "rejected")], "rejected"), "rejected")
-    return judged_row(row, reading.prompt(row), chosen, rejected)
+    chosen = parse_single_answer(reading.parse_messages([reading.require_field(row, "chosen")], "chosen"), "chosen")
+    rejected = parse_single_answer(
+        reading.parse_messages([reading.require_field(row, "rejected")], "rejected"), "rejected"
+    )
+    return build_judged_row(row, reading.parse_prompt(row), chosen, rejected)
 
 
 def write(row):
     return {
-        "conversations": conversation(turns(row.prompt)),
-        "chosen": turn("assistant", row.chosen),
-        "rejected": turn("assistant", row.rejected),
+        "conversations": build_sharegpt(build_turns(row.prompt)),
+        "chosen": build_sharegpt_turn("assistant", row.chosen),
+        "rejected": build_sharegpt_turn("assistant", row.rejected),
     }

@@ -1,7 +1,7 @@
 """ms-swift: the messages with the chosen answer as the last, and the rejected one as a text. FORMATS.md section 3."""
 
 from datasets.formats.rows import Preference
-from datasets.formats.writing import messages, turns
+from datasets.formats.writing import build_messages, build_turns
 
 LABEL = "DPO (ms-swift)"
 WRITES = Preference
@@ -9,6 +9,6 @@ WRITES = Preference
 
 def write(row):
     return {
-        "messages": messages([*turns(row.prompt), ("assistant", row.chosen)]),
+        "messages": build_messages([*build_turns(row.prompt), ("assistant", row.chosen)]),
         "rejected_response": row.rejected,
     }

@@ -1,9 +1,9 @@
 """Three strings: prompt, chosen, rejected. FORMATS.md section 3, `dpo-text`; read shape 11."""
 
 from datasets.formats import reading, wide
-from datasets.formats.judged import judged_row
-from datasets.formats.rows import LeftOut, Preference
-from datasets.formats.writing import user_text
+from datasets.formats.judged import build_judged_row
+from datasets.formats.rows import Omission, Preference
+from datasets.formats.writing import join_user_text
 
 LABEL = "DPO (plain text)"
 SHAPE = 11
@@ -14,22 +14,22 @@ REJECTED = ("rejected", "rejected_response", "response_rejected")
 
 def matches(keys, row):
     judged = bool(keys & set(CHOSEN)) and bool(keys & set(REJECTED))
-    return judged and not wide.points(keys, row, _key(row, CHOSEN))
+    return judged and not wide.is_pointer(keys, row, _find_key(row, CHOSEN))
 
 
 def read(row):
-    chosen = reading.answer(reading.required(row, *CHOSEN), _key(row, CHOSEN))
-    rejected = reading.answer(reading.required(row, *REJECTED), _key(row, REJECTED))
-    return judged_row(row, reading.prompt(row), chosen, rejected)
+    chosen = reading.parse_answer(reading.require_field(row, *CHOSEN), _find_key(row, CHOSEN))
+    rejected = reading.parse_answer(reading.require_field(row, *REJECTED), _find_key(row, REJECTED))
+    return build_judged_row(row, reading.parse_prompt(row), chosen, rejected)
 
 
-def _key(row, names):
+def _find_key(row, names):
     return next(name for name in names if name in row)
 
 
 def write(row):
     if row.prompt.turns:
-        raise LeftOut("needs_history")
+        raise Omission("needs_history")
     if row.prompt.system:
-        raise LeftOut("needs_system")
-    return {"prompt": user_text(row.prompt), "chosen": row.chosen, "rejected": row.rejected}
+        raise Omission("needs_system")
+    return {"prompt": join_user_text(row.prompt), "chosen": row.chosen, "rejected": row.rejected}

@@ -3,13 +3,13 @@
 import re
 
 from datasets.formats import mapping, wide
-from datasets.formats.rows import Refused
+from datasets.formats.rows import Refusal
 
-LABEL_OF = r"[_ -]?(?P<label>\d{1,3}|[A-Za-z])"
+LABEL_PATTERN = r"[_ -]?(?P<label>\d{1,3}|[A-Za-z])"
 ANSWERS = r"response|answer|output|completion|candidate|generation|reply|text|antwort|réponse|respuesta"
 ANSWERS_IN_CHINESE = r"回答|答案|回复|输出|候选"
-ANSWER = re.compile(rf"(?i:{ANSWERS}|{ANSWERS_IN_CHINESE}){LABEL_OF}")
-SOURCE = re.compile(rf"(?i:model|source|generator|modell|模型|来源){LABEL_OF}")
+ANSWER = re.compile(rf"(?i:{ANSWERS}|{ANSWERS_IN_CHINESE}){LABEL_PATTERN}")
+SOURCE = re.compile(rf"(?i:model|source|generator|modell|模型|来源){LABEL_PATTERN}")
 NAMES = {
     "prompt": "prompt instruction question query ask task request frage aufgabe pregunta 问题 提示 提示词 指令 题目",
     "input": "input 输入",
@@ -25,55 +25,55 @@ NAMES = {
     "annotator": "annotator judge rater user annotator_id 标注员 标注者",
     "tags": "tags tag labels category 标签",
 }
-ROLE_OF = {name: role for role, names in NAMES.items() for name in names.split()}
+ROLE_BY_NAME = {name: role for role, names in NAMES.items() for name in names.split()}
 ONE_ANSWER = {*ANSWERS.split("|"), *ANSWERS_IN_CHINESE.split("|")}
 POINTER = re.compile(r"[A-Za-z]|\d{1,2}")
 
 
-def unsure(name, rows):
+def find_ambiguity(name, rows):
     """Why the shape that was recognised may not be meant, a code of reasons.UNSURE; "" where it is sure."""
-    if name == "sft" and (all("output" in row for row in rows) or repeats(rows)):
+    if name == "sft" and (all("output" in row for row in rows) or has_repeated_prompts(rows)):
         return "one_answer"
-    if name == "dpo-text" and all(points(row, "chosen") and points(row, "rejected") for row in rows):
+    if name == "dpo-text" and all(is_pointer(row, "chosen") and is_pointer(row, "rejected") for row in rows):
         return "pointer"
     if name == "wide":
-        return unsure_winner(rows)
+        return find_winner_ambiguity(rows)
     return ""
 
 
-def repeats(rows):
+def has_repeated_prompts(rows):
     """Whether two rows have the same prompt: perhaps they are answers to be compared."""
     keys = [key for key in ("prompt", "question", "query", "instruction") if key in rows[0]]
-    asked = [str([row.get(key) for key in [*keys, "input"]]) for row in rows]
-    return len(set(asked)) < len(asked)
+    prompts = [str([row.get(key) for key in [*keys, "input"]]) for row in rows]
+    return len(set(prompts)) < len(prompts)
 
 
-def points(row, key):
+def is_pointer(row, key):
     return bool(POINTER.fullmatch(str(row.get(key, "")).strip()))
 
 
-def unsure_winner(rows):
+def find_winner_ambiguity(rows):
     """Whether the column of the verdict may be read in more ways than one, or in none."""
-    said, not_read = set(), 0
+    values, unknown = set(), 0
     for row in rows:
         key = next((key for key in wide.WINNERS if row.get(key) not in (None, "")), None)
         if key:
-            said.add(str(row[key]).strip())
-            not_read += is_not_read(row)
-    numbers = {text for text in said if re.fullmatch(r"[-+]?\d+(\.\d+)?", text)}
+            values.add(str(row[key]).strip())
+            unknown += has_unknown_winner(row)
+    numbers = {text for text in values if re.fullmatch(r"[-+]?\d+(\.\d+)?", text)}
     if any(text.startswith("-") for text in numbers):
         return "sign"
-    labels = set(wide.numbered(rows[0], wide.ANSWER_COLUMN))
+    labels = set(wide.find_columns(rows[0], wide.ANSWER_COLUMN))
     if numbers and not numbers <= labels and ("0" in numbers or numbers == {"1"}):
         return "counting"
-    return "verdict" if not_read else ""
+    return "verdict" if unknown else ""
 
 
-def is_not_read(row):
+def has_unknown_winner(row):
     try:
         wide.read(row)
-    except Refused as refused:
-        return refused.reason == "unknown_winner"
+    except Refusal as refusal:
+        return refusal.reason == "unknown_winner"
     return False
 
 
@@ -86,8 +86,8 @@ def guess(columns, why=""):
             answers[match["label"]] = column
         elif match := SOURCE.fullmatch(name):
             sources[match["label"]] = column
-        elif name in ROLE_OF:
-            roles.setdefault(ROLE_OF[name], column)
+        elif name in ROLE_BY_NAME:
+            roles.setdefault(ROLE_BY_NAME[name], column)
         elif name in ONE_ANSWER:
             roles.setdefault("one", column)
     several = len(answers) >= 2
@@ -95,14 +95,14 @@ def guess(columns, why=""):
         if several:
             roles[f"answer_{n}"] = answers[label]
             roles |= {f"source_{n}": sources[label]} if label in sources else {}
-    return settled(roles, several, why)
+    return resolve_roles(roles, several, why)
 
 
-def settled(roles, several, why):
+def resolve_roles(roles, several, why):
     """The roles without those that contradict others."""
-    one = roles.pop("one", None)
+    single_column = roles.pop("one", None)
     if several or "answers" in roles:
-        left_out = [
+        dropped = [
             "chosen",
             "rejected",
             "conversation",
@@ -112,11 +112,11 @@ def settled(roles, several, why):
         if "chosen" in roles and "rejected" not in roles:
             roles.setdefault("winner", roles["chosen"])
     elif "chosen" in roles and "rejected" in roles:
-        left_out = ["answers", "winner", "conversation"]
+        dropped = ["answers", "winner", "conversation"]
     else:
-        left_out = ["winner", "chosen", "rejected"]
-        if one and "conversation" not in roles:
-            roles["answer" if "source" in roles or why == "one_answer" else "demonstration"] = one
-    found = {role: column for role, column in roles.items() if role not in left_out}
+        dropped = ["winner", "chosen", "rejected"]
+        if single_column and "conversation" not in roles:
+            roles["answer" if "source" in roles or why == "one_answer" else "demonstration"] = single_column
+    remaining = {role: column for role, column in roles.items() if role not in dropped}
     counts = {"sign": "minus_first", "counting": "from_0"}.get(why)
-    return found | ({"counts": counts} if counts and "winner" in found else {})
+    return remaining | ({"counts": counts} if counts and "winner" in remaining else {})

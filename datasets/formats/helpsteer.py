@@ -15,5 +15,5 @@ def matches(keys, row):
 
 
 def read(row):
-    text = reading.answer(reading.required(row, "response"), "response")
-    return Row(reading.prompt(row), (Response(text, reading.source(row)),), CANDIDATES)
+    text = reading.parse_answer(reading.require_field(row, "response"), "response")
+    return Row(reading.parse_prompt(row), (Response(text, reading.find_source(row)),), CANDIDATES)

@@ -4,7 +4,7 @@ Below zero the first is better, 0 is a tie; how far from it is the strength.
 """
 
 from datasets.formats import reading
-from datasets.formats.judged import graded_row
+from datasets.formats.judged import build_graded_row
 from datasets.formats.rows import Response
 
 LABEL = "HelpSteer2 (two responses and a preference from -3 to 3)"
@@ -17,7 +17,9 @@ def matches(keys, row):
 
 def read(row):
     responses = [
-        Response(reading.answer(reading.required(row, key), key), reading.name(row.get(source), source))
+        Response(
+            reading.parse_answer(reading.require_field(row, key), key), reading.parse_name(row.get(source), source)
+        )
         for key, source in (("response_1", "model_1"), ("response_2", "model_2"))
     ]
-    return graded_row(row, reading.prompt(row), responses, "preference_strength")
+    return build_graded_row(row, reading.parse_prompt(row), responses, "preference_strength")

@@ -5,7 +5,7 @@ made of, and is passed over.
 """
 
 from datasets.formats import reading
-from datasets.formats.judged import graded_row
+from datasets.formats.judged import build_graded_row
 from datasets.formats.rows import Response
 
 LABEL = "HelpSteer3 (two responses and a preference from -3 to 3)"
@@ -17,6 +17,8 @@ def matches(keys, row):
 
 
 def read(row):
-    prompt = reading.prompt_of(reading.messages(reading.required(row, "context"), "context"), "context")
-    responses = [Response(reading.answer(reading.required(row, key), key), "") for key in ("response1", "response2")]
-    return graded_row(row, prompt, responses, "overall_preference")
+    prompt = reading.build_prompt(reading.parse_messages(reading.require_field(row, "context"), "context"), "context")
+    responses = [
+        Response(reading.parse_answer(reading.require_field(row, key), key), "") for key in ("response1", "response2")
+    ]
+    return build_graded_row(row, prompt, responses, "overall_preference")

@@ -6,8 +6,8 @@ The prompt is every turn but the last; both sides must share it.
 import re
 
 from datasets.formats import reading
-from datasets.formats.judged import judged_row
-from datasets.formats.rows import Refused
+from datasets.formats.judged import build_judged_row
+from datasets.formats.rows import Refusal
 
 LABEL = "HH (Human:/Assistant: dialogues)"
 SHAPE = 8
@@ -16,25 +16,25 @@ TURN = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
 
 def matches(keys, row):
     chosen = row.get("chosen")
-    alone = {"chosen", "rejected"} <= keys and reading.prompt_key(row) is None
+    alone = {"chosen", "rejected"} <= keys and reading.find_prompt_key(row) is None
     return alone and isinstance(chosen, str) and chosen.lstrip("\n").startswith("Human:")
 
 
 def read(row):
-    chosen = dialogue(reading.required(row, "chosen"), "chosen")
-    rejected = dialogue(reading.required(row, "rejected"), "rejected")
-    prompt, better = reading.answered(chosen, "chosen")
-    other, worse = reading.answered(rejected, "rejected")
-    if prompt != other:
-        raise Refused("prompts_differ", "rejected")
-    return judged_row(row, prompt, better, worse)
+    chosen = parse_dialogue(reading.require_field(row, "chosen"), "chosen")
+    rejected = parse_dialogue(reading.require_field(row, "rejected"), "rejected")
+    prompt, better = reading.split_answer(chosen, "chosen")
+    other_prompt, worse = reading.split_answer(rejected, "rejected")
+    if prompt != other_prompt:
+        raise Refusal("prompts_differ", "rejected")
+    return build_judged_row(row, prompt, better, worse)
 
 
-def dialogue(value, field):
+def parse_dialogue(value, field):
     """[(role, text), …]; the one blank that follows each colon is the format's, not the text's."""
-    parts = TURN.split(reading.text(value, field))
+    parts = TURN.split(reading.parse_text(value, field))
     if parts[0].strip() or len(parts) < 3:
-        raise Refused("not_a_dialogue", field)
+        raise Refusal("not_a_dialogue", field)
     return [
         (reading.ROLES[speaker.lower()], words.removeprefix(" "))
         for speaker, words in zip(parts[1::2], parts[2::2], strict=True)

@@ -7,7 +7,7 @@ kept and asks for nothing.
 
 from datasets.formats import reading, sft
 from datasets.formats.rows import DEMONSTRATION, JUDGED, Label, Response, Row
-from datasets.formats.writing import messages, turns
+from datasets.formats.writing import build_messages, build_turns
 
 LABEL = "KTO (TRL, messages)"
 SHAPE = 20
@@ -15,23 +15,23 @@ WRITES = Label
 
 
 def matches(keys, row):
-    return {"prompt", "completion", "label"} <= keys and reading.marked(keys, row)
+    return {"prompt", "completion", "label"} <= keys and reading.has_rating(keys, row)
 
 
 def read(row):
     (response,) = sft.read(row).responses
-    return called(row, "label", reading.prompt(row), response.text)
+    return build_labelled_row(row, "label", reading.parse_prompt(row), response.text)
 
 
-def called(row, key, prompt, text):
+def build_labelled_row(row, key, prompt, text):
     """The row of an answer that this field calls good or bad."""
-    good = reading.label(reading.required(row, key), key)
-    return Row(prompt, (Response(text, reading.source(row)),), DEMONSTRATION if good else JUDGED)
+    good = reading.parse_label(reading.require_field(row, key), key)
+    return Row(prompt, (Response(text, reading.find_source(row)),), DEMONSTRATION if good else JUDGED)
 
 
 def write(row):
     return {
-        "prompt": messages(turns(row.prompt)),
-        "completion": messages([("assistant", row.answer)]),
+        "prompt": build_messages(build_turns(row.prompt)),
+        "completion": build_messages([("assistant", row.answer)]),
         "label": row.wanted,
     }

@@ -9,10 +9,10 @@ SHAPE = 23
 
 def matches(keys, row):
     answered = keys & set(reading.ANSWER_KEYS) and keys & set(reading.SOURCE_KEYS)
-    return bool(answered) and reading.prompt_key(dict.fromkeys(keys)) is not None
+    return bool(answered) and reading.find_prompt_key(dict.fromkeys(keys)) is not None
 
 
 def read(row):
     key = next((name for name in reading.ANSWER_KEYS if name in row), "response")
-    text = reading.answer(reading.required(row, key), key)
-    return Row(reading.prompt(row), (Response(text, reading.source(row)),), CANDIDATES)
+    text = reading.parse_answer(reading.require_field(row, key), key)
+    return Row(reading.parse_prompt(row), (Response(text, reading.find_source(row)),), CANDIDATES)

@@ -9,15 +9,15 @@ WRITES = Demonstration
 
 
 def matches(keys, row):
-    return "messages" in keys and not keys & set(reading.ANSWER_KEYS) and not reading.marked(keys, row)
+    return "messages" in keys and not keys & set(reading.ANSWER_KEYS) and not reading.has_rating(keys, row)
 
 
 def read(row):
-    system = reading.text(row.get("system"), "system", required=False)
-    said = reading.messages(reading.required(row, "messages"), "messages")
-    prompt, answer = reading.answered(said, "messages", system)
-    return Row(prompt, (Response(answer, reading.source(row)),), DEMONSTRATION)
+    system = reading.parse_text(row.get("system"), "system", required=False)
+    transcript = reading.parse_messages(reading.require_field(row, "messages"), "messages")
+    prompt, answer = reading.split_answer(transcript, "messages", system)
+    return Row(prompt, (Response(answer, reading.find_source(row)),), DEMONSTRATION)
 
 
 def write(row):
-    return {"messages": writing.messages([*writing.turns(row.prompt), ("assistant", row.answer)])}
+    return {"messages": writing.build_messages([*writing.build_turns(row.prompt), ("assistant", row.answer)])}

@@ -5,22 +5,22 @@ tie.
 """
 
 from datasets.formats import hh, reading, wide
-from datasets.formats.judged import few_enough, ranked
-from datasets.formats.rows import JUDGED, Refused, Row
+from datasets.formats.judged import check_answer_count, iter_ranked_votes
+from datasets.formats.rows import JUDGED, Refusal, Row
 
 LABEL = "Nectar (answers with ranks)"
 SHAPE = 5
 
 
 def matches(keys, row):
-    return {"prompt", "answers"} <= keys and any(has_rank(item) for item in answers_of(row))
+    return {"prompt", "answers"} <= keys and any(has_rank(item) for item in parse_answers(row))
 
 
-def answers_of(row):
+def parse_answers(row):
     """The list of answers, in a table as JSON; empty where there is none."""
     try:
-        return reading.listed(row.get("answers"), "answers")
-    except Refused:
+        return reading.parse_list(row.get("answers"), "answers")
+    except Refusal:
         return []
 
 
@@ -29,28 +29,28 @@ def has_rank(item):
 
 
 def read(row):
-    given = reading.listed(reading.required(row, "answers"), "answers")
-    responses, places = wide.from_list({"answers": given})
+    answers = reading.parse_list(reading.require_field(row, "answers"), "answers")
+    responses, places = wide.parse_response_list({"answers": answers})
     if len(responses) < 2:
-        raise Refused("too_few_answers", "answers")
-    few_enough(responses, "answers")
-    for item, place in zip(given, places, strict=True):
+        raise Refusal("too_few_answers", "answers")
+    check_answer_count(responses, "answers")
+    for item, place in zip(answers, places, strict=True):
         if not has_rank(item):
-            raise Refused("missing_field", f"{place}.rank")
+            raise Refusal("missing_field", f"{place}.rank")
     ranks = {
-        number: reading.number(item["rank"], f"{place}.rank")
-        for number, (item, place) in enumerate(zip(given, places, strict=True))
+        number: reading.parse_number(item["rank"], f"{place}.rank")
+        for number, (item, place) in enumerate(zip(answers, places, strict=True))
     }
-    annotator = reading.name(row.get("annotator"), "annotator")
-    return Row(asked(row), responses, JUDGED, tuple(ranked(responses, ranks, annotator)))
+    annotator = reading.parse_name(row.get("annotator"), "annotator")
+    return Row(parse_prompt(row), responses, JUDGED, tuple(iter_ranked_votes(responses, ranks, annotator)))
 
 
-def asked(row):
+def parse_prompt(row):
     """The prompt; a dialogue ends with `Assistant:`, where the answer would stand."""
     text = row.get("prompt")
     if not isinstance(text, str) or not text.lstrip("\n").startswith("Human:"):
-        return reading.prompt(row)
-    said = hh.dialogue(text, "prompt")
-    if said[-1][0] == "assistant" and not said[-1][1].strip():
-        said.pop()
-    return reading.prompt_of(said, "prompt")
+        return reading.parse_prompt(row)
+    transcript = hh.parse_dialogue(text, "prompt")
+    if transcript[-1][0] == "assistant" and not transcript[-1][1].strip():
+        transcript.pop()
+    return reading.build_prompt(transcript, "prompt")

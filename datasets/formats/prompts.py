@@ -8,12 +8,12 @@ from datasets.formats.rows import PROMPT, Row
 
 LABEL = "Prompts without answers"
 SHAPE = 27
-ABOUT = {"input", "system", "history", "id", "category", "dataset", "tags", "language", "topic", "difficulty"}
+EXTRA_KEYS = {"input", "system", "history", "id", "category", "dataset", "tags", "language", "topic", "difficulty"}
 
 
 def matches(keys, row):
-    return bool(keys & set(reading.PROMPT_KEYS)) and not keys - set(reading.PROMPT_KEYS) - ABOUT
+    return bool(keys & set(reading.PROMPT_KEYS)) and not keys - set(reading.PROMPT_KEYS) - EXTRA_KEYS
 
 
 def read(row):
-    return Row(reading.prompt(row), (), PROMPT)
+    return Row(reading.parse_prompt(row), (), PROMPT)

@@ -3,7 +3,7 @@
 import json
 import re
 
-from datasets.formats.rows import Prompt, Refused, Table
+from datasets.formats.rows import Prompt, Refusal, TableRow
 
 ROLES = {
     "system": "system",
@@ -18,191 +18,191 @@ MESSAGES = re.compile(r"""\s*\[\s*\{\s*["'](role|from|content|value)["']""")
 PROMPT_KEYS = ("prompt", "instruction", "question", "query")
 
 
-def text(value, field, required=True):
-    """The text itself, unchanged. Refused: no text, and what cannot be kept (NUL, a lone surrogate)."""
+def parse_text(value, field, required=True):
+    """The text itself, unchanged. Raises Refusal: no text, and what cannot be kept (NUL, a lone surrogate)."""
     if value is None:
         if required:
-            raise Refused("null_text", field)
+            raise Refusal("null_text", field)
         return ""
     if not isinstance(value, str):
-        raise Refused("not_text", field, type(value).__name__)
+        raise Refusal("not_text", field, type(value).__name__)
     if "\x00" in value:
-        raise Refused("bad_unicode", field, "NUL")
+        raise Refusal("bad_unicode", field, "NUL")
     if value.isascii():
         return value
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise Refused("bad_unicode", field, f"U+{ord(value[error.start]):04X}") from None
+        raise Refusal("bad_unicode", field, f"U+{ord(value[error.start]):04X}") from None
     return value
 
 
-def filled(value, field, reason="empty_prompt"):
+def parse_filled_text(value, field, reason="empty_prompt"):
     """A text that holds more than blanks."""
-    if not text(value, field).strip():
-        raise Refused(reason, field)
+    if not parse_text(value, field).strip():
+        raise Refusal(reason, field)
     return value
 
 
-def answer(value, field):
+def parse_answer(value, field):
     """The text of a response."""
-    return filled(value, field, "empty_answer")
+    return parse_filled_text(value, field, "empty_answer")
 
 
-def name(value, field):
+def parse_name(value, field):
     """A source's or an annotator's name; a number is taken as its digits, nothing as ""."""
     if value is None:
         return ""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    found = text(value, field, required=False)
-    if len(found) > 200:
-        raise Refused("name_too_long", field, "200")
-    return found
+    full_name = parse_text(value, field, required=False)
+    if len(full_name) > 200:
+        raise Refusal("name_too_long", field, "200")
+    return full_name
 
 
-def number(value, field):
+def parse_number(value, field):
     """A number, in a table as its digits."""
     try:
-        found = float(value) if isinstance(value, str) else value
+        amount = float(value) if isinstance(value, str) else value
     except ValueError:
-        found = None
-    if not isinstance(found, int | float) or not -1e9 < found < 1e9:
-        raise Refused("off_scale", field, str(value)[:80])
-    return found
+        amount = None
+    if not isinstance(amount, int | float) or not -1e9 < amount < 1e9:
+        raise Refusal("off_scale", field, str(value)[:80])
+    return amount
 
 
-def one_of(value, field, scale):
+def parse_scale_value(value, field, scale):
     """A number of a scale."""
-    found = number(value, field)
-    if found not in scale:
-        raise Refused("off_scale", field, str(value)[:80])
-    return int(found)
+    amount = parse_number(value, field)
+    if amount not in scale:
+        raise Refusal("off_scale", field, str(value)[:80])
+    return int(amount)
 
 
-def source(row):
+def find_source(row):
     """Which model or person wrote a row's response, where the row says so."""
     key = next((key for key in SOURCE_KEYS if isinstance(row.get(key), str | int) and row[key] != ""), "source")
-    return name(row.get(key), key)
+    return parse_name(row.get(key), key)
 
 
-def marked(keys, row):
+def has_rating(keys, row):
     """Whether the row says of its one answer how good it is (KTO's label, HelpSteer's ratings): a poor answer is no
     demonstration."""
     return len(keys & RATINGS) >= 2 or "kto_tag" in keys or str(row.get("label")).lower() in LABELS
 
 
-def label(value, field):
+def parse_label(value, field):
     """Whether an answer was called good: true or false, in a table as text, or 1 or 0."""
     if str(value).lower() not in LABELS:
-        raise Refused("off_scale", field, str(value)[:80])
+        raise Refusal("off_scale", field, str(value)[:80])
     return LABELS[str(value).lower()]
 
 
-def listed(value, field):
+def parse_list(value, field):
     """A list, or the list that a cell of a table holds as JSON."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            raise Refused("bad_json", field) from None
+            raise Refusal("bad_json", field) from None
     if not isinstance(value, list):
-        raise Refused("not_a_list", field, type(value).__name__)
+        raise Refusal("not_a_list", field, type(value).__name__)
     return value
 
 
-def message_list(row, key):
+def is_message_list(row, key):
     """Whether this field holds a list of messages, in a table as JSON."""
     value = row.get(key)
-    return isinstance(value, list) or (isinstance(row, Table) and bool(MESSAGES.match(value or "")))
+    return isinstance(value, list) or (isinstance(row, TableRow) and bool(MESSAGES.match(value or "")))
 
 
-def messages(value, field):
+def parse_messages(value, field):
     """[(role, text), …] of a list of messages in either spelling, roles as `system`, `user` or `assistant`."""
-    found = []
-    for number, message in enumerate(listed(value, field)):
+    transcript = []
+    for number, message in enumerate(parse_list(value, field)):
         place = f"{field}[{number}]"
         if not isinstance(message, dict):
-            raise Refused("not_a_message", place)
+            raise Refusal("not_a_message", place)
         role_key, text_key = ("from", "value") if "from" in message else ("role", "content")
         role = ROLES.get(str(message.get(role_key)).lower())
         if role is None:
-            raise Refused("unknown_role", f"{place}.{role_key}", str(message.get(role_key))[:80])
-        found.append((role, text(message.get(text_key), f"{place}.{text_key}")))
-    return found
+            raise Refusal("unknown_role", f"{place}.{role_key}", str(message.get(role_key))[:80])
+        transcript.append((role, parse_text(message.get(text_key), f"{place}.{text_key}")))
+    return transcript
 
 
-def prompt_of(said, field, system=""):
+def build_prompt(transcript, field, system=""):
     """The prompt that a conversation ends in: system first, user and assistant in turn, the user last."""
-    said = list(said)
-    if said and said[0][0] == "system":
-        if system and said[0][1] and system != said[0][1]:
-            raise Refused("two_systems", field)
-        system = system or said[0][1]
-        said.pop(0)
-    if any(role == "system" for role, _ in said):
-        raise Refused("system_not_first", field)
-    if not any(role == "user" for role, _ in said):
-        raise Refused("no_user_turn", field)
-    for number, (role, _) in enumerate(said):
+    transcript = list(transcript)
+    if transcript and transcript[0][0] == "system":
+        if system and transcript[0][1] and system != transcript[0][1]:
+            raise Refusal("two_systems", field)
+        system = system or transcript[0][1]
+        transcript.pop(0)
+    if any(role == "system" for role, _ in transcript):
+        raise Refusal("system_not_first", field)
+    if not any(role == "user" for role, _ in transcript):
+        raise Refusal("no_user_turn", field)
+    for number, (role, _) in enumerate(transcript):
         if role != ("user", "assistant")[number % 2]:
-            raise Refused("not_alternating", field)
-    if said[-1][0] != "user":
-        raise Refused("ends_with_assistant", field)
-    for number, (_, words) in enumerate(said):
+            raise Refusal("not_alternating", field)
+    if transcript[-1][0] != "user":
+        raise Refusal("ends_with_assistant", field)
+    for number, (_, words) in enumerate(transcript):
         if not words.strip():
-            raise Refused("empty_turn" if number < len(said) - 1 else "empty_prompt", field)
-    return Prompt(instruction=said[-1][1], system=system, turns=tuple(said[:-1]))
+            raise Refusal("empty_turn" if number < len(transcript) - 1 else "empty_prompt", field)
+    return Prompt(instruction=transcript[-1][1], system=system, turns=tuple(transcript[:-1]))
 
 
-def answered(said, field, system=""):
+def split_answer(transcript, field, system=""):
     """(prompt, answer) of a conversation that ends with the assistant."""
-    if not said:
-        raise Refused("no_user_turn", field)
-    if said[-1][0] != "assistant":
-        raise Refused("ends_with_user", field)
-    return prompt_of(said[:-1], field, system), answer(said[-1][1], field)
+    if not transcript:
+        raise Refusal("no_user_turn", field)
+    if transcript[-1][0] != "assistant":
+        raise Refusal("ends_with_user", field)
+    return build_prompt(transcript[:-1], field, system), parse_answer(transcript[-1][1], field)
 
 
-def history(value, field="history"):
+def parse_history(value, field="history"):
     """Earlier turns of Alpaca's `history`: a list of [user, answer]."""
     turns = []
-    for number, pair in enumerate([] if value in (None, "") else listed(value, field)):
+    for number, pair in enumerate([] if value in (None, "") else parse_list(value, field)):
         if not isinstance(pair, list) or len(pair) != 2:
-            raise Refused("not_a_pair", f"{field}[{number}]")
+            raise Refusal("not_a_pair", f"{field}[{number}]")
         for role, words in zip(("user", "assistant"), pair, strict=True):
-            turns.append((role, filled(words, f"{field}[{number}]", "empty_turn")))
+            turns.append((role, parse_filled_text(words, f"{field}[{number}]", "empty_turn")))
     return tuple(turns)
 
 
-def prompt_key(obj):
+def find_prompt_key(row):
     """The name under which a row keeps its prompt, or None."""
     for key in ("messages", "conversations", "conversation", *PROMPT_KEYS):
-        if key in obj:
+        if key in row:
             return key
     return None
 
 
-def prompt(obj):
+def parse_prompt(row):
     """The prompt of a row, from whichever keys it has: messages, a text, or Alpaca's instruction and input."""
-    key = prompt_key(obj)
+    key = find_prompt_key(row)
     if key is None:
-        raise Refused("missing_field", "prompt")
-    system = text(obj.get("system"), "system", required=False)
-    value = obj[key]
-    if key not in PROMPT_KEYS or message_list(obj, key):
-        return prompt_of(messages(value, key), key, system)
+        raise Refusal("missing_field", "prompt")
+    system = parse_text(row.get("system"), "system", required=False)
+    value = row[key]
+    if key not in PROMPT_KEYS or is_message_list(row, key):
+        return build_prompt(parse_messages(value, key), key, system)
     return Prompt(
-        instruction=filled(value, key),
-        input=text(obj.get("input"), "input", required=False),
+        instruction=parse_filled_text(value, key),
+        input=parse_text(row.get("input"), "input", required=False),
         system=system,
-        turns=history(obj.get("history")),
+        turns=parse_history(row.get("history")),
     )
 
 
-def required(obj, *keys):
+def require_field(row, *keys):
     """The value of the first of these keys that the row has; refused when it has none."""
     for key in keys:
-        if key in obj:
-            return obj[key]
-    raise Refused("missing_field", keys[0])
+        if key in row:
+            return row[key]
+    raise Refusal("missing_field", keys[0])

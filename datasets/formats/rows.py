@@ -6,7 +6,7 @@ Named tuples: a row of a large file is made three times over, and a data class t
 from typing import NamedTuple
 
 
-class Refused(ValueError):
+class Refusal(ValueError):
     """A row that cannot be kept as it is. `reason` is a code of docs/formats.md, `field` where it stands."""
 
     def __init__(self, reason, field="", detail=""):
@@ -14,7 +14,7 @@ class Refused(ValueError):
         self.reason, self.field, self.detail = reason, field, detail
 
 
-class LeftOut(ValueError):
+class Omission(ValueError):
     """A row that a dialect's rules do not take. `reason` is a code of docs/formats.md."""
 
     def __init__(self, reason):
@@ -22,7 +22,7 @@ class LeftOut(ValueError):
         self.reason = reason
 
 
-class Table(dict):
+class TableRow(dict):
     """A row of CSV or TSV, where an empty cell may mean that there is nothing."""
 
 
@@ -112,7 +112,7 @@ class Label(NamedTuple):
         return (self.answer,)
 
 
-class Judged(NamedTuple):
+class JudgmentRow(NamedTuple):
     """One judgment, whole, to write for a table: {column: text or number}."""
 
     columns: dict

@@ -4,7 +4,7 @@ The better one is the choice in all, the safer one a choice by the criterion `sa
 """
 
 from datasets.formats import reading
-from datasets.formats.judged import pair_row
+from datasets.formats.judged import build_pair_row
 from datasets.formats.rows import Response
 
 LABEL = "PKU-SafeRLHF (the better and the safer of two)"
@@ -19,18 +19,26 @@ def matches(keys, row):
 def read(row):
     responses = [
         Response(
-            reading.answer(reading.required(row, key), key), reading.name(row.get(f"{key}_source"), f"{key}_source")
+            reading.parse_answer(reading.require_field(row, key), key),
+            reading.parse_name(row.get(f"{key}_source"), f"{key}_source"),
         )
         for key in ("response_0", "response_1")
     ]
-    better = reading.one_of(reading.required(row, "better_response_id"), "better_response_id", (0, 1))
-    annotator = reading.name(row.get("annotator"), "annotator")
-    return pair_row(reading.prompt(row), responses, better, "better_response_id", annotator, also=safer(row, better))
+    better = reading.parse_scale_value(reading.require_field(row, "better_response_id"), "better_response_id", (0, 1))
+    annotator = reading.parse_name(row.get("annotator"), "annotator")
+    return build_pair_row(
+        reading.parse_prompt(row),
+        responses,
+        better,
+        "better_response_id",
+        annotator,
+        also=parse_safety_vote(row, better),
+    )
 
 
-def safer(row, better):
+def parse_safety_vote(row, better):
     """What is said by the criterion, of the pair with the better one first."""
     if row.get("safer_response_id") in (None, ""):
         return ()
-    said = reading.one_of(row["safer_response_id"], "safer_response_id", (0, 1))
-    return ((CRITERION, "left" if said == better else "right"),)
+    safer_index = reading.parse_scale_value(row["safer_response_id"], "safer_response_id", (0, 1))
+    return ((CRITERION, "left" if safer_index == better else "right"),)

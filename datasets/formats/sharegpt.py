@@ -2,7 +2,7 @@
 
 from datasets.formats import reading
 from datasets.formats.rows import DEMONSTRATION, Demonstration, Response, Row
-from datasets.formats.writing import conversation, turns
+from datasets.formats.writing import build_sharegpt, build_turns
 
 LABEL = "ShareGPT"
 SHAPE = 22
@@ -10,16 +10,16 @@ WRITES = Demonstration
 
 
 def matches(keys, row):
-    return bool(keys & {"conversations", "conversation"}) and not reading.marked(keys, row)
+    return bool(keys & {"conversations", "conversation"}) and not reading.has_rating(keys, row)
 
 
 def read(row):
     key = "conversations" if "conversations" in row else "conversation"
-    system = reading.text(row.get("system"), "system", required=False)
-    said = reading.messages(reading.required(row, key), key)
-    prompt, answer = reading.answered(said, key, system)
-    return Row(prompt, (Response(answer, reading.source(row)),), DEMONSTRATION)
+    system = reading.parse_text(row.get("system"), "system", required=False)
+    transcript = reading.parse_messages(reading.require_field(row, key), key)
+    prompt, answer = reading.split_answer(transcript, key, system)
+    return Row(prompt, (Response(answer, reading.find_source(row)),), DEMONSTRATION)
 
 
 def write(row):
-    return {"conversations": conversation([*turns(row.prompt), ("assistant", row.answer)])}
+    return {"conversations": build_sharegpt([*build_turns(row.prompt), ("assistant", row.answer)])}

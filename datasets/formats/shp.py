@@ -5,7 +5,7 @@ The scores (votes of readers) are passed over.
 """
 
 from datasets.formats import reading
-from datasets.formats.judged import pair_row
+from datasets.formats.judged import build_pair_row
 from datasets.formats.rows import Prompt, Response
 
 LABEL = "SHP (two comments and which is better)"
@@ -18,7 +18,9 @@ def matches(keys, row):
 
 def read(row):
     row = {key.lower(): value for key, value in row.items()}
-    prompt = Prompt(reading.filled(reading.required(row, "history"), "history"))
-    responses = [Response(reading.answer(reading.required(row, key), key)) for key in ("human_ref_a", "human_ref_b")]
-    first = reading.one_of(reading.required(row, "labels"), "labels", (0, 1))
-    return pair_row(prompt, responses, 1 - first, "labels", reading.name(row.get("annotator"), "annotator"))
+    prompt = Prompt(reading.parse_filled_text(reading.require_field(row, "history"), "history"))
+    responses = [
+        Response(reading.parse_answer(reading.require_field(row, key), key)) for key in ("human_ref_a", "human_ref_b")
+    ]
+    first = reading.parse_scale_value(reading.require_field(row, "labels"), "labels", (0, 1))
+    return build_pair_row(prompt, responses, 1 - first, "labels", reading.parse_name(row.get("annotator"), "annotator"))

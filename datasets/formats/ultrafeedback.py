@@ -4,7 +4,7 @@ The scores are no choices: the answers are to be compared.
 """
 
 from datasets.formats import reading, wide
-from datasets.formats.rows import CANDIDATES, Refused, Row
+from datasets.formats.rows import CANDIDATES, Refusal, Row
 
 LABEL = "UltraFeedback (completions with scores)"
 SHAPE = 4
@@ -12,14 +12,16 @@ SCORES = {"overall_score", "fine-grained_score", "annotations", "critique"}
 
 
 def matches(keys, row):
-    given = row.get("completions")
-    scored = isinstance(given, list) and any(isinstance(item, dict) and item.keys() & SCORES for item in given)
+    completions = row.get("completions")
+    scored = isinstance(completions, list) and any(
+        isinstance(item, dict) and item.keys() & SCORES for item in completions
+    )
     return {"instruction", "completions"} <= keys and scored
 
 
 def read(row):
-    reading.required(row, "completions")
-    responses, _ = wide.from_list({key: row[key] for key in ("completions", "models") if key in row})
+    reading.require_field(row, "completions")
+    responses, _ = wide.parse_response_list({key: row[key] for key in ("completions", "models") if key in row})
     if len(responses) < 2:
-        raise Refused("too_few_answers", "completions")
-    return Row(reading.prompt(row), responses, CANDIDATES)
+        raise Refusal("too_few_answers", "completions")
+    return Row(reading.parse_prompt(row), responses, CANDIDATES)

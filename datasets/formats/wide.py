@@ -10,13 +10,13 @@ import re
 from functools import lru_cache
 
 from datasets.formats import judged, reading
-from datasets.formats.rows import CANDIDATES, JUDGED, Refused, Response, Row, Table, Vote
+from datasets.formats.rows import CANDIDATES, JUDGED, Refusal, Response, Row, TableRow, Vote
 
 LABEL = "Wide (a prompt and its answers in a row)"
 SHAPE = 19
-LABELLED = r"(?:[_ -]?(?P<number>\d{1,3})|[_ -](?P<letter>[A-Za-z])|(?P<capital>[A-Z]))"
-ANSWER_COLUMN = re.compile(rf"(?i:response|answer|output|completion|candidate|generation){LABELLED}")
-SOURCE_COLUMN = re.compile(rf"(?i:model|source|generator){LABELLED}")
+LABEL_PATTERN = r"(?:[_ -]?(?P<number>\d{1,3})|[_ -](?P<letter>[A-Za-z])|(?P<capital>[A-Z]))"
+ANSWER_COLUMN = re.compile(rf"(?i:response|answer|output|completion|candidate|generation){LABEL_PATTERN}")
+SOURCE_COLUMN = re.compile(rf"(?i:model|source|generator){LABEL_PATTERN}")
 LISTS = ("responses", "candidates", "generations", "outputs", "completions", "answers")
 SOURCE_LISTS = ("models", "sources", "generation_models")
 WINNERS = ("winner", "preference", "preferred", "better", "chosen", "chosen_response", "response_chosen")
@@ -24,106 +24,108 @@ TIES = ("tie", "draw", "equal", "same")
 BOTH_BAD = ("both_bad", "both bad", "bothbad", "tie (bothbad)", "neither", "none")
 
 
-def numbered(keys, pattern):
+def find_columns(keys, pattern):
     """{label: column} of the numbered or lettered columns, in their order; to read only."""
-    return numbered_among(tuple(keys), pattern)
+    return match_columns(tuple(keys), pattern)
 
 
 @lru_cache(maxsize=8)  # the rows of a file have the same columns
-def numbered_among(keys, pattern):
-    found = {match[match.lastgroup].lower(): key for key in keys if (match := pattern.fullmatch(key))}
-    return dict(sorted(found.items(), key=lambda item: (len(item[0]), item[0])))
+def match_columns(keys, pattern):
+    columns = {match[match.lastgroup].lower(): key for key in keys if (match := pattern.fullmatch(key))}
+    return dict(sorted(columns.items(), key=lambda item: (len(item[0]), item[0])))
 
 
 @lru_cache(maxsize=8)
-def columns_among(keys):
+def classify_columns(keys):
     """(numbered answers, numbered sources, the winner's column or None) of a row with these keys; to read only."""
     winner = next((name for name in WINNERS if name in keys), None)
-    return numbered_among(keys, ANSWER_COLUMN), numbered_among(keys, SOURCE_COLUMN), winner
+    return match_columns(keys, ANSWER_COLUMN), match_columns(keys, SOURCE_COLUMN), winner
 
 
 def matches(keys, row):
-    answered = len(numbered(keys, ANSWER_COLUMN)) >= 2 or bool(keys & set(LISTS))
+    answered = len(find_columns(keys, ANSWER_COLUMN)) >= 2 or bool(keys & set(LISTS))
     arena = {"winner_model_a", "winner_model_b"} <= keys  # its cells hold whole conversations: another shape
-    return answered and not arena and reading.prompt_key(keys) is not None
+    return answered and not arena and reading.find_prompt_key(keys) is not None
 
 
-def points(keys, row, key="chosen"):
+def is_pointer(keys, row, key="chosen"):
     """Whether this field only names one of the row's numbered answers, as a winner column does."""
-    columns, sources = numbered(keys, ANSWER_COLUMN), numbered(keys, SOURCE_COLUMN)
-    said = str(row.get(key, "")).strip().lower()
+    columns, sources = find_columns(keys, ANSWER_COLUMN), find_columns(keys, SOURCE_COLUMN)
+    choice = str(row.get(key, "")).strip().lower()
     names = [*columns.values(), *sources.values(), *(str(row.get(source)) for source in sources.values())]
-    named = len(said) == 1 or said.isdecimal() or said in {name.lower() for name in names}
-    return len(columns) >= 2 and (named or said in TIES + BOTH_BAD)
+    is_named = len(choice) == 1 or choice.isdecimal() or choice in {name.lower() for name in names}
+    return len(columns) >= 2 and (is_named or choice in TIES + BOTH_BAD)
 
 
 def read(row):
-    columns, sources, key = columns_among(tuple(row))
-    responses, names = from_columns(row, columns, sources) if columns else from_list(row)
+    columns, sources, key = classify_columns(tuple(row))
+    responses, names = parse_response_columns(row, columns, sources) if columns else parse_response_list(row)
     if len(responses) < 2:
-        raise Refused("too_few_answers", names[0] if names else "responses")
-    prompt = reading.prompt(row)
+        raise Refusal("too_few_answers", names[0] if names else "responses")
+    prompt = reading.parse_prompt(row)
     if key is None or row[key] in (None, ""):
         return Row(prompt, responses, CANDIDATES)
-    annotator = reading.name(row.get("annotator"), "annotator")
-    verdict = winner(row[key], key, responses, list(columns), names, sources)
-    return Row(prompt, responses, JUDGED, votes(verdict, key, responses, annotator))
+    annotator = reading.parse_name(row.get("annotator"), "annotator")
+    verdict = find_winner(row[key], key, responses, list(columns), names, sources)
+    return Row(prompt, responses, JUDGED, build_votes(verdict, key, responses, annotator))
 
 
-def from_columns(row, columns, sources):
+def parse_response_columns(row, columns, sources):
     """(responses, column names). After the second answer, trailing nulls and a table's empty cells are no answers."""
-    given = list(columns)
-    while len(given) > 2 and not is_there(row, columns[given[-1]]):
-        given.pop()
-    places = [(columns[label], sources.get(label)) for label in given]
+    labels = list(columns)
+    while len(labels) > 2 and not has_value(row, columns[labels[-1]]):
+        labels.pop()
+    places = [(columns[label], sources.get(label)) for label in labels]
     responses = [
-        Response(reading.answer(row[column], column), reading.name(row[source], source) if source else "")
+        Response(reading.parse_answer(row[column], column), reading.parse_name(row[source], source) if source else "")
         for column, source in places
     ]
     return tuple(responses), [column for column, _ in places]
 
 
-def is_there(row, column):
+def has_value(row, column):
     """Whether a row has something in this column; an empty cell of a table is nothing."""
-    return row.get(column) not in ((None, "") if isinstance(row, Table) else (None,))
+    return row.get(column) not in ((None, "") if isinstance(row, TableRow) else (None,))
 
 
-def from_list(row):
+def parse_response_list(row):
     """(responses, places) of the one list that holds them."""
     key = next((name for name in LISTS if name in row), None)
     if key is None:
-        raise Refused("missing_field", "responses")
-    items = reading.listed(row[key], key)
+        raise Refusal("missing_field", "responses")
+    items = reading.parse_list(row[key], key)
     source_key = next((name for name in SOURCE_LISTS if name in row), None)
-    sources = reading.listed(row[source_key], source_key) if source_key else [""] * len(items)
+    sources = reading.parse_list(row[source_key], source_key) if source_key else [""] * len(items)
     if len(sources) != len(items):
-        raise Refused("lengths_differ", source_key, f"{len(sources)} / {len(items)}")
+        raise Refusal("lengths_differ", source_key, f"{len(sources)} / {len(items)}")
     places = [f"{key}[{number}]" for number in range(len(items))]
     responses = [
-        from_object(item, place) if isinstance(item, dict) else Response(reading.answer(item, place))
+        parse_response(item, place) if isinstance(item, dict) else Response(reading.parse_answer(item, place))
         for item, place in zip(items, places, strict=True)
     ]
     named = zip(responses, sources, strict=True)
-    return tuple(Response(r.text, r.source or reading.name(s, source_key)) for r, s in named), places
+    return tuple(Response(r.text, r.source or reading.parse_name(s, source_key)) for r, s in named), places
 
 
-def from_object(item, place):
+def parse_response(item, place):
     """{"model", "text"}, under any of the usual names."""
     key = next((name for name in ("text", "response", "content", "output", "answer") if name in item), None)
     if key is None:
-        raise Refused("missing_field", f"{place}.text")
+        raise Refusal("missing_field", f"{place}.text")
     source = next((name for name in ("model", "source", "generator") if name in item), "source")
-    return Response(reading.answer(item[key], f"{place}.{key}"), reading.name(item.get(source), f"{place}.{source}"))
+    return Response(
+        reading.parse_answer(item[key], f"{place}.{key}"), reading.parse_name(item.get(source), f"{place}.{source}")
+    )
 
 
-def winner(value, field, responses, labels, names, source_columns):
+def find_winner(value, field, responses, labels, names, source_columns):
     """The index of the winning response, or `tie` or `both_bad`."""
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise Refused("unknown_winner", field, str(value)[:80])
-    judged.few_enough(responses, field)
-    said = str(value).strip().lower()
-    if said in TIES or said in BOTH_BAD:
-        return "tie" if said in TIES else "both_bad"
+        raise Refusal("unknown_winner", field, str(value)[:80])
+    judged.check_answer_count(responses, field)
+    choice = str(value).strip().lower()
+    if choice in TIES or choice in BOTH_BAD:
+        return "tie" if choice in TIES else "both_bad"
     by_source = [response.source.strip().lower() for response in responses]
     # A list is counted from 1; lettered or numbered columns go by their own label.
     counted = labels or [str(number + 1) for number in range(len(responses))]
@@ -131,14 +133,14 @@ def winner(value, field, responses, labels, names, source_columns):
     ordinals = [str(number + 1) for number in range(len(responses))]
     spellings = [by_source, counted, [name.lower() for name in names], [c.lower() for c in source_columns.values()]]
     for spelling in [*spellings, letters, *([] if "0" in counted else [ordinals])]:
-        if spelling.count(said) == 1 and spelling.index(said) < len(responses):
-            return spelling.index(said)
-    raise Refused("unknown_winner", field, said[:80])
+        if spelling.count(choice) == 1 and spelling.index(choice) < len(responses):
+            return spelling.index(choice)
+    raise Refusal("unknown_winner", field, choice[:80])
 
 
-def votes(verdict, field, responses, annotator):
+def build_votes(verdict, field, responses, annotator):
     """The winner over each of the others; a tie or both bad for each pair."""
-    judged.few_enough(responses, field)
+    judged.check_answer_count(responses, field)
     n = len(responses)
     if verdict in ("tie", "both_bad"):
         pairs = [((i, j), verdict) for i in range(n) for j in range(i + 1, n)]
@@ -146,5 +148,5 @@ def votes(verdict, field, responses, annotator):
         pairs = [((verdict, j), "left") for j in range(n) if j != verdict]
     for (i, j), _ in pairs:
         if responses[i].text == responses[j].text:
-            raise Refused("same_answer", field)
-    return tuple(Vote(pair, said, annotator) for pair, said in pairs)
+            raise Refusal("same_answer", field)
+    return tuple(Vote(pair, outcome, annotator) for pair, outcome in pairs)

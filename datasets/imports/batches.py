@@ -4,12 +4,12 @@ an earlier batch is being stored."""
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from datasets.db.bulk import lines_of
+from datasets.db.bulk import build_row_encoder
 from datasets.formats import rows
 from datasets.formats.rows import CANDIDATES, DEMONSTRATION
 from datasets.models import Import, Prompt, Response
-from datasets.text.fingerprints import sha256
-from datasets.text.reading_time import words, words_of_prompt
+from datasets.text.fingerprints import hash_text
+from datasets.text.reading_time import count_prompt_words, count_words
 
 ROLE_OF = {CANDIDATES: "candidate", DEMONSTRATION: "demonstration"}
 
@@ -38,7 +38,7 @@ class BatchAnswer:
     pk: int = 0
 
 
-class Ready(NamedTuple):
+class BatchRow(NamedTuple):
     """A row with its prompt and its answers, each the same object wherever the batch names it again. firsts: how many
     (prompts, answers) the batch has not named before."""
 
@@ -54,8 +54,8 @@ class Ready(NamedTuple):
 @dataclass
 class Batch:
     """The rows of one transaction. prompts: {fingerprint: BatchPrompt}; answers: {(fingerprint, source, text hash):
-    BatchAnswer}. Of new_responses and new_roles (ids) goes out what was counted. asks: (prompt id, whether the row is
-    judged) of the rows that ask for comparisons."""
+    BatchAnswer}. Of new_responses and new_roles (ids) goes out what was counted. pending: (prompt id, whether the row
+    is judged) of the rows that ask for comparisons."""
 
     run: Import
     rows: list = field(default_factory=list)
@@ -63,53 +63,53 @@ class Batch:
     answers: dict = field(default_factory=dict)
     new_responses: set = field(default_factory=set)
     new_roles: set = field(default_factory=set)  # of responses that were there
-    asks: list = field(default_factory=list)
+    pending: list = field(default_factory=list)
 
 
 PROMPT_COLUMNS = ("dataset", "fingerprint", "system", "turns", "instruction", "input", "words", "tags", "imported")
 RESPONSE_COLUMNS = ("source", "text_hash", "text", "words", "candidate", "demonstration", "imported")
 
 
-def batches(run, spool, most):
+def iter_batches(run, spool, most):
     """The Batches of what an import has yet to store, of so many rows at most."""
-    prompt_line = lines_of(Prompt, ("id",), PROMPT_COLUMNS)
-    response_line = lines_of(Response, ("id", "prompt"), RESPONSE_COLUMNS)
-    for found in spool.batches(run.stored_upto, most):
+    prompt_line = build_row_encoder(Prompt, ("id",), PROMPT_COLUMNS)
+    response_line = build_row_encoder(Response, ("id", "prompt"), RESPONSE_COLUMNS)
+    for spool_rows in spool.iter_batches(run.stored_upto, most):
         batch = Batch(run)
-        for n, file, line, mark, row in found:
+        for n, file, line, fingerprint, row in spool_rows:
             prompts, responses = len(batch.prompts), len(batch.answers)
-            prompt, answers = prompt_of(batch, mark, row), answers_of(batch, mark, row)
+            prompt, answers = add_prompt(batch, fingerprint, row), add_answers(batch, fingerprint, row)
             firsts = len(batch.prompts) - prompts, len(batch.answers) - responses
-            batch.rows.append(Ready(n, file, line, row, prompt, answers, firsts))
-        for mark, one in batch.prompts.items():
-            instruction, given, system, turns = one.prompt
+            batch.rows.append(BatchRow(n, file, line, row, prompt, answers, firsts))
+        for fingerprint, entry in batch.prompts.items():
+            instruction, given, system, turns = entry.prompt
             parts = system, turns, instruction, given
-            one.line = prompt_line((run.dataset_id, mark, *parts, one.words, list(one.tags or ()), run.pk))
-        for (_, source, text_hash), one in batch.answers.items():
-            roles = "candidate" in one.roles, "demonstration" in one.roles
-            one.line = response_line((source, text_hash, one.text, one.words, *roles, run.pk))
+            entry.line = prompt_line((run.dataset_id, fingerprint, *parts, entry.words, list(entry.tags or ()), run.pk))
+        for (_, source, text_hash), entry in batch.answers.items():
+            roles = "candidate" in entry.roles, "demonstration" in entry.roles
+            entry.line = response_line((source, text_hash, entry.text, entry.words, *roles, run.pk))
         yield batch
 
 
-def prompt_of(batch, mark, row):
+def add_prompt(batch, fingerprint, row):
     """The prompt of a row, with its tags."""
-    found = batch.prompts.get(mark)
-    if found is None:
-        found = batch.prompts[mark] = BatchPrompt(row.prompt, words_of_prompt(row.prompt))
+    prompt = batch.prompts.get(fingerprint)
+    if prompt is None:
+        prompt = batch.prompts[fingerprint] = BatchPrompt(row.prompt, count_prompt_words(row.prompt))
     if row.tags:
-        found.tags = {**(found.tags or {}), **dict.fromkeys(row.tags)}
-    return found
+        prompt.tags = {**(prompt.tags or {}), **dict.fromkeys(row.tags)}
+    return prompt
 
 
-def answers_of(batch, mark, row):
+def add_answers(batch, fingerprint, row):
     """The answers of a row, with the role that it gives them."""
-    found, role, there = [], ROLE_OF.get(row.kind), batch.answers
+    answers, role, batch_answers = [], ROLE_OF.get(row.kind), batch.answers
     for text, source in row.responses:
-        key = mark, source, sha256(text)
-        answer = there.get(key)
+        key = fingerprint, source, hash_text(text)
+        answer = batch_answers.get(key)
         if answer is None:
-            answer = there[key] = BatchAnswer(text, words(text), {role} if role else set())
+            answer = batch_answers[key] = BatchAnswer(text, count_words(text), {role} if role else set())
         elif role:
             answer.roles.add(role)
-        found.append(answer)
-    return found
+        answers.append(answer)
+    return answers

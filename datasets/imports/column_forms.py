@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from datasets import reasons
 from datasets.formats import mapping
 
-WORDS = {
+ROLE_LABELS = {
     "prompt": _("Prompt"),
     "input": _("Input beside the prompt"),
     "system": _("System text"),
@@ -38,49 +38,51 @@ COUNTS = {
 }
 
 
-def label_of(role):
+def format_role(role):
     """What a column is, in words."""
     match = mapping.NUMBERED.fullmatch(role)
     if not match:
-        return WORDS[role]
-    words = _("Answer number %(n)s") if match[1] == "answer" else _("Source of answer %(n)s")
-    return words % {"n": match[2]}
+        return ROLE_LABELS[role]
+    label = _("Answer number %(n)s") if match[1] == "answer" else _("Source of answer %(n)s")
+    return label % {"n": match[2]}
 
 
-def choices(most):
+def build_choices(most):
     """All that a column may be, in groups, with so many numbered answers."""
     numbered = [f"{kind}_{n}" for kind in ("answer", "source") for n in range(1, most + 1)]
     first, several, *rest = GROUPS
     groups = [first, (several[0], (*numbered, *several[1])), *rest]
-    return [("", _("not used")), *((label, [(role, label_of(role)) for role in roles]) for label, roles in groups)]
+    return [("", _("not used")), *((label, [(role, format_role(role)) for role in roles]) for label, roles in groups)]
 
 
 class ColumnsForm(forms.Form):
     counts = forms.ChoiceField(label=_("The better answer is named"), choices=COUNTS.items(), initial="names")
 
-    def __init__(self, asked, data=None):
-        said = {column: role for role, column in asked["roles"].items() if role != "counts"}
-        super().__init__(data, initial={"counts": asked["roles"].get("counts", "names")})
-        self.columns = asked["columns"]
+    def __init__(self, draft, data=None):
+        role_of = {column: role for role, column in draft["roles"].items() if role != "counts"}
+        super().__init__(data, initial={"counts": draft["roles"].get("counts", "names")})
+        self.columns = draft["columns"]
         most = min(mapping.MOST_ANSWERS, max(2, len(self.columns) - 1))
         for n, column in enumerate(self.columns):
-            field = forms.ChoiceField(label=column, choices=choices(most), required=False, initial=said.get(column))
+            field = forms.ChoiceField(
+                label=column, choices=build_choices(most), required=False, initial=role_of.get(column)
+            )
             self.fields[f"column_{n}"] = field
 
-    def fields_of_columns(self):
+    def get_column_fields(self):
         return [self[f"column_{n}"] for n in range(len(self.columns))]
 
     def clean(self):
         """Put together what was said: `roles`."""
-        said = self.cleaned_data
+        cleaned = self.cleaned_data
         self.roles = {}
         for n, column in enumerate(self.columns):
-            if role := said.get(f"column_{n}"):
+            if role := cleaned.get(f"column_{n}"):
                 if role in self.roles:
                     self.add_error(f"column_{n}", reasons.MAPPING["role_twice"])
                 self.roles[role] = column
-        if said.get("counts") != "names" and "winner" in self.roles:
-            self.roles["counts"] = said["counts"]
-        if not self.errors and (fault := mapping.wrong(self.roles)):
+        if cleaned.get("counts") != "names" and "winner" in self.roles:
+            self.roles["counts"] = cleaned["counts"]
+        if not self.errors and (fault := mapping.find_fault(self.roles)):
             raise forms.ValidationError(reasons.MAPPING[fault])
-        return said
+        return cleaned

@@ -4,68 +4,70 @@ import json
 
 from datasets.formats import mapping
 from datasets.formats.guessing import guess
-from datasets.formats.rows import Table
-from datasets.imports.spool import storable
+from datasets.formats.rows import TableRow
+from datasets.imports.spool import escape_surrogates
 from datasets.models import Mapping
-from datasets.text.fingerprints import sha256
+from datasets.text.fingerprints import hash_text
 
-SHOWN, MOST_COLUMNS = 3, 200  # rows, and columns that are asked about
-ASKED = "asked.json"  # beside the files of an upload
+ROWS_SHOWN, MOST_COLUMNS = 3, 200  # rows, and columns that are asked about
+DRAFT_FILE = "asked.json"  # beside the files of an upload
 
 
 class Unsure(Exception):
-    """The columns of a file are to be said by somebody; what is asked stands beside the files."""
+    """The columns of a file are to be said by somebody; the draft mapping stands beside the files."""
 
 
-def columns_of(sample):
+def collect_columns(sample):
     """The names of all columns of these Items, in order, of which anything can be said."""
     names = dict.fromkeys(name for item in sample if isinstance(item.value, dict) for name in item.value)
-    return [name for name in names if "\x00" not in name and storable(name) == name]
+    return [name for name in names if "\x00" not in name and escape_surrogates(name) == name]
 
 
-def key_of(columns):
-    return sha256(json.dumps(sorted(columns)))
+def hash_columns(columns):
+    return hash_text(json.dumps(sorted(columns)))
 
 
-def remembered(columns):
+def find_roles(columns):
     """What was said of these columns before, or None."""
-    return Mapping.objects.filter(key=key_of(columns)).values_list("roles", flat=True).first()
+    return Mapping.objects.filter(key=hash_columns(columns)).values_list("roles", flat=True).first()
 
 
-def remember(asked, roles, user):
+def save_roles(draft, roles, user):
     """Let every further file with the same columns be read so."""
-    values = {"columns": asked["columns"], "roles": roles, "changed_by": user}
-    Mapping.objects.update_or_create(key=asked["key"], defaults=values)
+    values = {"columns": draft["columns"], "roles": roles, "changed_by": user}
+    Mapping.objects.update_or_create(key=draft["key"], defaults=values)
 
 
-def note(folder, name, sample, why, roles=None):
-    """Note beside the files of an upload what is asked of one of them, with its first rows."""
-    columns = columns_of(sample)
-    rows = [item.value for item in sample if isinstance(item.value, dict)][:SHOWN]
-    asked = {"file": name, "key": key_of(columns), "columns": columns[:MOST_COLUMNS], "why": why, "rows": rows}
-    asked |= {"is_table": isinstance(rows[0], Table), "roles": roles or guess(columns[:MOST_COLUMNS], why)}
-    (folder / ASKED).write_text(json.dumps(asked), encoding="utf-8")
+def write_draft(folder, name, sample, why, roles=None):
+    """Note beside the files of an upload the draft mapping of one of them, with its first rows."""
+    columns = collect_columns(sample)
+    rows = [item.value for item in sample if isinstance(item.value, dict)][:ROWS_SHOWN]
+    draft = {"file": name, "key": hash_columns(columns), "columns": columns[:MOST_COLUMNS], "why": why, "rows": rows}
+    draft |= {"is_table": isinstance(rows[0], TableRow), "roles": roles or guess(columns[:MOST_COLUMNS], why)}
+    (folder / DRAFT_FILE).write_text(json.dumps(draft), encoding="utf-8")
 
 
-def noted(folder):
-    """What is asked: file, columns, why, rows, roles; None where the files are gone."""
-    path = folder / ASKED
+def read_draft(folder):
+    """The draft mapping: file, columns, why, rows, roles; None where the files are gone."""
+    path = folder / DRAFT_FILE
     if not path.exists():
         return None
-    asked = json.loads(path.read_text(encoding="utf-8"))
-    return {**asked, "rows": [Table(row) if asked["is_table"] else row for row in asked["rows"]]}
+    draft = json.loads(path.read_text(encoding="utf-8"))
+    return {**draft, "rows": [TableRow(row) if draft["is_table"] else row for row in draft["rows"]]}
 
 
-def first_values(asked):
+def get_first_values(draft):
     """[(column, its values in the first rows, as texts)]"""
-    return [(column, [spelled(row[column]) for row in asked["rows"] if column in row]) for column in asked["columns"]]
+    return [
+        (column, [format_value(row[column]) for row in draft["rows"] if column in row]) for column in draft["columns"]
+    ]
 
 
-def spelled(value):
-    return storable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+def format_value(value):
+    return escape_surrogates(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
-def from_words(words):
+def parse_roles(words):
     """{what: column} of `prompt=Frage` and the like, as a command has them. ValueError where they cannot be so."""
     roles = {}
     for word in words:
@@ -73,6 +75,6 @@ def from_words(words):
         if not equals or role in roles:
             raise ValueError("unknown_role" if not equals else "role_twice")
         roles[role] = column
-    if fault := mapping.wrong(roles):
+    if fault := mapping.find_fault(roles):
         raise ValueError(fault)
     return roles

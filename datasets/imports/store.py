@@ -15,74 +15,74 @@ from django.utils import timezone
 
 from datasets.audit.log import Kind, log
 from datasets.comparisons import review
-from datasets.comparisons.generate import ask, ask_anew, open_again
-from datasets.db.bulk import among, quoted_names
-from datasets.db.threads import Ahead, in_hands
-from datasets.db.write_lock import one_of_many, writing
+from datasets.comparisons.generate import generate_for_prompts, regenerate_comparisons, reopen_comparisons
+from datasets.db.bulk import match_values, quote_names
+from datasets.db.threads import Prefetcher, run_in_threads
+from datasets.db.write_lock import batch_transaction, write_turn
 from datasets.files.detect import FileProblem
 from datasets.formats.rows import DEMONSTRATION, JUDGED
 from datasets.imports.batch_writer import give_roles, store_batch
-from datasets.imports.batches import batches
-from datasets.imports.near_duplicates import look
-from datasets.imports.spool import Spool, folder
+from datasets.imports.batches import iter_batches
+from datasets.imports.near_duplicates import note_near_duplicates
+from datasets.imports.spool import Spool, get_spool_folder
 from datasets.imports.undo import CannotUndo, undo_import
 from datasets.imports.validate import check_file
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
 
 # Rows of a transaction, while people judge and in a hurry; on SQLite nobody else writes meanwhile.
 BATCH, LARGE_BATCH = {"postgresql": (200, 2000), "sqlite": (50, 50)}[connection.vendor]
-HANDS = {"postgresql": 2, "sqlite": 1}[connection.vendor]
+THREADS = {"postgresql": 2, "sqlite": 1}[connection.vendor]
 MANY = 2000  # rows: new statistics and a second hand are worth it
-COLLECTING = gc.get_threshold()
+GC_THRESHOLDS = gc.get_threshold()
 STALE = timedelta(minutes=2)
-FORGOTTEN = timedelta(days=7)
+ABANDONED_AFTER = timedelta(days=7)
 LONGEST_WAIT = 600  # seconds for another import into the same dataset
 
 
 @contextlib.contextmanager
-def rarely_collecting():
+def relaxed_gc():
     """Python looks for cycles after every 700 new objects, and so every few thousand through all that is loaded: of an
     import, whose rows make no cycles, this took a sixth of the time."""
     gc.set_threshold(50_000, 10, 10)
     try:
         yield
     finally:
-        gc.set_threshold(*COLLECTING)
+        gc.set_threshold(*GC_THRESHOLDS)
 
 
-@rarely_collecting()
-def check(files, slug, format="auto", roles=None, folder=None, run=None, twice=False):
+@relaxed_gc()
+def check(files, slug, format_name="auto", roles=None, folder=None, run=None, near_duplicates=False):
     """A checked Import (not stored) of [(name, binary stream)]; its rows and refusals are in its spool.
 
     roles: what is said of their columns. folder: where the files are kept while somebody can be asked of them; raises
-    Unsure where that must be. run: the Import that waited for it. twice: look for near-duplicates too. Raises
+    Unsure where that must be. run: the Import that waited for it. near_duplicates: look for them too. Raises
     FileProblem, with `file` set, for a file that cannot be read at all.
     """
     spool = Spool.create()
     dataset = Dataset.objects.filter(slug=slug).first()
-    found = []
+    checked_files = []
     try:
         for name, stream in files:
             try:
-                found.append(check_file(spool, dataset, name, stream, format, roles, folder))
+                checked_files.append(check_file(spool, dataset, name, stream, format_name, roles, folder))
             except FileProblem as problem:
                 problem.file = name
                 raise
-        if twice:
-            look(spool, dataset)
-            spool.prompts()  # the page asks for it
+        if near_duplicates:
+            note_near_duplicates(spool, dataset)
+            spool.count_prompts()  # the page asks for it
         spool.finish()
     except BaseException:
         spool.delete()
         raise
     run = run or Import(slug=slug, files=[name for name, _ in files])
-    run.format = ", ".join(dict.fromkeys(format for format, _ in found))
-    run.read_as = [roles for _, roles in found if roles]
+    run.format = ", ".join(dict.fromkeys(format_name for format_name, _ in checked_files))
+    run.read_as = [roles for _, roles in checked_files if roles]
     run.folder = folder.name if folder and run.read_as else ""
-    return keep(run, spool)
+    return save_checked(run, spool)
 
 
-def keep(run, spool):
+def save_checked(run, spool):
     """The Import of a spool, saved with it in one act; where it was checked by somebody else meanwhile, theirs."""
     run.refused, run.state = spool.count("refused"), Import.State.CHECKED
     run.rows = spool.count("rows") + run.refused
@@ -92,7 +92,7 @@ def keep(run, spool):
             return Import.objects.get(pk=run.pk)
         run.save()
         spool.close()
-        spool.path.rename(spool_path(run))
+        spool.path.rename(get_spool_path(run))
     return run
 
 
@@ -108,22 +108,22 @@ def ask_columns(run):
     checked = Import.objects.filter(pk=run.pk, state=Import.State.CHECKED).exclude(folder="")
     if not checked.update(state=Import.State.UNSURE, format="", rows=0, refused=0, touched_at=timezone.now()):
         return False
-    spool_path(run).unlink(missing_ok=True)
+    get_spool_path(run).unlink(missing_ok=True)
     return True
 
 
-def files_of(run):
+def get_files_folder(run):
     """The folder of an import's files, kept while somebody may yet say what their columns are."""
     return settings.DATA_DIR / "uploads" / Path(run.folder).name
 
 
-def forget_files(run):
+def delete_files(run):
     if run.folder:
-        shutil.rmtree(files_of(run), ignore_errors=True)
+        shutil.rmtree(get_files_folder(run), ignore_errors=True)
 
 
-def spool_path(run):
-    return folder() / f"import-{run.pk}.sqlite3"
+def get_spool_path(run):
+    return get_spool_folder() / f"import-{run.pk}.sqlite3"
 
 
 def store(run, overlap=None, progress=lambda done, total: None, hurry=False):
@@ -134,48 +134,48 @@ def store(run, overlap=None, progress=lambda done, total: None, hurry=False):
     to those who judge.
     """
     with transaction.atomic():
-        run.dataset, made = Dataset.objects.get_or_create(slug=run.slug, defaults={"overlap": overlap or 1})
-        if made:
+        run.dataset, created = Dataset.objects.get_or_create(slug=run.slug, defaults={"overlap": overlap or 1})
+        if created:
             log(Kind.DATASET, run.slug, after="made", by=run.created_by, dataset=run.dataset)
-    if take_turn(run):
-        forget_files(run)
+    if claim_dataset(run):
+        delete_files(run)
         store_rows(run, progress, hurry)
     return run
 
 
-def doubt_counts(run):
-    """{doubt: how many rows} of a checked import."""
-    spool = Spool(spool_path(run))
-    found = spool.doubt_counts()
+def count_warnings(run):
+    """{warning: how many rows} of a checked import."""
+    spool = Spool(get_spool_path(run))
+    counts = spool.count_warnings()
     spool.close()
-    return found
+    return counts
 
 
-def wrong_rows(run):
+def count_wrong_rows(run):
     """How many rows of an import could not be taken, apart from those that somebody asked to leave out."""
-    if not run.refused or not spool_path(run).exists():
+    if not run.refused or not get_spool_path(run).exists():
         return 0
-    spool = Spool(spool_path(run))
+    spool = Spool(get_spool_path(run))
     wrong = spool.db.execute("SELECT count(*) FROM refused WHERE reason <> 'left_out'").fetchone()[0]
     spool.close()
     return wrong
 
 
-def leave_out(run, chosen):
-    """Of a checked import, take the rows with these doubts out; they count as refused. How many."""
-    if not chosen:
+def leave_out(run, warnings):
+    """Of a checked import, take the rows with these warnings out; they count as refused. How many."""
+    if not warnings:
         return 0
-    spool = Spool(spool_path(run))
+    spool = Spool(get_spool_path(run))
     spool.db.execute("BEGIN")
-    taken = sum(spool.leave_out(doubt) for doubt in chosen)
+    removed = sum(spool.leave_out(warning) for warning in warnings)
     spool.db.execute("COMMIT")
     run.refused = spool.count("refused")  # counted anew: also right where an earlier attempt ended before this line
     spool.close()
     run.save(update_fields=["refused"])
-    return taken
+    return removed
 
 
-def take_turn(run):
+def claim_dataset(run):
     """Become the one import of the dataset that is being stored; False where somebody else has stored this very one.
 
     TimeoutError after ten minutes.
@@ -190,128 +190,130 @@ def take_turn(run):
         run.refresh_from_db()
         if run.state not in (Import.State.CHECKED, *Import.UNFINISHED):
             return False
-        take_up_unfinished()
+        resume_unfinished()
         time.sleep(0.5)
     raise TimeoutError(f"another import into {run.slug} is being stored")
 
 
-@rarely_collecting()
+@relaxed_gc()
 def store_rows(run, progress=lambda done, total: None, hurry=False):
     """From wherever it stopped to the end. Once all rows are stored the spool only tells which prompts are new."""
-    if not spool_path(run).exists():
-        ask_anew(run.dataset)
+    if not get_spool_path(run).exists():
+        regenerate_comparisons(run.dataset)
         open_with_votes(run, Comparison.objects.filter(judgments__imported=run))
         Import.objects.filter(pk=run.pk).update(state=Import.State.DONE)
         return
-    spool = Spool(spool_path(run))
+    spool = Spool(get_spool_path(run))
     most = LARGE_BATCH if hurry else BATCH
     from_the_start = run.state == Import.State.STORING and not run.stored_upto
     if run.state == Import.State.STORING:
-        spool.begin_asks()
-        with Ahead(batches(run, spool, most), hurry) as ahead:
-            while batch := ahead.item():
-                with writing(), one_of_many():
+        spool.open_pending()
+        with Prefetcher(iter_batches(run, spool, most), hurry) as prefetcher:
+            while batch := prefetcher.wait_next():
+                with write_turn(), batch_transaction():
                     store_batch(run, spool, batch)
                     run.stored_upto = batch.rows[-1].n
                     run.save()
-                    ahead.begin_next(functools.partial(put_away, spool, batch))
+                    prefetcher.begin_next(functools.partial(release_batch, spool, batch))
                 progress(run.stored_upto, 2 * run.rows)
         with transaction.atomic():
             give_roles(run)
             run.state = Import.State.ASKING
             run.save()
-        tell_planner(run, Prompt, Response)
-    prompts = noted(spool, most) if from_the_start else looked_up(run, spool, most)
-    ask_for_rows(run, prompts, progress, HANDS if hurry and run.rows >= MANY else 1)
+        analyze_tables(run, Prompt, Response)
+    prompts = iter_noted_prompts(spool, most) if from_the_start else iter_stored_prompts(run, spool, most)
+    generate_comparisons(run, prompts, progress, THREADS if hurry and run.rows >= MANY else 1)
     run.state = Import.State.DONE
     run.save()
-    tell_planner(run, Comparison, Judgment, Choice)
+    analyze_tables(run, Comparison, Judgment, Choice)
     spool.forget_rows() if run.refused else spool.delete()
 
 
-def put_away(spool, batch):
+def release_batch(spool, batch):
     """Note what a batch that is stored asks for, and forget it here and now: that takes a moment, too."""
-    spool.ask(batch.asks)
+    spool.note_pending(batch.pending)
     for part in (batch.rows, batch.prompts, batch.answers):
         part.clear()
 
 
-def tell_planner(run, *models):
+def analyze_tables(run, *models):
     """PostgreSQL plans by what it last knew of the tables; after many rows, and until it looks by itself, it would read
     them whole for each part of what is asked, or of an export. Texts and their hashes, which take longest to look at,
     it need not know: each is as good as unique."""
     if connection.vendor == "postgresql" and run.rows >= MANY:
-        tables = ", ".join(f"{model._meta.db_table} ({planned_by(model)})" for model in models)
+        tables = ", ".join(f"{model._meta.db_table} ({quote_analyzed_columns(model)})" for model in models)
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL default_statistics_target TO 30")  # of 9,000 rows; it looks at more by itself
             cursor.execute(f"ANALYZE {tables}")
 
 
-def planned_by(model):
+def quote_analyzed_columns(model):
     """The columns that PostgreSQL chooses rows by."""
     texts = {"text", "text_hash", "fingerprint", "system", "instruction", "input", "turns", "key"}
-    return quoted_names([field for field in model._meta.concrete_fields if field.name not in texts])
+    return quote_names([field for field in model._meta.concrete_fields if field.name not in texts])
 
 
-def ask_for_rows(run, prompts, progress, hands):
+def generate_comparisons(run, prompts, progress, threads):
     """Make the comparisons that the new rows ask for, and open those that came with a verdict. prompts: (how many rows
     so far, [prompt id], those of them with judged rows), some at a time."""
 
-    def ask_for_some(some):
-        done, asked, judged = some
-        with writing(), one_of_many():
-            if asked:
-                ask(run.dataset, asked)
-            if judged:
-                open_with_votes(run, judged_by(run, judged))
+    def generate_batch(batch):
+        done, prompt_ids, judged_ids = batch
+        with write_turn(), batch_transaction():
+            if prompt_ids:
+                generate_for_prompts(run.dataset, prompt_ids)
+            if judged_ids:
+                open_with_votes(run, list_judged_comparisons(run, judged_ids))
             Import.objects.filter(pk=run.pk).update(touched_at=timezone.now())
         progress(run.rows + done, 2 * run.rows)
 
-    in_hands(hands, ask_for_some, prompts)
+    run_in_threads(threads, generate_batch, prompts)
 
 
-def noted(spool, most):
+def iter_noted_prompts(spool, most):
     """The prompts as storing has noted them."""
     last = done = 0
-    while some := spool.asks(last, most):
-        last, done = some[-1][0], done + sum(rows for _, rows, _ in some)
-        yield done, [prompt for prompt, *_ in some], [prompt for prompt, _, judged in some if judged]
+    while batch := spool.list_pending(last, most):
+        last, done = batch[-1][0], done + sum(rows for _, rows, _ in batch)
+        yield done, [prompt for prompt, *_ in batch], [prompt for prompt, _, judged in batch if judged]
 
 
-def looked_up(run, spool, most):
+def iter_stored_prompts(run, spool, most):
     """The same of an import that was interrupted."""
     last = 0
-    while batch := spool.marks(last, most):
+    while batch := spool.list_fingerprints(last, most):
         last = batch[-1][0]
-        marks, kinds = {mark for _, mark, _ in batch}, {kind for *_, kind in batch}
-        found = Prompt.objects.filter(among(Prompt, "fingerprint", marks), dataset=run.dataset)
-        prompts = list(found.values_list("pk", flat=True))
-        asks = kinds != {DEMONSTRATION} or run.dataset.ask_demonstrations
-        yield last, prompts if asks else [], prompts if JUDGED in kinds else []
+        fingerprints, kinds = {fingerprint for _, fingerprint, _ in batch}, {kind for *_, kind in batch}
+        stored = Prompt.objects.filter(match_values(Prompt, "fingerprint", fingerprints), dataset=run.dataset)
+        prompts = list(stored.values_list("pk", flat=True))
+        needs_comparisons = kinds != {DEMONSTRATION} or run.dataset.ask_demonstrations
+        yield last, prompts if needs_comparisons else [], prompts if JUDGED in kinds else []
 
 
-def judged_by(run, prompts):
+def list_judged_comparisons(run, prompts):
     """The comparisons of these prompts on which an import brought votes. What it brought elsewhere is not looked at:
     there may be a million."""
-    judgments = Judgment.objects.filter(comparison__in=Comparison.objects.filter(among(Comparison, "prompt", prompts)))
-    found = judgments.values_list("comparison", "imported")
-    mine = {comparison for comparison, imported in found if imported == run.pk}
-    return Comparison.objects.filter(among(Comparison, "id", mine))
+    judgments = Judgment.objects.filter(
+        comparison__in=Comparison.objects.filter(match_values(Comparison, "prompt", prompts))
+    )
+    imports_of = judgments.values_list("comparison", "imported")
+    mine = {comparison for comparison, imported in imports_of if imported == run.pk}
+    return Comparison.objects.filter(match_values(Comparison, "id", mine))
 
 
 def open_with_votes(run, comparisons):
     """Open those that an import brought a verdict on; what these leave undecided goes to a reviewer."""
-    opened = open_again(comparisons)
+    opened = reopen_comparisons(comparisons)
     run.dataset.refresh_from_db(fields=["review"])
-    if review.is_on(run.dataset):
-        review.recount(run.dataset, opened)
+    if review.has_review(run.dataset):
+        review.refresh(run.dataset, opened)
 
 
-def take_up_unfinished():
+def resume_unfinished():
     """Finish imports whose process has died; remove those whose spool is gone, and those that wait for a decision which
     nobody made within a week. (finished, removed)"""
     finished = removed = 0
-    for run in Import.objects.filter(state__in=Import.WAITING, touched_at__lt=timezone.now() - FORGOTTEN):
+    for run in Import.objects.filter(state__in=Import.WAITING, touched_at__lt=timezone.now() - ABANDONED_AFTER):
         drop(run)
         removed += 1
     for run in Import.objects.unfinished().filter(touched_at__lt=timezone.now() - STALE):
@@ -321,7 +323,7 @@ def take_up_unfinished():
         if run.state == Import.State.UNDOING:
             undo_or_keep(run)
             finished += 1
-        elif run.state == Import.State.ASKING or spool_path(run).exists():
+        elif run.state == Import.State.ASKING or get_spool_path(run).exists():
             store_rows(run)
             finished += 1
         else:
@@ -338,7 +340,7 @@ def undo_or_keep(run):
 
 def drop(run):
     """Remove an import and, where it was not finished, all that it had stored."""
-    path = spool_path(run)
+    path = get_spool_path(run)
     with transaction.atomic():
         Judgment.objects.filter(imported=run).delete()
         Comparison.objects.filter(held="importing", prompt__dataset=run.dataset, judgments=None).delete()
@@ -346,4 +348,4 @@ def drop(run):
         Prompt.objects.filter(imported=run).delete()
         run.delete()
     path.unlink(missing_ok=True)
-    forget_files(run)
+    delete_files(run)

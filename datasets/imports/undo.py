@@ -32,7 +32,7 @@ def undo_import(run, by=None):
     except IntegrityError:
         raise CannotUndo("busy") from None
     try:
-        for ids in prompts_touched(run):
+        for ids in iter_touched_prompts(run):
             hold(run, ids)
     except CannotUndo:
         release(run)
@@ -42,7 +42,7 @@ def undo_import(run, by=None):
 
 def finish(run, by=None):
     """Remove what nobody can reach any more; safe to repeat."""
-    for ids in prompts_touched(run):
+    for ids in iter_touched_prompts(run):
         with transaction.atomic():
             remove(run, ids)
     with transaction.atomic():
@@ -51,46 +51,46 @@ def finish(run, by=None):
     run.refresh_from_db()
 
 
-def prompts_touched(run):
+def iter_touched_prompts(run):
     """Lists of ids of the prompts that this import brought, or brought something to."""
     brought = Q(imported=run) | Q(responses__imported=run) | Q(comparisons__judgments__imported=run)
     roles = Q(responses__in=run.roles_given.values("response"))
     ids = iter(
         list(Prompt.objects.filter(brought | roles, dataset=run.dataset).distinct().values_list("pk", flat=True))
     )
-    while some := list(islice(ids, AT_ONCE)):
-        yield some
+    while batch := list(islice(ids, AT_ONCE)):
+        yield batch
 
 
-def comparisons_of(run, ids):
+def lock_own_comparisons(run, ids):
     """The comparisons, locked, that would not be there without this import: those of its responses, those that its
     votes made, and those that a role it gave asks for (unless they came with another import's votes)."""
-    mine = set(Response.objects.filter(imported=run, prompt__in=ids).values_list("pk", flat=True))
-    given = set(run.roles_given.filter(response__prompt__in=ids).values_list("response", flat=True))
+    own_responses = set(Response.objects.filter(imported=run, prompt__in=ids).values_list("pk", flat=True))
+    given_roles = set(run.roles_given.filter(response__prompt__in=ids).values_list("response", flat=True))
     votes = Judgment.objects.filter(comparison__prompt__in=ids).exclude(imported=None)
-    voted = set(votes.filter(imported=run).values_list("comparison", flat=True))
-    others = set(votes.exclude(imported=run).values_list("comparison", flat=True))
-    found = Comparison.objects.filter(prompt__in=ids).select_for_update().order_by("pk")
+    own_votes = set(votes.filter(imported=run).values_list("comparison", flat=True))
+    other_votes = set(votes.exclude(imported=run).values_list("comparison", flat=True))
+    comparisons = Comparison.objects.filter(prompt__in=ids).select_for_update().order_by("pk")
     return [
         c
-        for c in found
-        if mine.intersection(c.response_ids)
-        or c.pk in voted
-        or (given.intersection(c.response_ids) and c.pk not in others)
+        for c in comparisons
+        if own_responses.intersection(c.response_ids)
+        or c.pk in own_votes
+        or (given_roles.intersection(c.response_ids) and c.pk not in other_votes)
     ]
 
 
 @transaction.atomic
 def hold(run, ids):
     """Take this import's comparisons out of the queue, unless people have judged them or have them in hand."""
-    there = comparisons_of(run, ids)
-    judged = Judgment.objects.filter(comparison__in=there).exclude(annotator=None)
+    comparisons = lock_own_comparisons(run, ids)
+    judged = Judgment.objects.filter(comparison__in=comparisons).exclude(annotator=None)
     if judged.exclude(state=Judgment.State.EXPIRED).exists():
         raise CannotUndo("judged")
-    others = Judgment.objects.filter(comparison__in=there, annotator=None).exclude(imported=run)
+    others = Judgment.objects.filter(comparison__in=comparisons, annotator=None).exclude(imported=run)
     if others.exists():
         raise CannotUndo("used")
-    waiting = Comparison.objects.filter(pk__in=[c.pk for c in there], held__in=["", Comparison.GOLD])
+    waiting = Comparison.objects.filter(pk__in=[c.pk for c in comparisons], held__in=["", Comparison.GOLD])
     waiting.update(held=UNDOING)
 
 
@@ -105,11 +105,11 @@ def release(run):
 
 def remove(run, ids):
     """Remove what the import brought to these prompts. A prompt that has got other answers since stays."""
-    gone = [c.pk for c in comparisons_of(run, ids)]
-    Comparison.objects.filter(pk__in=gone).delete()
-    known = Gold.objects.filter(imported=run, comparison__prompt__in=ids)
-    Comparison.objects.filter(gold__in=known, held__in=[UNDOING, Comparison.GOLD]).update(held="")
-    known.delete()
+    own_comparisons = [c.pk for c in lock_own_comparisons(run, ids)]
+    Comparison.objects.filter(pk__in=own_comparisons).delete()
+    gold = Gold.objects.filter(imported=run, comparison__prompt__in=ids)
+    Comparison.objects.filter(gold__in=gold, held__in=[UNDOING, Comparison.GOLD]).update(held="")
+    gold.delete()
     for given in run.roles_given.filter(response__prompt__in=ids):
         Response.objects.filter(pk=given.response_id).update(**{given.role: False})
     run.roles_given.filter(response__prompt__in=ids).delete()

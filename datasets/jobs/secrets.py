@@ -11,25 +11,25 @@ from django.utils.crypto import salted_hmac
 GOOD_FOR = 24 * 60 * 60
 
 
-class Unreadable(Exception):
+class UnreadableSecret(Exception):
     """Too old, or sealed under another SECRET_KEY."""
 
 
-def sealer():
+def build_sealer():
     from cryptography.fernet import Fernet  # an extra: there may be none
 
     return Fernet(base64.urlsafe_b64encode(salted_hmac("datasets.sealing", "", algorithm="sha256").digest()))
 
 
 def seal(text):
-    return sealer().encrypt(text.encode()).decode()
+    return build_sealer().encrypt(text.encode()).decode()
 
 
 def unseal(sealed):
-    """The text. Raises Unreadable."""
+    """The text. Raises UnreadableSecret."""
     from cryptography.fernet import InvalidToken
 
     try:
-        return sealer().decrypt(sealed, ttl=GOOD_FOR).decode()
+        return build_sealer().decrypt(sealed, ttl=GOOD_FOR).decode()
     except InvalidToken:
-        raise Unreadable from None
+        raise UnreadableSecret from None

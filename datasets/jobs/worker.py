@@ -19,16 +19,16 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import get_language, override
 
-from datasets.db.write_lock import writing
+from datasets.db.write_lock import write_turn
 from datasets.disk import is_disk_full
 from datasets.models import Job
 
 log = logging.getLogger(__name__)
 
 STALE = timedelta(seconds=30)
-MOMENT = timedelta(minutes=15)  # what is done at once has no heartbeat: so long it is taken for alive
+GRACE = timedelta(minutes=15)  # what is done at once has no heartbeat: so long it is taken for alive
 UNTOUCHED = timedelta(seconds=10)
-BEAT = 0.5  # seconds between two looks at the row: to tell progress, and to hear that somebody asked to stop
+HEARTBEAT = 0.5  # seconds between two looks at the row: to tell progress, and to hear that somebody asked to stop
 MOST_ATTEMPTS = 3
 IDLE = 3  # seconds that a worker which was started for a task waits for the next one
 PATIENCE = 60  # seconds that it waits for a database that has gone away; one that is to work for ever waits for ever
@@ -37,11 +37,11 @@ KINDS = {}
 GAVE_UP, UNEXPECTED, DISK_FULL = "gave_up", "unexpected", "disk_full"  # reasons.JOB has them in words
 
 
-class Cancelled(Exception):
+class JobCancellation(Exception):
     """Somebody asked for it."""
 
 
-class Failed(Exception):
+class JobFailure(Exception):
     """A task that cannot be done; the text says why, to the person who asked for it. result: the same for a script."""
 
     def __init__(self, words, **result):
@@ -70,12 +70,12 @@ def start(name, by=None, dataset=None, at_once=False, here=False, secret="", **a
     if at_once or here:
         now = timezone.now()
         job.state, job.started_at, job.attempts = Job.State.RUNNING, now, 1
-        job.beat_at = now + MOMENT if at_once else now
+        job.beat_at = now + GRACE if at_once else now
     job.save()
     if at_once:
         perform(job, Progress(job))
     elif here:
-        do(job)
+        run_claimed(job)
     else:
         transaction.on_commit(wake)
     job.refresh_from_db()
@@ -92,19 +92,19 @@ def wake():
     threading.Thread(target=process.wait, daemon=True).start()  # none is left as a zombie
 
 
-def is_left_alone(job):
+def is_abandoned(job):
     """Whether no worker is at an open task, as far as can be seen from here."""
-    seen = job.beat_at or job.created_at
-    return job.is_open and seen < timezone.now() - (STALE if job.state == Job.State.RUNNING else UNTOUCHED)
+    last_sign = job.beat_at or job.created_at
+    return job.is_open and last_sign < timezone.now() - (STALE if job.state == Job.State.RUNNING else UNTOUCHED)
 
 
 def claim():
     """The next task to do, now ours, or None: one that waits, or one whose worker is gone. The oldest first."""
     now = timezone.now()
     waits = Q(state=Job.State.WAITING) | Q(state=Job.State.RUNNING, beat_at__lt=now - STALE)
-    with writing(), transaction.atomic():
-        found = Job.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-        job = found.filter(waits).order_by("pk").first()
+    with write_turn(), transaction.atomic():
+        jobs = Job.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+        job = jobs.filter(waits).order_by("pk").first()
         if job is None:
             return None
         job.attempts += 1
@@ -121,40 +121,40 @@ def work(until_idle=False):
     while True:
         try:
             close_old_connections()
-            put_back(job)
+            requeue(job)
             job = claim()
             if job is not None:
-                done += do(job)
+                done += run_claimed(job)
                 job, idle_since = None, time.monotonic()
-            elif until_idle and time.monotonic() - idle_since >= IDLE and not silent():
+            elif until_idle and time.monotonic() - idle_since >= IDLE and not has_silent_worker():
                 return done
             else:
                 time.sleep(0.5)
         except (InterfaceError, OperationalError) as why:
-            if not comes_back(why, PATIENCE if until_idle else float("inf")):
+            if not wait_for_database(why, PATIENCE if until_idle else float("inf")):
                 return done
             idle_since = time.monotonic()
 
 
-def do(job):
+def run_claimed(job):
     """Do a task that was claimed; False where it was given up instead."""
     if job.state != Job.State.RUNNING:
         return False
     progress = Progress(job)
-    with progress.told():
+    with progress.heartbeat():
         perform(job, progress)
     return True
 
 
-def put_back(job):
+def requeue(job):
     """Let a task wait that we were at when the database went away: whoever is free begins it anew at once."""
     if job is not None:
-        with writing():
+        with write_turn():
             mine = Job.objects.filter(pk=job.pk, attempts=job.attempts, state=Job.State.RUNNING)
             mine.update(state=Job.State.WAITING)
 
 
-def comes_back(why, patience):
+def wait_for_database(why, patience):
     """Wait for a database that has gone away; whether it came back within so many seconds. Two lines in the log."""
     log.warning("the database is away; waiting for it: %s", str(why).strip().partition("\n")[0])
     begun, pause, is_back = time.monotonic(), 1, False
@@ -169,9 +169,9 @@ def comes_back(why, patience):
     return is_back
 
 
-def silent():
+def has_silent_worker():
     """Whether a worker has fallen silent: its task may soon be taken up."""
-    long_ago = timezone.now() - 10 * timedelta(seconds=BEAT)
+    long_ago = timezone.now() - 10 * timedelta(seconds=HEARTBEAT)
     return Job.objects.filter(state=Job.State.RUNNING, beat_at__lt=long_ago).exists()
 
 
@@ -181,9 +181,9 @@ def perform(job, progress):
     try:
         with override(job.language or None):
             result = KINDS[job.kind](job, progress)
-    except Cancelled:
+    except JobCancellation:
         finish(job, attempt, state=Job.State.CANCELLED)
-    except Failed as why:
+    except JobFailure as why:
         finish(job, attempt, state=Job.State.FAILED, error=str(why), result=why.result)
     except Exception as why:
         if isinstance(why, InterfaceError | OperationalError) and not connection.is_usable():
@@ -195,15 +195,15 @@ def perform(job, progress):
 
 
 def finish(job, attempt, **values):
-    with writing():
+    with write_turn():
         mine = Job.objects.filter(pk=job.pk, attempts=attempt, state=Job.State.RUNNING)
         mine.update(finished_at=timezone.now(), secret="", **values)
 
 
 class Progress:
-    """Called as progress(done, total) by what does the task; raises Cancelled where somebody asked for it, or where
-    another worker has taken the task up. The row is written from a thread with a connection of its own: the task may
-    be in a transaction, or in a long step that tells nothing."""
+    """Called as progress(done, total) by what does the task; raises JobCancellation where somebody asked for it, or
+    where another worker has taken the task up. The row is written from a thread with a connection of its own: the task
+    may be in a transaction, or in a long step that tells nothing."""
 
     def __init__(self, job):
         self.pk, self.attempt = job.pk, job.attempts
@@ -213,11 +213,11 @@ class Progress:
     def __call__(self, done, total):
         self.done, self.total = done, total
         if self.stopped.is_set():
-            raise Cancelled
+            raise JobCancellation
 
     @contextlib.contextmanager
-    def told(self):
-        thread = threading.Thread(target=self.tell, daemon=True)
+    def heartbeat(self):
+        thread = threading.Thread(target=self.send_heartbeats, daemon=True)
         thread.start()
         try:
             yield
@@ -225,9 +225,9 @@ class Progress:
             self.over.set()
             thread.join()
 
-    def tell(self):
+    def send_heartbeats(self):
         try:
-            while not self.over.wait(BEAT):
+            while not self.over.wait(HEARTBEAT):
                 try:
                     self.write()
                 except Error:  # a database that is away may come back; this connection to it does not
@@ -237,7 +237,7 @@ class Progress:
 
     def write(self):
         mine = Job.objects.filter(pk=self.pk, attempts=self.attempt, cancel=False, state=Job.State.RUNNING)
-        with writing():
+        with write_turn():
             if not mine.update(done=self.done, total=self.total, beat_at=timezone.now()):
                 self.stopped.set()
 
@@ -245,7 +245,7 @@ class Progress:
 def cancel(job):
     """Ask a task to stop; one that waits never begins."""
     now = timezone.now()
-    with writing():
+    with write_turn():
         waits = Job.objects.filter(pk=job.pk, state=Job.State.WAITING)
         if not waits.update(state=Job.State.CANCELLED, finished_at=now, secret=""):
             Job.objects.filter(pk=job.pk, state=Job.State.RUNNING).update(cancel=True)

@@ -14,12 +14,12 @@ from django.utils.translation import gettext_lazy
 
 from datasets.judgments import wording
 from datasets.models import Judgment
-from datasets.text.reading_time import READ_A_SECOND
+from datasets.text.reading_time import WORDS_A_SECOND
 
-PAGE = 50
+PAGE_SIZE = 50
 NAMES_OFFERED = 500
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-START = 200  # characters of a text in a list
+EXCERPT_LENGTH = 200  # characters of a text in a list
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ACCOUNT, IMPORTED, NOBODY = "account", "imported", "nobody"
@@ -32,7 +32,7 @@ TOO_FAST = Q(
     state__in=Judgment.STANDING,
     annotator__isnull=False,
     revision__lte=1,
-    comparison__words__gt=F("seconds") * READ_A_SECOND,
+    comparison__words__gt=F("seconds") * WORDS_A_SECOND,
 )
 VERDICTS = {
     "choice": (gettext_lazy("Choice"), Q(verdict__startswith="left") | Q(verdict__startswith="right")),
@@ -64,7 +64,7 @@ class Person:
     pk: int | None = None
 
     @classmethod
-    def of(cls, account, username, imported_by):
+    def build(cls, account, username, imported_by):
         if account:
             return cls(ACCOUNT, username, account)
         return cls(IMPORTED, imported_by) if imported_by else cls(NOBODY)
@@ -87,7 +87,7 @@ class Person:
         return self.kind != ACCOUNT
 
 
-def person_of(token):
+def find_person(token):
     """The person of a token; None where there can be none."""
     kind, _colon, name = token.partition(":")
     if "\0" in name:
@@ -98,7 +98,7 @@ def person_of(token):
     return Person(kind, name) if (kind == IMPORTED and name) or token == f"{NOBODY}:" else None
 
 
-def by(*people):
+def build_people_condition(*people):
     """The judgments of these people, as a condition."""
     names = [person.name for person in people if person.kind == IMPORTED]
     names += [""] * any(person.kind == NOBODY for person in people)
@@ -108,38 +108,38 @@ def by(*people):
     return Q(annotator__in=accounts) | Q(annotator__isnull=True, imported_by__in=names)
 
 
-def acts(dataset):
+def list_votes_and_skips(dataset):
     """What people did: the votes that count, and skips. Nothing of an unfinished import."""
     decided = Judgment.objects.visible().filter(dataset=dataset, purpose=Judgment.Purpose.VOTE)
     return decided.filter(state__in=[*Judgment.STANDING, SKIPPED], decided_at__isnull=False)
 
 
-def people_of(dataset, after=None, limit=NAMES_OFFERED):
+def list_people(dataset, after=None, limit=NAMES_OFFERED):
     """Who judged here, at most `limit` of them after this person: accounts by name, then imported names, then
     nobody in particular."""
-    found = []
+    people = []
     kinds = [ACCOUNT, IMPORTED, NOBODY]
     for kind in kinds[kinds.index(after.kind) if after else 0 :]:
-        if len(found) < limit:
+        if len(people) < limit:
             past = after.name if after and after.kind == kind else None
-            found += names_of(dataset, kind, past, limit - len(found))
-    return found
+            people += list_people_of_kind(dataset, kind, past, limit - len(people))
+    return people
 
 
-def names_of(dataset, kind, past, limit):
+def list_people_of_kind(dataset, kind, past, limit):
     """At most so many people of one kind, by name, after the name `past`."""
     if kind == ACCOUNT:
-        theirs = acts(dataset).filter(annotator=OuterRef("pk"))
+        theirs = list_votes_and_skips(dataset).filter(annotator=OuterRef("pk"))
         users = get_user_model().objects.filter(Exists(theirs), username__gt=past or "").order_by("username")
         return [Person(ACCOUNT, name, pk) for pk, name in users.values_list("pk", "username")[:limit]]
-    votes = acts(dataset).filter(annotator=None)
+    votes = list_votes_and_skips(dataset).filter(annotator=None)
     if kind == IMPORTED:
         names = votes.filter(imported_by__gt=past or "").order_by("imported_by")
         return [Person(IMPORTED, name) for name in names.values_list("imported_by", flat=True).distinct()[:limit]]
     return [Person(NOBODY)] if past is None and votes.filter(imported_by="").exists() else []
 
 
-class Day(forms.DateField):
+class DayField(forms.DateField):
     """A date that has a day before it and one after it, in every time zone."""
 
     default_validators = [MinValueValidator(date(1970, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
@@ -155,19 +155,19 @@ class JudgmentFilter(forms.Form):
     person = forms.CharField(label=gettext_lazy("Annotator"), required=False)
     verdict = forms.ChoiceField(label=gettext_lazy("Verdict"), required=False)
     side = forms.ChoiceField(label=gettext_lazy("Side chosen"), required=False)
-    since = Day(label=gettext_lazy("Judged since"))
-    until = Day(label=gettext_lazy("Judged until"))
+    since = DayField(label=gettext_lazy("Judged since"))
+    until = DayField(label=gettext_lazy("Judged until"))
 
     def __init__(self, dataset, *args):
         super().__init__(*args)
         for name, offered in (("verdict", VERDICTS), ("side", SIDES)):
             self.fields[name].choices = [("", _("any")), *((key, words) for key, (words, _q) in offered.items())]
-        self.fields["person"].widget = forms.Select(choices=self.offered(dataset))
+        self.fields["person"].widget = forms.Select(choices=self.build_person_choices(dataset))
 
-    def offered(self, dataset):
+    def build_person_choices(self, dataset):
         """The people to choose from, with the one who is chosen."""
-        people = people_of(dataset)
-        chosen = person_of(self.data.get("person", ""))
+        people = list_people(dataset)
+        chosen = find_person(self.data.get("person", ""))
         people += [chosen] if chosen and chosen not in people else []
         kinds = [
             (_("accounts"), [person for person in people if not person.is_imported]),
@@ -177,34 +177,34 @@ class JudgmentFilter(forms.Form):
 
     def clean_person(self):
         token = self.cleaned_data["person"]
-        person = person_of(token) if token else None
+        person = find_person(token) if token else None
         if token and person is None:
             raise forms.ValidationError(_("There is nobody of this name."))
         return person
 
-    def kept(self, judgments):
+    def apply(self, judgments):
         """Those that a valid form lets through."""
-        said = self.cleaned_data
-        wanted = Q()
-        if said["person"]:
-            wanted &= by(said["person"])
-        if said["verdict"]:
-            wanted &= VERDICTS[said["verdict"]][1]
-        if said["side"]:
-            wanted &= SIDES[said["side"]][1]
-        if said["since"]:
-            wanted &= Q(decided_at__gte=beginning(said["since"]))
-        if said["until"]:
-            wanted &= Q(decided_at__lt=beginning(said["until"] + timedelta(days=1)))
-        return judgments.filter(wanted)
+        filters = self.cleaned_data
+        condition = Q()
+        if filters["person"]:
+            condition &= build_people_condition(filters["person"])
+        if filters["verdict"]:
+            condition &= VERDICTS[filters["verdict"]][1]
+        if filters["side"]:
+            condition &= SIDES[filters["side"]][1]
+        if filters["since"]:
+            condition &= Q(decided_at__gte=get_day_start(filters["since"]))
+        if filters["until"]:
+            condition &= Q(decided_at__lt=get_day_start(filters["until"] + timedelta(days=1)))
+        return judgments.filter(condition)
 
 
-def beginning(day):
+def get_day_start(day):
     """The first moment of a day in the current time zone."""
     return timezone.make_aware(datetime.combine(day, time()))
 
 
-def page_of(judgments, before=None, size=PAGE):
+def list_page(judgments, before=None, size=PAGE_SIZE):
     """(a page of judgments, newest first; the key before which the next page goes on, or None).
 
     Each has `instruction`, the start of its prompt. The index (dataset, decided_at, id) makes it one indexed walk.
@@ -212,22 +212,22 @@ def page_of(judgments, before=None, size=PAGE):
     if before:
         at, pk = before
         judgments = judgments.filter(decided_at__lte=at).filter(Q(decided_at__lt=at) | Q(pk__lt=pk))
-    found = with_speed(judgments).annotate(instruction=Left("comparison__prompt__instruction", START))
-    page = list(found.select_related("annotator").order_by("-decided_at", "-pk")[: size + 1])
-    return page[:size], key_of(page[size - 1]) if len(page) > size else None
+    query = annotate_speed(judgments).annotate(instruction=Left("comparison__prompt__instruction", EXCERPT_LENGTH))
+    page = list(query.select_related("annotator").order_by("-decided_at", "-pk")[: size + 1])
+    return page[:size], format_page_key(page[size - 1]) if len(page) > size else None
 
 
-def with_speed(judgments):
+def annotate_speed(judgments):
     """The judgments, each with whether it was `too_fast`."""
     return judgments.annotate(too_fast=ExpressionWrapper(TOO_FAST, output_field=BooleanField()))
 
 
-def key_of(judgment):
+def format_page_key(judgment):
     """A judgment's place in time: microseconds and id."""
     return f"{(judgment.decided_at - EPOCH) // timedelta(microseconds=1)}-{judgment.pk}"
 
 
-def read_key(key):
+def parse_page_key(key):
     """(moment, id) of a key. ValueError or OverflowError where it is none."""
     microseconds, pk = key.split("-")
     if not (microseconds.isdecimal() and pk.isdecimal() and len(pk) < 19):
@@ -235,53 +235,55 @@ def read_key(key):
     return EPOCH + timedelta(microseconds=int(microseconds)), int(pk)
 
 
-def described(judgments, order=None):
+def describe_judgments(judgments, order=None):
     """The judgments, each with what the pages say of it: person, words, detail (an order, stars, why it was flagged),
     note, late, reopened, side, taken, whether it decides. order: of the answers on the page; else each as that person
     saw them."""
     for judgment in judgments:
-        account, letters = judgment.annotator, letters_in(order or judgment.order)
-        judgment.person = Person.of(account and account.pk, account and account.username, judgment.imported_by)
-        judgment.words = in_words(judgment, letters)
-        judgment.detail = detail_of(judgment, letters)
+        account, letters = judgment.annotator, assign_letters(order or judgment.order)
+        judgment.person = Person.build(account and account.pk, account and account.username, judgment.imported_by)
+        judgment.words = format_verdict(judgment, letters)
+        judgment.detail = format_detail(judgment, letters)
         judgment.note = judgment.said.get("note", "")
         judgment.reopened = judgment.state == REOPENED
         judgment.decides = judgment.purpose == Judgment.Purpose.DECISION and judgment.state in Judgment.STANDING
-        judgment.side = side_of(judgment)
-        judgment.taken = duration(None if judgment.state == SKIPPED else judgment.seconds)
+        judgment.side = format_side(judgment)
+        judgment.taken = format_duration(None if judgment.state == SKIPPED else judgment.seconds)
     return judgments
 
 
-def letters_in(order):
+def assign_letters(order):
     """{response id: its letter} in an order."""
     return dict(zip(order, LETTERS, strict=False))
 
 
-def in_words(judgment, letters):
+def format_verdict(judgment, letters):
     """The verdict; where none stands, the state."""
     if judgment.state == SKIPPED:
         return VERDICTS["flag" if judgment.flag else "skip"][0]
     if not judgment.verdict:
         return judgment.get_state_display()
-    if wording.strength(judgment.verdict):
-        return wording.better(judgment.verdict, judgment.order, letters)
+    if wording.parse_strength(judgment.verdict):
+        return wording.format_pair_verdict(judgment.verdict, judgment.order, letters)
     return VERDICTS.get(judgment.verdict, VERDICTS["choice"])[0]
 
 
-def detail_of(judgment, letters):
+def format_detail(judgment, letters):
     """What the verdict alone does not tell: the order or the stars in all, or why it was flagged."""
     if judgment.flag:
         return wording.FLAGS.get(judgment.flag, judgment.flag)
-    return wording.told({kind: judgment.said.get(kind) for kind in ("rank", "stars")}, judgment.order, letters)
+    return wording.format_statement(
+        {kind: judgment.said.get(kind) for kind in ("rank", "stars")}, judgment.order, letters
+    )
 
 
-def side_of(judgment):
+def format_side(judgment):
     """The side chosen, in words; "" where there is none, or none is known."""
     side = next((side for side in SIDES if judgment.verdict.startswith(side)), None)
     return SIDES[side][0] if side and judgment.annotator_id else ""
 
 
-def duration(seconds):
+def format_duration(seconds):
     """A time taken, in words; "" where it is not known."""
     if seconds is None:
         return ""

@@ -5,12 +5,12 @@ from django.db.models import Exists, OuterRef
 from datasets.models import Dataset
 
 
-def paused_here(dataset):
+def list_paused_ids(dataset):
     """The ids of the people who are paused."""
     return set(dataset.memberships.filter(paused_at__isnull=False).values_list("user", flat=True))
 
 
-def by_paused():
+def build_paused_condition():
     """Of a judgment: whether it is by somebody who is paused in its dataset."""
-    there = {"memberships__user": OuterRef("annotator"), "memberships__paused_at__isnull": False}
-    return Exists(Dataset.objects.filter(pk=OuterRef("dataset"), **there))
+    membership = {"memberships__user": OuterRef("annotator"), "memberships__paused_at__isnull": False}
+    return Exists(Dataset.objects.filter(pk=OuterRef("dataset"), **membership))

@@ -10,13 +10,22 @@ from django.db.models import Case, Count, F, Max, Q, Sum, Value, When, Window
 from django.db.models.functions import Greatest, Least, RowNumber, TruncDate
 from django.utils import timezone
 
-from datasets.judgments.listing import SIDES, TOO_FAST, VERDICTS, Person, acts, beginning, by, duration
+from datasets.judgments.listing import (
+    SIDES,
+    TOO_FAST,
+    VERDICTS,
+    Person,
+    build_people_condition,
+    format_duration,
+    get_day_start,
+    list_votes_and_skips,
+)
 from datasets.models import Choice, Comparison, Import, Judgment
 
 DAYS_SHOWN = 30
 PACE_DAYS = 7
 PEOPLE_SHOWN = 12
-OTHER = "judgment__comparison__judgments"  # from a choice to the judgments of its comparison
+OTHER_JUDGMENTS = "judgment__comparison__judgments"  # from a choice to the judgments of its comparison
 
 
 @dataclass(frozen=True)
@@ -32,15 +41,15 @@ class Share:
         return 100 * self.part / self.whole if self.whole else None
 
 
-def verdict_shares(verdicts):
+def compute_verdict_shares(verdicts):
     """{kind: Share} of each kind of verdict among votes, of skips and flags among all acts. `verdicts`: counts, as
-    `progress.verdicts` gives them."""
-    acts, passed = sum(verdicts.values()), ("skip", "flag")
-    votes = acts - sum(verdicts.get(kind, 0) for kind in passed)
-    return {kind: Share(n, acts if kind in passed else votes) for kind, n in verdicts.items()}
+    `progress.count_verdicts` gives them."""
+    total, skip_kinds = sum(verdicts.values()), ("skip", "flag")
+    votes = total - sum(verdicts.get(kind, 0) for kind in skip_kinds)
+    return {kind: Share(n, total if kind in skip_kinds else votes) for kind, n in verdicts.items()}
 
 
-def stated(dataset):
+def list_overall_choices(dataset):
     """Choices of votes in all, each with its pair of answers `low`, `high` and whether it is a `tie`."""
     return (
         Choice.objects.of_votes()
@@ -54,25 +63,25 @@ def stated(dataset):
     )
 
 
-def agreement(dataset):
+def compute_agreement(dataset):
     """How often two votes on the same two answers say the same, as a Share of pairs of votes.
 
     Of n votes on a pair, of which a say one answer, b the other and t a tie: n(n-1)/2 pairs, of which
     a(a-1)/2 + b(b-1)/2 + t(t-1)/2 agree; both are summed over all pairs of answers. Skips and both bad say nothing.
     """
     pair = ("judgment__comparison", "low", "high")
-    choices = stated(dataset)
-    return Share(pairs_within(choices.values(*pair, "chosen", "tie")), pairs_within(choices.values(*pair)))
+    choices = list_overall_choices(dataset)
+    return Share(count_pairs(choices.values(*pair, "chosen", "tie")), count_pairs(choices.values(*pair)))
 
 
-def pairs_within(groups):
+def count_pairs(groups):
     """n(n-1)/2, summed over groups of n."""
     sizes = groups.annotate(n=Count("pk")).filter(n__gt=1)
     return sizes.aggregate(pairs=Sum(F("n") * (F("n") - 1) / 2))["pairs"] or 0
 
 
 @dataclass(frozen=True)
-class Numbers:
+class PersonNumbers:
     """One person in one dataset. left: among their choices of a side, None of an imported name (a file tells no side);
     fast: votes in less time than it takes to read, None of an imported name; seconds: the median, None where unknown;
     agreement: with the votes of others on the same two answers."""
@@ -91,36 +100,41 @@ class Numbers:
     @property
     def median(self):
         """The median in words."""
-        return duration(self.seconds)
+        return format_duration(self.seconds)
 
 
-def numbers_of(dataset, people):
-    """[Numbers] of these people, in their order."""
-    counts = counts_of(dataset, people)
-    medians, agreements = medians_of(dataset, people), agreements_of(dataset, people)
-    found = []
+def compute_numbers(dataset, people):
+    """[PersonNumbers] of these people, in their order."""
+    counts = count_by_person(dataset, people)
+    medians, agreements = compute_medians(dataset, people), compute_agreements(dataset, people)
+    numbers = []
     for person in people:
-        *said, left, right, fast = counts.get(person.key, (0,) * 8)
-        shares = (None, None) if person.is_imported else (Share(left, left + right), Share(fast, said[0]))
+        *tallies, left, right, fast = counts.get(person.key, (0,) * 8)
+        shares = (None, None) if person.is_imported else (Share(left, left + right), Share(fast, tallies[0]))
         agreed = agreements.get(person.key, Share(0, 0))
-        found.append(Numbers(person, *said, *shares, medians.get(person.key), agreed))
-    return found
+        numbers.append(PersonNumbers(person, *tallies, *shares, medians.get(person.key), agreed))
+    return numbers
 
 
-def counts_of(dataset, people):
+def count_by_person(dataset, people):
     """{person's key: (votes, ties, both bad, skips, flags, left, right, too fast)}"""
     kinds = [VERDICTS[kind][1] for kind in ("tie", "both_bad", "skip", "flag")]
     votes = Q(state__in=Judgment.STANDING)
     counted = (votes, *kinds, SIDES["left"][1], SIDES["right"][1], TOO_FAST)
-    groups = acts(dataset).filter(by(*people)).order_by().values("annotator", "imported_by")
+    groups = (
+        list_votes_and_skips(dataset)
+        .filter(build_people_condition(*people))
+        .order_by()
+        .values("annotator", "imported_by")
+    )
     rows = groups.annotate(**{f"n{i}": Count("pk", filter=q) for i, q in enumerate(counted)})
     fields = ("annotator", "imported_by", *(f"n{i}" for i in range(len(counted))))
     return {(account, name): tuple(counts) for account, name, *counts in rows.values_list(*fields)}
 
 
-def medians_of(dataset, people):
+def compute_medians(dataset, people):
     """{person's key: median seconds of their votes}: the mean of the middle two, ranked in the database."""
-    votes = Judgment.objects.votes().filter(by(*people), dataset=dataset, seconds__isnull=False)
+    votes = Judgment.objects.votes().filter(build_people_condition(*people), dataset=dataset, seconds__isnull=False)
     person = [F("annotator"), F("imported_by")]
     ranked = votes.annotate(
         rank=Window(RowNumber(), partition_by=person, order_by="seconds"),
@@ -128,46 +142,50 @@ def medians_of(dataset, people):
     )
     middle = ranked.filter(rank__gte=F("n") / 2.0, rank__lte=F("n") / 2.0 + 1)
     rows = middle.order_by("annotator", "imported_by").values_list("annotator", "imported_by", "seconds")
-    found = {}
+    medians = {}
     for key, group in groupby(rows, key=lambda row: row[:2]):
         seconds = [row[2] for row in group]
-        found[key] = sum(seconds) / len(seconds)
-    return found
+        medians[key] = sum(seconds) / len(seconds)
+    return medians
 
 
-def agreements_of(dataset, people):
+def compute_agreements(dataset, people):
     """{person's key: Share}: of all pairs of one vote of theirs and one of somebody else on the same two answers,
     those that say the same (the same answer, or both a tie)."""
     chosen, rejected, strength, criterion = (
-        f"{OTHER}__choices__{name}" for name in ("chosen", "rejected", "strength", "criterion")
+        f"{OTHER_JUDGMENTS}__choices__{name}" for name in ("chosen", "rejected", "strength", "criterion")
     )
     as_i = Q(**{chosen: F("chosen"), rejected: F("rejected")})
     turned = Q(**{chosen: F("rejected"), rejected: F("chosen")})
     tie, no_tie = Q(strength=0, **{strength: 0}), Q(strength__gt=0, **{f"{strength}__gt": 0})
-    mine = Judgment.objects.votes().filter(by(*people), dataset=dataset)
+    mine = Judgment.objects.votes().filter(build_people_condition(*people), dataset=dataset)
     in_all = Q(criterion="", **{criterion: ""})
-    met = Choice.objects.filter(another_vote(), as_i | turned, in_all, judgment__in=mine).order_by()
-    groups = met.values("judgment__annotator", "judgment__imported_by")
+    vote_pairs = Choice.objects.filter(
+        build_other_vote_condition(), as_i | turned, in_all, judgment__in=mine
+    ).order_by()
+    groups = vote_pairs.values("judgment__annotator", "judgment__imported_by")
     rows = groups.annotate(met=Count("pk"), agreed=Count("pk", filter=as_i & (tie | no_tie)))
     return {
-        (account, name): Share(agreed, met)
-        for account, name, met, agreed in rows.values_list(
+        (account, name): Share(agreed, vote_pairs)
+        for account, name, vote_pairs, agreed in rows.values_list(
             "judgment__annotator", "judgment__imported_by", "met", "agreed"
         )
     }
 
 
-def another_vote():
-    """Of a choice: that OTHER is another judgment, and what `votes()` lets through. Said as a condition, since as a
-    subquery it would be all of the dataset's votes."""
-    another = Q(**{f"{OTHER}__pk__lt": F("judgment")}) | Q(**{f"{OTHER}__pk__gt": F("judgment")})
-    visible = Q(**{f"{OTHER}__imported": None}) | Q(**{f"{OTHER}__imported__state__in": Import.VISIBLE})
-    vote = {f"{OTHER}__purpose": Judgment.Purpose.VOTE, f"{OTHER}__state__in": Judgment.STANDING}
+def build_other_vote_condition():
+    """Of a choice: that OTHER_JUDGMENTS is another judgment, and what `votes()` lets through. Said as a condition,
+    since as a subquery it would be all of the dataset's votes."""
+    another = Q(**{f"{OTHER_JUDGMENTS}__pk__lt": F("judgment")}) | Q(**{f"{OTHER_JUDGMENTS}__pk__gt": F("judgment")})
+    visible = Q(**{f"{OTHER_JUDGMENTS}__imported": None}) | Q(
+        **{f"{OTHER_JUDGMENTS}__imported__state__in": Import.VISIBLE}
+    )
+    vote = {f"{OTHER_JUDGMENTS}__purpose": Judgment.Purpose.VOTE, f"{OTHER_JUDGMENTS}__state__in": Judgment.STANDING}
     return another & visible & Q(**vote)
 
 
 @dataclass(frozen=True)
-class Days:
+class DailyCounts:
     """Judgments made here per day (imported ones have no day of their own): `dates` without a gap, up to DAYS_SHOWN
     of them, the votes of each in `totals`, and {account id: votes of each} in `people`."""
 
@@ -176,47 +194,52 @@ class Days:
     people: dict[int, list[int]]
 
 
-def made_here(dataset):
+def list_account_votes(dataset):
     """The votes of accounts."""
     return Judgment.objects.votes().filter(dataset=dataset, annotator__isnull=False).order_by()
 
 
-def days(dataset):
-    """The Days up to today, in the current time zone; up to the last with a judgment where that is longer ago."""
-    last = made_here(dataset).aggregate(last=Max("decided_at"))["last"]
+def count_by_day(dataset):
+    """The DailyCounts up to today, in the current time zone; up to the last day with a judgment where that is longer
+    ago."""
+    last = list_account_votes(dataset).aggregate(last=Max("decided_at"))["last"]
     if last is None:
-        return Days([], [], {})
+        return DailyCounts([], [], {})
     today, last = timezone.localdate(), timezone.localdate(last)
     end = today if (today - last).days < DAYS_SHOWN else last
     dates = [end - timedelta(days=back) for back in reversed(range(DAYS_SHOWN))]
     place = {day: i for i, day in enumerate(dates)}
     totals, people = [0] * DAYS_SHOWN, {}
-    rows = made_here(dataset).filter(decided_at__gte=beginning(dates[0])).annotate(day=TruncDate("decided_at"))
+    rows = (
+        list_account_votes(dataset)
+        .filter(decided_at__gte=get_day_start(dates[0]))
+        .annotate(day=TruncDate("decided_at"))
+    )
     for day, account, n in rows.values("day", "annotator").annotate(n=Count("pk")).values_list("day", "annotator", "n"):
         if day in place:
             totals[place[day]] += n
             people.setdefault(account, [0] * DAYS_SHOWN)[place[day]] = n
     first = next(i for i, n in enumerate(totals) if n)
     first = min(first, DAYS_SHOWN - PACE_DAYS)
-    return Days(dates[first:], totals[first:], {account: ns[first:] for account, ns in people.items()})
+    return DailyCounts(dates[first:], totals[first:], {account: ns[first:] for account, ns in people.items()})
 
 
-def busiest(dataset):
+def list_busiest(dataset):
     """[(Person, votes)] of those who judged most."""
     groups = Judgment.objects.votes().filter(dataset=dataset).order_by()
     rows = groups.values("annotator", "annotator__username", "imported_by").annotate(n=Count("pk"))
     rows = rows.order_by("-n", "annotator__username", "imported_by")[:PEOPLE_SHOWN]
     return [
-        (Person.of(account, username, name), n)
+        (Person.build(account, username, name), n)
         for account, username, name, n in rows.values_list("annotator", "annotator__username", "imported_by", "n")
     ]
 
 
-def still_wanted(dataset):
+def count_missing(dataset):
     """Judgments that are missing: wanted - votes, where that is more than 0, summed over what is asked. What is in
     hand is missing still: votes = wanted - open_slots - leases."""
-    asked = Comparison.objects.filter(dataset=dataset, held="", open_slots__gt=0)
-    missing = asked.aggregate(n=Sum("open_slots"))["n"] or 0
+    comparisons = Comparison.objects.filter(dataset=dataset, held="", open_slots__gt=0)
+    missing = comparisons.aggregate(n=Sum("open_slots"))["n"] or 0
     leased = Judgment.objects.filter(dataset=dataset, state=Judgment.State.LEASED, comparison__held="")
     leased = leased.filter(purpose=Judgment.Purpose.VOTE).order_by()
     slots, zero = F("comparison__open_slots"), Value(0)
@@ -235,11 +258,11 @@ class Pace:
     finish: date | None
 
 
-def pace(dataset, days):
-    """The Pace. `days`: the dataset's Days, looked at before all days are."""
-    missing, worked = still_wanted(dataset), [n for n in days.totals if n]
+def estimate_pace(dataset, days):
+    """The Pace. `days`: the dataset's DailyCounts, looked at before all days are."""
+    missing, worked = count_missing(dataset), [n for n in days.totals if n]
     if days.dates and len(worked) < PACE_DAYS:
-        counts = made_here(dataset).annotate(day=TruncDate("decided_at")).values("day").annotate(n=Count("pk"))
+        counts = list_account_votes(dataset).annotate(day=TruncDate("decided_at")).values("day").annotate(n=Count("pk"))
         worked = [row["n"] for row in counts.order_by("day")]
     if not worked:
         return Pace(missing, None, None, None)

@@ -22,7 +22,7 @@ FLAGS = {
 }
 
 
-def better(verdict, order, letters):
+def format_pair_verdict(verdict, order, letters):
     """Of a verdict on two answers: which is better, and how much. order: of the ids, as they were shown."""
     side = verdict.rstrip("123")
     if side not in ("left", "right"):
@@ -30,12 +30,12 @@ def better(verdict, order, letters):
     return BETTER[letters[order[side == "right"]] + verdict[len(side) :]]
 
 
-def strength(verdict):
+def parse_strength(verdict):
     """How strong a verdict on two answers is on the scale, 1 to 3; None outside of it."""
     return int(verdict[-1]) if verdict[:-1] in ("left", "right") else None
 
 
-def ordered(places, order, letters):
+def format_ranking(places, order, letters):
     """An order of answers, best first: B > A = C."""
     groups = {}
     for place, pk in sorted(zip(places, order, strict=True)):
@@ -43,28 +43,28 @@ def ordered(places, order, letters):
     return " > ".join(" = ".join(sorted(group)) for group in groups.values())
 
 
-def starred(stars, order, letters):
+def format_stars(stars, order, letters):
     """The stars of each answer: A 5 ★ · B 3 ★."""
     return " · ".join(f"{letter} {n} ★" for letter, n in sorted(zip(map(letters.get, order), stars, strict=True)))
 
 
-def told(part, order, letters):
+def format_statement(part, order, letters):
     """What was said in all, or by one criterion ({kind: [value, …]}): a verdict, an order, stars."""
-    words = [str(better(verdict, order, letters)) for verdict in part.get("verdict", [])]
-    words += [ordered(part["rank"], order, letters)] if part.get("rank") else []
-    words += [starred(part["stars"], order, letters)] if part.get("stars") else []
+    words = [str(format_pair_verdict(verdict, order, letters)) for verdict in part.get("verdict", [])]
+    words += [format_ranking(part["rank"], order, letters)] if part.get("rank") else []
+    words += [format_stars(part["stars"], order, letters)] if part.get("stars") else []
     return " · ".join(words)
 
 
-def by_criteria(judgment, letters, criteria):
+def format_criteria(judgment, letters, criteria):
     """[(criterion, what was said by it)]. criteria: those of the dataset, in their order; then others of before."""
-    said = judgment.said.get("criteria", {})
-    asked = [criterion["name"] for criterion in criteria]
-    names = [*(name for name in asked if name in said), *sorted(said.keys() - set(asked))]
-    return [(name, told(said[name], judgment.order, letters)) for name in names]
+    statements = judgment.said.get("criteria", {})
+    current_names = [criterion["name"] for criterion in criteria]
+    names = [*(name for name in current_names if name in statements), *sorted(statements.keys() - set(current_names))]
+    return [(name, format_statement(statements[name], judgment.order, letters)) for name in names]
 
 
-def reasons(judgment, chips):
+def format_reasons(judgment, chips):
     """The reasons that were ticked, in words. chips: those that the dataset offers of its own; without any, ours were
     offered, and are shown in the reader's language."""
     given = judgment.said.get("reasons", [])

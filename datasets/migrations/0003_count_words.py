@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from datasets.text.reading_time import words, words_of_prompt
+from datasets.text.reading_time import count_prompt_words, count_words
 
 AT_ONCE = 500
 
@@ -10,7 +10,7 @@ def count(apps, schema_editor):
     prompts, responses, comparisons = (
         apps.get_model("datasets", name).objects for name in ("Prompt", "Response", "Comparison")
     )
-    for rows, counted in ((prompts, words_of_prompt), (responses, lambda response: words(response.text))):
+    for rows, counted in ((prompts, count_prompt_words), (responses, lambda response: count_words(response.text))):
         for some in batches(rows.defer("html")):
             for row in some:
                 row.words = counted(row)

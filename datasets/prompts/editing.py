@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
-from datasets.comparisons.generate import ask
+from datasets.comparisons.generate import generate_for_prompts
 from datasets.models import Choice, Comparison, Judgment, Prompt, Response
-from datasets.text.fingerprints import fingerprint, sha256
-from datasets.text.reading_time import words, words_of_prompt
+from datasets.text.fingerprints import fingerprint_prompt, hash_text
+from datasets.text.reading_time import count_prompt_words, count_words
 
 
 class CannotSave(Exception):
@@ -20,7 +20,7 @@ class CannotSave(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class EditedAnswer:
     """One answer as a form has it: `pk` of the response that it was, or None; an empty text takes it away."""
 
     text: str
@@ -29,22 +29,24 @@ class Answer:
     pk: int | None = None
 
 
-def judged_responses(prompt):
+def list_judged_ids(prompt):
     """Ids of the prompt's responses that somebody has judged, has in hand, or has written as a better one."""
     judgments = Judgment.objects.filter(comparison__prompt=prompt).exclude(state=Judgment.State.EXPIRED)
-    shown = {pk for comparison in Comparison.objects.filter(judgments__in=judgments) for pk in comparison.response_ids}
-    return shown | set(Choice.objects.filter(chosen__prompt=prompt).values_list("chosen", flat=True))
+    compared_ids = {
+        pk for comparison in Comparison.objects.filter(judgments__in=judgments) for pk in comparison.response_ids
+    }
+    return compared_ids | set(Choice.objects.filter(chosen__prompt=prompt).values_list("chosen", flat=True))
 
 
 @transaction.atomic
 def save_prompt(dataset, parts, answers, prompt=None):
     """The prompt, stored with its answers, and its comparisons asked. Raises CannotSave, and then nothing has changed.
 
-    parts: rows.Prompt. answers: [Answer]; those with an empty text and no pk are passed over.
+    parts: rows.Prompt. answers: [EditedAnswer]; those with an empty text and no pk are passed over.
     """
     if prompt:
         list(Comparison.objects.filter(prompt=prompt).select_for_update().order_by("pk"))
-    judged = judged_responses(prompt) if prompt else set()
+    judged = list_judged_ids(prompt) if prompt else set()
     try:
         with transaction.atomic():
             prompt = save_parts(dataset, parts, prompt, locked=bool(judged))
@@ -56,20 +58,20 @@ def save_prompt(dataset, parts, answers, prompt=None):
                 save_answer(prompt, answer, judged)
     except IntegrityError:
         raise CannotSave("answer_twice") from None
-    ask(dataset, [prompt.pk], anew=True)
+    generate_for_prompts(dataset, [prompt.pk], anew=True)
     return prompt
 
 
 def save_parts(dataset, parts, prompt, locked):
-    mark = fingerprint(parts)
-    if prompt and prompt.fingerprint == mark:
+    new_fingerprint = fingerprint_prompt(parts)
+    if prompt and prompt.fingerprint == new_fingerprint:
         return prompt
     if prompt and locked:
         raise CannotSave("prompt_judged")
     prompt = prompt or Prompt(dataset=dataset)
     prompt.system, prompt.instruction, prompt.input = parts.system, parts.instruction, parts.input
-    prompt.turns, prompt.fingerprint, prompt.html, prompt.plain = parts.turns, mark, None, None
-    prompt.words = words_of_prompt(parts)
+    prompt.turns, prompt.fingerprint, prompt.html, prompt.plain = parts.turns, new_fingerprint, None, None
+    prompt.words = count_prompt_words(parts)
     prompt.save()
     return prompt
 
@@ -95,6 +97,6 @@ def save_answer(prompt, answer, judged):
             response.delete()
         return
     response.text, response.source, response.demonstration = answer.text, answer.source, answer.demonstration
-    response.text_hash, response.html, response.plain = sha256(answer.text), None, None
-    response.words = words(answer.text)
+    response.text_hash, response.html, response.plain = hash_text(answer.text), None, None
+    response.words = count_words(answer.text)
     response.save()

@@ -3,12 +3,12 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from datasets.formats import reading, rows
-from datasets.prompts.editing import Answer
+from datasets.prompts.editing import EditedAnswer
 
 SPARE_TURNS, SPARE_ANSWERS = 1, 2
 
 
-class Text(forms.CharField):
+class TextField(forms.CharField):
     """A text kept to the byte but for the line ends, which a browser sends as CR LF."""
 
     def __init__(self, **options):
@@ -21,15 +21,15 @@ class Text(forms.CharField):
     def clean(self, value):
         value = super().clean(value)
         try:
-            return reading.text(value, "")
-        except rows.Refused:
+            return reading.parse_text(value, "")
+        except rows.Refusal:
             raise ValidationError(_("The text holds a character that cannot be stored.")) from None
 
 
 class PromptForm(forms.Form):
-    system = Text(label=_("System"), required=False)
-    instruction = Text(label=_("Instruction"), lines=4)
-    input = Text(label=_("Input"), required=False)
+    system = TextField(label=_("System"), required=False)
+    instruction = TextField(label=_("Instruction"), lines=4)
+    input = TextField(label=_("Input"), required=False)
 
     def clean_instruction(self):
         if not self.cleaned_data["instruction"].strip():
@@ -38,41 +38,41 @@ class PromptForm(forms.Form):
 
 
 class TurnForm(forms.Form):
-    user = Text(label=_("User, earlier"), required=False)
-    assistant = Text(label=_("Assistant, earlier"), required=False)
+    user = TextField(label=_("User, earlier"), required=False)
+    assistant = TextField(label=_("Assistant, earlier"), required=False)
 
     def clean(self):
-        said = super().clean()
-        if bool(said.get("user", "").strip()) != bool(said.get("assistant", "").strip()):
+        data = super().clean()
+        if bool(data.get("user", "").strip()) != bool(data.get("assistant", "").strip()):
             raise ValidationError(_("An earlier turn needs both: what the user said, and the answer."))
-        return said
+        return data
 
 
 class AnswerForm(forms.Form):
     pk = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    text = Text(label=_("Answer"), required=False, lines=6)
+    text = TextField(label=_("Answer"), required=False, lines=6)
     source = forms.CharField(label=_("Source"), required=False, max_length=200)
     demonstration = forms.BooleanField(
         label=_("demonstration"), required=False, help_text=_("In every SFT file, also without a judgment.")
     )
 
-    def answer(self):
-        said = self.cleaned_data
-        text = said["text"] if said["text"].strip() else ""
-        return Answer(text, said["source"] if text else "", said["demonstration"], said["pk"])
+    def build_answer(self):
+        data = self.cleaned_data
+        text = data["text"] if data["text"].strip() else ""
+        return EditedAnswer(text, data["source"] if text else "", data["demonstration"], data["pk"])
 
 
 TurnForms = forms.formset_factory(TurnForm, extra=SPARE_TURNS)
 AnswerForms = forms.formset_factory(AnswerForm, extra=SPARE_ANSWERS)
 
 
-def forms_for(prompt=None, data=None):
+def build_forms(prompt=None, data=None):
     """(PromptForm, turns, answers) of a prompt, or empty ones."""
     first, turns, answers = {}, [], []
     if prompt:
         first = {"system": prompt.system, "instruction": prompt.instruction, "input": prompt.input}
-        said = [text for _role, text in prompt.turns]
-        turns = [{"user": user, "assistant": reply} for user, reply in zip(said[::2], said[1::2], strict=True)]
+        texts = [text for _role, text in prompt.turns]
+        turns = [{"user": user, "assistant": reply} for user, reply in zip(texts[::2], texts[1::2], strict=True)]
         answers = [
             {"pk": r.pk, "text": r.text, "source": r.source, "demonstration": r.demonstration}
             for r in prompt.responses.order_by("pk")
@@ -84,11 +84,11 @@ def forms_for(prompt=None, data=None):
     )
 
 
-def parts_of(form, turns):
+def build_prompt(form, turns):
     """The rows.Prompt that valid forms hold."""
-    said = []
+    earlier_turns = []
     for turn in turns:
         if turn.cleaned_data.get("user", "").strip():
-            said += [("user", turn.cleaned_data["user"]), ("assistant", turn.cleaned_data["assistant"])]
+            earlier_turns += [("user", turn.cleaned_data["user"]), ("assistant", turn.cleaned_data["assistant"])]
     data = form.cleaned_data
-    return rows.Prompt(data["instruction"], data["input"], data["system"], tuple(said))
+    return rows.Prompt(data["instruction"], data["input"], data["system"], tuple(earlier_turns))

@@ -11,27 +11,27 @@ WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]\s*|[^\s\u3040-\u30
 PIECE = re.compile(r"""<(?P<end>/?)(?P<tag>[a-zA-Z][^\s<>/"]*)(?:[^<>"]|"[^"]*")*+>|[^<]+|<""")
 # Words. Longer answers are shown unmarked, and so are several that are long together: to compare two takes a time that
 # grows with the product of their words, in which nothing else of the process runs: for two of so many, 20 ms.
-COMPARED_WHOLE = 10_000
-LONGEST = 1_000_000  # characters of all answers' HTML
-WHOLE = {"math"}  # a formula is one word: its parts would make no sense
+MOST_WORDS = 10_000
+LONGEST_HTML = 1_000_000  # characters of all answers' HTML
+ATOMIC_TAGS = {"math"}  # a formula is one word: its parts would make no sense
 
 
-def pieces_of(html):
+def split_pieces(html):
     """The rendered HTML of an answer as pieces: (markup, "") or ("", word), that join to the same page. In one pass,
     which the parser of the standard library does not make of tags that never end."""
     pieces, whole, inside = [], [], 0
     for match in PIECE.finditer(html):
         markup, tag = match[0], match["tag"]
         text = "" if tag else unescape(markup)
-        markup = markup if tag else as_html(text)
-        inside += tag in WHOLE and not match["end"] and not markup.endswith("/>")
+        markup = markup if tag else escape_text(text)
+        inside += tag in ATOMIC_TAGS and not match["end"] and not markup.endswith("/>")
         if inside:
             whole.append(markup)
         elif tag:
             pieces.append((markup, ""))
         else:
-            pieces += [(as_html(word), word.rstrip() or " ") for word in WORD.findall(text)]
-        if inside and tag in WHOLE and match["end"]:
+            pieces += [(escape_text(word), word.rstrip() or " ") for word in WORD.findall(text)]
+        if inside and tag in ATOMIC_TAGS and match["end"]:
             inside -= 1
             if not inside:
                 pieces.append(("".join(whole),) * 2)
@@ -39,27 +39,27 @@ def pieces_of(html):
     return pieces + [("".join(whole), "")] * bool(whole)
 
 
-def as_html(text):
+def escape_text(text):
     """A text as nh3 writes it."""
     return escape(text, quote=False).replace("\u00a0", "&nbsp;")
 
 
-def differences(htmls):
+def mark_differences(htmls):
     """The HTML of these answers with `<mark>` around what differs: in each from the first, in the first from the
     second. Unchanged where there is one only, or they are too long."""
-    if len(htmls) < 2 or sum(map(len, htmls)) > LONGEST:
+    if len(htmls) < 2 or sum(map(len, htmls)) > LONGEST_HTML:
         return htmls
-    pieces = [pieces_of(html) for html in htmls]
-    words = [[word for _, word in some if word] for some in pieces]
-    sizes = [len(some) for some in words]
-    if max(sizes) > COMPARED_WHOLE or sizes[0] * sum(sizes[1:]) > 2 * COMPARED_WHOLE**2:
+    pieces = [split_pieces(html) for html in htmls]
+    words = [[word for _, word in answer if word] for answer in pieces]
+    sizes = [len(answer) for answer in words]
+    if max(sizes) > MOST_WORDS or sizes[0] * sum(sizes[1:]) > 2 * MOST_WORDS**2:
         return htmls
-    found = [places(words[0], theirs) for theirs in words[1:]]
-    own = [found[0][0], *(other for _, other in found)]
-    return [marked(some, differing) for some, differing in zip(pieces, own, strict=True)]
+    index_pairs = [find_differing(words[0], theirs) for theirs in words[1:]]
+    differing_indices = [index_pairs[0][0], *(other for _, other in index_pairs)]
+    return [join_marked(answer, differing) for answer, differing in zip(pieces, differing_indices, strict=True)]
 
 
-def places(first, other):
+def find_differing(first, other):
     """The indices of the words that only the first of the two has, and of those that only the other has."""
     steps = [step for step in Indel.opcodes(first, other) if step.tag != "equal"]
     return (
@@ -68,7 +68,7 @@ def places(first, other):
     )
 
 
-def marked(pieces, differing):
+def join_marked(pieces, differing):
     """The pieces joined, marks around runs of words that differ; never around a tag."""
     out, index, is_open = [], 0, False
     for markup, word in pieces:

@@ -5,17 +5,18 @@ import json
 from json.encoder import encode_basestring_ascii as as_json
 
 
-def sha256(text):
+def hash_text(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def fingerprint(prompt):
+def fingerprint_prompt(prompt):
     """What makes a prompt the same prompt: its four parts, to the byte."""
-    instruction, given, system, turns = prompt
+    instruction, input_text, system, turns = prompt
     turns = json.dumps(turns) if turns else "[]"
-    return sha256(f"[{as_json(system)}, {turns}, {as_json(instruction)}, {as_json(given)}]")  # json.dumps of the list
+    # As json.dumps of the list
+    return hash_text(f"[{as_json(system)}, {turns}, {as_json(instruction)}, {as_json(input_text)}]")
 
 
-def identity(response):
+def fingerprint_response(response):
     """What makes a response of a prompt the same response."""
-    return sha256(json.dumps([response.source, response.text]))
+    return hash_text(json.dumps([response.source, response.text]))

@@ -18,18 +18,19 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
-RENDERED_WHOLE = 200_000  # characters of a text, or of a whole prompt; longer ones are shown as plain text
+LONGEST_RENDERED = 200_000  # characters of a text, or of a whole prompt; longer ones are shown as plain text
 LONGEST_PAGE = 4_000_000  # characters of HTML
-MANY_BRACKETS = 200  # texmath takes quadratic time in the number of `\\(`
+MOST_BRACKETS = 200  # texmath takes quadratic time in the number of `\\(`
 LONGEST_CODE, ALL_CODE = 10_000, 50_000  # characters that are highlighted: of one block, of a text
 LONGEST_FORMULA, ALL_FORMULAS = 2_000, 40_000  # characters, likewise
 DEEPEST_FORMULA = 30  # groups within groups
-MANY_FORMULAS = 1_000
-REPETITIVE, SHORT = 8, 500  # a block that zips to less than 1/8 is not highlighted, above 500 characters
+MOST_FORMULAS = 1_000
+# A block that zips to less than 1/8 is not highlighted, above 500 characters.
+REPETITIVE_RATIO, REPETITIVE_FROM = 8, 500
 
 # Of Pygments' 600 lexers those of languages that models write, each tested against repetitive text: many take quadratic
 # time in it. Those that do in any text with many lines have a limit of their own.
-SHORTER = dict.fromkeys(("c#", "cs", "csharp", "groovy", "java"), 4_000)  # characters
+LANGUAGE_LIMITS = dict.fromkeys(("c#", "cs", "csharp", "groovy", "java"), 4_000)  # characters
 LEXERS = {
     "bash", "bat", "c", "c++", "c#", "clojure", "cmake", "cpp", "cs", "csharp", "css", "cuda", "dart", "diff",
     "docker", "dockerfile", "elixir", "erlang", "fortran", "fsharp", "go", "golang", "graphql", "groovy", "haskell",
@@ -67,40 +68,42 @@ ATTRIBUTES = {
     "mover": {"accent"},
     "munder": {"accentunder"},
 }
-CODE = HtmlFormatter(nowrap=True)
+CODE_FORMATTER = HtmlFormatter(nowrap=True)
 
 
-class Spent:
+class Usage:
     """What a text has taken so far of what it may take. One text is rendered at a time in a process."""
 
     code = formulas = many = 0
 
 
-def highlighted(code, language, _attributes):
+def highlight_code(code, language, _attributes):
     """Inner HTML of a code block; "" lets Markdown escape it as it is."""
     language = language.lower()
-    longest = min(SHORTER.get(language, LONGEST_CODE), ALL_CODE - Spent.code)
+    longest = min(LANGUAGE_LIMITS.get(language, LONGEST_CODE), ALL_CODE - Usage.code)
     if language not in LEXERS or len(code) > longest or is_repetitive(code):
         return ""
     try:
         lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
     except ClassNotFound:
         return ""
-    Spent.code += len(code)
-    return highlight(code, lexer, CODE)
+    Usage.code += len(code)
+    return highlight(code, lexer, CODE_FORMATTER)
 
 
 def is_repetitive(code):
     """Whether a block says much the same over and over, as a model that has lost its way does."""
-    return len(code) > SHORT and len(zlib.compress(code.encode("utf-8", "replace"), 1)) * REPETITIVE < len(code)
+    return len(code) > REPETITIVE_FROM and len(
+        zlib.compress(code.encode("utf-8", "replace"), 1)
+    ) * REPETITIVE_RATIO < len(code)
 
 
-def formula(text, display=False):
+def render_formula(text, display=False):
     """MathML, or the formula's own text where it cannot be read, or is too long or too deep."""
-    Spent.formulas += len(text)
-    Spent.many += 1
-    is_small = len(text) <= LONGEST_FORMULA and depth_of(text) <= DEEPEST_FORMULA
-    if is_small and Spent.formulas <= ALL_FORMULAS and Spent.many <= MANY_FORMULAS:
+    Usage.formulas += len(text)
+    Usage.many += 1
+    is_small = len(text) <= LONGEST_FORMULA and compute_depth(text) <= DEEPEST_FORMULA
+    if is_small and Usage.formulas <= ALL_FORMULAS and Usage.many <= MOST_FORMULAS:
         try:
             return convert(text, display="block" if display else "inline")
         except Exception:
@@ -108,7 +111,7 @@ def formula(text, display=False):
     return f"<code>{nh3.clean_text(text)}</code>"
 
 
-def depth_of(text):
+def compute_depth(text):
     """How many groups lie within one another in a formula."""
     depth = deepest = 0
     for character in text:
@@ -117,11 +120,11 @@ def depth_of(text):
     return max(deepest, text.count("\\left"), text.count("\\begin"))
 
 
-def dollar_formula(text, options):
-    return formula(text, options.get("display_mode", False))
+def render_dollar_formula(text, options):
+    return render_formula(text, options.get("display_mode", False))
 
 
-def aligned(self, tokens, index, options, env):
+def render_aligned_cell(self, tokens, index, options, env):
     """Table cells say their alignment in an attribute: a style would break the content policy."""
     style = str(tokens[index].attrs.pop("style", ""))
     if style.startswith("text-align:"):
@@ -129,7 +132,7 @@ def aligned(self, tokens, index, options, env):
     return self.renderToken(tokens, index, options, env)
 
 
-def lowered(state):
+def lower_headings(state):
     """Headings of an answer stand below those of the page, one level below another, whatever levels it skips."""
     above = []
     for token in state.tokens:
@@ -142,30 +145,30 @@ def lowered(state):
             token.tag = f"h{min(6, 2 + len(above))}"
 
 
-def markdown(brackets):
+def build_reader(brackets):
     """A Markdown reader; `brackets`: \\( … \\) and \\[ … \\] are formulas too."""
-    reader = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True, "highlight": highlighted})
+    reader = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True, "highlight": highlight_code})
     reader.enable(["table", "strikethrough"]).disable("image")
-    reader.use(dollarmath_plugin, allow_digits=False, double_inline=True, renderer=dollar_formula)
-    reader.core.ruler.push("lowered", lowered)
-    reader.core.ruler.before("inline", "first_dollar", first_dollar)
+    reader.use(dollarmath_plugin, allow_digits=False, double_inline=True, renderer=render_dollar_formula)
+    reader.core.ruler.push("lowered", lower_headings)
+    reader.core.ruler.before("inline", "first_dollar", pad_first_dollar)
     if brackets:
         reader.use(texmath_plugin, delimiters="brackets")
         for name, display in (("math_inline", False), ("math_block", True), ("math_block_eqno", True)):
-            reader.add_render_rule(name, bracket_rule(display))
-    reader.add_render_rule("th_open", aligned)
-    reader.add_render_rule("td_open", aligned)
+            reader.add_render_rule(name, build_bracket_rule(display))
+    reader.add_render_rule("th_open", render_aligned_cell)
+    reader.add_render_rule("td_open", render_aligned_cell)
     return reader
 
 
-def bracket_rule(display):
-    def rule(self, tokens, index, options, env):
-        return formula(tokens[index].content, display)
+def build_bracket_rule(display):
+    def render_bracket(self, tokens, index, options, env):
+        return render_formula(tokens[index].content, display)
 
-    return rule
+    return render_bracket
 
 
-def first_dollar(state):
+def pad_first_dollar(state):
     """Let a formula be the first thing in a paragraph that ends with a digit: there dollarmath 0.7 looks for "the
     digit before it" at the paragraph's end. A trailing blank changes nothing that is shown."""
     for token in state.tokens:
@@ -173,10 +176,10 @@ def first_dollar(state):
             token.content += " "
 
 
-WITH_BRACKETS, WITHOUT_BRACKETS = markdown(True), markdown(False)
+BRACKET_READER, DOLLAR_READER = build_reader(True), build_reader(False)
 
 
-def plain(text):
+def render_plain(text):
     """A text as it is, for a page."""
     return f"<pre>{nh3.clean_text(text)}</pre>"
 
@@ -197,20 +200,20 @@ def render_simple(text):
 
 def render(text):
     """(safe HTML of a text, why it is shown as plain text: "" or "long")"""
-    Spent.code = Spent.formulas = Spent.many = 0
-    return rendered(text)
+    Usage.code = Usage.formulas = Usage.many = 0
+    return render_markdown(text)
 
 
-def rendered(text):
-    if len(text) > RENDERED_WHOLE:
-        return plain(text), "long"
-    brackets = 0 < text.count("\\(") + text.count("\\[") <= MANY_BRACKETS
+def render_markdown(text):
+    if len(text) > LONGEST_RENDERED:
+        return render_plain(text), "long"
+    brackets = 0 < text.count("\\(") + text.count("\\[") <= MOST_BRACKETS
     try:
-        html = (WITH_BRACKETS if brackets else WITHOUT_BRACKETS).render(text)
+        html = (BRACKET_READER if brackets else DOLLAR_READER).render(text)
     except RecursionError:
-        return plain(text), "long"
+        return render_plain(text), "long"
     if len(html) > LONGEST_PAGE:
-        return plain(text), "long"
+        return render_plain(text), "long"
     html = nh3.clean(
         html,
         tags=TAGS,
@@ -223,40 +226,40 @@ def rendered(text):
     return html, ""
 
 
-def texts_of(system, turns, instruction, input):
+def collect_texts(system, turns, instruction, input):
     """The texts of a prompt's parts."""
     return [system, *(text for _role, text in turns), instruction, input]
 
 
 def render_prompt(system, turns, instruction, input):
     """({"system", "turns": [[role, html]], "instruction", "input"}, why as plain text). The limits are the whole's."""
-    Spent.code = Spent.formulas = Spent.many = 0
-    if sum(map(len, texts_of(system, turns, instruction, input))) > RENDERED_WHOLE:
-        return plain_prompt(system, turns, instruction, input), "long"
+    Usage.code = Usage.formulas = Usage.many = 0
+    if sum(map(len, collect_texts(system, turns, instruction, input))) > LONGEST_RENDERED:
+        return render_plain_prompt(system, turns, instruction, input), "long"
     whys = set()
 
-    def part(text):
-        html, why = rendered(text) if text else ("", "")
+    def render_part(text):
+        html, why = render_markdown(text) if text else ("", "")
         whys.add(why)
         return html
 
     parts = {
-        "system": part(system),
-        "turns": [[role, part(text)] for role, text in turns],
-        "instruction": rendered(instruction)[0],
-        "input": part(input),
+        "system": render_part(system),
+        "turns": [[role, render_part(text)] for role, text in turns],
+        "instruction": render_markdown(instruction)[0],
+        "input": render_part(input),
     }
     length = len(parts["instruction"]) + sum(
         map(len, (parts["system"], parts["input"], *(h for _, h in parts["turns"])))
     )
     if length > LONGEST_PAGE:
-        return plain_prompt(system, turns, instruction, input), "long"
+        return render_plain_prompt(system, turns, instruction, input), "long"
     return parts, max(whys)
 
 
 def render_simple_prompt(system, turns, instruction, input):
     """The parts of a prompt without any markup, as of render_prompt; None for any other."""
-    texts = [text for text in texts_of(system, turns, instruction, input) if text]
+    texts = [text for text in collect_texts(system, turns, instruction, input) if text]
     if sum(map(len, texts)) > LONGEST_SIMPLE:
         return None
     htmls = {text: render_simple(text) for text in texts} | {"": ""}
@@ -266,11 +269,11 @@ def render_simple_prompt(system, turns, instruction, input):
     return {"system": htmls[system], "turns": turns, "instruction": htmls[instruction], "input": htmls[input]}
 
 
-def plain_prompt(system, turns, instruction, input):
+def render_plain_prompt(system, turns, instruction, input):
     """The parts of a prompt as they are."""
     return {
-        "system": plain(system) if system else "",
-        "turns": [[role, plain(text)] for role, text in turns],
-        "instruction": plain(instruction),
-        "input": plain(input) if input else "",
+        "system": render_plain(system) if system else "",
+        "turns": [[role, render_plain(text)] for role, text in turns],
+        "instruction": render_plain(instruction),
+        "input": render_plain(input) if input else "",
     }

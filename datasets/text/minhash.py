@@ -6,26 +6,28 @@ import unicodedata
 from functools import cached_property
 from hashlib import blake2b
 
-ALIKE = 0.7  # Jaccard similarity of the runs of three words
-SHINGLE = 3
+SIMILARITY_THRESHOLD = 0.7  # Jaccard similarity of the runs of three words
+SHINGLE_WORDS = 3
 BINS, BANDS = 30, 10
-LONG, SAMPLES, SAMPLE = 120, 9, 12  # texts of so many characters, so many pieces of so many characters
+SAMPLED_FROM, SAMPLES, SAMPLE_LENGTH = 120, 9, 12  # texts of so many characters, so many pieces of so many characters
 AT_ONCE = 500  # characters
 # A word, or one ideograph, kana or hangul syllable: those stand without blanks between them.
 TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
 
 
-def shingles_of(prompt):
+def compute_prompt_shingles(prompt):
     """The runs of three words of all that a prompt says, as hashes."""
-    return runs_of("\n".join([prompt.system, *(words for _, words in prompt.turns), prompt.instruction, prompt.input]))
+    return compute_shingles(
+        "\n".join([prompt.system, *(words for _, words in prompt.turns), prompt.instruction, prompt.input])
+    )
 
 
-def words_of(text):
+def split_words(text):
     """The words of a text; case, accents' spelling and punctuation aside."""
-    return TOKEN.findall(normal(text).casefold()) or [text]
+    return TOKEN.findall(normalize_text(text).casefold()) or [text]
 
 
-def normal(text):
+def normalize_text(text):
     """A text in which accents are spelled alike. A few characters at a time: Python sorts the accents on one letter in
     a time that grows with their square, and any number of them may stand there."""
     if text.isascii() or len(text) <= AT_ONCE:
@@ -34,18 +36,20 @@ def normal(text):
     return "".join([unicodedata.normalize("NFKC", piece) for piece in pieces])
 
 
-def runs_of(text):
+def compute_shingles(text):
     """The runs of three words of a text, as hashes."""
-    words = words_of(text)
-    runs = {" ".join(words[n : n + SHINGLE]).encode() for n in range(max(1, len(words) - SHINGLE + 1))}
-    return set(struct.unpack(f">{len(runs)}Q", b"".join([blake2b(run, digest_size=8).digest() for run in runs])))
+    words = split_words(text)
+    shingles = {" ".join(words[n : n + SHINGLE_WORDS]).encode() for n in range(max(1, len(words) - SHINGLE_WORDS + 1))}
+    return set(
+        struct.unpack(f">{len(shingles)}Q", b"".join([blake2b(run, digest_size=8).digest() for run in shingles]))
+    )
 
 
-def similarity(one, other):
-    return len(one & other) / len(one | other)
+def compute_similarity(first, second):
+    return len(first & second) / len(first | second)
 
 
-def marks_of(shingles):
+def compute_minhash_bands(shingles):
     """Ten marks of a prompt; two prompts share one the more likely, the more runs they share (0.98 at a similarity of
     0.7, 0.08 at 0.2).
 
@@ -58,23 +62,23 @@ def marks_of(shingles):
         place, rest = value % BINS, value // BINS
         if smallest[place] is None or rest < smallest[place]:
             smallest[place] = rest
-    filled = nearest(smallest)
+    filled = fill_empty_bins(smallest)
     size = BINS // BANDS
     bands = [repr((band, filled[band * size : (band + 1) * size])) for band in range(BANDS)]
     return [int.from_bytes(blake2b(band.encode(), digest_size=8).digest(), "big", signed=True) for band in bands]
 
 
-def nearest(smallest):
+def fill_empty_bins(smallest):
     """For each bin (how far, what) of the next one from it on that is not empty; after the last comes the first."""
-    found, last = [None] * BINS, 0
+    bins, last = [None] * BINS, 0
     for place in reversed(range(2 * BINS)):
         if smallest[place % BINS] is not None:
             last = place
-        found[place % BINS] = (last - place, smallest[last % BINS])
-    return found
+        bins[place % BINS] = (last - place, smallest[last % BINS])
+    return bins
 
 
-class Compared:
+class ComparedText:
     """A text that is compared with several others: what that takes is made once, and only if it is needed."""
 
     def __init__(self, text):
@@ -86,25 +90,25 @@ class Compared:
 
     @cached_property
     def samples(self):
-        return samples(self.folded)
+        return pick_samples(self.folded)
 
     @cached_property
-    def runs(self):
-        return runs_of(self.text)
+    def shingles(self):
+        return compute_shingles(self.text)
 
 
-def is_nearly(one, other, least):
-    """Whether two texts, each Compared, are this much alike, at least 0.8. What is told apart by its length or by a few
-    samples is not looked at further."""
-    shorter, longer = sorted((one, other), key=lambda text: len(text.folded))
+def is_near_duplicate(first, second, least):
+    """Whether two texts, each a ComparedText, are this much alike, at least 0.8. What is told apart by its length or
+    by a few samples is not looked at further."""
+    shorter, longer = sorted((first, second), key=lambda text: len(text.folded))
     if len(shorter.folded) < 0.7 * len(longer.folded):
         return False
-    if len(shorter.folded) >= LONG and sum(piece in longer.folded for piece in shorter.samples) < SAMPLES // 3:
+    if len(shorter.folded) >= SAMPLED_FROM and sum(piece in longer.folded for piece in shorter.samples) < SAMPLES // 3:
         return False
-    return similarity(one.runs, other.runs) >= least
+    return compute_similarity(first.shingles, second.shingles) >= least
 
 
-def samples(text):
+def pick_samples(text):
     """Pieces of a text, evenly spread: nearly all stand in any text that is nearly the same."""
-    step = (len(text) - SAMPLE) // SAMPLES
-    return [text[n * step : n * step + SAMPLE] for n in range(SAMPLES)]
+    step = (len(text) - SAMPLE_LENGTH) // SAMPLES
+    return [text[n * step : n * step + SAMPLE_LENGTH] for n in range(SAMPLES)]

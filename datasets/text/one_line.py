@@ -3,7 +3,8 @@
 import re
 import unicodedata
 
-TURNS = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}  # Unicode's bidirectional overrides
+# Unicode's bidirectional overrides
+BIDI_CONTROLS = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 MARKUP = re.compile(r"([\\`*_{}\[\]<>#&|~$])")  # what Markdown or HTML, also in Markdown, may take for its own
 
 
@@ -12,14 +13,14 @@ def is_plain(text):
 
 
 def is_control(character):
-    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in TURNS
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in BIDI_CONTROLS
 
 
-def on_one_line(text):
+def flatten_text(text):
     """The text with a blank for whatever is not plain."""
     return " ".join("".join(" " if is_control(character) else character for character in text).split())
 
 
-def in_markdown(text):
+def escape_markdown(text):
     """The text as one line of Markdown that shows it as it is."""
-    return MARKUP.sub(r"\\\1", on_one_line(text))
+    return MARKUP.sub(r"\\\1", flatten_text(text))

@@ -1,7 +1,7 @@
 """Rendering in processes of its own, each with limits of time and memory: no text can hold up a process that serves.
 
 A child ends itself (a timer of the system, which also ends a regular expression that never comes back) and a new one
-takes its place. Nobody waits for a child longer than WAITS, nor for a page longer than PAGE.
+takes its place. Nobody waits for a child longer than MAX_WAIT, nor for a page longer than MAX_PAGE_TIME.
 
 `python -m datasets.text.renderers FD SECONDS BYTES` is a child; it knows no Django.
 """
@@ -19,15 +19,22 @@ import time
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
-from datasets.text.markdown import plain, plain_prompt, render, render_prompt, render_simple, render_simple_prompt
+from datasets.text.markdown import (
+    render,
+    render_plain,
+    render_plain_prompt,
+    render_prompt,
+    render_simple,
+    render_simple_prompt,
+)
 
 CHILDREN = 2
 SECONDS = 1.0  # of the processor, for one text or one prompt
-WAITS = 0.3  # seconds for a free child
-PAGE = 2.5  # seconds for all texts of a page
+MAX_WAIT = 0.3  # seconds for a free child
+MAX_PAGE_TIME = 2.5  # seconds for all texts of a page
 MEMORY = 512 << 20  # bytes that a child may have
 SLOW, MEMORY_OUT, LONG = "time", "memory", "long"  # why a text is shown as plain text
-HOUSE = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Child:
@@ -36,7 +43,7 @@ class Child:
     def __init__(self, seconds=SECONDS, memory=MEMORY):
         ours, theirs = Pipe()
         command = [sys.executable, "-m", "datasets.text.renderers", *map(str, (theirs.fileno(), seconds, memory))]
-        self.process = subprocess.Popen(command, cwd=HOUSE, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
         self.line = ours
 
@@ -75,35 +82,35 @@ class Renderers:
         why: "" where it is rendered; the reason where it is shown as plain text for good; None where it is plain this
         time only, since there was no time.
         """
-        until = time.monotonic() + PAGE
+        until = time.monotonic() + MAX_PAGE_TIME
         try:
-            child = self.places.get(timeout=WAITS)
+            child = self.places.get(timeout=MAX_WAIT)
         except queue.Empty:
-            return [(plain_of(job), None, 0) for job in jobs]
-        found = []
+            return [(render_plain_job(job), None, 0) for job in jobs]
+        results = []
         try:
             for job in jobs:
                 child = child or Child(**self.limits)
-                done, child = self.one(child, job, until - time.monotonic())
-                found.append(done)
+                result, child = self.render_one(child, job, until - time.monotonic())
+                results.append(result)
         finally:
             if child:
                 self.places.put(child)
             else:
                 threading.Thread(target=self.refill, daemon=True).start()
-        return found
+        return results
 
-    def one(self, child, job, seconds):
+    def render_one(self, child, job, seconds):
         """((html, why, seconds), the child; None where it has ended)"""
         if seconds <= 0:
-            return (plain_of(job), None, 0), child
+            return (render_plain_job(job), None, 0), child
         try:
             answer = child.ask(job, seconds)
         except (EOFError, OSError):
-            return (plain_of(job), child.end() or SLOW, SECONDS), None
+            return (render_plain_job(job), child.end() or SLOW, SECONDS), None
         if answer is None:
             child.end()
-            return (plain_of(job), None, 0), None
+            return (render_plain_job(job), None, 0), None
         return tuple(answer), child
 
     def refill(self):
@@ -121,14 +128,14 @@ class Renderers:
             threading.Thread(target=self.refill, daemon=True).start()
 
 
-def simple_of(job):
+def render_simple_job(job):
     """What comes of a job whose texts have no markup, and need no child; None for any other."""
     html = render_simple(job) if isinstance(job, str) else render_simple_prompt(*job)
     return None if html is None else (html, "", 0)
 
 
-def plain_of(job):
-    return plain(job) if isinstance(job, str) else plain_prompt(*job)
+def render_plain_job(job):
+    return render_plain(job) if isinstance(job, str) else render_plain_prompt(*job)
 
 
 def serve(line, seconds, memory):

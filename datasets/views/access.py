@@ -42,7 +42,7 @@ def annotator_required(view):
     @wraps(view)
     def guarded(request, slug, *args, **kwargs):
         try:
-            dataset = Dataset.objects.the_one_open_to(request.user, slug)
+            dataset = Dataset.objects.find_open_to(request.user, slug)
         except Dataset.DoesNotExist:
             raise Http404 from None
         return view(request, dataset, *args, **kwargs)

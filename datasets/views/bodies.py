@@ -22,13 +22,13 @@ from datasets.disk import DiskFull, has_room
 SMALL, FORM = 64 << 10, 2_621_440  # bytes; the second is Django's DATA_UPLOAD_MAX_MEMORY_SIZE
 SMALL_SECONDS = 10  # until a small body is there
 STALLED = 30  # seconds without a byte of a large one
-SLOWEST = 4096  # bytes a second of a large one, over each STALLED seconds
+MIN_BYTES_PER_SECOND = 4096  # bytes a second of a large one, over each STALLED seconds
 FILES_AT = ("/datasets/upload/", "/api/")
 FIRST = 64 << 10  # bytes in which a form with files names its token, before the first file
-LOOKED_EVERY = 16 << 20  # bytes after which a file looks how much room is left
+CHECK_ROOM_EVERY = 16 << 20  # bytes after which a file looks how much room is left
 
 
-class Gone(Exception):
+class ClientGone(Exception):
     """The client has closed the connection."""
 
 
@@ -36,7 +36,7 @@ class TooSlow(Exception):
     """A small body did not arrive in time."""
 
 
-def length_of(scope):
+def get_body_length(scope):
     """How many bytes of body a request announces; 0 without a body, infinite where it does not say."""
     headers = dict(scope["headers"])
     if b"content-length" in headers and b"transfer-encoding" not in headers:
@@ -50,9 +50,9 @@ async def read_body(scope, receive, exchange):
 
     Raises:
         TooSlow: a small body did not arrive within SMALL_SECONDS.
-        Gone: the client left.
+        ClientGone: the client left.
     """
-    length = length_of(scope)
+    length = get_body_length(scope)
     if length == 0:
         return io.BytesIO()
     if SMALL < length < math.inf:
@@ -63,7 +63,7 @@ async def read_body(scope, receive, exchange):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Gone
+                    raise ClientGone
                 arrived += message.get("body", b"")
                 if not message.get("more_body", False):
                     return io.BytesIO(arrived)
@@ -125,7 +125,7 @@ class LargeBody:
         self._counted += n
         seconds = time.monotonic() - self._since
         if seconds > STALLED:
-            if self._counted < SLOWEST * seconds:
+            if self._counted < MIN_BYTES_PER_SECOND * seconds:
                 raise UnreadablePostError("the body arrives too slowly")
             self._since, self._counted = time.monotonic(), 0
 
@@ -154,25 +154,25 @@ def allow_file(request):
         body.limit = None
 
 
-class Spool(TemporaryFileUploadHandler):
+class UploadHandler(TemporaryFileUploadHandler):
     """A file on the disk; closed, and so gone, at once where it cannot be written."""
 
     def receive_data_chunk(self, raw_data, start):
         try:
             super().receive_data_chunk(raw_data, start)
-            if start % LOOKED_EVERY < len(raw_data) and not has_room():
+            if start % CHECK_ROOM_EVERY < len(raw_data) and not has_room():
                 raise DiskFull
         except BaseException:
             self.file.close()
             raise
 
 
-def check_upload(request):
+def stand_for_view(request):
     """Stands for the view before Django's check: the view itself is exempt from it."""
 
 
 @contextlib.contextmanager
-def received(request):
+def received_upload(request):
     """(POST, FILES, None) of a form with files, or (None, None, the answer that refuses it). The files go afterwards,
     but for those that were moved away.
 
@@ -186,20 +186,20 @@ def received(request):
     """
     first = read_first(request)
     request.POST = QueryDict(mutable=True)
-    if token := request.headers.get("X-CSRFToken") or token_in(first):
+    if token := request.headers.get("X-CSRFToken") or find_token(first):
         request.POST["csrfmiddlewaretoken"] = token
-    refusal = CsrfViewMiddleware(check_upload).process_view(request, check_upload, (), {})
+    refusal = CsrfViewMiddleware(stand_for_view).process_view(request, stand_for_view, (), {})
     if refusal:
-        yield None, None, unread(refusal, request)
+        yield None, None, drain_or_close(refusal, request)
         return
     allow_file(request)
-    request.upload_handlers = [Spool(request)]
-    post, files = request.parse_file_upload(request.META, Joined(first, request))
+    request.upload_handlers = [UploadHandler(request)]
+    post, files = request.parse_file_upload(request.META, JoinedStream(first, request))
     try:
         yield post, files, None
     finally:
-        for _name, some in files.lists():
-            for file in some:
+        for _name, uploads in files.lists():
+            for file in uploads:
                 file.close()
 
 
@@ -219,13 +219,13 @@ TOKEN = re.compile(
 )
 
 
-def token_in(first):
+def find_token(first):
     """The token that a form names before its first file."""
-    found = TOKEN.search(first.partition(b"filename=")[0])
-    return found and found[1].decode()
+    match = TOKEN.search(first.partition(b"filename=")[0])
+    return match and match[1].decode()
 
 
-class Joined:
+class JoinedStream:
     """A stream from its beginning, of which some was read already."""
 
     def __init__(self, first, rest):
@@ -257,10 +257,10 @@ def large_bodies_bounded(get_response):
 
 def refuse_body(status, words, request=None):
     response = HttpResponse(words, status=status, content_type="text/plain; charset=utf-8")
-    return unread(response, request)
+    return drain_or_close(response, request)
 
 
-def unread(response, request=None):
+def drain_or_close(response, request=None):
     """An answer to a body that was not read whole. Where the sender is known, it is read to its end and thrown away;
     else the connection ends."""
     body = getattr(request, "_stream", None)

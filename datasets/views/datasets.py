@@ -9,13 +9,13 @@ from django.views.decorators.http import require_safe
 from datasets import reasons
 from datasets.audit.delete_dataset import delete_dataset
 from datasets.comparisons import flags
-from datasets.formats import writable
+from datasets.formats import get_writable_formats
 from datasets.forms import DeleteForm, SettingsForm
 from datasets.judgments import listing, progress
 from datasets.models import Dataset, Judgment, Prompt, Response
-from datasets.text.rendered import plain_counts, shown_plain, shown_prompt, shown_responses
+from datasets.text.rendered import count_plain_texts, fill_prompt, list_plain_prompts, list_rendered_responses
 from datasets.views.access import admin_required, dataset_admin_required
-from datasets.views.paging import after_of
+from datasets.views.paging import parse_after
 
 DATASETS_A_PAGE = 20
 LATEST_IMPORTS = 10
@@ -32,7 +32,7 @@ def dataset_list(request):
         raise BadRequest("after")
     page = list(datasets.filter(slug__gt=after).order_by("slug")[:DATASETS_A_PAGE])
     context = {
-        "datasets": [(dataset, progress.progress(dataset)) for dataset in page],
+        "datasets": [(dataset, progress.count_progress(dataset)) for dataset in page],
         "archived": archived,
         "any_archived": Dataset.objects.filter(state="archived").exists(),
         "next": page[-1].slug if len(page) == DATASETS_A_PAGE else None,
@@ -43,20 +43,22 @@ def dataset_list(request):
 @dataset_admin_required
 @require_safe
 def dataset_page(request, dataset):
-    prompts = shown_plain(dataset) if "plain" in request.GET else Prompt.objects.visible().filter(dataset=dataset)
-    page = list(prompts.filter(pk__gt=after_of(request)).order_by("pk")[:PROMPTS_A_PAGE])
+    prompts = (
+        list_plain_prompts(dataset) if "plain" in request.GET else Prompt.objects.visible().filter(dataset=dataset)
+    )
+    page = list(prompts.filter(pk__gt=parse_after(request)).order_by("pk")[:PROMPTS_A_PAGE])
     responses = Response.objects.visible().filter(prompt__in=page).with_counts().defer("html").order_by("prompt", "pk")
-    grouped = {pk: list(found) for pk, found in itertools.groupby(responses, key=lambda r: r.prompt_id)}
+    grouped = {pk: list(group) for pk, group in itertools.groupby(responses, key=lambda r: r.prompt_id)}
     context = {
         "dataset": dataset,
-        "progress": progress.progress(dataset),
-        "verdicts": [(listing.VERDICTS[kind][0], n) for kind, n in progress.verdicts(dataset).items()],
-        "flags": flags.counts(dataset),
-        "sources": progress.sources(dataset),
+        "progress": progress.count_progress(dataset),
+        "verdicts": [(listing.VERDICTS[kind][0], n) for kind, n in progress.count_verdicts(dataset).items()],
+        "flags": flags.count_held(dataset),
+        "sources": progress.count_by_source(dataset),
         "imports": dataset.imports.select_related("created_by").order_by("-pk")[:LATEST_IMPORTS],
         "all_imports": dataset.imports.count() > LATEST_IMPORTS,
         "prompt_count": prompts.count(),
-        "plain": [(n, reasons.PLAIN[why]) for why, n in plain_counts(dataset).items()],
+        "plain": [(n, reasons.PLAIN[why]) for why, n in count_plain_texts(dataset).items()],
         "only_plain": "plain" in request.GET,
         "prompts": [(prompt, grouped.get(prompt.pk, [])) for prompt in page],
         "next": page[-1].pk if len(page) == PROMPTS_A_PAGE else None,
@@ -87,7 +89,7 @@ def dataset_delete(request, dataset):
         "dataset": dataset,
         "form": form,
         "votes": Judgment.objects.votes().filter(dataset=dataset).count(),
-        "formats": {name: module.LABEL for name, module in writable().items()},
+        "formats": {name: module.LABEL for name, module in get_writable_formats().items()},
     }
     return render(request, "datasets/delete.html", context, status=422 if form.errors else 200)
 
@@ -97,15 +99,15 @@ def dataset_delete(request, dataset):
 def prompt_page(request, dataset, pk):
     prompt = get_object_or_404(Prompt.objects.visible(), dataset=dataset, pk=pk)
     responses = list(Response.objects.visible().filter(prompt=prompt).with_counts().order_by("pk"))
-    shown = shown_responses([response.pk for response in responses])
+    rendered_responses = list_rendered_responses([response.pk for response in responses])
     context = {
         "dataset": dataset,
         "pk": prompt.pk,
-        "prompt": shown_prompt(prompt).html,
+        "prompt": fill_prompt(prompt).html,
         "tags": prompt.tags,
         "responses": [
             (response, html.html, reasons.PLAIN.get(html.plain))
-            for response, html in zip(responses, shown, strict=True)
+            for response, html in zip(responses, rendered_responses, strict=True)
         ],
         "prompt_plain": reasons.PLAIN.get(prompt.plain),
         "comparisons": prompt.comparisons.filter(held="").count(),

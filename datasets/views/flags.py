@@ -11,12 +11,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 from datasets.comparisons import flags
 from datasets.models import Comparison
 from datasets.views.access import dataset_admin_required
-from datasets.views.paging import after_of
+from datasets.views.paging import parse_after
 
 FLAGGED_A_PAGE = 10
 LEFT_OUT_A_PAGE = 25
-MOST = 1000  # judgments set aside at once
-DONE = {
+MAX_SET_ASIDE = 1000  # judgments set aside at once
+DECISION_MESSAGES = {
     flags.PUT_BACK: gettext_lazy("Put back: people are asked it again."),
     flags.LEAVE_OUT: gettext_lazy("Left out: nobody is asked it any more."),
     flags.LEAVE_OUT_PROMPT: gettext_lazy("Left out with its prompt: nobody is asked it any more."),
@@ -28,13 +28,13 @@ class DecisionForm(forms.Form):
 
     comparison = forms.IntegerField(min_value=1, max_value=2**63 - 1)
     held = forms.ChoiceField(choices=[(held, held) for held in flags.DECISIONS])
-    decision = forms.ChoiceField(choices=[(decision, decision) for decision in DONE])
+    decision = forms.ChoiceField(choices=[(decision, decision) for decision in DECISION_MESSAGES])
 
     def clean(self):
-        said = super().clean()
-        if said.get("decision") not in flags.DECISIONS.get(said.get("held"), ()):
+        data = super().clean()
+        if data.get("decision") not in flags.DECISIONS.get(data.get("held"), ()):
             raise forms.ValidationError("decision")
-        return said
+        return data
 
 
 @dataset_admin_required
@@ -44,12 +44,12 @@ def flag_list(request, dataset):
     if request.method == "POST":
         decide(request, dataset)
         return redirect(request.get_full_path())
-    flagged, more = page_of(dataset, flags.FLAGGED, after_of(request), FLAGGED_A_PAGE)
-    left_out, more_left_out = page_of(dataset, flags.WITHDRAWN, after_of(request, "left_out"), LEFT_OUT_A_PAGE)
+    flagged, more = list_page(dataset, flags.FLAGGED, parse_after(request), FLAGGED_A_PAGE)
+    left_out, more_left_out = list_page(dataset, flags.WITHDRAWN, parse_after(request, "left_out"), LEFT_OUT_A_PAGE)
     context = {
         "dataset": dataset,
-        "flags": flags.counts(dataset),
-        "flagged": flags.shown(flagged),
+        "flags": flags.count_held(dataset),
+        "flagged": flags.render_comparisons(flagged),
         "more": more,
         "left_out": left_out,
         "more_left_out": more_left_out,
@@ -61,26 +61,26 @@ def flag_list(request, dataset):
 @require_POST
 def set_aside(request, dataset):
     """Set the comparisons of some judgments aside until somebody decides."""
-    ids = [int(pk) for pk in request.POST.getlist("judgment")[:MOST] if pk.isdecimal() and len(pk) < 19]
+    ids = [int(pk) for pk in request.POST.getlist("judgment")[:MAX_SET_ASIDE] if pk.isdecimal() and len(pk) < 19]
     n = flags.set_aside(dataset, ids, request.user)
-    said = ngettext("%(n)s comparison waits for a decision now.", "%(n)s comparisons wait for a decision now.", n)
-    messages.success(request, said % {"n": n})
+    message = ngettext("%(n)s comparison waits for a decision now.", "%(n)s comparisons wait for a decision now.", n)
+    messages.success(request, message % {"n": n})
     return redirect("flags", dataset.slug)
 
 
-def page_of(dataset, held, after, size):
+def list_page(dataset, held, after, size):
     """(a page of comparisons, the key after which the next goes on, or None)"""
-    found = flags.listed(dataset, held, after, size + 1)
-    return found[:size], found[size - 1].pk if len(found) > size else None
+    comparisons = flags.list_held(dataset, held, after, size + 1)
+    return comparisons[:size], comparisons[size - 1].pk if len(comparisons) > size else None
 
 
 def decide(request, dataset):
     form = DecisionForm(request.POST)
     if not form.is_valid():
         raise BadRequest(form.errors.as_text())
-    said = form.cleaned_data
-    comparison = get_object_or_404(Comparison, dataset=dataset, pk=said["comparison"])
-    if flags.decide(comparison.pk, said["held"], said["decision"], request.user):
-        messages.success(request, DONE[said["decision"]])
+    data = form.cleaned_data
+    comparison = get_object_or_404(Comparison, dataset=dataset, pk=data["comparison"])
+    if flags.decide(comparison.pk, data["held"], data["decision"], request.user):
+        messages.success(request, DECISION_MESSAGES[data["decision"]])
     else:
         messages.info(request, _("This was decided already; nothing has changed."))

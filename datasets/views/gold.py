@@ -9,11 +9,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from datasets import reasons
 from datasets.comparisons import gold
-from datasets.judgments.listing import letters_in
+from datasets.judgments.listing import assign_letters
 from datasets.models import Gold, Judgment
-from datasets.text.rendered import shown_prompt, shown_responses
+from datasets.text.rendered import fill_prompt, list_rendered_responses
 from datasets.views.access import dataset_admin_required
-from datasets.views.paging import after_of
+from datasets.views.paging import parse_after
 
 GOLD_A_PAGE = 25
 
@@ -28,11 +28,11 @@ class GoldForm(forms.ModelForm):
 @dataset_admin_required
 @require_safe
 def gold_list(request, dataset):
-    page = gold.listed(dataset, after_of(request) or 0, GOLD_A_PAGE + 1)
-    mixed, practised = gold.counts(dataset)
+    page = gold.list_gold(dataset, parse_after(request) or 0, GOLD_A_PAGE + 1)
+    mixed, practised = gold.count_gold(dataset)
     context = {
         "dataset": dataset,
-        "gold": [(one, answer_words(one)) for one in page[:GOLD_A_PAGE]],
+        "gold": [(known_answer, format_answer(known_answer)) for known_answer in page[:GOLD_A_PAGE]],
         "more": page[GOLD_A_PAGE - 1].pk if len(page) > GOLD_A_PAGE else None,
         "mixed": mixed,
         "practised": practised,
@@ -43,26 +43,26 @@ def gold_list(request, dataset):
 @dataset_admin_required
 def gold_page(request, dataset, pk):
     """One known answer: its comparison, why it is so, what it is used for; POST changes or removes it."""
-    one = get_object_or_404(Gold.objects.select_related("comparison__prompt"), dataset=dataset, pk=pk)
-    form = GoldForm(request.POST or None, instance=one)
+    known_answer = get_object_or_404(Gold.objects.select_related("comparison__prompt"), dataset=dataset, pk=pk)
+    form = GoldForm(request.POST or None, instance=known_answer)
     if request.method == "POST" and "remove" in request.POST:
-        gold.unmake(one, request.user)
+        gold.delete_gold(known_answer, request.user)
         messages.success(request, _("No known answer any more: the comparison is back in the queue."))
         return redirect("gold", dataset.slug)
     if request.method == "POST" and form.is_valid():
-        gold.explain(one, **form.cleaned_data, by=request.user)
+        gold.update_gold(known_answer, **form.cleaned_data, by=request.user)
         messages.success(request, _("Saved."))
         return redirect("gold", dataset.slug)
-    ids = one.comparison.response_ids
-    won, lost = {chosen for chosen, _r in one.choices}, {rejected for _c, rejected in one.choices}
+    ids = known_answer.comparison.response_ids
+    won, lost = {chosen for chosen, _r in known_answer.choices}, {rejected for _c, rejected in known_answer.choices}
     context = {
         "dataset": dataset,
-        "one": one,
-        "words": answer_words(one),
+        "one": known_answer,
+        "words": format_answer(known_answer),
         "form": form,
-        "prompt": shown_prompt(one.comparison.prompt).html,
-        "answers": [(letters_in(ids)[r.pk], r, r.pk in won - lost) for r in shown_responses(ids)],
-        "said": [(judgment, right) for _gold, judgment, right in gold.answers_to([one])],
+        "prompt": fill_prompt(known_answer.comparison.prompt).html,
+        "answers": [(assign_letters(ids)[r.pk], r, r.pk in won - lost) for r in list_rendered_responses(ids)],
+        "said": [(judgment, right) for _gold, judgment, right in gold.list_attempts([known_answer])],
     }
     return render(request, "datasets/gold_one.html", context, status=422 if form.errors else 200)
 
@@ -72,22 +72,22 @@ def gold_page(request, dataset, pk):
 def gold_make(request, dataset, pk):
     """Make what an admin judged the known answer of its comparison."""
     judgment = get_object_or_404(Judgment, dataset=dataset, pk=pk)
-    if not gold.may_make(judgment):
+    if not gold.can_become_gold(judgment):
         raise Http404
     try:
-        made = gold.make_gold(judgment, by=request.user)
-    except gold.CannotMake as why:
+        known_answer = gold.create_gold(judgment, by=request.user)
+    except gold.CannotMakeGold as why:
         messages.error(request, reasons.CANNOT_MAKE_GOLD[why.reason])
         return redirect("judgment", dataset.slug, pk)
     messages.success(request, _("This is a known answer now. Say why, for those who practise with it."))
-    return redirect("gold-one", dataset.slug, made.pk)
+    return redirect("gold-one", dataset.slug, known_answer.pk)
 
 
-def answer_words(one):
+def format_answer(known_answer):
     """The known answer in a few words: the letters of those that win over those that lose."""
-    if one.verdict != "choice":
-        return one.get_verdict_display()
-    letters = letters_in(one.comparison.response_ids)
-    won, lost = {chosen for chosen, _r in one.choices}, {rejected for _c, rejected in one.choices}
-    best, rest = (", ".join(sorted(letters[pk] for pk in some)) for some in (won - lost, lost))
+    if known_answer.verdict != "choice":
+        return known_answer.get_verdict_display()
+    letters = assign_letters(known_answer.comparison.response_ids)
+    won, lost = {chosen for chosen, _r in known_answer.choices}, {rejected for _c, rejected in known_answer.choices}
+    best, rest = (", ".join(sorted(letters[pk] for pk in side)) for side in (won - lost, lost))
     return f"{best}\u00a0>\u00a0{rest}"

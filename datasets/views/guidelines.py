@@ -26,21 +26,21 @@ def guideline_list(request, dataset):
     if not form.is_valid():
         raise BadRequest(form.errors.as_text())
     versions = list(dataset.guidelines.defer("text", "criteria").select_related("made_by")[:VERSIONS_SHOWN])
-    counts = guidelines.judgments_under(dataset)
+    counts = guidelines.count_votes_by_version(dataset)
     rows = [(version, counts.get(version.number, 0)) for version in versions]
     context = {"dataset": dataset, "versions": rows, "earlier": counts.get(0, 0)}
     if versions:
         new = form.cleaned_data["new"] or versions[0].number
         old = form.cleaned_data["old"]
-        context |= shown(dataset, new - 1 if old is None else old, new)
+        context |= compare_versions(dataset, new - 1 if old is None else old, new)
     return render(request, "datasets/guidelines.html", context)
 
 
-def shown(dataset, old, new):
+def compare_versions(dataset, old, new):
     """The two versions of these numbers with what differs marked; the second alone where there is no first."""
     second = get_object_or_404(dataset.guidelines, number=new)
     if not old or old == new:
-        return {"new": second, "new_html": guidelines.as_html(second)}
+        return {"new": second, "new_html": guidelines.render_version(second)}
     first = get_object_or_404(dataset.guidelines, number=old)
-    old_html, new_html = guidelines.compared(first, second)
+    old_html, new_html = guidelines.render_differences(first, second)
     return {"old": first, "new": second, "old_html": old_html, "new_html": new_html}

@@ -18,25 +18,25 @@ from datasets.imports import tasks
 from datasets.imports.spool import Spool
 from datasets.imports.undo import CannotUndo, undo_import
 from datasets.models import Dataset, Import
-from datasets.text.rendered import prompt_html
 from datasets.text.rendered import render as render_text
+from datasets.text.rendered import render_prompt_parts
 from datasets.views.access import admin_required, dataset_admin_required
-from datasets.views.bodies import received, unread
-from datasets.views.columns import columns_page, said_of
-from datasets.views.paging import after_of
+from datasets.views.bodies import drain_or_close, received_upload
+from datasets.views.columns import label_columns, show_columns
+from datasets.views.paging import parse_after
 
 IMPORTS_A_PAGE = 50
 REFUSALS_A_PAGE = 100
-PREVIEWED = 3
+PREVIEW_PROMPTS = 3
 
 
-@csrf_exempt  # receive_files looks at the token, before it reads a file
+@csrf_exempt  # received_upload looks at the token, before it reads a file
 @admin_required
 def upload(request):
     if request.method != "POST":
         return show_upload(request, UploadForm(initial={"slug": request.GET.get("dataset", "")}))
     try:
-        with received(request) as (post, files, refusal):
+        with received_upload(request) as (post, files, refusal):
             return refusal or check_upload(request, UploadForm(post, files))
     except (DiskFull, OSError) as problem:  # UnreadablePostError is one
         return refuse_upload(request, problem)
@@ -46,8 +46,8 @@ def check_upload(request, form):
     """Begin the task that checks what a form brought, and show it."""
     if not form.is_valid():
         return show_upload(request, form)
-    said = form.cleaned_data
-    job = tasks.check_upload(said["files"], said["slug"], said["overlap"], request.user)
+    data = form.cleaned_data
+    job = tasks.start_upload_check(data["files"], data["slug"], data["overlap"], request.user)
     if job.state != job.State.FAILED:
         return redirect("task", job.pk)
     form.add_error("files", reasons.JOB.get(job.error, job.error))
@@ -67,19 +67,19 @@ def refuse_upload(request, problem):
     cut = _("The upload was cut off. Nothing was stored; send it again.")
     full = _("The server's disk has no room for this upload. Nothing was stored. Tell whoever runs the server.")
     messages.error(request, full if is_full else cut)
-    return unread(show_upload(request, UploadForm(), status=507 if is_full else 400), request)
+    return drain_or_close(show_upload(request, UploadForm(), status=507 if is_full else 400), request)
 
 
 def store(request, pk):
     """Store what was checked and show the dataset."""
-    without = [doubt for doubt in request.POST.getlist("without") if doubt in reasons.DOUBTS]
-    job = tasks.store_import(Import.objects.get(pk=pk), request.user, without)
+    left_out = [doubt for doubt in request.POST.getlist("without") if doubt in reasons.WARNINGS]
+    job = tasks.start_store(Import.objects.get(pk=pk), request.user, left_out)
     if job.state != job.State.DONE:
         return redirect("task", job.pk)
     run = Import.objects.get(pk=pk)
-    said = ngettext("%(n)s row read", "%(n)s rows read", run.rows) % {"n": run.rows}
+    rows_read = ngettext("%(n)s row read", "%(n)s rows read", run.rows) % {"n": run.rows}
     counts = _("%(prompts)s new prompts, %(responses)s answers, %(choices)s choices, %(duplicates)s duplicates.")
-    messages.success(request, f"{said}: {counts % vars(run)}")
+    messages.success(request, f"{rows_read}: {counts % vars(run)}")
     return redirect("dataset", run.slug)
 
 
@@ -87,10 +87,10 @@ def store(request, pk):
 @require_safe
 def import_list(request, dataset):
     """Who brought what, and when; the latest first."""
-    found = dataset.imports.select_related("created_by").order_by("-pk")
-    if before := after_of(request, "before"):
-        found = found.filter(pk__lt=before)
-    page = list(found[:IMPORTS_A_PAGE])
+    imports = dataset.imports.select_related("created_by").order_by("-pk")
+    if before := parse_after(request, "before"):
+        imports = imports.filter(pk__lt=before)
+    page = list(imports[:IMPORTS_A_PAGE])
     context = {"dataset": dataset, "imports": page, "earlier": page[-1].pk if len(page) == IMPORTS_A_PAGE else None}
     return render(request, "datasets/imports.html", context)
 
@@ -100,12 +100,12 @@ def import_page(request, pk):
     """What an import brings, or brought; while nothing is stored yet, the decision."""
     run = get_object_or_404(Import, pk=pk)
     if run.state == Import.State.UNSURE:
-        return columns_page(request, run)
+        return show_columns(request, run)
     if request.method == "POST":
         return decide(request, run)
-    context = {"run": run, "can_undo": run.state == Import.State.DONE, **refusals_page(run, request)}
+    context = {"run": run, "can_undo": run.state == Import.State.DONE, **read_refusals_page(run, request)}
     if run.state == Import.State.CHECKED:
-        context |= preview(run)
+        context |= build_preview(run)
     return render(request, "datasets/import.html", context)
 
 
@@ -130,33 +130,33 @@ def decide(request, run):
     return redirect("import", run.pk)
 
 
-def preview(run):
+def build_preview(run):
     """The first prompts of a checked import as an annotator will see them, and what the rest holds."""
-    spool = Spool(imports_store.spool_path(run))
-    kinds = spool.kinds()
+    spool = Spool(imports_store.get_spool_path(run))
+    kinds = spool.count_by_kind()
     context = {
-        "said": said_of(run),
+        "said": label_columns(run),
         "kinds": [(reasons.KINDS[kind], rows) for kind, (rows, _responses) in kinds.items()],
-        "prompts": spool.prompts(),
+        "prompts": spool.count_prompts(),
         "responses": sum(responses for _rows, responses in kinds.values()),
         "good": run.rows - run.refused,
-        "doubts": [(doubt, reasons.DOUBTS[doubt], *found) for doubt, found in spool.doubtful().items()],
+        "doubts": [(doubt, reasons.WARNINGS[doubt], *details) for doubt, details in spool.list_warnings().items()],
         "preview": [
-            (prompt_html(prompt), [(response.source, render_text(response.text)) for response in responses[:6]])
-            for prompt, responses in spool.first_prompts(PREVIEWED)
+            (render_prompt_parts(prompt), [(response.source, render_text(response.text)) for response in responses[:6]])
+            for prompt, responses in spool.list_first_prompts(PREVIEW_PROMPTS)
         ],
     }
     spool.close()
     return context
 
 
-def refusals_page(run, request):
+def read_refusals_page(run, request):
     """One page of refusals, by key."""
-    path = imports_store.spool_path(run)
+    path = imports_store.get_spool_path(run)
     if not path.exists():
         return {"refusals": []}
     spool = Spool(path)
-    refusals = list(spool.refusals(after_of(request), REFUSALS_A_PAGE))
+    refusals = list(spool.iter_refusals(parse_after(request), REFUSALS_A_PAGE))
     spool.close()
     for refusal in refusals:
         refusal["words"] = reasons.REFUSED[refusal["reason"]]

@@ -3,7 +3,7 @@
 from django.core.exceptions import BadRequest
 
 
-def after_of(request, name="after"):
+def parse_after(request, name="after"):
     """The key after which a list goes on; 0 at its beginning."""
     after = request.GET.get(name, "0")
     if not after.isdecimal() or len(after) > 18:

@@ -8,8 +8,8 @@ from django.views.decorators.http import require_POST
 
 from datasets import reasons
 from datasets.models import Prompt
-from datasets.prompts.editing import CannotSave, judged_responses, save_prompt
-from datasets.prompts.forms import forms_for, parts_of
+from datasets.prompts.editing import CannotSave, list_judged_ids, save_prompt
+from datasets.prompts.forms import build_forms, build_prompt
 from datasets.text.rendered import render as render_text
 from datasets.views.access import admin_required, dataset_admin_required
 
@@ -26,10 +26,12 @@ def prompt_edit(request, dataset, pk):
 
 def edit(request, dataset, prompt):
     """The form of a prompt with its answers; what was judged is shown, and stays."""
-    form, turns, answers = forms_for(prompt, request.POST or None)
+    form, turns, answers = build_forms(prompt, request.POST or None)
     if request.method == "POST" and all([form.is_valid(), turns.is_valid(), answers.is_valid()]):
         try:
-            saved = save_prompt(dataset, parts_of(form, turns), [a.answer() for a in answers if a.cleaned_data], prompt)
+            saved = save_prompt(
+                dataset, build_prompt(form, turns), [a.build_answer() for a in answers if a.cleaned_data], prompt
+            )
         except CannotSave as why:
             form.add_error(None, reasons.CANNOT_SAVE[why.reason])
         else:
@@ -42,7 +44,7 @@ def edit(request, dataset, prompt):
         "form": form,
         "turns": turns,
         "answers": answers,
-        "judged": judged_responses(prompt) if prompt else set(),
+        "judged": list_judged_ids(prompt) if prompt else set(),
     }
     return render(request, "datasets/edit.html", context, status=422 if form.errors else 200)
 

@@ -12,7 +12,7 @@ from datasets import reasons
 from datasets.jobs import worker
 from datasets.models import Job
 from datasets.views.access import admin_required
-from datasets.views.paging import after_of
+from datasets.views.paging import parse_after
 
 JOBS_A_PAGE = 50
 
@@ -25,20 +25,20 @@ def job_page(request, pk):
     if request.method == "POST":
         worker.cancel(job)
         return redirect("task", pk)
-    if worker.is_left_alone(job):
+    if worker.is_abandoned(job):
         worker.wake()
     if job.state == Job.State.DONE and "show" not in request.GET:
-        return HttpResponseClientRedirect(outcome(job)) if request.htmx else redirect(outcome(job))
+        return HttpResponseClientRedirect(build_result_url(job)) if request.htmx else redirect(build_result_url(job))
     if request.htmx and not job.is_open:
         return HttpResponseClientRedirect(reverse("task", args=[pk]))
     context = {
         "job": job,
-        "what": what(job),
-        "share": job.share is not None and in_percent(job.share),
-        "left": job.seconds_left is not None and in_time(job.seconds_left),
+        "what": format_task(job),
+        "share": job.share is not None and format_percent(job.share),
+        "left": job.seconds_left is not None and format_time_left(job.seconds_left),
         "error": reasons.JOB.get(job.error, job.error),
-        "place": outcome(job),
-        "back": asked_at(job),
+        "place": build_result_url(job),
+        "back": get_retry_link(job),
     }
     return render(request, "datasets/_job.html" if request.htmx else "datasets/job.html", context)
 
@@ -48,29 +48,31 @@ def job_page(request, pk):
 @require_safe
 def job_list(request):
     """All tasks, the latest first."""
-    found = Job.objects.select_related("created_by", "dataset").order_by("-pk")
-    if before := after_of(request, "before"):
-        found = found.filter(pk__lt=before)
-    page = list(found[:JOBS_A_PAGE])
+    jobs = Job.objects.select_related("created_by", "dataset").order_by("-pk")
+    if before := parse_after(request, "before"):
+        jobs = jobs.filter(pk__lt=before)
+    page = list(jobs[:JOBS_A_PAGE])
     context = {
-        "jobs": [(job, what(job), job.is_open and job.share is not None and in_percent(job.share)) for job in page],
+        "jobs": [
+            (job, format_task(job), job.is_open and job.share is not None and format_percent(job.share)) for job in page
+        ],
         "earlier": page[-1].pk if len(page) == JOBS_A_PAGE else None,
     }
     return render(request, "datasets/jobs.html", context)
 
 
-def what(job):
+def format_task(job):
     """What a task does, in words: the kind, and to what."""
-    said = job.arguments
-    to = ", ".join(said.get("files", [])) or said.get("of") or (str(job.dataset) if job.dataset else "")
-    return f"{reasons.TASKS[job.kind]}: {to}" if to else str(reasons.TASKS[job.kind])
+    arguments = job.arguments
+    target = ", ".join(arguments.get("files", [])) or arguments.get("of") or (str(job.dataset) if job.dataset else "")
+    return f"{reasons.TASKS[job.kind]}: {target}" if target else str(reasons.TASKS[job.kind])
 
 
-def in_percent(share):
+def format_percent(share):
     return f"{share:.0%}"
 
 
-def in_time(seconds):
+def format_time_left(seconds):
     """How long, roughly."""
     if seconds < 90:
         n = max(1, round(seconds))
@@ -82,19 +84,19 @@ def in_time(seconds):
     return ngettext("%(n)s hour", "%(n)s hours", n) % {"n": n}
 
 
-def outcome(job):
+def build_result_url(job):
     """Where what came of a task is to be seen; None where nothing did."""
-    came = job.result
-    if "import" in came:
-        return reverse("import", args=[came["import"]])
-    if "bundle" in came:
-        return reverse("bundle", args=[came["dataset"], came["bundle"]])
-    if "report" in came:
-        return reverse("report", args=[came["report"]])
-    return reverse("dataset", args=[came["dataset"]]) if "dataset" in came else None
+    result = job.result
+    if "import" in result:
+        return reverse("import", args=[result["import"]])
+    if "bundle" in result:
+        return reverse("bundle", args=[result["dataset"], result["bundle"]])
+    if "report" in result:
+        return reverse("report", args=[result["report"]])
+    return reverse("dataset", args=[result["dataset"]]) if "dataset" in result else None
 
 
-def asked_at(job):
+def get_retry_link(job):
     """Where such a task is asked for, to try again: (address, its name)."""
     if job.kind == "push":
         return reverse("bundle", args=[job.dataset.slug, job.arguments["bundle"]]), _("Back to the bundle")

@@ -24,19 +24,19 @@ sys.path.append(str(Path(__file__).parent))
 from axolotl.cli.config import load_cfg
 from axolotl.common.datasets import load_datasets, load_preference_datasets
 from axolotl.loaders import load_tokenizer
-from tiny import lines_of, saved
+from tiny import read_lines, save_model
 
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        read = {name: rows_of(f"{folder}/{name}", **asked) for name, asked in json.loads(sys.argv[1]).items()}
+        read = {name: read_rows(f"{folder}/{name}", **asked) for name, asked in json.loads(sys.argv[1]).items()}
     print(json.dumps({"consumer": "axolotl", "version": importlib.metadata.version("axolotl"), "read": read}))
 
 
-def rows_of(folder, file, rl=None, **entry):
+def read_rows(folder, file, rl=None, **entry):
     settings = {
-        "base_model": str(saved(lines_of(file), f"{folder}/model")),
+        "base_model": str(save_model(read_lines(file), f"{folder}/model")),
         "chat_template": "tokenizer_default",
         "datasets": [{"path": file, "ds_type": "json", **entry}],
         "dataset_prepared_path": f"{folder}/prepared",

@@ -25,7 +25,7 @@ from llamafactory.extras.env import VERSION  # noqa: E402
 from llamafactory.hparams import get_train_args  # noqa: E402
 from llamafactory.model import load_tokenizer  # noqa: E402
 from llamafactory.train.tuner import run_exp  # noqa: E402
-from tiny import STEPS, lines_of, saved  # noqa: E402
+from tiny import STEPS, read_lines, save_model  # noqa: E402
 
 
 def main():
@@ -33,18 +33,18 @@ def main():
     entries = json.loads((source / "dataset_info.json").read_text(encoding="ascii"))
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        read = {name: trained(source, name, entry, f"{folder}/{name}") for name, entry in entries.items()}
+        read = {name: train_entry(source, name, entry, f"{folder}/{name}") for name, entry in entries.items()}
     print(json.dumps({"consumer": "llamafactory", "version": VERSION, "read": read}))
 
 
-def trained(source, name, entry, folder):
+def train_entry(source, name, entry, folder):
     """{stage, rows, steps} of one entry."""
     stage = "dpo" if entry.get("ranking") else "kto" if "kto_tag" in entry.get("columns", {}) else "sft"
     args = {
         "stage": stage,
         "do_train": True,
         "finetuning_type": "full",
-        "model_name_or_path": saved(lines_of(source / entry["file_name"]), f"{folder}/model"),
+        "model_name_or_path": save_model(read_lines(source / entry["file_name"]), f"{folder}/model"),
         "dataset_dir": str(source),
         "dataset": name,
         "template": "chatml",
@@ -59,13 +59,13 @@ def trained(source, name, entry, folder):
         "use_cpu": True,
         "disable_gradient_checkpointing": True,
     }
-    rows = rows_of(stage, dict(args))
+    rows = read_rows(stage, dict(args))
     run_exp(args)
     state = json.loads(Path(folder, "out", "trainer_state.json").read_text(encoding="utf-8"))
     return {"stage": stage, "rows": rows, "steps": state["global_step"]}
 
 
-def rows_of(stage, args):
+def read_rows(stage, args):
     """What LLaMA-Factory trains on, as texts: [whole], [with chosen, with rejected] or [whole, label]."""
     model_args, data_args, training_args, _, _ = get_train_args(args)
     tokens = load_tokenizer(model_args)
@@ -74,13 +74,13 @@ def rows_of(stage, args):
     stage = "rm" if stage == "dpo" else stage
     dataset = get_dataset(template, model_args, data_args, training_args, stage=stage, **tokens)["train_dataset"]
 
-    def text(row, column):
+    def decode(row, column):
         return tokenizer.decode(row[column], clean_up_tokenization_spaces=False)
 
     if stage == "rm":
-        return [[text(row, "chosen_input_ids"), text(row, "rejected_input_ids")] for row in dataset]
+        return [[decode(row, "chosen_input_ids"), decode(row, "rejected_input_ids")] for row in dataset]
     labels = ["kto_tags"] if stage == "kto" else []
-    return [[text(row, "input_ids"), *(row[label] for label in labels)] for row in dataset]
+    return [[decode(row, "input_ids"), *(row[label] for label in labels)] for row in dataset]
 
 
 if __name__ == "__main__":

@@ -17,27 +17,27 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": FOLDER.name, "MODELSC
 sys.path.append(str(Path(__file__).parent))
 
 from swift.dataset import load_dataset  # noqa: E402
-from tiny import chatml  # noqa: E402
+from tiny import format_chatml  # noqa: E402
 
 
 def main():
-    read = {name: rows_of(**asked) for name, asked in json.loads(sys.argv[1]).items()}
+    read = {name: read_rows(**asked) for name, asked in json.loads(sys.argv[1]).items()}
     print(json.dumps({"consumer": "ms-swift", "version": importlib.metadata.version("ms-swift"), "read": read}))
 
 
-def rows_of(file, columns=None):
+def read_rows(file, columns=None):
     dataset, _ = load_dataset(file, strict=True, columns=columns)
-    return [list(texts_of(row)) for row in dataset]
+    return [list(iter_texts(row)) for row in dataset]
 
 
-def texts_of(row):
+def iter_texts(row):
     """As ms-swift's trainers take a row: a rejected answer stands for the last message."""
     messages, response = row["messages"], row.get("rejected_response")
-    yield chatml(messages)
+    yield format_chatml(messages)
     if response is not None:
-        yield chatml([*messages[:-1], {"role": "assistant", "content": response}])
+        yield format_chatml([*messages[:-1], {"role": "assistant", "content": response}])
     if row.get("rejected_messages"):
-        yield chatml(row["rejected_messages"])
+        yield format_chatml(row["rejected_messages"])
     if row.get("label") is not None:
         yield row["label"]
 

@@ -62,27 +62,31 @@ AXOLOTL = {
 }
 
 
-def said(role, text):
+def build_message(role, text):
     """One message, alone in its list."""
     return [{"role": role, "content": text}]
 
 
-def as_texts():
+def build_text_pairs():
     """Pairs whose prompt and answers are strings."""
     return [dict(zip(("prompt", "chosen", "rejected"), texts, strict=True)) for texts in TEXTS]
 
 
-def as_messages():
+def build_message_pairs():
     """Pairs whose prompt and answers are lists of messages, one of several turns among them."""
     pairs = [(TURNS, "不是，1 只有一个因数。", "是的。")]
-    pairs += [(said("user", prompt), chosen, rejected) for prompt, chosen, rejected in TEXTS]
+    pairs += [(build_message("user", prompt), chosen, rejected) for prompt, chosen, rejected in TEXTS]
     return [
-        {"prompt": prompt, "chosen": said("assistant", chosen), "rejected": said("assistant", rejected)}
+        {
+            "prompt": prompt,
+            "chosen": build_message("assistant", chosen),
+            "rejected": build_message("assistant", rejected),
+        }
         for prompt, chosen, rejected in pairs
     ]
 
 
-def as_parts():
+def build_part_pairs():
     """Pairs as Alpaca has them, in parts: one with an input and one with a system text and earlier turns among them."""
     system, asked, answered, again = (turn["content"] for turn in TURNS)
     pairs = [(prompt, "", chosen, rejected, "", []) for prompt, chosen, rejected in TEXTS]
@@ -94,29 +98,33 @@ def as_parts():
     return [dict(zip(keys, pair, strict=True)) for pair in pairs]
 
 
-def conversations(row):
+def build_conversations(row):
     """(turns with the chosen answer, turns with the rejected one) of a pair in parts, as every trainer must see it."""
-    turns = said("system", row["system"]) if row["system"] else []
+    turns = build_message("system", row["system"]) if row["system"] else []
     for asked, answered in row["history"]:
-        turns += said("user", asked) + said("assistant", answered)
+        turns += build_message("user", asked) + build_message("assistant", answered)
     asked = f"{row['instruction']}\n{row['input']}" if row["input"] else row["instruction"]
-    return tuple(turns + said("user", asked) + said("assistant", row[side]) for side in ("chosen", "rejected"))
+    return tuple(
+        turns + build_message("user", asked) + build_message("assistant", row[side]) for side in ("chosen", "rejected")
+    )
 
 
-def pairs_in(dialect):
+def pick_pairs(dialect):
     """The conversations of the pairs that go into a dialect: of some only those of one turn."""
     single = dialect in ("alpaca", "dpo-text")
-    return [conversations(row) for row in as_parts() if not (single and (row["system"] or row["history"]))]
+    return [
+        build_conversations(row) for row in build_part_pairs() if not (single and (row["system"] or row["history"]))
+    ]
 
 
-def chatml(messages):
+def format_chatml(messages):
     return "".join(f"<|im_start|>{message['role']}\n{message['content']}<|im_end|>\n" for message in messages)
 
 
-def rendered(dialect):
+def format_expected(dialect):
     """What a trainer must read in a file of this dialect, in ChatML: [with chosen, with rejected] or [whole, label] or
     [whole] of each row, sorted."""
-    pairs = [[chatml(side) for side in pair] for pair in pairs_in(dialect)]
+    pairs = [[format_chatml(side) for side in pair] for pair in pick_pairs(dialect)]
     if dialect.startswith("kto"):
         return sorted([text, side == 0] for pair in pairs for side, text in enumerate(pair))
     return sorted(pairs) if dialect.startswith("dpo") else sorted([chosen] for chosen, _ in pairs)
@@ -138,7 +146,7 @@ def export(folder, rows, *dialects):
     return paths
 
 
-def bundle_of(folder, rows, dialects, split="100,0,0"):
+def export_bundle(folder, rows, dialects, split="100,0,0"):
     """The folder of an unpacked bundle of these pairs, imported as judged."""
     export(folder, rows)
     archive = folder / "bundle.zip"
@@ -167,7 +175,7 @@ def run(environment, script, *arguments, folder):
     )
 
 
-def report_of(finished):
+def read_report(finished):
     """What a process that ended well said in its last line."""
     assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-4000:]
     return json.loads(finished.stdout.rstrip("\n").rpartition("\n")[2])
@@ -180,27 +188,27 @@ def train(dialect, path):
 @pytest.mark.django_db
 @pytest.mark.parametrize("dialect", TRL)
 def test_an_export_trains_with_trl_as_it_is(tmp_path, dialect):
-    (path,) = export(tmp_path, as_parts(), dialect)
-    report = report_of(train(dialect, path))
-    assert (report["rows"], report["steps"]) == (len(rendered(dialect)), 2)
+    (path,) = export(tmp_path, build_part_pairs(), dialect)
+    report = read_report(train(dialect, path))
+    assert (report["rows"], report["steps"]) == (len(format_expected(dialect)), 2)
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("rows", [as_texts(), as_messages()], ids=["texts", "messages"])
+@pytest.mark.parametrize("rows", [build_text_pairs(), build_message_pairs()], ids=["texts", "messages"])
 def test_imported_pairs_train_with_trl_too(tmp_path, rows):
     (path,) = export(tmp_path, rows, "dpo")
-    report = report_of(train("dpo", path))
+    report = read_report(train("dpo", path))
     assert (report["rows"], report["steps"]) == (len(rows), 2)
 
 
 def test_the_check_refuses_answers_that_load_as_times(tmp_path):
-    trained = train("dpo", write(tmp_path / "dates.jsonl", as_messages()[-2:]))
+    trained = train("dpo", write(tmp_path / "dates.jsonl", build_message_pairs()[-2:]))
     assert trained.returncode == 1
     assert "line 1: chosen was loaded as" in trained.stderr
 
 
 def test_the_check_refuses_a_prompt_that_is_a_text(tmp_path):
-    rows = [{**row, "prompt": "Name a moon of Mars."} for row in as_messages()]
+    rows = [{**row, "prompt": "Name a moon of Mars."} for row in build_message_pairs()]
     trained = train("dpo", write(tmp_path / "mixed.jsonl", rows))
     assert trained.returncode == 1
     assert "line 1: prompt is not a list of messages" in trained.stderr
@@ -209,10 +217,10 @@ def test_the_check_refuses_a_prompt_that_is_a_text(tmp_path):
 @pytest.mark.django_db(transaction=True)
 def test_a_bundle_trains_with_llamafactory_as_it_is(tmp_path):
     """Each entry of the bundle's own dataset_info.json."""
-    bundle = bundle_of(tmp_path, as_parts(), LLAMAFACTORY)
-    read = report_of(run("llamafactory", "read_llamafactory.py", bundle, folder=tmp_path))["read"]
+    bundle = export_bundle(tmp_path, build_part_pairs(), LLAMAFACTORY)
+    read = read_report(run("llamafactory", "read_llamafactory.py", bundle, folder=tmp_path))["read"]
     assert {name: sorted(entry["rows"]) for name, entry in read.items()} == {
-        f"consumer_{dialect.replace('-', '_')}": rendered(dialect) for dialect in LLAMAFACTORY
+        f"consumer_{dialect.replace('-', '_')}": format_expected(dialect) for dialect in LLAMAFACTORY
     }
     assert {entry["steps"] for entry in read.values()} == {2}
 
@@ -221,28 +229,30 @@ def test_a_bundle_trains_with_llamafactory_as_it_is(tmp_path):
 @pytest.mark.parametrize("script", ["dpo", "kto"])
 def test_a_bundle_trains_with_the_commands_of_trl(tmp_path, script):
     """`trl dpo --config trl-dpo.yaml --dataset_name FOLDER` in the bundle's folder; model and steps are ours."""
-    bundle = bundle_of(tmp_path, as_parts(), [script])
+    bundle = export_bundle(tmp_path, build_part_pairs(), [script])
     more = ("--dataset_name", bundle)
-    report = report_of(run("consumers", "trl_command.py", script, bundle / f"{script}.jsonl", *more, folder=bundle))
+    report = read_report(run("consumers", "trl_command.py", script, bundle / f"{script}.jsonl", *more, folder=bundle))
     assert report["steps"] == 2
 
 
 @pytest.mark.django_db
 def test_ms_swift_reads_what_was_exported(tmp_path):
-    paths = export(tmp_path, as_parts(), *SWIFT)
+    paths = export(tmp_path, build_part_pairs(), *SWIFT)
     asked = {name: {"file": str(path), "columns": SWIFT[name]} for name, path in zip(SWIFT, paths, strict=True)}
-    read = report_of(run("swift", "read_swift.py", json.dumps(asked), folder=tmp_path))["read"]
-    assert {name: sorted(rows) for name, rows in read.items()} == {name: rendered(name) for name in SWIFT}
+    read = read_report(run("swift", "read_swift.py", json.dumps(asked), folder=tmp_path))["read"]
+    assert {name: sorted(rows) for name, rows in read.items()} == {name: format_expected(name) for name in SWIFT}
 
 
 @pytest.mark.django_db
 def test_axolotl_reads_what_was_exported(tmp_path):
-    paths = export(tmp_path, as_parts(), *AXOLOTL)
+    paths = export(tmp_path, build_part_pairs(), *AXOLOTL)
     asked = {name: {"file": str(path), **AXOLOTL[name]} for name, path in zip(AXOLOTL, paths, strict=True)}
-    read = report_of(run("axolotl", "read_axolotl.py", json.dumps(asked), folder=tmp_path))["read"]
-    assert {name: ended(rows) for name, rows in read.items()} == {name: ended(rendered(name)) for name in AXOLOTL}
+    read = read_report(run("axolotl", "read_axolotl.py", json.dumps(asked), folder=tmp_path))["read"]
+    assert {name: strip_ends(rows) for name, rows in read.items()} == {
+        name: strip_ends(format_expected(name)) for name in AXOLOTL
+    }
 
 
-def ended(rows):
+def strip_ends(rows):
     """Rows without the blanks at the end, which Axolotl takes off."""
     return sorted([text.rstrip() for text in row] for row in rows)

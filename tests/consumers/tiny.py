@@ -27,21 +27,21 @@ CHATML = """
 """
 
 
-def lines_of(path):
+def read_lines(path):
     """The file's rows, split at line feeds only: answers may hold U+2028."""
     rows = [json.loads(line) for line in Path(path).read_bytes().split(b"\n") if line]
     return rows or sys.exit(f"{path}: no rows")
 
 
-def texts_in(value):
+def iter_texts(value):
     """Every text in a row, however deep it stands."""
     if isinstance(value, str):
         yield value
     for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from texts_in(part)
+        yield from iter_texts(part)
 
 
-def tokenizer_of(lines):
+def train_tokenizer(lines):
     """A byte-level BPE tokenizer, trained on these rows' own texts, that gives every text back byte by byte.
 
     A line feed is always a token of its own: the frame never melts into an answer that starts with one.
@@ -53,7 +53,7 @@ def tokenizer_of(lines):
     tokenizer.decoder = ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     tokenizer.train_from_iterator(
-        texts_in(lines),
+        iter_texts(lines),
         trainers.BpeTrainer(
             vocab_size=2000, special_tokens=[PAD, OPEN, CLOSE], initial_alphabet=alphabet, show_progress=False
         ),
@@ -63,7 +63,7 @@ def tokenizer_of(lines):
     )
 
 
-def model_of(tokenizer, kind=transformers.Qwen2ForCausalLM, **settings):
+def build_model(tokenizer, kind=transformers.Qwen2ForCausalLM, **settings):
     """A random Qwen2 of two small layers."""
     return kind(
         transformers.Qwen2Config(
@@ -80,14 +80,14 @@ def model_of(tokenizer, kind=transformers.Qwen2ForCausalLM, **settings):
     )
 
 
-def saved(lines, folder):
+def save_model(lines, folder):
     """The folder, which now holds a model and its tokenizer as a trainer downloads them."""
-    tokenizer = tokenizer_of(lines)
+    tokenizer = train_tokenizer(lines)
     tokenizer.save_pretrained(folder)
-    model_of(tokenizer).save_pretrained(folder)
+    build_model(tokenizer).save_pretrained(folder)
     return folder
 
 
-def chatml(messages):
+def format_chatml(messages):
     """These turns in ChatML."""
     return "".join(f"{OPEN}{message['role']}\n{message['content']}{CLOSE}\n" for message in messages)

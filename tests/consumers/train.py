@@ -24,7 +24,7 @@ try:
     import torch
     import transformers
     import trl
-    from tiny import CLOSE, OPEN, STEPS, chatml, lines_of, model_of, tokenizer_of
+    from tiny import CLOSE, OPEN, STEPS, build_model, format_chatml, read_lines, train_tokenizer
 
     from datasets import load_dataset
 except ImportError as error:
@@ -70,12 +70,12 @@ def main():
 
 def train(dialect, path):
     """The number of rows trained on and the loss of each step. Raises or exits where the file is not fit."""
-    lines = lines_of(path)
+    lines = read_lines(path)
     transformers.set_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         dataset = load_dataset("json", data_files=str(path), split="train", cache_dir=folder)
         check_rows(dialect, lines, dataset)
-        trainer = trainer_of(dialect, dataset, tokenizer_of(lines), folder)
+        trainer = build_trainer(dialect, dataset, train_tokenizer(lines), folder)
         check_tokens(dialect, lines, trainer)
         before = copy.deepcopy(trainer.model.state_dict())
         trainer.train()
@@ -87,12 +87,12 @@ def check_rows(dialect, lines, dataset):
     if len(dataset) != len(lines):
         sys.exit(f"{len(lines)} lines in the file, {len(dataset)} rows loaded")
     for number, (line, row) in enumerate(zip(lines, dataset, strict=True), start=1):
-        problem = difference(line, row) or unfit(dialect, line)
+        problem = find_difference(line, row) or find_fault(dialect, line)
         if problem:
             sys.exit(f"line {number}: {problem}")
 
 
-def difference(line, row):
+def find_difference(line, row):
     """How the loaded row differs from its line, "" when it does not. A text that was read as a time does."""
     if line.keys() != row.keys():
         return f"has {', '.join(line)}; the file as a whole has {', '.join(row)}"
@@ -100,7 +100,7 @@ def difference(line, row):
     return "; ".join(f"{column} was loaded as {row[column]!r}, not as {line[column]!r}" for column in changed)
 
 
-def unfit(dialect, line):
+def find_fault(dialect, line):
     """Why TRL could not learn from this line, or would learn nothing, "" when it can."""
     _, columns = DIALECTS[dialect]
     text = dialect == "dpo-text"
@@ -130,7 +130,7 @@ def is_messages(value):
     )
 
 
-def trainer_of(dialect, dataset, tokenizer, folder):
+def build_trainer(dialect, dataset, tokenizer, folder):
     """TRL's trainer for this dialect: two steps that share the rows between them, nothing cut, nothing saved."""
     (trainer, config), _ = DIALECTS[dialect]
     batch = min(BATCH, math.ceil(len(dataset) / STEPS))
@@ -152,7 +152,7 @@ def trainer_of(dialect, dataset, tokenizer, folder):
     )
     scored = trainer is trl.RewardTrainer
     kind = transformers.Qwen2ForSequenceClassification if scored else transformers.Qwen2ForCausalLM
-    model = model_of(tokenizer, kind, **({"num_labels": 1} if scored else {}))
+    model = build_model(tokenizer, kind, **({"num_labels": 1} if scored else {}))
     compared = trainer in (trl.DPOTrainer, trl.KTOTrainer)
     reference = {"ref_model": copy.deepcopy(model)} if compared else {}
     return trainer(model=model, args=args, train_dataset=dataset, processing_class=tokenizer, **reference)
@@ -164,30 +164,30 @@ def check_tokens(dialect, lines, trainer):
     if len(rows) != len(lines):
         sys.exit(f"{len(lines)} rows loaded, {len(rows)} left after TRL prepared them")
     for number, (line, row) in enumerate(zip(lines, rows, strict=True), start=1):
-        for columns, wanted in expected(dialect, line).items():
+        for columns, wanted in build_expected(dialect, line).items():
             tokens = [token for column in columns.split("+") for token in row[column] if token >= 0]
             found = trainer.processing_class.decode(tokens, clean_up_tokenization_spaces=False)
             if found != wanted:
                 sys.exit(f"line {number}: {columns} decode to {found!r}, not to {wanted!r}")
 
 
-def expected(dialect, line):
+def build_expected(dialect, line):
     """What each of TRL's token columns (some of them after one another) must decode to, written down here without the
     chat template. Of `labels`, what counts for the loss."""
     opening = f"{OPEN}assistant\n"
     if dialect == "messages":
-        return {"input_ids": chatml(line["messages"]), "labels": chatml(line["messages"])}
+        return {"input_ids": format_chatml(line["messages"]), "labels": format_chatml(line["messages"])}
     if dialect == "prompt-completion":
-        whole, answer = chatml(line["prompt"] + line["completion"]), chatml(line["completion"])
+        whole, answer = format_chatml(line["prompt"] + line["completion"]), format_chatml(line["completion"])
         return {"input_ids": whole, "labels": answer.removeprefix(opening)}
     if dialect == "reward":
-        return {f"{side}_ids": chatml(line["prompt"] + line[side]) for side in ("chosen", "rejected")}
+        return {f"{side}_ids": format_chatml(line["prompt"] + line[side]) for side in ("chosen", "rejected")}
     if dialect == "dpo-text":  # no frame, and a token may reach from the prompt into the answer
         return {f"prompt_ids+{side}_ids": line["prompt"] + line[side] + CLOSE for side in ("chosen", "rejected")}
     prompt = line["prompt"] if "prompt" in line else line["chosen"][:-1]
     sides = [column for column in ("chosen", "rejected", "completion") if column in line]
-    answers = {f"{side}_ids": chatml(line[side][-1:]).removeprefix(opening) for side in sides}
-    return {"prompt_ids": chatml(prompt) + opening} | answers
+    answers = {f"{side}_ids": format_chatml(line[side][-1:]).removeprefix(opening) for side in sides}
+    return {"prompt_ids": format_chatml(prompt) + opening} | answers
 
 
 def check_training(trainer, before):

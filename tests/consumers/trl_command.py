@@ -16,14 +16,14 @@ from pathlib import Path
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
 sys.path.append(str(Path(__file__).parent))
 
-from tiny import STEPS, lines_of, saved
+from tiny import STEPS, read_lines, save_model
 
 
 def main():
     script, file, *more = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["HF_DATASETS_CACHE"] = f"{folder}/cache"
-        model, out = str(saved(lines_of(file), f"{folder}/model")), f"{folder}/out"
+        model, out = str(save_model(read_lines(file), f"{folder}/model")), f"{folder}/out"
         ours = {"model_name_or_path": model, "output_dir": out, "max_steps": STEPS, "save_steps": STEPS}
         plain = {"use_cpu": True, "bf16": False, "report_to": "none", "gradient_checkpointing": False}
         options = [part for key, value in (ours | plain).items() for part in (f"--{key}", str(value))]

@@ -4,11 +4,11 @@ import time
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from analyze.report import numbers_of
-from analyze.reports import explained
-from datasets.management.commands.export_dataset import found_dataset
+from analyze.report import compute_numbers
+from analyze.reports import add_reasons
+from datasets.management.commands.export_dataset import find_dataset
 
-MOST = 1000
+MOST_LINES = 1000
 
 
 class Command(BaseCommand):
@@ -19,22 +19,24 @@ class Command(BaseCommand):
         parser.add_argument("slug", help="the dataset's short name")
         parser.add_argument("--json", action="store_true", help="the object alone, without a summary to read before it")
         parser.add_argument("--weighted", action="store_true", help="weigh choices by whose they are: how reliable")
-        parser.add_argument("--all", action="store_true", help=f"every answer and judgment, not the first {MOST}")
+        parser.add_argument("--all", action="store_true", help=f"every answer and judgment, not the first {MOST_LINES}")
 
     def handle(self, slug, **options):
-        started, dataset = time.monotonic(), found_dataset(slug)
-        numbers = numbers_of(dataset, None if options["all"] else MOST, weighted=options["weighted"])
+        started, dataset = time.monotonic(), find_dataset(slug)
+        numbers = compute_numbers(dataset, None if options["all"] else MOST_LINES, weighted=options["weighted"])
         made = {"dataset": slug, "made_at": timezone.now().isoformat(timespec="milliseconds")}
         if not options["json"]:
-            self.stdout.write("\n".join(in_words(numbers)))
-        self.stdout.write(as_line({**made, **explained(numbers), "seconds": round(time.monotonic() - started, 3)}))
+            self.stdout.write("\n".join(format_summary(numbers)))
+        self.stdout.write(
+            encode_json({**made, **add_reasons(numbers), "seconds": round(time.monotonic() - started, 3)})
+        )
 
 
-def as_line(found):
-    return json.dumps(found, ensure_ascii=False)
+def encode_json(value):
+    return json.dumps(value, ensure_ascii=False)
 
 
-def in_words(numbers):
+def format_summary(numbers):
     """The first things to know, a line each."""
     yield f"{numbers['judgments']} judgments, {numbers['choices']} choices, {numbers['both_bad']} both bad"
     for line in numbers["strengths"] or ():

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from analyze.best_of_n import best_answers
-from analyze.maths.predictor import TooFew
-from datasets.management.commands.export_dataset import found_dataset, write_whole
+from analyze.best_of_n import iter_best_answers
+from analyze.maths.predictor import TooFewChoices
+from datasets.management.commands.export_dataset import find_dataset, write_whole
 
 
 class Command(BaseCommand):
@@ -20,22 +20,22 @@ class Command(BaseCommand):
         parser.add_argument("--output", default="-", metavar="FILE", help="where to write; - (the default) is stdout")
 
     def handle(self, slug, output, **options):
-        dataset, rows = found_dataset(slug), 0
-        found = best_answers(dataset)
+        dataset, rows = find_dataset(slug), 0
+        answers = iter_best_answers(dataset)
         try:
-            first = list(itertools.islice(found, 1))
-        except TooFew as why:
+            first = list(itertools.islice(answers, 1))
+        except TooFewChoices as why:
             raise CommandError(f"{slug}: there is too little to learn from ({why})", returncode=2) from None
 
-        def lines():
+        def iter_lines():
             nonlocal rows
-            for line in itertools.chain(first, found):
+            for line in itertools.chain(first, answers):
                 yield f"{json.dumps(line, ensure_ascii=False)}\n"
                 rows += 1
 
         if output == "-":
-            sys.stdout.writelines(lines())
+            sys.stdout.writelines(iter_lines())
         else:
-            write_whole(Path(output), (line.encode() for line in lines()))
+            write_whole(Path(output), (line.encode() for line in iter_lines()))
         summary = json.dumps({"dataset": slug, "rows": rows})
         (self.stderr if output == "-" else self.stdout).write(summary)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotate.hours import csv_lines, hours
+from annotate.hours import iter_csv_lines, iter_hours
 from annotate.people_forms import HoursForm
 from datasets.management.commands.export_dataset import write_whole
 
@@ -23,25 +23,27 @@ class Command(BaseCommand):
         started = time.monotonic()
         form = HoursForm({"since": since or "", "until": until or ""})
         if not form.is_valid():
-            said = "; ".join(f"--{name}: {' '.join(errors)}" for name, errors in form.errors.items())
-            raise CommandError(said, returncode=2)
-        summed = {"rows": 0, "judgments": 0, "skips": 0, "hours": 0.0}
-        lines = (line.encode() for line in csv_lines(counted(hours(**form.cleaned_data, zone=UTC), summed)))
+            problems = "; ".join(f"--{name}: {' '.join(errors)}" for name, errors in form.errors.items())
+            raise CommandError(problems, returncode=2)
+        totals = {"rows": 0, "judgments": 0, "skips": 0, "hours": 0.0}
+        lines = (
+            line.encode() for line in iter_csv_lines(tally_rows(iter_hours(**form.cleaned_data, zone=UTC), totals))
+        )
         if output == "-":
             sys.stdout.buffer.writelines(lines)
             sys.stdout.buffer.flush()
         else:
             write_whole(Path(output), lines)
-        summary = summed | {"hours": round(summed["hours"], 4), "seconds": round(time.monotonic() - started, 3)}
+        summary = totals | {"hours": round(totals["hours"], 4), "seconds": round(time.monotonic() - started, 3)}
         (self.stderr if output == "-" else self.stdout).write(json.dumps(summary))
 
 
-def counted(rows, summed):
-    """The rows, added up in `summed` as they pass."""
+def tally_rows(rows, totals):
+    """The rows, added up in `totals` as they pass."""
     for row in rows:
         *_names, judgments, skips, spent = row
-        summed["rows"] += 1
-        summed["judgments"] += judgments
-        summed["skips"] += skips
-        summed["hours"] += spent
+        totals["rows"] += 1
+        totals["judgments"] += judgments
+        totals["skips"] += skips
+        totals["hours"] += spent
         yield row

@@ -24,5 +24,5 @@ class Command(BaseCommand):
                 raise CommandError("; ".join(error.messages), returncode=2) from None
             except people.NameTaken:
                 raise CommandError(f"Somebody has the name {name} already.", returncode=2) from None
-        link = people.make_link(person)
+        link = people.issue_link(person)
         self.stdout.write(json.dumps({"user": name, "role": person.role, "link": link}, ensure_ascii=False))

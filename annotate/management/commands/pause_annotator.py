@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotate.models import User
 from annotate.pauses import pause, resume
-from datasets.management.commands.export_dataset import found_dataset
+from datasets.management.commands.export_dataset import find_dataset
 
 
 class Command(BaseCommand):
@@ -19,9 +19,9 @@ class Command(BaseCommand):
         parser.add_argument("--resume", action="store_true", help="let them go on")
 
     def handle(self, slug, name, **options):
-        dataset, person = found_dataset(slug), User.objects.filter(username=name).first()
+        dataset, person = find_dataset(slug), User.objects.filter(username=name).first()
         if person is None:
             raise CommandError(f"There is nobody called {name}.", returncode=2)
         changed = (resume if options["resume"] else pause)(person, dataset)
-        said = {"dataset": slug, "annotator": name, "paused": not options["resume"], "changed": changed}
-        self.stdout.write(json.dumps(said, ensure_ascii=False))
+        summary = {"dataset": slug, "annotator": name, "paused": not options["resume"], "changed": changed}
+        self.stdout.write(json.dumps(summary, ensure_ascii=False))

@@ -5,7 +5,7 @@ from django.forms import BooleanField, model_to_dict
 
 from annotate.question_forms import QuestionForm
 from datasets.forms import SettingsForm
-from datasets.management.commands.export_dataset import found_dataset
+from datasets.management.commands.export_dataset import find_dataset
 
 FORMS = (SettingsForm, QuestionForm)
 FIELDS = {name: field for form in FORMS for name, field in form.base_fields.items()}
@@ -20,13 +20,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("slug", help="the dataset's short name")
         for name, field in FIELDS.items():
-            parser.add_argument(option(name), metavar="VALUE", help=str(field.label))
+            parser.add_argument(format_option(name), metavar="VALUE", help=str(field.label))
 
     def handle(self, slug, **options):
-        dataset = found_dataset(slug)
-        said = {name: value_of(name, options[name]) for name in FIELDS if options.get(name) is not None}
-        forms = [form(form_data(form(instance=dataset), said), instance=dataset) for form in FORMS]
-        if wrong := [f"{option(name)}: {' '.join(why)}" for form in forms for name, why in form.errors.items()]:
+        dataset = find_dataset(slug)
+        changes = {name: parse_value(name, options[name]) for name in FIELDS if options.get(name) is not None}
+        forms = [form(build_form_data(form(instance=dataset), changes), instance=dataset) for form in FORMS]
+        if wrong := [f"{format_option(name)}: {' '.join(why)}" for form in forms for name, why in form.errors.items()]:
             raise CommandError("; ".join(wrong), returncode=2)
         for form in forms:
             form.save()
@@ -35,20 +35,20 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps({"dataset": slug, **stands, "annotators": people}, ensure_ascii=False))
 
 
-def option(name):
+def format_option(name):
     return f"--{name.replace('_', '-')}"
 
 
-def value_of(name, text):
+def parse_value(name, text):
     """What stands in the form for what was said on the command line."""
     if not isinstance(FIELDS[name], BooleanField):
         return text
     if text not in ("yes", "no"):
-        raise CommandError(f"{option(name)}: yes or no", returncode=2)
+        raise CommandError(f"{format_option(name)}: yes or no", returncode=2)
     return text == "yes"
 
 
-def form_data(form, said):
+def build_form_data(form, changes):
     """What a form would post: as it stands, with what was said."""
-    data = {name: said.get(name, form[name].value()) for name in form.fields}
+    data = {name: changes.get(name, form[name].value()) for name in form.fields}
     return {name: "" if value is None else value for name, value in data.items()}

@@ -25,11 +25,11 @@ class Command(BaseCommand):
             raise CommandError(str(problem), returncode=2) from None
         except OSError as error:
             raise CommandError(f"{error.filename or file}: {error.strerror}", returncode=2) from None
-        account = {**summary(manifest), "bytes": os.path.getsize(file), "sha256": sha256}
+        account = {**build_summary(manifest), "bytes": os.path.getsize(file), "sha256": sha256}
         self.stdout.write(json.dumps({"file": file, **account, "seconds": round(time.monotonic() - started, 3)}))
 
 
-def summary(manifest):
+def build_summary(manifest):
     return {
         "version": manifest["version"],
         "made_at": manifest["made_at"],

@@ -3,7 +3,7 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 
 from datasets.audit.delete_dataset import delete_dataset
-from datasets.management.commands.export_dataset import found_dataset
+from datasets.management.commands.export_dataset import find_dataset
 
 
 class Command(BaseCommand):
@@ -14,7 +14,7 @@ class Command(BaseCommand):
         parser.add_argument("--name", required=True, help="the short name once more, to be sure")
 
     def handle(self, slug, name, **options):
-        dataset = found_dataset(slug)
+        dataset = find_dataset(slug)
         if name != slug:
             raise CommandError("The two names differ. Nothing was deleted.", returncode=2)
         delete_dataset(dataset)

@@ -7,12 +7,12 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.datastructures import MultiValueDict
 
-from datasets.bundles.archive import BUNDLE, bundled, make_bundle
+from datasets.bundles.archive import BUNDLE, get_dialects, make_bundle
 from datasets.bundles.forms import BundleForm
-from datasets.bundles.snapshots import content
+from datasets.bundles.snapshots import iter_content
 from datasets.exports.export import Export
 from datasets.exports.forms import FilterForm
-from datasets.formats import file_of, writable
+from datasets.formats import get_file_kind, get_writable_formats
 from datasets.models import Dataset
 
 
@@ -22,9 +22,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("slug", help="the dataset's short name")
-        parser.add_argument("--format", required=True, metavar="NAME", help=", ".join([*writable(), BUNDLE]))
+        parser.add_argument(
+            "--format", required=True, metavar="NAME", help=", ".join([*get_writable_formats(), BUNDLE])
+        )
         parser.add_argument("--output", metavar="FILE", help="where to write; - is stdout")
-        parser.add_argument("--dialects", metavar="NAME,…", help="of a bundle: " + ", ".join(bundled()))
+        parser.add_argument("--dialects", metavar="NAME,…", help="of a bundle: " + ", ".join(get_dialects()))
         parser.add_argument("--split", metavar="80,10,10", help="of a bundle: train, validation, test in percent")
         parser.add_argument("--mode", help="majority (the default: one row per pair), soft (with its votes) or every")
         parser.add_argument("--min-agreement", help="share of a pair's votes for the winner, 0 to 1")
@@ -48,48 +50,48 @@ class Command(BaseCommand):
 
     def handle(self, slug, format, output, **options):
         started = time.monotonic()
-        dataset = found_dataset(slug)
+        dataset = find_dataset(slug)
         for_spreadsheets = options["for_spreadsheets"]
-        if for_spreadsheets and (format == BUNDLE or file_of(found_format(format)) != "csv"):
+        if for_spreadsheets and (format == BUNDLE or get_file_kind(find_format(format)) != "csv"):
             raise CommandError("--for-spreadsheets goes with a CSV format, as judgments-csv", returncode=2)
         if format == BUNDLE:
-            return self.bundle(dataset, output, started, options)
+            return self.write_bundle(dataset, output, started, options)
         if options["dialects"] or options["split"]:
             raise CommandError("--dialects and --split go with --format bundle", returncode=2)
-        filters = filters_of(dataset, options)
-        export = Export(dataset, found_format(format), filters, for_spreadsheets=for_spreadsheets)
-        path = Path(output or f"{slug}-{format}.{file_of(format)}")
+        filters = parse_filters(dataset, options)
+        export = Export(dataset, find_format(format), filters, for_spreadsheets=for_spreadsheets)
+        path = Path(output or f"{slug}-{format}.{get_file_kind(format)}")
         if output == "-":
-            for piece in export.pieces():
+            for piece in export.iter_pieces():
                 sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
         else:
-            write_whole(path, export.pieces())
-        self.sum_up(export.account(), output, started)
+            write_whole(path, export.iter_pieces())
+        self.write_account(export.build_account(), output, started)
 
-    def bundle(self, dataset, output, started, options):
+    def write_bundle(self, dataset, output, started, options):
         """Make a bundle, keep it, and write it."""
-        form = BundleForm({"dialects": words(options["dialects"]), "split": options["split"]})
+        form = BundleForm({"dialects": split_words(options["dialects"]), "split": options["split"]})
         if not form.is_valid():
-            raise CommandError(in_options(form), returncode=2)
-        kept = make_bundle(dataset, form.settings(filters_of(dataset, options)))
+            raise CommandError(format_form_errors(form), returncode=2)
+        snapshot = make_bundle(dataset, form.build_settings(parse_filters(dataset, options)))
         if output == "-":
-            for piece in content(kept):
+            for piece in iter_content(snapshot):
                 sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
         else:
-            write_whole(Path(output or f"{kept}.zip"), content(kept))
-        rows = kept.manifest["counts"]["pairs"]
-        about = {key: kept.manifest[key] for key in ("left_out", "dialects")}
-        account = {"dataset": dataset.slug, "format": BUNDLE, "rows": rows, **about, "snapshot": kept.number}
-        self.sum_up({**account, "sha256": kept.sha256}, output, started)
+            write_whole(Path(output or f"{snapshot}.zip"), iter_content(snapshot))
+        rows = snapshot.manifest["counts"]["pairs"]
+        about = {key: snapshot.manifest[key] for key in ("left_out", "dialects")}
+        account = {"dataset": dataset.slug, "format": BUNDLE, "rows": rows, **about, "snapshot": snapshot.number}
+        self.write_account({**account, "sha256": snapshot.sha256}, output, started)
 
-    def sum_up(self, account, output, started):
+    def write_account(self, account, output, started):
         account |= {"seconds": round(time.monotonic() - started, 3)}
         (self.stderr if output == "-" else self.stdout).write(json.dumps(account, ensure_ascii=False))
 
 
-def found_dataset(slug):
+def find_dataset(slug):
     try:
         return Dataset.objects.get(slug=slug)
     except Dataset.DoesNotExist:
@@ -97,30 +99,30 @@ def found_dataset(slug):
         raise CommandError(f"There is no dataset {slug}. There are: {there}", returncode=2) from None
 
 
-def found_format(name):
-    if name not in writable():
-        there = ", ".join([*writable(), BUNDLE])
+def find_format(name):
+    if name not in get_writable_formats():
+        there = ", ".join([*get_writable_formats(), BUNDLE])
         raise CommandError(f"There is no format {name}. There are: {there}", returncode=2)
     return name
 
 
-def filters_of(dataset, options):
+def parse_filters(dataset, options):
     data = MultiValueDict()
     for field in FilterForm.base_fields:
         value = options.get(field)
         data.setlist(field.replace("_", "-"), value if isinstance(value, list) else [] if value is None else [value])
     form = FilterForm(dataset, data)
     if not form.is_valid():
-        raise CommandError(in_options(form), returncode=2)
-    return form.filters()
+        raise CommandError(format_form_errors(form), returncode=2)
+    return form.build_filters()
 
 
-def in_options(form):
+def format_form_errors(form):
     """What is wrong with a form, by the options of the command."""
     return "; ".join(f"--{name.replace('_', '-')}: {' '.join(errors)}" for name, errors in form.errors.items())
 
 
-def words(text):
+def split_words(text):
     return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 

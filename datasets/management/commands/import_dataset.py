@@ -11,9 +11,9 @@ from django.core.validators import validate_slug
 from datasets import formats, reasons
 from datasets.files.detect import FileProblem
 from datasets.imports import store as imports_store
-from datasets.imports.columns import from_words
-from datasets.imports.spool import Spool, storable
-from datasets.imports.warnings import ALL, AT_A_SECOND_LOOK, named_doubts
+from datasets.imports.columns import parse_roles
+from datasets.imports.spool import Spool, escape_surrogates
+from datasets.imports.warnings import ALL, SECOND_PASS, parse_warnings
 from datasets.models import RESERVED_SLUGS
 
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser):
         parser.add_argument("slug", help="the dataset's short name")
         parser.add_argument("files", nargs="+", metavar="FILE", help="JSONL, JSON, CSV or TSV, also .gz; - is stdin")
-        parser.add_argument("--format", default="auto", choices=["auto", *formats.readable()])
+        parser.add_argument("--format", default="auto", choices=["auto", *formats.get_readable_formats()])
         parser.add_argument("--skip-bad-rows", action="store_true", help="store the rest when rows are refused")
         parser.add_argument("--refused", metavar="FILE", help="write refused rows there, as JSON Lines")
         parser.add_argument(
@@ -46,23 +46,25 @@ class Command(BaseCommand):
     def handle(self, slug, files, format, skip_bad_rows, refused, overlap, map, leave_out, **options):
         started = time.monotonic()
         check_usage(slug, files, overlap, refused)
-        roles, doubts = said_of_columns(map, format), chosen_doubts(leave_out)
+        roles, warnings = parse_map(map, format), parse_leave_out(leave_out)
         with contextlib.ExitStack() as stack:
             try:
-                named = [(storable(os.path.basename(file)), opened(file, stack)) for file in files]
-                run = imports_store.check(named, slug, format, roles, twice=bool(AT_A_SECOND_LOOK & set(doubts)))
+                streams = [(escape_surrogates(os.path.basename(file)), open_input(file, stack)) for file in files]
+                run = imports_store.check(
+                    streams, slug, format, roles, near_duplicates=bool(SECOND_PASS & set(warnings))
+                )
             except OSError as error:
                 raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from None
             except FileProblem as problem:
-                raise CommandError(told(problem), returncode=2) from None
-        for line in doubts_told(run, doubts):
+                raise CommandError(format_problem(problem), returncode=2) from None
+        for line in format_warnings(run, warnings):
             self.stderr.write(line)
         stored = skip_bad_rows or not run.refused
-        left_out = imports_store.leave_out(run, doubts) if stored else 0
+        left_out = imports_store.leave_out(run, warnings) if stored else 0
         if stored:
             imports_store.store(run, overlap, hurry=True)
         report_refused(self.stderr, run, refused)
-        self.stdout.write(json.dumps(summary(run, time.monotonic() - started), ensure_ascii=False))
+        self.stdout.write(json.dumps(build_summary(run, time.monotonic() - started), ensure_ascii=False))
         if not stored:
             imports_store.drop(run)
         if run.refused > left_out and not skip_bad_rows:
@@ -89,34 +91,34 @@ def check_usage(slug, files, overlap, refused):
         raise CommandError(f"{refused}: {error.strerror}", returncode=2) from None
 
 
-def said_of_columns(words, format):
+def parse_map(words, format):
     """What --map says of the columns, or None."""
     if words and format != "auto":
         raise CommandError("--map and --format exclude each other", returncode=2)
     try:
-        return from_words(words) if words else None
+        return parse_roles(words) if words else None
     except ValueError as why:
         raise CommandError(f"--map: {reasons.MAPPING[str(why)]}", returncode=2) from None
 
 
-def chosen_doubts(words):
+def parse_leave_out(words):
     try:
-        return named_doubts(words)
+        return parse_warnings(words)
     except ValueError as unknown:
         raise CommandError(f"--leave-out: {unknown}: there are {', '.join(ALL)}, all", returncode=2) from None
 
 
-def doubts_told(run, chosen):
-    """A line for each doubt: how many rows, and whether they are left out."""
-    for doubt, rows in imports_store.doubt_counts(run).items():
-        yield f"{doubt}: {rows} ({reasons.DOUBTS[doubt]}){', left out' if doubt in chosen else ''}"
+def format_warnings(run, left_out):
+    """A line for each warning: how many rows, and whether they are left out."""
+    for warning, rows in imports_store.count_warnings(run).items():
+        yield f"{warning}: {rows} ({reasons.WARNINGS[warning]}){', left out' if warning in left_out else ''}"
 
 
-def opened(file, stack):
+def open_input(file, stack):
     return sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))
 
 
-def told(problem):
+def format_problem(problem):
     """One line: the file, the line, what is wrong."""
     place = f"{problem.file}:{problem.line}" if problem.line else problem.file
     detail = f" ({problem.detail})" if problem.detail else ""
@@ -124,7 +126,7 @@ def told(problem):
     return f"{place}: {reasons.FILE[problem.code]}{detail}{hint}"
 
 
-def summary(run, seconds):
+def build_summary(run, seconds):
     """The contract's summary."""
     return {
         "dataset": run.slug,
@@ -145,15 +147,15 @@ def report_refused(stderr, run, path):
         open(path, "w").close()
     if not run.refused:
         return
-    spool = Spool(imports_store.spool_path(run))
-    for refusal in spool.refusals(most=10):
+    spool = Spool(imports_store.get_spool_path(run))
+    for refusal in spool.iter_refusals(most=10):
         place = f"{refusal['file']}:{refusal['line']}"
         stderr.write(f"{place}: {refusal['field']}: {reasons.REFUSED[refusal['reason']]} {refusal['detail']}".rstrip())
     if run.refused > 10:
         stderr.write(f"… and {run.refused - 10} more")
     if path:
         with open(path, "w", encoding="utf-8") as file:
-            for refusal in spool.refusals():
+            for refusal in spool.iter_refusals():
                 del refusal["n"]
                 file.write(json.dumps(refusal) + "\n")
     spool.close()

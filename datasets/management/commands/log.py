@@ -2,8 +2,8 @@ import json
 
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets.audit.listing import LogFilter, rows_of
-from datasets.management.commands.export_dataset import in_options
+from datasets.audit.listing import LogFilter, iter_rows
+from datasets.management.commands.export_dataset import format_form_errors
 from datasets.models import Change, Dataset
 
 
@@ -21,9 +21,9 @@ class Command(BaseCommand):
             raise CommandError(f"There is no dataset {slug}, nor was there one.", returncode=2)
         form = LogFilter({"kind": kind or "", "person": person or ""})
         if not form.is_valid():
-            raise CommandError(in_options(form), returncode=2)
+            raise CommandError(format_form_errors(form), returncode=2)
         printed = 0
-        for row in rows_of(form.kept(changes)):
+        for row in iter_rows(form.apply(changes)):
             self.stdout.write(json.dumps(row, ensure_ascii=False))
             printed += 1
         self.stdout.write(json.dumps({"dataset": slug, "changes": printed}))

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from datasets.bundles import tasks
 from datasets.bundles.forms import PushForm
 from datasets.bundles.hub import is_installed
-from datasets.management.commands.export_dataset import found_dataset, in_options
+from datasets.management.commands.export_dataset import find_dataset, format_form_errors
 from datasets.models import Job
 
 
@@ -29,19 +29,21 @@ class Command(BaseCommand):
         if not is_installed():
             install = "pip install --require-hashes -r requirements-hub.txt"
             raise CommandError(f"The extra is missing: {install}", returncode=2)
-        kept = found_bundle(found_dataset(slug), number)
+        snapshot = find_bundle(find_dataset(slug), number)
         form = PushForm({"repo": repo, "public": public, "token": sys.stdin.readline().strip() if token_stdin else ""})
         if not form.is_valid():
-            raise CommandError(in_options(form), returncode=2)
-        job = tasks.push_of(kept, None, **form.cleaned_data, here=True)
+            raise CommandError(format_form_errors(form), returncode=2)
+        job = tasks.start_push(snapshot, None, **form.cleaned_data, here=True)
         if job.state != Job.State.DONE:
             raise CommandError(job.error or job.get_state_display(), returncode=1)
         self.stdout.write(json.dumps({**job.result, "seconds": round(time.monotonic() - started, 3)}))
 
 
-def found_bundle(dataset, number):
-    kept = dataset.snapshots.filter(number=number, is_whole=True).first()
-    if kept is None:
-        there = ", ".join(str(one) for one in dataset.snapshots.filter(is_whole=True).values_list("number", flat=True))
-        raise CommandError(f"There is no bundle {number}. There are: {there or 'none'}", returncode=2)
-    return kept
+def find_bundle(dataset, number):
+    snapshot = dataset.snapshots.filter(number=number, is_whole=True).first()
+    if snapshot is None:
+        numbers = ", ".join(
+            str(other) for other in dataset.snapshots.filter(is_whole=True).values_list("number", flat=True)
+        )
+        raise CommandError(f"There is no bundle {number}. There are: {numbers or 'none'}", returncode=2)
+    return snapshot

@@ -6,7 +6,7 @@ from django.db import connection
 
 from datasets.backup.restore import restore
 from datasets.backup.write import BackupProblem
-from datasets.management.commands.backup import summary
+from datasets.management.commands.backup import build_summary
 
 
 class Command(BaseCommand):
@@ -25,5 +25,5 @@ class Command(BaseCommand):
             raise CommandError(str(problem), returncode=2) from None
         except OSError as error:
             raise CommandError(f"{error.filename or file}: {error.strerror}", returncode=2) from None
-        account = {"file": file, "database": connection.vendor, **summary(manifest)}
+        account = {"file": file, "database": connection.vendor, **build_summary(manifest)}
         self.stdout.write(json.dumps({**account, "seconds": round(time.monotonic() - started, 3)}))

@@ -21,17 +21,17 @@ class Crowd:
     sources: np.ndarray
     strengths: np.ndarray
 
-    def chance(self):
+    def compute_chance(self):
         """For each vote, what the strengths of the sources, fitted to all votes, say of its pair's first answer."""
-        from analyze.maths.strengths import strengths
+        from analyze.maths.strengths import fit_strengths
 
         first, second = self.sources[self.votes.pair].T
         won = self.votes.vote >= 0
-        found = strengths(np.where(won, first, second), np.where(won, second, first), np.abs(self.votes.vote))
-        return found.chance(first, second)
+        fitted = fit_strengths(np.where(won, first, second), np.where(won, second, first), np.abs(self.votes.vote))
+        return fitted.compute_chance(first, second)
 
 
-def choices(rng, truth, n, tie=None):
+def draw_choices(rng, truth, n, tie=None):
     """Columns of n choices between random pairs of sources of these strengths, by Davidson's model."""
     first = rng.integers(0, len(truth), n)
     second = (first + rng.integers(1, len(truth), n)) % len(truth)
@@ -42,7 +42,7 @@ def choices(rng, truth, n, tie=None):
     return np.where(lost, second, first), np.where(lost, first, second), (outcome != 1).astype(int)
 
 
-def crowd(
+def draw_crowd(
     seed, behaviour, *, judgments=50, overlap=3, gold=0.1, repeats=0.1, ties=0.15, spread=2.3, sources=4, skill=0.25
 ):
     """A Crowd where each person gives so many judgments. An honest person says what the lead of the pair suggests, by
@@ -52,11 +52,11 @@ def crowd(
     rng = np.random.default_rng(seed)
     behaviour = np.asarray(behaviour)
     people = len(behaviour)
-    annotator, pair, again, is_gold = _handed_out(rng, people, judgments, overlap, gold, repeats)
+    annotator, pair, again, is_gold = _deal_pairs(rng, people, judgments, overlap, gold, repeats)
     pairs = int(pair.max()) + 1
     strengths = rng.normal(0, 0.5 * spread, sources)
-    of = np.stack([rng.permutation(sources)[:2] for _ in range(pairs)])
-    lead = strengths[of[:, 0]] - strengths[of[:, 1]] + rng.normal(0, spread * 0.7, pairs)
+    pair_sources = np.stack([rng.permutation(sources)[:2] for _ in range(pairs)])
+    lead = strengths[pair_sources[:, 0]] - strengths[pair_sources[:, 1]] + rng.normal(0, spread * 0.7, pairs)
     golden = np.zeros(pairs, bool)
     golden[pair[is_gold]] = True
     lead[golden] = np.where(lead[golden] < 0, -1, 1) * (np.abs(lead[golden]) + spread)
@@ -91,10 +91,10 @@ def crowd(
         rng.lognormal(np.log(PACE * 0.7), 0.5, len(pair)),
         np.full(len(pair), 300.0),
     )
-    return Crowd(votes, behaviour, lead, of, strengths)
+    return Crowd(votes, behaviour, lead, pair_sources, strengths)
 
 
-def _handed_out(rng, people, judgments, overlap, gold, repeats):
+def _deal_pairs(rng, people, judgments, overlap, gold, repeats):
     """(annotator, pair, again, is gold) of each judgment, in the order of each person: pairs go to `overlap` people,
     gold to all, repeats to somebody who had the pair before."""
     golds, agains = round(judgments * gold), round(judgments * repeats)
@@ -103,14 +103,14 @@ def _handed_out(rng, people, judgments, overlap, gold, repeats):
     rows = []
     for person in range(people):
         mine = list(dict.fromkeys(drawn[person * own : (person + 1) * own].tolist()))
-        shown = [(pair, False, False) for pair in mine]
-        shown += [(-1 - n, False, True) for n in range(golds)]
-        rng.shuffle(shown)
-        candidates = [row[0] for row in shown if not row[2]][: max(len(shown) // 2, 1)]
-        for pair in rng.permutation(candidates)[: judgments - len(shown)]:
-            after = next(place for place, row in enumerate(shown) if row[0] == pair)
-            shown.insert(int(rng.integers(after + 1, len(shown) + 1)), (int(pair), True, False))
-        rows += [(person, *row) for row in shown]
+        sequence = [(pair, False, False) for pair in mine]
+        sequence += [(-1 - n, False, True) for n in range(golds)]
+        rng.shuffle(sequence)
+        candidates = [row[0] for row in sequence if not row[2]][: max(len(sequence) // 2, 1)]
+        for pair in rng.permutation(candidates)[: judgments - len(sequence)]:
+            after = next(place for place, row in enumerate(sequence) if row[0] == pair)
+            sequence.insert(int(rng.integers(after + 1, len(sequence) + 1)), (int(pair), True, False))
+        rows += [(person, *row) for row in sequence]
     annotator, pair, again, is_gold = (np.array(column) for column in zip(*rows, strict=True))
     return annotator, np.unique(pair, return_inverse=True)[1], again.astype(bool), is_gold.astype(bool)
 
@@ -125,7 +125,7 @@ class Essays:
     is_flipped: np.ndarray
 
 
-def essays(seed, choices, *, flipped=0.0, vocabulary=400, length=40, sharpness=0.9, letters="latin"):
+def draw_essays(seed, choices, *, flipped=0.0, vocabulary=400, length=40, sharpness=0.9, letters="latin"):
     """Essays where the text that is worth more is chosen with about `sharpness`, by the logistic of the difference;
     then some labels are flipped. In Chinese letters each word is two letters, without blanks."""
     rng = np.random.default_rng(seed)
@@ -136,7 +136,7 @@ def essays(seed, choices, *, flipped=0.0, vocabulary=400, length=40, sharpness=0
     drawn = rng.integers(0, vocabulary, (choices, 2, length))
     value = rng.standard_normal(vocabulary)[drawn].sum(2)
     lead = value[:, 0] - value[:, 1]
-    won = rng.random(choices) < 1 / (1 + np.exp(-lead * _sharpened(sharpness) / lead.std()))
+    won = rng.random(choices) < 1 / (1 + np.exp(-lead * _find_spread(sharpness) / lead.std()))
     is_flipped = rng.random(choices) < flipped
     won ^= is_flipped
     blank = " " if letters == "latin" else ""
@@ -146,33 +146,33 @@ def essays(seed, choices, *, flipped=0.0, vocabulary=400, length=40, sharpness=0
     return Essays(chosen, rejected, np.arange(choices) // 2, is_flipped)
 
 
-def _sharpened(wanted):
+def _find_spread(wanted):
     """How widely leads must be spread for the better one to be chosen so often on average."""
     sizes = np.abs(np.random.default_rng(0).standard_normal(4000))
     spreads = np.linspace(0.1, 30, 300)
-    found = [(1 / (1 + np.exp(-sizes * spread))).mean() for spread in spreads]
-    return spreads[int(np.argmin(np.abs(np.array(found) - wanted)))]
+    accuracies = [(1 / (1 + np.exp(-sizes * spread))).mean() for spread in spreads]
+    return spreads[int(np.argmin(np.abs(np.array(accuracies) - wanted)))]
 
 
-def asked(truth, judgments, *, seed=0, at_once=20, choose=None):
+def simulate_asking(truth, judgments, *, seed=0, at_once=20, choose=None):
     """(correlation of ranks after each batch, judgments until then) when pairs of sources of these strengths are
     judged: drawn at random, or by `choose(first, second, strengths, n)`; where that returns none, nothing more is."""
     from scipy.stats import spearmanr
 
-    from analyze.maths.strengths import strengths
+    from analyze.maths.strengths import fit_strengths
 
     rng = np.random.default_rng(seed)
     size = len(truth)
     pairs = np.array([(a, b) for a in range(size) for b in range(a + 1, size)])
-    chosen, rejected, found = np.zeros(0, int), np.zeros(0, int), None
+    chosen, rejected, fitted = np.zeros(0, int), np.zeros(0, int), None
     correlations, counts = [], []
     while len(chosen) < judgments:
         batch = pairs[rng.integers(0, len(pairs), at_once)]
-        if found is None:  # so that every source is known from the start
+        if fitted is None:  # so that every source is known from the start
             batch = np.stack([np.arange(size), (np.arange(size) + 1) % size], axis=1)
         elif choose:
-            place = np.argsort(found.source)
-            picked = choose(place[pairs[:, 0]], place[pairs[:, 1]], found, at_once)
+            place = np.argsort(fitted.source)
+            picked = choose(place[pairs[:, 0]], place[pairs[:, 1]], fitted, at_once)
             if not len(picked):
                 break
             batch = pairs[picked]
@@ -180,21 +180,21 @@ def asked(truth, judgments, *, seed=0, at_once=20, choose=None):
         won = rng.random(len(batch)) < 1 / (1 + np.exp(truth[second] - truth[first]))
         chosen = np.append(chosen, np.where(won, first, second))
         rejected = np.append(rejected, np.where(won, second, first))
-        found = strengths(chosen, rejected)
-        correlations.append(spearmanr(truth[found.source], found.strength).statistic)
+        fitted = fit_strengths(chosen, rejected)
+        correlations.append(spearmanr(truth[fitted.source], fitted.strength).statistic)
         counts.append(len(chosen))
     return np.array(correlations), np.array(counts)
 
 
-def judgments_needed(choose, *, sources, spread, judgments, seeds, at_once=20):
+def estimate_judgments_needed(choose, *, sources, spread, judgments, seeds, at_once=20):
     """(judgments at random, judgments chosen) for the same correlation of ranks: that which random asking reaches on
     average over seeds with three quarters of `judgments`."""
     counts = np.arange(sources, judgments, at_once)
     curves = np.zeros((2, len(counts)))
     for seed in range(seeds):
         truth = np.random.default_rng(seed).normal(0, spread, sources)
-        for row, how in enumerate((None, choose)):
-            correlations, n = asked(truth, judgments, seed=seed, at_once=at_once, choose=how)
+        for row, chooser in enumerate((None, choose)):
+            correlations, n = simulate_asking(truth, judgments, seed=seed, at_once=at_once, choose=chooser)
             curves[row] += np.interp(counts, n, correlations) / seeds
     wanted = np.interp(0.75 * judgments, counts, curves[0])
     reached = np.flatnonzero(curves[1] >= wanted)

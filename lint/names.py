@@ -1,0 +1,115 @@
+"""Check that each function begins with a verb of verbs.txt, or with is_ or has_. `make lint` runs it.
+
+Exempt: views, API operations, properties, QuerySet methods, context managers, decorators, middleware, template tags,
+fixtures, and what a framework or the loader of a plug-in calls by name.
+"""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("config", "api", "annotate", "analyze", "datasets", "tests", "bench", "attack", "lint")
+VERBS = frozenset(Path(__file__).with_name("verbs.txt").read_text(encoding="utf-8").split())
+EXEMPT_DECORATORS = frozenset(  # their functions are values, or something else names them
+    [
+        "property",
+        "cached_property",
+        "contextmanager",
+        "fixture",
+        "simple_tag",
+        "filter",
+        "inclusion_tag",
+        "get",
+        "post",
+        "api_operation",
+        "composite",
+    ]
+)
+EXEMPT = frozenset(
+    [
+        "main",
+        "middleware",
+        "guarded",
+        "wrapper",
+        "ready",
+        "formatException",
+        "to_python",
+        "readable",
+        "readinto",
+        "writable",
+        "anyone",
+        "signed_in",
+        "kind",
+        "in_turn",
+        "answered_in_json",
+    ]
+)  # inner functions of decorators; called by frameworks; decorators
+HOOKS = {  # the docstring of each package says what its plug-ins have
+    "datasets/formats": {"matches"},
+    "annotate/questions": {"verdicts", "fields", "by_criterion", "wrong", "choices", "ratings", "contradicts"},
+    "analyze/reports": {"numbers", "tables"},
+}
+
+
+def list_violations(path, views):
+    """(line, name) of each function of a file that does not begin with a verb."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    exempt = views | EXEMPT | HOOKS.get(path.parent.relative_to(ROOT).as_posix(), set())
+    for parent in ast.walk(tree):
+        for node in ast.iter_child_nodes(parent):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                name = node.name.lstrip("_")
+                if name not in exempt and not (is_exempt(node, parent) or is_verb_first(name)):
+                    yield node.lineno, node.name
+
+
+def is_exempt(node, parent):
+    """Whether something other than our own code sets or calls the name."""
+    decorators = {name for decorator in node.decorator_list for name in find_names(decorator)}
+    is_method_of_queryset = isinstance(parent, ast.ClassDef) and any("QuerySet" in ast.unparse(b) for b in parent.bases)
+    return (
+        bool(decorators & EXEMPT_DECORATORS)
+        or is_method_of_queryset
+        or node.name.startswith(("__", "test_", "pytest_"))
+        or node.name.endswith("_required")
+    )
+
+
+def find_names(node):
+    """The names in a decorator: `register.filter("x")` has register and filter."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name):
+            yield part.id
+        elif isinstance(part, ast.Attribute):
+            yield part.attr
+
+
+def is_verb_first(name):
+    first = re.match("[a-z0-9]*", name)[0]
+    return first in VERBS or first in ("is", "has")
+
+
+def find_views():
+    """The names that the urls.py files and the settings' middleware use."""
+    names = set()
+    for path in ROOT.glob("*/urls.py"):
+        names |= set(find_names(ast.parse(path.read_text(encoding="utf-8"))))
+    settings = (ROOT / "config" / "settings.py").read_text(encoding="utf-8")
+    return names | set(re.findall(r'"[a-z_.]+\.([a-z_]+)"', settings))
+
+
+def main():
+    views, count = find_views(), 0
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if "migrations" not in path.parts:
+                for line, name in list_violations(path, views):
+                    print(f"{path.relative_to(ROOT)}:{line}: {name} does not begin with a verb of lint/verbs.txt")
+                    count += 1
+    return count > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
