@@ -24,7 +24,7 @@ from datasets.formats import rows
 from datasets.formats.rows import TableRow
 from datasets.imports import spool
 from datasets.imports import store as imports_store
-from datasets.judgments.progress import count_by_source, count_progress, count_verdicts
+from datasets.judgments.progress import annotate_counts, count_by_source, count_progress, count_verdicts
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
 from datasets.prompts.editing import EditedAnswer, save_prompt
 from tests.conftest import build_rows
@@ -546,7 +546,7 @@ def list_all_visible(slug="demo"):
     shown = [
         list(m.objects.visible().order_by("pk").values_list("pk", flat=True)) for m in (Prompt, Response, Judgment)
     ]
-    counts = [(r.text, r.chosen, r.rejected) for r in Response.objects.visible().with_counts().order_by("pk")]
+    counts = [(r.text, r.chosen, r.rejected) for r in annotate_counts(Response.objects.visible()).order_by("pk")]
     return count_progress(dataset), count_verdicts(dataset), count_by_source(dataset), exports, shown, counts
 
 
@@ -754,7 +754,7 @@ def test_the_primers_five_choices(run_command):
     assert (status, summary["format"]) == (0, "dpo-text")
     assert pick_counts(summary) == {"prompts": 1, "responses": 4, "choices": 5, "duplicates": 0, "refused": 0}
     assert Comparison.objects.count() == 4
-    chosen = {response.text: response.chosen for response in Response.objects.with_counts()}
+    chosen = {response.text: response.chosen for response in annotate_counts(Response.objects.all())}
     assert chosen == {"马尔代夫": 2, "巴厘岛": 2, "夏威夷": 1, "巴哈马": 0}
 
 

@@ -5,7 +5,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from django.core.cache import cache
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from datasets.models import Choice, Comparison, Judgment, Response
 
@@ -83,3 +84,17 @@ def count_by_source(dataset):
         for row in choices.values(f"{side}__source").annotate(n=Count("pk")):
             counts[row[f"{side}__source"]][side] = row["n"]
     return list(counts.values())
+
+
+def annotate_counts(responses):
+    """The responses with `chosen`, `rejected` and `tied`: how often votes, in all, say so of each."""
+
+    def count(side, **strength):
+        choices = Choice.objects.of_votes().filter(**{side: OuterRef("pk")}, criterion="", **strength).order_by()
+        return Coalesce(Subquery(choices.values(side).annotate(n=Count("pk")).values("n")), 0)
+
+    return responses.annotate(
+        chosen=count("chosen", strength__gt=0),
+        rejected=count("rejected", strength__gt=0),
+        tied=count("chosen", strength=0) + count("rejected", strength=0),
+    )

@@ -47,7 +47,8 @@ def dataset_page(request, dataset):
         list_plain_prompts(dataset) if "plain" in request.GET else Prompt.objects.visible().filter(dataset=dataset)
     )
     page = list(prompts.filter(pk__gt=parse_after(request)).order_by("pk")[:PROMPTS_A_PAGE])
-    responses = Response.objects.visible().filter(prompt__in=page).with_counts().defer("html").order_by("prompt", "pk")
+    responses = Response.objects.visible().filter(prompt__in=page).defer("html").order_by("prompt", "pk")
+    responses = progress.annotate_counts(responses)
     grouped = {pk: list(group) for pk, group in itertools.groupby(responses, key=lambda r: r.prompt_id)}
     context = {
         "dataset": dataset,
@@ -98,7 +99,7 @@ def dataset_delete(request, dataset):
 @require_safe
 def prompt_page(request, dataset, pk):
     prompt = get_object_or_404(Prompt.objects.visible(), dataset=dataset, pk=pk)
-    responses = list(Response.objects.visible().filter(prompt=prompt).with_counts().order_by("pk"))
+    responses = list(progress.annotate_counts(Response.objects.visible().filter(prompt=prompt)).order_by("pk"))
     rendered_responses = list_rendered_responses([response.pk for response in responses])
     context = {
         "dataset": dataset,

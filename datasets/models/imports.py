@@ -1,0 +1,74 @@
+"""Imports, and what people say of the columns of their files."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from datasets.models.dataset import Dataset
+
+
+class ImportQuerySet(models.QuerySet):
+    def unfinished(self):
+        return self.filter(state__in=Import.UNFINISHED)
+
+
+class Import(models.Model):
+    """One upload of files. Until it reaches `asking`, what it brought is invisible everywhere."""
+
+    class State(models.TextChoices):
+        UNSURE = "unsure", _("not checked: its columns are unknown")
+        CHECKED = "checked", _("checked, not stored")
+        STORING = "storing", _("being stored")
+        ASKING = "asking", _("stored, comparisons being made")
+        DONE = "done", _("stored")
+        UNDOING = "undoing", _("being undone")
+        UNDONE = "undone", _("undone")
+
+    WAITING = (State.UNSURE, State.CHECKED)
+    UNFINISHED = (State.STORING, State.ASKING, State.UNDOING)
+    VISIBLE = (State.ASKING, State.DONE, State.UNDOING)
+
+    slug = models.SlugField(max_length=80)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, null=True, related_name="imports")
+    overlap = models.PositiveSmallIntegerField(null=True)
+    state = models.CharField(max_length=10, choices=State, default=State.CHECKED)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    touched_at = models.DateTimeField(auto_now=True)
+    files = models.JSONField(default=list)
+    folder = models.CharField(max_length=80, blank=True, help_text="Of its files in DATA_DIR/uploads, while it has any")
+    format = models.CharField(max_length=100)
+    read_as = models.JSONField(default=list, help_text="[{what: column}] where somebody said which column is what")
+    rows = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    stored_upto = models.PositiveIntegerField(default=0)
+    prompts = models.PositiveIntegerField(default=0)
+    responses = models.PositiveIntegerField(default=0)
+    choices = models.PositiveIntegerField(default=0)
+    duplicates = models.PositiveIntegerField(default=0)
+
+    objects = ImportQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset"], condition=Q(state__in=["storing", "asking", "undoing"]), name="one_import_at_a_time"
+            )
+        ]
+
+    def __str__(self):
+        return ", ".join(self.files)
+
+
+class Mapping(models.Model):
+    """What somebody said of the columns of a file: every file with the same columns is read so."""
+
+    key = models.CharField(max_length=64, unique=True, help_text="Of the names of the columns, whatever their order")
+    columns = models.JSONField()
+    roles = models.JSONField(help_text="{what: column}, see datasets/formats/mapping.py")
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self):
+        return ", ".join(self.columns)
