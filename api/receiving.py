@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from api.problems import MAX_REFUSALS, Problem, build_file_problem, build_refusal_errors
 from datasets.disk import DiskFull, is_disk_full
-from datasets.files.detect import FileProblem
+from datasets.files.item import FileProblem
 from datasets.imports import store as imports_store
 from datasets.imports.spool import Spool
 from datasets.imports.warnings import SECOND_PASS, parse_warnings

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from api import receiving
-from datasets.files.detect import LONGEST_ROW
+from datasets.files.limits import LONGEST_ROW
 from datasets.models import Comparison, Import, Prompt
 from tests.conftest import build_rows
 from tests.test_api import ROOT, Script, check_documented

@@ -9,7 +9,8 @@ import pytest
 
 from datasets import formats, reasons
 from datasets.exports.export import Export
-from datasets.files.detect import LONGEST_ROW, read_items
+from datasets.files.detect import read_items
+from datasets.files.limits import LONGEST_ROW
 from datasets.files.writers import encode_line
 from datasets.formats import mapping, prompts
 from datasets.imports import store as imports_store

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from datasets import reasons
-from datasets.files import detect, encodings
-from datasets.files.detect import FileProblem, read_items
+from datasets.files import encodings, limits
+from datasets.files.detect import read_items
+from datasets.files.item import FileProblem
 from datasets.formats.rows import Refusal
 from datasets.imports import store as imports_store
 from datasets.imports.spool import Spool
@@ -96,7 +97,7 @@ def test_a_long_table_in_another_encoding_is_read_as_it_streams(encoding):
     mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
     cell = "是的，" * 40_000 + "😀"
     data = mark + ("prompt,completion\n" + f"你好,{cell}\n" * 30).encode(encoding)
-    assert len(data) > 2 * detect.HEAD
+    assert len(data) > 2 * limits.HEAD
     assert {tuple(row.values()) for _, row in read_contents(data)[1]} == {("你好", cell)}
 
 
@@ -308,8 +309,8 @@ BOMB = 9_000_000  # bytes, of one character
     ],
 )
 def test_what_swells_as_no_text_does_is_refused_before_memory_fills(data, monkeypatch):
-    monkeypatch.setattr(detect, "BOMB_FROM", 1 << 20)
-    monkeypatch.setattr(detect, "BOMB_RATIO", 100)
+    monkeypatch.setattr(limits, "BOMB_FROM", 1 << 20)
+    monkeypatch.setattr(limits, "BOMB_RATIO", 100)
     pool = pyarrow.default_memory_pool()
     watched = pyarrow.proxy_memory_pool(pool)
     pyarrow.set_memory_pool(watched)
@@ -396,7 +397,7 @@ def test_one_object_is_one_row_on_one_line_or_on_many():
 
 
 def test_one_object_of_many_lines_may_be_longer_than_what_is_read_at_once():
-    row = {"prompt": "x" * detect.HEAD, "completion": "y" * 200 + "\n" * 100}
+    row = {"prompt": "x" * limits.HEAD, "completion": "y" * 200 + "\n" * 100}
     assert read_contents(format_pretty(row).encode()) == ("json", [(1, row)])
     assert read_contents(format_pretty([row, ROWS[0]]).encode()) == ("json", [(2, row), (6, ROWS[0])])
 
@@ -491,7 +492,7 @@ def test_a_gz_that_breaks_far_behind_its_beginning_is_told_after_its_rows():
 
 
 def test_a_gz_that_swells_as_no_text_does_is_refused(monkeypatch):
-    monkeypatch.setattr(detect, "BOMB_FROM", 1 << 20)
+    monkeypatch.setattr(limits, "BOMB_FROM", 1 << 20)
     varied = format_jsonl(*({"prompt": f"{i} {i * i}", "completion": f"{i:b} {i:o}"} for i in range(40_000))).encode()
     assert len(varied) > 2 << 20
     assert len(read_contents(gzip.compress(varied))[1]) == 40_000
@@ -574,7 +575,7 @@ def test_a_field_whose_name_cannot_be_stored_does_not_hinder_telling_it(key):
 
 @pytest.fixture
 def _short_rows(monkeypatch):
-    monkeypatch.setattr(detect, "LONGEST_ROW", 1000)
+    monkeypatch.setattr(limits, "LONGEST_ROW", 1000)
 
 
 @pytest.mark.usefixtures("_short_rows")
@@ -598,14 +599,14 @@ def test_a_table_with_too_long_a_cell_is_told(end):
 @pytest.mark.usefixtures("_short_rows")
 def test_an_array_with_too_long_a_row_is_told():
     with pytest.raises(FileProblem) as caught:
-        read_contents(b'[{"a": 1},\n{"a": "' + b"x" * (2 * detect.HEAD))
+        read_contents(b'[{"a": 1},\n{"a": "' + b"x" * (2 * limits.HEAD))
     assert (caught.value.code, caught.value.line) == ("row_too_long", 2)
 
 
 @pytest.mark.usefixtures("_short_rows")
 def test_a_mistake_in_an_array_is_called_a_mistake_however_long_the_file():
     with pytest.raises(FileProblem) as caught:
-        read_contents(b'[{"a": 1},\n{"a": \n1 2},\n' + b'{"a": 1},\n' * detect.HEAD)
+        read_contents(b'[{"a": 1},\n{"a": \n1 2},\n' + b'{"a": 1},\n' * limits.HEAD)
     assert (caught.value.code, caught.value.line) == ("bad_json", 3)
 
 
@@ -687,7 +688,7 @@ def test_memory_does_not_grow_with_a_gzipped_file():
 
 def test_memory_does_not_grow_with_one_endless_line(monkeypatch):
     """A row beyond the limit is passed over in pieces; a table or an array ends there."""
-    monkeypatch.setattr(detect, "LONGEST_ROW", 1 << 20)
+    monkeypatch.setattr(limits, "LONGEST_ROW", 1 << 20)
     assert measure_stream_peak(b'{"a": "', b"x" * 10_000, b'"}\n', 60_000_000) < 10_000_000
     for first in (b"a,b\n", b'a,b\n"', b'[{"a": "'):
         with pytest.raises(FileProblem, match="row_too_long"):

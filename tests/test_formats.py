@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from datasets import formats, reasons
 from datasets.exports.export import Export
 from datasets.exports.selection import Filters
-from datasets.files import detect
+from datasets.files import detect, item
 from datasets.formats.rows import (
     CANDIDATES,
     DEMONSTRATION,
@@ -361,7 +361,7 @@ def test_a_row_of_each_shape_is_told_and_read(number, name, row, said):
 
 
 def recognise(*rows):
-    return validate.detect_format([detect.Item(line, row) for line, row in enumerate(rows, 1)], "auto")
+    return validate.detect_format([item.Item(line, row) for line, row in enumerate(rows, 1)], "auto")
 
 
 def test_every_readable_shape_is_in_the_table():
@@ -377,7 +377,7 @@ def test_keys_in_other_letters_are_told_too(number, name, row, said):
 
 
 def test_a_format_that_is_named_reads_other_letters_too():
-    name, rename = validate.detect_format([detect.Item(1, {"Instruction": "Hi", "Output": "Hello!"})], "sft")
+    name, rename = validate.detect_format([item.Item(1, {"Instruction": "Hi", "Output": "Hello!"})], "sft")
     assert rename({"Instruction": "Hi"}) == {"instruction": "Hi"}
     assert name == "sft"
 
@@ -433,7 +433,7 @@ def test_chosen_is_a_text_where_it_names_no_answer():
 )
 def test_a_shape_that_is_not_read_is_not_taken_for_another(row):
     """An answer that was marked as bad must never become a demonstration."""
-    with pytest.raises(detect.FileProblem, match="unknown_shape"):
+    with pytest.raises(item.FileProblem, match="unknown_shape"):
         recognise(row)
 
 

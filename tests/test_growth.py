@@ -24,7 +24,7 @@ from analyze.maths import strengths as fitting
 from analyze.maths.votes import Votes
 from analyze.reports import load_parts, strengths
 from datasets import formats
-from datasets.files import detect
+from datasets.files import detect, item, limits
 from datasets.formats import guessing, mapping
 from datasets.formats.rows import CANDIDATES, Prompt, Refusal, Response, Row, TableRow
 from datasets.imports import columns, near_duplicates, validate, warnings
@@ -171,7 +171,7 @@ MOST = {".xlsx: a comment": 2_000_000}
 AT_ONCE = 4_000  # of what may be no more than 16,384
 
 
-def read_file(data, suppressed=detect.FileProblem):
+def read_file(data, suppressed=item.FileProblem):
     with contextlib.suppress(suppressed):
         return len(list(detect.read_items(io.BytesIO(data))[1]))
 
@@ -316,7 +316,7 @@ TEXTS = {
     "words": lambda n: lambda: (count_words("a b " * n), count_words("字 a\u3000" * n)),
     "columns": lambda n: (
         lambda: columns.collect_columns(
-            [detect.Item(1, {f"c{k}": k for k in range(n)}), detect.Item(2, {f"d{k}": k for k in range(n)})]
+            [item.Item(1, {f"c{k}": k for k in range(n)}), item.Item(2, {f"d{k}": k for k in range(n)})]
         )
     ),
     "guesses of columns": lambda n: lambda: guessing.guess([f"answer_{k}" for k in range(n)]),
@@ -328,7 +328,7 @@ TEXTS = {
     ),
     "the shape of a file": lambda n: (
         lambda: validate.detect_format(
-            [detect.Item(1, {"prompt": "Hi", "Completion": "a", **{f"c{k}": k for k in range(n)}})], "auto"
+            [item.Item(1, {"prompt": "Hi", "Completion": "a", **{f"c{k}": k for k in range(n)}})], "auto"
         )
     ),
     "people: of one pair": lambda n: (
@@ -553,8 +553,8 @@ def test_every_reader_and_every_report_is_looked_at():
 
 @pytest.mark.parametrize("name", ["CSV: columns", "Parquet: columns"])
 def test_a_table_wider_than_a_spreadsheet_is_refused(name):
-    with pytest.raises(detect.FileProblem, match="too_many_columns"):
-        read_file(FILES[name](detect.MOST_COLUMNS + 1), ())
+    with pytest.raises(item.FileProblem, match="too_many_columns"):
+        read_file(FILES[name](limits.MOST_COLUMNS + 1), ())
 
 
 @pytest.mark.parametrize("name", sorted({*FILES} - {"CSV: separators"}))

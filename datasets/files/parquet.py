@@ -6,8 +6,10 @@ import os
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
-from datasets.files import detect
-from datasets.files.detect import FileProblem, Item, check_columns, refuse_bomb
+from datasets.files import limits
+from datasets.files.item import FileProblem, Item
+from datasets.files.streams import refuse_bomb
+from datasets.files.tables import check_columns
 from datasets.formats.rows import Refusal
 
 BATCH = 16  # rows: each may be long
@@ -46,8 +48,8 @@ def translated_errors(pyarrow):
 
 def read_row(names, row):
     """The one row of a slice as an object, or the refusal."""
-    if row.nbytes > detect.LONGEST_ROW:
-        return Refusal("row_too_long", "", f"{detect.LONGEST_ROW >> 20} MiB")
+    if row.nbytes > limits.LONGEST_ROW:
+        return Refusal("row_too_long", "", f"{limits.LONGEST_ROW >> 20} MiB")
     values = {}
     for name, column in zip(names, row.columns, strict=True):
         try:

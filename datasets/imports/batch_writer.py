@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from datasets.db.bulk import encode_pg_array, insert, insert_lines, match_values, reserve_ids
-from datasets.files.detect import Item
+from datasets.files.item import Item
 from datasets.formats.rows import DEMONSTRATION, JUDGED, PROMPT, Refusal
 from datasets.imports.batches import PROMPT_COLUMNS, RESPONSE_COLUMNS, ROLE_OF
 from datasets.models import Choice, Comparison, Gold, Judgment, Prompt, Response, RoleGiven, draw_priority

@@ -10,7 +10,8 @@ import uuid
 import msgspec
 from django.conf import settings
 
-from datasets.files.detect import Item, decoder
+from datasets.files.item import Item
+from datasets.files.jsonl import decoder
 from datasets.formats.rows import Refusal, Row
 from datasets.imports.warnings import find_warnings
 from datasets.text.fingerprints import fingerprint_prompt

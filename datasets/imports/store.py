@@ -19,7 +19,7 @@ from datasets.comparisons.generate import generate_for_prompts, regenerate_compa
 from datasets.db.bulk import match_values, quote_names
 from datasets.db.threads import Prefetcher, run_in_threads
 from datasets.db.write_lock import batch_transaction, write_turn
-from datasets.files.detect import FileProblem
+from datasets.files.item import FileProblem
 from datasets.formats.rows import DEMONSTRATION, JUDGED
 from datasets.imports.batch_writer import give_roles, store_batch
 from datasets.imports.batches import iter_batches

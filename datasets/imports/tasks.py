@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from datasets import reasons
-from datasets.files.detect import FileProblem
+from datasets.files.item import FileProblem
 from datasets.imports import store as imports_store
 from datasets.imports.columns import Unsure
 from datasets.jobs import worker

@@ -5,7 +5,8 @@ import itertools
 import json
 
 from datasets import formats
-from datasets.files.detect import FileProblem, read_items
+from datasets.files.detect import read_items
+from datasets.files.item import FileProblem
 from datasets.formats import mapping
 from datasets.formats.guessing import find_ambiguity
 from datasets.formats.reading import parse_text

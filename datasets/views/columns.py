@@ -5,7 +5,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from datasets import reasons
-from datasets.files.detect import Item
+from datasets.files.item import Item
 from datasets.formats import mapping
 from datasets.formats.rows import Refusal
 from datasets.imports import store as imports_store

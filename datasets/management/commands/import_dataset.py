@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 
 from datasets import formats, reasons
-from datasets.files.detect import FileProblem
+from datasets.files.item import FileProblem
 from datasets.imports import store as imports_store
 from datasets.imports.columns import parse_roles
 from datasets.imports.spool import Spool, escape_surrogates
