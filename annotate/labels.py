@@ -3,30 +3,14 @@
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-BUTTONS = {
-    "left": _("A is better"),
-    "right": _("B is better"),
-    "tie": _("Tie"),
-    "both_bad": _("Both bad"),
-    "left3": _("A much better"),
-    "left2": _("A clearly better"),
-    "left1": _("A slightly better"),
-    "right1": _("B slightly better"),
-    "right2": _("B clearly better"),
-    "right3": _("B much better"),
+from datasets.judgments import wording
+
+BUTTONS = wording.VERDICTS | {  # where a button does something other than say what stands
     "rank": _("Save the order"),
     "rate": _("Save the stars"),
     "repair": _("Save the better answer"),
-    "skip": _("Skip"),
     "flag": _("Flag"),
     "keep": _("Keep"),
-}
-STANDS = BUTTONS | {
-    "rank": _("Ordered"),
-    "rate": _("Stars given"),
-    "repair": _("Better answer written"),
-    "flag": _("Flagged"),
-    "": _("Skipped"),
 }
 STEPS = {  # on a scale, under the letter of the answer
     "left3": pgettext_lazy("scale", "much"),
@@ -44,12 +28,6 @@ QUESTIONS = {
     "stars": _("How good is each answer?"),
     "repair": _("All answers were found bad. Write a better one."),
 }
-FLAGS = {
-    "leak": _("It names the model"),
-    "unsafe": _("Unsafe"),
-    "broken": _("Broken: cut off, unreadable, empty"),
-    "unclear": _("The prompt is unclear"),
-}
 CHIPS = {  # the reasons offered, unless the admin has other ones; kept in English, whoever chooses them
     "more correct": _("more correct"),
     "follows the instruction better": _("follows the instruction better"),
@@ -65,12 +43,11 @@ PLACES = {
     2: pgettext_lazy("answer", "in between"),
     3: pgettext_lazy("answer", "worst"),
 }
-LETTERS = "ABCDEF"
 
 
 def format_verdict(verdict):
     """What a verdict that stands says, in words; one of a question without any goes by its name."""
-    return STANDS.get(verdict, verdict)
+    return wording.VERDICTS.get(verdict, verdict)
 
 
 def format_question(name):

@@ -6,9 +6,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotate.judging.question_spec import build_judgment_spec
-from annotate.labels import BUTTONS, LETTERS, PLACES, format_question, format_short_verdict, format_verdict, get_chips
-from annotate.labels import FLAGS as FLAG_LABELS
+from annotate.labels import BUTTONS, PLACES, format_question, format_short_verdict, format_verdict, get_chips
 from annotate.questions import RANK, STARS, VERDICT, best_worst, pair, rank, scale
+from datasets.judgments import wording
 from datasets.models import Comparison, Judgment, Response
 from datasets.text.diff import mark_differences
 from datasets.text.rendered import get_html, render
@@ -81,7 +81,7 @@ def build_comparison_context(judgment, form=None, differing=False, spec=None):
         context["chips"] = [(value, label, value in chosen_reasons) for value, label in get_chips(dataset).items()]
         context["reason"] = details.get("reason", "")
     if "flag" in spec.verdicts:
-        context["flags"] = FLAG_LABELS.items()
+        context["flags"] = wording.FLAGS.items()
         filled = {name: form.data.get(name, "") for name in ("flag", "note")} if form else {}
         context["flagging"] = filled if any(filled.values()) else None
     if form:
@@ -137,7 +137,7 @@ def format_option(spec, kind, value):
 def build_answers(judgment, spec, groups, details, htmls):
     """The answers as they stand on the page."""
     answers, texts = [], list_texts(judgment) if spec.repairs else {}
-    for side, letter, pk, html in zip(spec.sides, LETTERS, judgment.order, htmls, strict=False):
+    for side, letter, pk, html in zip(spec.sides, wording.LETTERS, judgment.order, htmls, strict=False):
         side_groups = [choices for choices, group in zip(groups, spec.groups, strict=True) if group.field.side == side]
         answer = AnswerCard(side, letter, html, side_groups)
         if side in spec.repairs:

@@ -18,6 +18,7 @@ from pyarrow import parquet
 from annotate.judging.record import record, undo
 from annotate.queue.lease import lease_next
 from datasets.exports import export as export_export
+from datasets.exports import query
 from datasets.exports.export import Export
 from datasets.exports.selection import EVERY, Filters, pick_by_rank
 from datasets.formats import get_file_kind, get_writable_formats
@@ -610,15 +611,15 @@ def test_however_many_prompts_are_read_at_once_the_file_is_the_same(make_dataset
     assert whole
     asked = []
     monkeypatch.setattr(
-        export_export,
+        query,
         "build_vote_finder",
-        lambda filters, real=export_export.build_vote_finder: note_sizes(real(filters), asked),
+        lambda filters, real=query.build_vote_finder: note_sizes(real(filters), asked),
     )
     for first, most, characters in [(1, 2000, 1 << 22), (3, 4, 1 << 22), (5, 2000, 100)]:
         asked.clear()
         sizes = {"FIRST_PROMPTS": first, "PROMPTS_AT_ONCE": most, "CHARACTERS_AT_ONCE": characters}
         for setting, value in sizes.items():
-            monkeypatch.setattr(export_export, setting, value)
+            monkeypatch.setattr(query, setting, value)
         assert b"".join(Export(dataset, name).iter_pieces()) == whole
         if name != "judgments-csv":
             assert asked[0] == min(first, 8)

@@ -9,8 +9,9 @@ from annotate.judging.question_spec import build_spec
 from annotate.labels import format_verdict
 from annotate.pauses import is_paused
 from annotate.questions import STARS
-from annotate.showing import LETTERS, build_comparison_context
+from annotate.showing import build_comparison_context
 from datasets.db.turns import in_turn
+from datasets.judgments import wording
 from datasets.judgments.listing import list_page, parse_page_key
 from datasets.models import Judgment
 from datasets.views.access import annotator_required
@@ -67,7 +68,11 @@ def format_details(judgment):
     spec = build_spec(judgment.dataset, len(judgment.order), judgment.comparison.task)
     parts = {"": judgment.said, **judgment.said.get("criteria", {})}
     return [
-        (criterion, kind, list(zip(LETTERS, values, strict=False)) if kind != "verdict" else format_verdict(values[0]))
+        (
+            criterion,
+            kind,
+            list(zip(wording.LETTERS, values, strict=False)) if kind != "verdict" else format_verdict(values[0]),
+        )
         for criterion, part in parts.items()
         for kind, values in part.items()
         if spec.question and kind in (STARS, "rank", "verdict")

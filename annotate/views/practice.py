@@ -9,9 +9,10 @@ from annotate import practice
 from annotate.judging.forms import JudgmentForm, VerdictForm
 from annotate.labels import format_verdict
 from annotate.questions import SKIP
-from annotate.showing import LETTERS, build_comparison_context, render_criteria
+from annotate.showing import build_comparison_context, render_criteria
 from datasets.comparisons.gold import is_right, list_choices
 from datasets.db.turns import in_turn
+from datasets.judgments import wording
 from datasets.models import Judgment
 from datasets.text.rendered import render as render_text
 from datasets.views.access import annotator_required
@@ -96,6 +97,6 @@ def format_known(gold, order):
     """What is known, in the letters of the page: which answer is best, or that none is."""
     if gold.verdict != "choice":
         return format_verdict(gold.verdict)
-    letters = dict(zip(order, LETTERS, strict=False))
+    letters = dict(zip(order, wording.LETTERS, strict=False))
     best = {chosen for chosen, _r in gold.choices} - {rejected for _c, rejected in gold.choices}
     return ", ".join(sorted(letters[pk] for pk in best))

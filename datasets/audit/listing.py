@@ -16,7 +16,6 @@ from datasets.models import Change, Dataset, Gold
 
 Kind = Change.Kind
 PAGE_SIZE = 50
-LETTERS = "ABCDEF"
 COLUMNS = ("at", "by", "dataset", "kind", "what", "before", "after")
 # What is told of (before, after).
 MEMBERS = {
@@ -48,13 +47,6 @@ DECISIONS = {
     "leave_out": gettext_lazy("left out"),
     "leave_out_prompt": gettext_lazy("left out with its prompt"),
 }
-VERDICTS = {
-    "repair": gettext_lazy("Better answer written"),
-    "skip": gettext_lazy("Skip"),
-    "flag": gettext_lazy("Flagged"),
-}
-
-
 CHOICES = {field.name: dict(field.flatchoices) for field in Dataset._meta.concrete_fields if field.choices}
 ROLES = dict(get_user_model()._meta.get_field("role").flatchoices)
 
@@ -156,9 +148,9 @@ def format_verdict(code):
 
 def format_statement(part):
     """What was said in all, or by one criterion; the places are those of the answers as they were shown."""
-    letters = dict(enumerate(LETTERS))
+    letters = dict(enumerate(wording.LETTERS))
     codes = [code for code in part.get("verdict", []) if code not in ("rank", "rate")]
-    words = [str(VERDICTS.get(code) or wording.format_pair_verdict(code, range(2), letters)) for code in codes]
+    words = [str(wording.VERDICTS.get(code, code)) for code in codes]
     listed = [(kind, part[kind]) for kind in ("rank", "stars") if part.get(kind)]
     words += [wording.format_statement({kind: values}, range(len(values)), letters) for kind, values in listed]
     return " · ".join(words)

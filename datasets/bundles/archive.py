@@ -22,7 +22,8 @@ from django.utils import timezone
 from datasets.bundles import card
 from datasets.bundles.snapshots import save_snapshot
 from datasets.db.consistent_read import consistent_read
-from datasets.exports.export import ROW_BUILDERS, Writer, count_left_out, count_skips, iter_export_prompts, sort_counts
+from datasets.exports.export import ROW_BUILDERS, Writer, count_left_out, count_skips, sort_counts
+from datasets.exports.query import iter_export_prompts
 from datasets.exports.selection import Filters, VoteSelector
 from datasets.files.writers import encode_line
 from datasets.formats import get_writable_formats, rows

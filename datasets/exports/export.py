@@ -6,60 +6,23 @@ with one answer a row and a label, each choice is two labels, and counts as two.
 """
 
 import hashlib
-import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import NamedTuple
 
-from django.db.models import (
-    BooleanField,
-    CharField,
-    Exists,
-    ExpressionWrapper,
-    F,
-    FilteredRelation,
-    OuterRef,
-    Q,
-    TextField,
-)
-from django.db.models.functions import Cast, Coalesce
-
-from datasets.db.bulk import match_values
 from datasets.exports.judgment_table import iter_judgment_rows
-from datasets.exports.selection import SOFT, VOTES, Filters, LengthBalance, Vote, VoteSelector, compute_length_signs
+from datasets.exports.query import iter_export_prompts
+from datasets.exports.selection import SOFT, Filters, VoteSelector
 from datasets.files.writers import ENCODERS, defuse_row, merge_pieces
 from datasets.formats import get_file_kind, get_writable_formats, rows
 from datasets.formats.rows import Omission
-from datasets.judgments.pauses import build_paused_condition
-from datasets.models import Comparison, Judgment, Prompt, Response
+from datasets.models import Judgment, Prompt
 
-FIRST_PROMPTS, PROMPTS_AT_ONCE, CHARACTERS_AT_ONCE = 200, 1000, 4 << 20  # fewer prompts where answers are long
-PROMPT_FIELDS = ("pk", "fingerprint", "system", "turns_json", "instruction", "input", "tags_json", "group")
-# Whether it is one, as the database says it: 1 and 0, or true and false. To convert each would take its time.
-IS_DEMONSTRATION = ExpressionWrapper(F("demonstration"), CharField())
-RESPONSE_FIELDS = ("prompt", "pk", "text", IS_DEMONSTRATION)
 MOST_HELD_BACK = 1000
 PLAIN, FULL = 1, 2
 # What Arrow's JSON reader takes for a timestamp when a whole column looks so: FORMATS.md section 2, rule 4.
 DATE_LIKE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d(:?\d\d(:?\d\d)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
-
-
-class ExportPrompt(NamedTuple):
-    """One prompt (a row with PROMPT_FIELDS) with the texts of its responses {id: text}, which of these are
-    demonstrations, and the pairs that go in; part: which part of the data it is in."""
-
-    prompt: tuple
-    texts: dict
-    demonstrations: list
-    pairs: list
-    part: str = ""
-
-    @property
-    def row(self):
-        _, _, system, turns_json, instruction, given, *_ = self.prompt
-        return rows.Prompt(instruction, given, system, tuple(map(tuple, parse_list(turns_json))))
 
 
 @dataclass
@@ -201,128 +164,6 @@ def count_skips(dataset):
     skipped = dataset.judgments.filter(state=Judgment.State.SKIPPED, purpose=Judgment.Purpose.VOTE)
     flags = skipped.exclude(flag="").count()
     return skipped.count() - flags, flags
-
-
-def iter_export_prompts(dataset, chooser, part_of=lambda prompt: "", most=None):
-    """ExportPrompt of every prompt (of the first so many), with the pairs that a VoteSelector picks. part_of(prompt)
-    tells which part of the data a prompt is in; each is balanced by itself."""
-    export_prompts = iter_prompts_with_pairs(dataset, chooser, part_of, most)
-    if not chooser.filters.balanced:
-        yield from export_prompts
-        return
-    balance = LengthBalance(
-        iter_length_signs(iter_prompts_with_pairs(dataset, VoteSelector(chooser.filters), part_of, most))
-    )
-    for export_prompt in export_prompts:
-        pairs = []
-        for pair, length_sign in zip(
-            export_prompt.pairs,
-            compute_length_signs(export_prompt.prompt.fingerprint, get_pair_texts(export_prompt)),
-            strict=True,
-        ):
-            if balance.is_kept(export_prompt.part, *length_sign):
-                pairs.append(pair)
-            else:
-                chooser.left_out["balance"] += pair.times
-        yield export_prompt._replace(pairs=pairs)
-
-
-def iter_length_signs(export_prompts):
-    for export_prompt in export_prompts:
-        for length_sign in compute_length_signs(export_prompt.prompt.fingerprint, get_pair_texts(export_prompt)):
-            yield export_prompt.part, *length_sign
-
-
-def get_pair_texts(export_prompt):
-    return [(export_prompt.texts[pair.chosen], export_prompt.texts[pair.rejected]) for pair in export_prompt.pairs]
-
-
-def iter_prompts_with_pairs(dataset, chooser, part_of, most):
-    """ExportPrompt of every prompt (of the first so many), before the balance."""
-    last, left, batch_size = 0, most, FIRST_PROMPTS
-    lists = {f"{name}_json": Cast(name, TextField()) for name in ("turns", "tags")}  # most are empty
-    prompts = Prompt.objects.visible_in(dataset).filter(dataset=dataset).annotate(**lists).order_by("pk")
-    prompts = prompts.values_list(*PROMPT_FIELDS, named=True)
-    all_responses = Response.objects.visible().order_by("pk").values_list(*RESPONSE_FIELDS)
-    find_votes = build_vote_finder(chooser.filters)
-    while batch := list(prompts.filter(pk__gt=last)[: batch_size if left is None else min(batch_size, left)]):
-        last, left = batch[-1].pk, None if left is None else left - len(batch)
-        ids = [prompt.pk for prompt in batch]
-        texts, demonstrations, votes, size = defaultdict(dict), defaultdict(list), find_votes(ids), 1
-        for prompt, pk, text, is_demonstration in all_responses.filter(match_values(Response, "prompt", ids)):
-            texts[prompt][pk] = text
-            size += len(text)
-            if is_demonstration:
-                demonstrations[prompt].append(pk)
-        for prompt in batch:
-            pk, tags = prompt.pk, parse_list(prompt.tags_json) if chooser.filters.tags else ()
-            pairs = chooser.pick_pairs(tags, votes[pk]) if pk in votes else []
-            yield ExportPrompt(prompt, texts.get(pk, {}), demonstrations.get(pk, []), pairs, part_of(prompt))
-        batch_size = max(1, min(PROMPTS_AT_ONCE, len(batch) * CHARACTERS_AT_ONCE // size))
-
-
-def parse_list(text):
-    return json.loads(text) if text != "[]" else []
-
-
-def build_vote_finder(filters):
-    """A function that gives the votes which filters look at: of prompts with these ids {prompt id: [Vote]} of those
-    that have any, by comparison and judgment.
-
-    It asks for the comparisons first: were they joined, PostgreSQL would read all judgments for a thousand of them.
-    """
-    criterion, optional_fields = filters.criterion, build_optional_fields(filters)
-    stated = FilteredRelation("choices", condition=Q(choices__criterion=criterion))
-    votes = Judgment.objects.votes()
-    if filters.decisions != VOTES:
-        votes = votes | Judgment.objects.decisions()
-    votes = votes.annotate(stated=stated).order_by("comparison", "pk", "stated__pk")
-    votes = votes.values_list(
-        "pk",
-        "said" if criterion else "verdict",
-        "stated__chosen",
-        "stated__rejected",
-        "stated__strength",
-        "stated__rank_gap",
-        "comparison",
-        *optional_fields.values(),
-    )
-
-    def find_votes(prompts):
-        comparisons = Comparison.objects.filter(match_values(Comparison, "prompt", prompts)).order_by()
-        prompt_of = dict(comparisons.values_list("pk", "prompt"))
-        votes_by_prompt = defaultdict(list)
-        for values in votes.filter(match_values(Judgment, "comparison", prompt_of)):
-            vote = (
-                Vote(*values[:7], **dict(zip(optional_fields, values[7:], strict=True)))
-                if optional_fields
-                else Vote(*values)
-            )
-            if criterion:
-                vote = vote._replace(verdict=get_verdict(criterion, vote.verdict))
-            votes_by_prompt[prompt_of[vote.comparison]].append(vote)
-        return votes_by_prompt
-
-    return find_votes
-
-
-def build_optional_fields(filters):
-    """{what of a Vote the filters look at: where it stands}"""
-    flagged = Exists(Judgment.objects.filter(comparison=OuterRef("comparison")).exclude(flag=""))
-    decides = ExpressionWrapper(Q(purpose=Judgment.Purpose.DECISION), BooleanField())
-    fields = {
-        "decides": (filters.decisions != VOTES, decides),
-        "annotator": (filters.annotators, Coalesce("annotator__username", "imported_by")),
-        "at": (filters.since or filters.until, F("decided_at")),
-        "flagged": (filters.flags, flagged),
-        "paused": (filters.paused, build_paused_condition()),
-    }
-    return {name: where for name, (is_asked, where) in fields.items() if is_asked}
-
-
-def get_verdict(criterion, said):
-    """The verdict that a judgment gives by a criterion; "" where it gives none."""
-    return said.get("criteria", {}).get(criterion, {}).get("verdict", [""])[0]
 
 
 def build_preferences(export_prompt, left_out):

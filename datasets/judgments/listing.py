@@ -18,7 +18,6 @@ from datasets.text.reading_time import WORDS_A_SECOND
 
 PAGE_SIZE = 50
 NAMES_OFFERED = 500
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 EXCERPT_LENGTH = 200  # characters of a text in a list
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -35,14 +34,14 @@ TOO_FAST = Q(
     comparison__words__gt=F("seconds") * WORDS_A_SECOND,
 )
 VERDICTS = {
-    "choice": (gettext_lazy("Choice"), Q(verdict__startswith="left") | Q(verdict__startswith="right")),
-    "tie": (gettext_lazy("Tie"), Q(verdict="tie")),
-    "both_bad": (gettext_lazy("Both bad"), Q(verdict="both_bad")),
-    "rank": (gettext_lazy("Ordered"), Q(verdict="rank")),
-    "rate": (gettext_lazy("Stars given"), Q(verdict="rate")),
-    "repair": (gettext_lazy("Better answer written"), Q(verdict="repair")),
-    "skip": (gettext_lazy("Skip"), Q(state=SKIPPED, flag="")),
-    "flag": (gettext_lazy("Flagged"), Q(state=SKIPPED) & ~Q(flag="")),
+    "choice": (wording.VERDICTS["choice"], Q(verdict__startswith="left") | Q(verdict__startswith="right")),
+    "tie": (wording.VERDICTS["tie"], Q(verdict="tie")),
+    "both_bad": (wording.VERDICTS["both_bad"], Q(verdict="both_bad")),
+    "rank": (wording.VERDICTS["rank"], Q(verdict="rank")),
+    "rate": (wording.VERDICTS["rate"], Q(verdict="rate")),
+    "repair": (wording.VERDICTS["repair"], Q(verdict="repair")),
+    "skip": (wording.VERDICTS["skip"], Q(state=SKIPPED, flag="")),
+    "flag": (wording.VERDICTS["flag"], Q(state=SKIPPED) & ~Q(flag="")),
     "late": (gettext_lazy("late"), Q(surplus=True)),
     "reopened": (gettext_lazy("reopened"), Q(state=REOPENED)),
     "fast": (gettext_lazy("too fast"), TOO_FAST),
@@ -254,7 +253,7 @@ def describe_judgments(judgments, order=None):
 
 def assign_letters(order):
     """{response id: its letter} in an order."""
-    return dict(zip(order, LETTERS, strict=False))
+    return dict(zip(order, wording.LETTERS, strict=False))
 
 
 def format_verdict(judgment, letters):

@@ -3,17 +3,26 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-BETTER = {
-    "A": gettext_lazy("A is better"),
-    "A1": gettext_lazy("A slightly better"),
-    "A2": gettext_lazy("A clearly better"),
-    "A3": gettext_lazy("A much better"),
-    "B": gettext_lazy("B is better"),
-    "B1": gettext_lazy("B slightly better"),
-    "B2": gettext_lazy("B clearly better"),
-    "B3": gettext_lazy("B much better"),
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # names of answers on the pages, from left to right
+VERDICTS = {  # that stand, the answers as they were shown; "" and what reviewers and admins count: choice, skip, flag
+    "choice": gettext_lazy("Choice"),
+    "left": gettext_lazy("A is better"),
+    "left1": gettext_lazy("A slightly better"),
+    "left2": gettext_lazy("A clearly better"),
+    "left3": gettext_lazy("A much better"),
+    "right": gettext_lazy("B is better"),
+    "right1": gettext_lazy("B slightly better"),
+    "right2": gettext_lazy("B clearly better"),
+    "right3": gettext_lazy("B much better"),
+    "tie": gettext_lazy("Tie"),
+    "both_bad": gettext_lazy("Both bad"),
+    "rank": gettext_lazy("Ordered"),
+    "rate": gettext_lazy("Stars given"),
+    "repair": gettext_lazy("Better answer written"),
+    "skip": gettext_lazy("Skip"),
+    "flag": gettext_lazy("Flagged"),
+    "": gettext_lazy("Skipped"),
 }
-NEITHER = {"tie": gettext_lazy("Tie"), "both_bad": gettext_lazy("Both bad")}
 FLAGS = {
     "leak": gettext_lazy("It names the model"),
     "unsafe": gettext_lazy("Unsafe"),
@@ -25,9 +34,10 @@ FLAGS = {
 def format_pair_verdict(verdict, order, letters):
     """Of a verdict on two answers: which is better, and how much. order: of the ids, as they were shown."""
     side = verdict.rstrip("123")
-    if side not in ("left", "right"):
-        return NEITHER.get(verdict, verdict)
-    return BETTER[letters[order[side == "right"]] + verdict[len(side) :]]
+    if side in ("left", "right"):
+        letter = letters[order[side == "right"]]
+        verdict = {"A": "left", "B": "right"}[letter] + verdict[len(side) :]
+    return VERDICTS.get(verdict, verdict)
 
 
 def parse_strength(verdict):
