@@ -1,6 +1,6 @@
 """The report of a dataset: what it says at a glance, and each part with its charts, tables and files."""
 
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -13,6 +13,7 @@ from datasets.comparisons import flags
 from datasets.judgments.pauses import list_paused_ids
 from datasets.judgments.progress import count_progress
 from datasets.views.access import dataset_admin_required
+from datasets.views.downloads import stream_csv
 
 GLANCE_PARTS = ("strengths", "strengths_reason", "is_whole", "agreement", "annotators", "bias", "predictor")
 LINES_SHOWN = 50
@@ -85,9 +86,7 @@ def part_file(request, dataset, name, table):
     tables = build_tables(name, part, report.numbers)
     if table not in tables:
         raise Http404
-    response = StreamingHttpResponse(iter_csv_lines(tables[table]), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{dataset.slug}-{table}.csv"'
-    return response
+    return stream_csv(iter_csv_lines(tables[table]), f"{dataset.slug}-{table}.csv")
 
 
 def load_parts():

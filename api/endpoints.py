@@ -5,7 +5,7 @@ import os
 import re
 import uuid
 
-from django.http import Http404, JsonResponse, StreamingHttpResponse
+from django.http import Http404, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
@@ -44,13 +44,14 @@ from datasets.bundles.tasks import is_small, start_bundle
 from datasets.comparisons import flags
 from datasets.exports.export import Export
 from datasets.exports.forms import FileForm, FilterForm
-from datasets.files.writers import CONTENT_TYPES
-from datasets.formats import get_file_kind, get_writable_formats
+from datasets.formats import get_writable_formats
+from datasets.imports.summary import COUNTS as IMPORT_COUNTS
 from datasets.jobs import worker
 from datasets.jobs.limits import BYTES_AT_ONCE
 from datasets.judgments import progress
 from datasets.models import Dataset, Job, Prompt, Snapshot
 from datasets.views.access import anyone
+from datasets.views.downloads import stream_export
 from datasets.views.exports import stream_archive
 
 PAGE_SIZE = 50
@@ -186,9 +187,22 @@ def cancel_task(request, number: Number):
 
 
 def build_task(job):
-    about = {"number": job.pk, "address": f"{ROOT}tasks/{job.pk}/", "seconds_left": job.seconds_left}
-    dataset = job.dataset and job.dataset.slug
-    return {**vars(job), **about, "dataset": dataset, "error": str(reasons.JOB.get(job.error, job.error))}
+    """The TaskOut of a Job."""
+    return {
+        "number": job.pk,
+        "address": f"{ROOT}tasks/{job.pk}/",
+        "kind": job.kind,
+        "state": job.state,
+        "dataset": job.dataset and job.dataset.slug,
+        "done": job.done,
+        "total": job.total,
+        "seconds_left": job.seconds_left,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "result": job.result,
+        "error": str(reasons.JOB.get(job.error, job.error)),
+    }
 
 
 @api.get(
@@ -200,7 +214,17 @@ def build_task(job):
 def show_import(request, slug: Slug, number: Number):
     """An import, whoever made it."""
     run = get_object_or_404(get_object_or_404(Dataset, slug=slug).imports, pk=number)
-    return {**vars(run), "number": run.pk, "dataset": slug, "errors": read_first_refusals(run)}
+    counts = {name: getattr(run, name) for name in IMPORT_COUNTS}
+    return {
+        "number": run.pk,
+        "dataset": slug,
+        "state": run.state,
+        "files": run.files,
+        "created_at": run.created_at,
+        "format": run.format,
+        **counts,
+        "errors": read_first_refusals(run),
+    }
 
 
 @api.get(
@@ -219,7 +243,10 @@ def export_file(request, slug: Slug, name: str):
     if not file.is_valid():
         raise problems.build_form_problem(file)
     export = Export(dataset, name, parse_filters(request, dataset), **file.get_options())
-    return stream_file(export.iter_pieces(), slug, name)
+    response = stream_export(export)
+    response["ETag"] = f'"{uuid.uuid4().hex}"'  # loaders keep what they have seen under it, and the next may be another
+    response["Accept-Ranges"] = "none"
+    return response
 
 
 @api.api_operation(
@@ -229,15 +256,6 @@ def export_head(request, slug: Slug, name: str):
     """What a loader asks for first. Nothing is counted, so no length is said."""
     response = export_file(request, slug, name)
     response.streaming_content = []
-    return response
-
-
-def stream_file(pieces, slug, name):
-    """Each answer has an ETag of its own: loaders keep what they have seen under it, and the next may be another."""
-    response = StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[get_file_kind(name)])
-    response["Content-Disposition"] = f'attachment; filename="{slug}-{name}.{get_file_kind(name)}"'
-    response["ETag"] = f'"{uuid.uuid4().hex}"'
-    response["Accept-Ranges"] = "none"
     return response
 
 

@@ -4,8 +4,8 @@ from django.db import IntegrityError, transaction
 from django.forms import model_to_dict
 from django.utils.translation import gettext as _
 
-from annotate.management.commands.set_dataset import FIELDS, FORMS, build_form_data
 from annotate.question_forms import format_criterion
+from annotate.settings_forms import FIELDS, FORMS, build_form_data
 from api.problems import Problem, build_error, build_form_problem
 from datasets.models import RESERVED_SLUGS, Dataset
 

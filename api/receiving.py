@@ -14,8 +14,8 @@ from datasets.disk import DiskFull, is_disk_full
 from datasets.files.item import FileProblem
 from datasets.imports import store as imports_store
 from datasets.imports.spool import Spool
+from datasets.imports.summary import build_summary
 from datasets.imports.warnings import SECOND_PASS, parse_warnings
-from datasets.management.commands.import_dataset import build_summary
 from datasets.models import Import
 from datasets.views.bodies import allow_file
 

@@ -8,8 +8,8 @@ from django.utils.translation import override
 from ninja import Path, Query, Schema
 from pydantic import AfterValidator, ConfigDict, Field, create_model
 
-from annotate.management.commands.set_dataset import FIELDS
 from annotate.question_forms import CriteriaField, LinesField
+from annotate.settings_forms import FIELDS
 from datasets import formats, reasons
 from datasets.forms import PeopleField
 from datasets.imports import warnings

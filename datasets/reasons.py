@@ -189,3 +189,8 @@ WARNINGS = {
     "same_answers": _("equal answers to one prompt"),
     "stored": _("rows that are stored already"),
 }
+
+
+def format_file_problem(problem):
+    """What is wrong with a file, and where it says so: `problem` is a FileProblem."""
+    return f"{FILE[problem.code]} ({problem.detail})" if problem.detail else str(FILE[problem.code])

@@ -2,7 +2,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.core.exceptions import BadRequest
-from django.http import HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -25,6 +25,7 @@ from annotate.people_forms import (
     SearchForm,
 )
 from datasets.views.access import admin_required, anyone, signed_in
+from datasets.views.downloads import stream_csv
 
 PEOPLE_A_PAGE = 50
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -62,9 +63,7 @@ def hours_file(request):
     if not form.is_valid():
         return render(request, "people/hours.html", {"hours_form": form}, status=400)
     lines = iter_csv_lines(iter_hours(**form.cleaned_data, zone=timezone.get_current_timezone()))
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="hours.csv"'
-    return response
+    return stream_csv(lines, "hours.csv")
 
 
 @admin_required

@@ -199,3 +199,15 @@ def sync_to_disk(path):
     number = os.open(path, os.O_RDONLY)
     os.fsync(number)
     os.close(number)
+
+
+def build_summary(manifest):
+    """What a backup holds, as the commands print it."""
+    return {
+        "version": manifest["version"],
+        "made_at": manifest["made_at"],
+        "made_on": manifest["database"],
+        "tables": len(manifest["tables"]),
+        "rows": sum(table["rows"] for table in manifest["tables"].values()),
+        "spools": len(manifest["spools"]),
+    }

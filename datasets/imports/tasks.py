@@ -128,8 +128,7 @@ class TrackedFile:
 def format_problem(problem):
     """What is wrong with a file, for the person who chose it."""
     place = _("%(file)s, line %(line)s") if problem.line else "%(file)s"
-    detail = f" ({problem.detail})" if problem.detail else ""
-    return f"{place % {'file': problem.file, 'line': problem.line}}: {reasons.FILE[problem.code]}{detail}"
+    return f"{place % {'file': problem.file, 'line': problem.line}}: {reasons.format_file_problem(problem)}"
 
 
 def start_store(run, user, without=()):

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.http import FileResponse, Http404, StreamingHttpResponse
+from django.http import FileResponse, Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -19,10 +19,10 @@ from datasets.bundles.snapshots import compare_snapshots, iter_content
 from datasets.comparisons.review import has_review
 from datasets.exports.export import Export
 from datasets.exports.forms import FileForm, FilterForm
-from datasets.files.writers import CONTENT_TYPES
 from datasets.formats import get_file_kind, get_writable_formats
 from datasets.models import Job, Judgment, Prompt, Snapshot
 from datasets.views.access import dataset_admin_required
+from datasets.views.downloads import stream_download, stream_export
 
 PREVIEW_ROWS = 3
 PREVIEW_PROMPTS = 2000  # prompts that are looked at while choosing; the rest is reckoned
@@ -112,10 +112,7 @@ def export_file(request, dataset, name):
         settings = bundle.build_settings(form.build_filters())
         with temporary_archive(dataset, settings, request.user.username) as (path, *_rest):
             return FileResponse(open(path, "rb"), as_attachment=True, filename=f"{dataset.slug}.zip")
-    pieces = Export(dataset, name, form.build_filters(), **file.get_options()).iter_pieces()
-    response = StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[get_file_kind(name)])
-    response["Content-Disposition"] = f'attachment; filename="{dataset.slug}-{name}.{get_file_kind(name)}"'
-    return response
+    return stream_export(Export(dataset, name, form.build_filters(), **file.get_options()))
 
 
 @dataset_admin_required
@@ -200,10 +197,7 @@ def bundle_file(request, dataset, number):
 
 def stream_archive(snapshot):
     """The answer that holds a bundle."""
-    response = StreamingHttpResponse(iter_content(snapshot), content_type="application/zip")
-    response["Content-Length"] = snapshot.size
-    response["Content-Disposition"] = f'attachment; filename="{snapshot}.zip"'
-    return response
+    return stream_download(iter_content(snapshot), f"{snapshot}.zip", "application/zip", snapshot.size)
 
 
 def find_snapshot(dataset, number):

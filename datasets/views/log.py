@@ -1,7 +1,6 @@
 """The log of a dataset, and of all datasets and people."""
 
 from django.core.exceptions import BadRequest
-from django.http import StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -11,6 +10,7 @@ from datasets.comparisons import flags
 from datasets.files.writers import encode_csv
 from datasets.models import Change
 from datasets.views.access import admin_required, dataset_admin_required
+from datasets.views.downloads import stream_csv
 from datasets.views.paging import parse_after
 
 
@@ -56,6 +56,4 @@ def stream_log(request, changes, name):
     if not form.is_valid():
         raise BadRequest(form.errors.as_text())
     lines = encode_csv(listing.iter_csv_rows(form.apply(changes.all())), listing.COLUMNS)
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return stream_csv(lines, name)

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from analyze.report import compute_numbers
 from analyze.reports import add_reasons
-from datasets.management.commands.export_dataset import find_dataset
+from datasets.cli import find_dataset
 
 MOST_LINES = 1000
 

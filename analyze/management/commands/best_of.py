@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from analyze.best_of_n import iter_best_answers
 from analyze.maths.predictor import TooFewChoices
-from datasets.management.commands.export_dataset import find_dataset, write_whole
+from datasets.cli import find_dataset, write_whole
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotate.hours import iter_csv_lines, iter_hours
 from annotate.people_forms import HoursForm
-from datasets.management.commands.export_dataset import write_whole
+from datasets.cli import write_whole
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotate.models import User
 from annotate.pauses import pause, resume
-from datasets.management.commands.export_dataset import find_dataset
+from datasets.cli import find_dataset
 
 
 class Command(BaseCommand):

@@ -3,12 +3,8 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 from django.forms import BooleanField, model_to_dict
 
-from annotate.question_forms import QuestionForm
-from datasets.forms import SettingsForm
-from datasets.management.commands.export_dataset import find_dataset
-
-FORMS = (SettingsForm, QuestionForm)
-FIELDS = {name: field for form in FORMS for name, field in form.base_fields.items()}
+from annotate.settings_forms import FIELDS, FORMS, build_form_data
+from datasets.cli import find_dataset
 
 
 class Command(BaseCommand):
@@ -46,9 +42,3 @@ def parse_value(name, text):
     if text not in ("yes", "no"):
         raise CommandError(f"{format_option(name)}: yes or no", returncode=2)
     return text == "yes"
-
-
-def build_form_data(form, changes):
-    """What a form would post: as it stands, with what was said."""
-    data = {name: changes.get(name, form[name].value()) for name in form.fields}
-    return {name: "" if value is None else value for name, value in data.items()}

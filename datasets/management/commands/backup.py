@@ -5,7 +5,7 @@ import time
 
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets.backup.write import BackupProblem, write_backup
+from datasets.backup.write import BackupProblem, build_summary, write_backup
 
 
 class Command(BaseCommand):
@@ -27,14 +27,3 @@ class Command(BaseCommand):
             raise CommandError(f"{error.filename or file}: {error.strerror}", returncode=2) from None
         account = {**build_summary(manifest), "bytes": os.path.getsize(file), "sha256": sha256}
         self.stdout.write(json.dumps({"file": file, **account, "seconds": round(time.monotonic() - started, 3)}))
-
-
-def build_summary(manifest):
-    return {
-        "version": manifest["version"],
-        "made_at": manifest["made_at"],
-        "made_on": manifest["database"],
-        "tables": len(manifest["tables"]),
-        "rows": sum(table["rows"] for table in manifest["tables"].values()),
-        "spools": len(manifest["spools"]),
-    }

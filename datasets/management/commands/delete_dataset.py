@@ -3,7 +3,7 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 
 from datasets.audit.delete_dataset import delete_dataset
-from datasets.management.commands.export_dataset import find_dataset
+from datasets.cli import find_dataset
 
 
 class Command(BaseCommand):

@@ -1,5 +1,4 @@
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -10,10 +9,10 @@ from django.utils.datastructures import MultiValueDict
 from datasets.bundles.archive import BUNDLE, get_dialects, make_bundle
 from datasets.bundles.forms import BundleForm
 from datasets.bundles.snapshots import iter_content
+from datasets.cli import find_dataset, format_form_errors, split_words, write_whole
 from datasets.exports.export import Export
 from datasets.exports.forms import FilterForm
 from datasets.formats import get_file_kind, get_writable_formats
-from datasets.models import Dataset
 
 
 class Command(BaseCommand):
@@ -91,14 +90,6 @@ class Command(BaseCommand):
         (self.stderr if output == "-" else self.stdout).write(json.dumps(account, ensure_ascii=False))
 
 
-def find_dataset(slug):
-    try:
-        return Dataset.objects.get(slug=slug)
-    except Dataset.DoesNotExist:
-        there = ", ".join(Dataset.objects.values_list("slug", flat=True)) or "none"
-        raise CommandError(f"There is no dataset {slug}. There are: {there}", returncode=2) from None
-
-
 def find_format(name):
     if name not in get_writable_formats():
         there = ", ".join([*get_writable_formats(), BUNDLE])
@@ -115,29 +106,3 @@ def parse_filters(dataset, options):
     if not form.is_valid():
         raise CommandError(format_form_errors(form), returncode=2)
     return form.build_filters()
-
-
-def format_form_errors(form):
-    """What is wrong with a form, by the options of the command."""
-    return "; ".join(f"--{name.replace('_', '-')}: {' '.join(errors)}" for name, errors in form.errors.items())
-
-
-def split_words(text):
-    return [word.strip() for word in (text or "").split(",") if word.strip()]
-
-
-def write_whole(path, pieces):
-    """Write the file aside and put it in place when it is whole; into what is no file, as a pipe, straight."""
-    place = Path(os.path.realpath(path))
-    is_file = place.is_file() or not place.exists()
-    aside = place.with_name(f".{place.name}.{os.getpid()}") if is_file else place
-    try:
-        with open(aside, "wb") as file:
-            file.writelines(pieces)
-        if is_file:
-            aside.replace(place)
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}", returncode=2) from None
-    finally:
-        if is_file:
-            aside.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from datasets.files.item import FileProblem
 from datasets.imports import store as imports_store
 from datasets.imports.columns import parse_roles
 from datasets.imports.spool import Spool, escape_surrogates
+from datasets.imports.summary import build_summary
 from datasets.imports.warnings import ALL, SECOND_PASS, parse_warnings
 from datasets.models import RESERVED_SLUGS
 
@@ -121,24 +122,8 @@ def open_input(file, stack):
 def format_problem(problem):
     """One line: the file, the line, what is wrong."""
     place = f"{problem.file}:{problem.line}" if problem.line else problem.file
-    detail = f" ({problem.detail})" if problem.detail else ""
     hint = " --map says which column is what." if problem.code == "unknown_shape" else ""
-    return f"{place}: {reasons.FILE[problem.code]}{detail}{hint}"
-
-
-def build_summary(run, seconds):
-    """The contract's summary."""
-    return {
-        "dataset": run.slug,
-        "format": run.format,
-        "rows": run.rows,
-        "prompts": run.prompts,
-        "responses": run.responses,
-        "choices": run.choices,
-        "duplicates": run.duplicates,
-        "refused": run.refused,
-        "seconds": round(seconds, 3),
-    }
+    return f"{place}: {reasons.format_file_problem(problem)}{hint}"
 
 
 def report_refused(stderr, run, path):

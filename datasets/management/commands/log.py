@@ -3,7 +3,7 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 
 from datasets.audit.listing import LogFilter, iter_rows
-from datasets.management.commands.export_dataset import format_form_errors
+from datasets.cli import format_form_errors
 from datasets.models import Change, Dataset
 
 

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from datasets.bundles import tasks
 from datasets.bundles.forms import PushForm
 from datasets.bundles.hub import is_installed
-from datasets.management.commands.export_dataset import find_dataset, format_form_errors
+from datasets.cli import find_dataset, format_form_errors
 from datasets.models import Job
 
 

@@ -5,8 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from datasets.backup.restore import restore
-from datasets.backup.write import BackupProblem
-from datasets.management.commands.backup import build_summary
+from datasets.backup.write import BackupProblem, build_summary
 
 
 class Command(BaseCommand):
