@@ -3,8 +3,8 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from analyze.labels import translate_text
 from analyze.tables import find_rates
+from analyze.wording import translate_text
 
 USUAL_BANDS = 3  # of the bands beside agreement: those of people with each other
 FEWEST = 10  # pairs of answers that were judged twice

@@ -2,7 +2,7 @@
 
 import csv
 
-from analyze.labels import sort_items
+from analyze.wording import sort_items
 from annotate.hours import Echo
 from datasets.files.writers import defuse_cell
 

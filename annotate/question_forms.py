@@ -7,8 +7,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from annotate.labels import CHIPS, QUESTIONS
 from annotate.questions import STARS, get_sides, load_questions
+from annotate.wording import CHIPS, QUESTIONS
 from datasets.audit.log import save_settings
 from datasets.comparisons.generate import regenerate_comparisons
 from datasets.models import Dataset, Response

@@ -1,7 +1,7 @@
 """The comparison page of a dataset under settings that are not saved."""
 
+from annotate.comparison_context import build_comparison_context, render_criteria
 from annotate.questions import load_questions
-from annotate.showing import build_comparison_context, render_criteria
 from datasets.comparisons.generate import choose_groups, list_candidates
 from datasets.models import Comparison, Judgment, Prompt
 from datasets.text.rendered import render

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_safe
 from ninja import NinjaAPI, Status
 
 from api import problems
-from api.describing import ARCHIVE, BUNDLE, EXPORT, REFUSAL_RESPONSES, ROWS
-from api.making import collect_settings, create_dataset
-from api.receiving import body_file, read_first_refusals, receive
+from api.dataset_settings import collect_settings, create_dataset
+from api.openapi import ARCHIVE, BUNDLE, EXPORT, REFUSAL_RESPONSES, ROWS
+from api.rows import body_file, read_first_refusals, receive
 from api.schemas import (
     After,
     Background,

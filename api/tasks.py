@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from api.problems import Problem
-from api.receiving import check_rows, store_rows
+from api.rows import check_rows, store_rows
 from datasets import reasons
 from datasets.imports.tasks import ReadTracker, delete_folder, store_or_finish
 from datasets.jobs import worker

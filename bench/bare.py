@@ -4,8 +4,8 @@ under the same settings and middleware."""
 from django.shortcuts import render
 from django.urls import path
 
+from annotate.comparison_context import AnswerCard, build_button
 from annotate.judging.question_spec import build_spec
-from annotate.showing import AnswerCard, build_button
 from config.urls import urlpatterns as pages
 from datasets.models import Judgment
 from datasets.views.access import anyone

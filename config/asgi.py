@@ -1,7 +1,7 @@
 """What the server calls: Django in threads, behind a loop that waits for slow clients so that no thread has to.
 
-A request takes a thread when its small body is there (datasets/views/bodies.py). THREADS requests run at once in a
-process, STRANGERS of clients that have not signed in; the others wait in turn, one of each client after the other, so
+A request takes a thread when its small body is there (datasets/views/request_bodies.py). THREADS requests run at once in
+a process, STRANGERS of clients that have not signed in; the others wait in turn, one of each client after the other, so
 that who sends a thousand waits behind who sends one.
 Transfers (files up, downloads) have TRANSFERS threads of their own, and /healthz has its own too. A client that takes
 nothing of a download for STUCK_SECONDS is cut off.
@@ -26,7 +26,7 @@ from django.core.handlers.base import BaseHandler
 from django.http import FileResponse, HttpResponseBadRequest
 from django.urls import resolve, set_script_prefix
 
-from datasets.views.bodies import ClientGone, TooSlow, read_body
+from datasets.views.request_bodies import ClientGone, TooSlow, read_body
 
 THREADS, STRANGERS, TRANSFERS = 16, 6, 8
 SWITCH_INTERVAL = 0.002  # seconds after which a thread that computes lets another one go on; Python's own 0.005 add up

@@ -12,12 +12,12 @@ from playwright.sync_api import expect
 from analyze.report import make_report
 from analyze.reports import load_parts
 from annotate import practice
+from annotate.judging.decisions import decide, lease_next_review, save_impression
 from annotate.judging.forms import Submission
 from annotate.judging.record import record, undo
 from annotate.models import User
 from annotate.pauses import pause
 from annotate.queue.lease import lease_next
-from annotate.reviewing import decide, lease_next_review, save_impression
 from bench.simulate import HONEST, LEFT
 from datasets.audit.guidelines import save_version
 from datasets.audit.log import Kind, log

@@ -17,7 +17,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
-from api import describing, schemas
+from api import openapi, schemas
 from api.endpoints import api, build_document
 from api.schemas import RowsRefused, RowsStored, TaskOut
 from api.tokens import create_token
@@ -49,7 +49,7 @@ def test_anybody_may_read_the_document_and_no_page_comes_with_it(db):
 def test_the_document_is_english_whoever_asks_first():
     with override("zh-hans"):
         labels = [field.description for _, field in schemas.build_settings_fields().values()]
-        labels += [one["description"] for one in describing.build_parameters(FilterForm, BundleForm)]
+        labels += [one["description"] for one in openapi.build_parameters(FilterForm, BundleForm)]
     assert all(labels)
     assert not re.search(r"[\u4e00-\u9fff]", "".join(labels))
 

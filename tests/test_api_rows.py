@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from api import receiving
+from api import rows
 from datasets.files.limits import LONGEST_ROW
 from datasets.models import Comparison, Import, Prompt
 from tests.conftest import build_rows
@@ -236,11 +236,11 @@ def test_a_body_of_any_size_never_lies_in_memory(script, tmp_path):
     flow = GrowingBody(size, line)
     request = type("Request", (), {"content_type": "", "META": {"CONTENT_LENGTH": str(size)}, "read": flow.read})()
     tracemalloc.start()
-    with receiving.body_file(request) as file:
+    with rows.body_file(request) as file:
         assert file.seek(0, 2) == size
     assert tracemalloc.get_traced_memory()[1] < 8 << 20
     tracemalloc.stop()
-    assert 0 < flow.most <= receiving.PIECE
+    assert 0 < flow.most <= rows.PIECE
 
 
 def test_a_body_that_breaks_off_stores_nothing(script):

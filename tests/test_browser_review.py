@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from datasets.models import Comparison, Dataset, Judgment
 from tests.browsing import press
-from tests.test_reviewing import flag_as_another, rita, split  # noqa: F401
+from tests.test_decisions import flag_as_another, rita, split  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

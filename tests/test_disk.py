@@ -45,7 +45,7 @@ def test_uploads_leave_room_to_the_database(monkeypatch):
 @pytest.mark.django_db
 def test_an_upload_without_room_is_refused_in_words(client, admin, monkeypatch):
     client.force_login(admin)
-    monkeypatch.setattr("datasets.views.bodies.has_room", lambda n=0: False)
+    monkeypatch.setattr("datasets.views.request_bodies.has_room", lambda n=0: False)
     answer = upload(client)
     assert answer.status_code == 507
     assert "no room for this upload" in answer.content.decode()
@@ -95,7 +95,7 @@ def test_judging_on_a_full_disk_is_told_in_words(client, alice, pairs, monkeypat
 @pytest.mark.django_db
 def test_rows_of_a_script_without_room_are_refused(client, admin, pairs, monkeypatch):
     _token, secret = create_token(admin, "t", True, True)
-    monkeypatch.setattr("datasets.views.bodies.has_room", lambda n=0: False)
+    monkeypatch.setattr("datasets.views.request_bodies.has_room", lambda n=0: False)
     rows = b'{"prompt": "p", "response_1": "a", "response_2": "b"}\n'
     headers = {"Authorization": f"Bearer {secret}"}
     answer = client.generic("POST", "/api/v1/datasets/demo/rows/", rows, "application/x-ndjson", headers=headers)

@@ -18,9 +18,9 @@ from datasets.exports.export import Export
 from datasets.exports.selection import EVERY, UNPAUSED, Filters
 from datasets.models import Judgment
 from tests.conftest import build_rows, create_person
-from tests.test_at_once import run_at_once
+from tests.test_concurrent_acts import run_at_once
+from tests.test_fast_path import has_right_judged_counts
 from tests.test_queue import has_right_counters
-from tests.test_short_way import has_right_judged_counts
 
 
 def sign_in(user):

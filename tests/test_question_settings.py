@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 
 from annotate import questions
 from annotate.judging.record import record
-from annotate.labels import CHIPS
 from annotate.queue.lease import lease_next
+from annotate.wording import CHIPS
 from datasets.models import Comparison, Dataset, Judgment, Response
 from datasets.text.fingerprints import hash_text
 from tests.conftest import build_rows

@@ -9,7 +9,7 @@ import pytest
 from django.utils import translation
 from playwright.sync_api import expect
 
-from analyze import advice, charts, labels, summary
+from analyze import advice, charts, summary, wording
 from analyze.latest_report import find_latest_report, get_status
 from analyze.maths.agreement import ALPHA_BANDS, PERCENT_BANDS
 from analyze.maths.careless import HABITS
@@ -27,7 +27,7 @@ from datasets.jobs import worker
 from datasets.models import Judgment
 from tests.crowds import create_judged_dataset
 from tests.test_annotate import parse_page
-from tests.test_following import create_judgment, list_comparisons, read_text, travel  # noqa: F401
+from tests.test_judgment_pages import create_judgment, list_comparisons, read_text, travel  # noqa: F401
 
 PARTS = ("counts", "strengths", "agreement", "annotators", "bias", "predictor", "suspicious")
 SOME = [HONEST, HONEST, HONEST, LEFT]
@@ -363,11 +363,11 @@ def test_the_order_of_the_sources_is_told_as_far_as_it_is_known(said, words_of_i
 
 
 def test_whatever_a_report_may_say_has_words_in_both_languages():
-    assert {band.of for band in (*PERCENT_BANDS, *ALPHA_BANDS)} == set(labels.BANDS)
-    assert set(HABITS[1:]) == set(labels.HABITS)
+    assert {band.of for band in (*PERCENT_BANDS, *ALPHA_BANDS)} == set(wording.BANDS)
+    assert set(HABITS[1:]) == set(wording.HABITS)
     with translation.override("zh-hans"):
-        assert all(labels.translate_text(english) != english for english in labels.BANDS)
-    assert labels.translate_text(None) == labels.translate_text("") == ""
+        assert all(wording.translate_text(english) != english for english in wording.BANDS)
+    assert wording.translate_text(None) == wording.translate_text("") == ""
 
 
 def test_who_stopped_looking_is_told_since_when():
@@ -377,8 +377,8 @@ def test_who_stopped_looking_is_told_since_when():
     lunch = own[len(own) // 2]
     assert abs(found.since[8] - lunch) <= LUNCH + 20 * PACE
     line = {"reasons": ["drifts", "gold"], "since": format_moment(lunch)}
-    assert labels.format_habit(line).startswith("has judged as if at random since about 1970-01-01 ")
-    assert labels.format_habit(line | {"since": None}) == str(labels.HABITS["drifts"])
+    assert wording.format_habit(line).startswith("has judged as if at random since about 1970-01-01 ")
+    assert wording.format_habit(line | {"since": None}) == str(wording.HABITS["drifts"])
 
 
 # Charts

@@ -4,14 +4,14 @@ import re
 
 import pytest
 
+from annotate.judging.decisions import lease_next_review
 from annotate.judging.record import record
 from annotate.queue.lease import lease_next
-from annotate.reviewing import lease_next_review
 from datasets.models import Comparison, Dataset, Judgment
 from tests.conftest import build_rows
 from tests.test_access import strip_tokens
+from tests.test_decisions import begin_decision, flag_as_another, give_decision, rita, rob, split  # noqa: F401
 from tests.test_queue import expire_lease
-from tests.test_reviewing import begin_decision, flag_as_another, give_decision, rita, rob, split  # noqa: F401
 
 PATH = "/annotate/demo/review/"
 

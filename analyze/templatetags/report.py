@@ -2,16 +2,16 @@
 
 from django import template
 
-from analyze import charts, labels
+from analyze import charts, wording
 from analyze.tables import find_rates
 
 register = template.Library()
-register.filter("told", labels.translate_text)
-register.filter("named", labels.format_name)
-register.filter("part_named", labels.format_part)
-register.filter("habit_of", labels.format_habit)
-register.filter("why_marked", labels.explain_mark)
-register.filter("in_order", labels.sort_items)
+register.filter("told", wording.translate_text)
+register.filter("named", wording.format_name)
+register.filter("part_named", wording.format_part)
+register.filter("habit_of", wording.format_habit)
+register.filter("why_marked", wording.explain_mark)
+register.filter("in_order", wording.sort_items)
 NOTHING = "–"
 
 
@@ -57,7 +57,7 @@ def numbers(interval):
 @register.filter
 def worded(rows):
     """The rows, their names in words."""
-    return [{**row, "name": labels.format_name(row["name"])} for row in rows]
+    return [{**row, "name": wording.format_name(row["name"])} for row in rows]
 
 
 @register.filter
@@ -69,7 +69,7 @@ def rates(content):
 @register.filter
 def some(rows, wanted):
     """Those of the rates whose names are given, with a blank between two."""
-    names = [labels.format_name(name) for name in wanted.split()]
+    names = [wording.format_name(name) for name in wanted.split()]
     return [row for row in rows if row["name"] in names]
 
 
@@ -109,7 +109,7 @@ def beside(content, name):
     """A rate of agreement, and what others found as rows under it: the middle, and both ends as the interval."""
     bands = [
         {
-            "name": labels.translate_text(band["of"]),
+            "name": wording.translate_text(band["of"]),
             "value": (band["low"] + band["high"]) / 2,
             "interval": [band["low"], band["high"]],
         }
@@ -123,7 +123,9 @@ def balanced(content):
     """For each trait its rate now and in a length-balanced selection."""
     won = content["balance"]["won"]
     now = {name: content["longer_won" if name == "length" else f"{name}_won"]["value"] for name in won}
-    return [{"name": labels.format_name(name), "now": now[name], "then": then} for name, then in labels.sort_items(won)]
+    return [
+        {"name": wording.format_name(name), "now": now[name], "then": then} for name, then in wording.sort_items(won)
+    ]
 
 
 @register.filter

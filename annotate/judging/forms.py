@@ -8,8 +8,8 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from annotate.judging.question_spec import NEW, REPAIR
-from annotate.labels import get_chips
 from annotate.questions import FLAG, FLAGS, KEEP, SKIP
+from annotate.wording import get_chips
 
 WRONG = {
     "no_tie": _("Two answers cannot have the same place here."),

@@ -5,11 +5,11 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from annotate.comparison_context import build_comparison_context
 from annotate.judging.question_spec import build_spec
-from annotate.labels import format_verdict
 from annotate.pauses import is_paused
 from annotate.questions import STARS
-from annotate.showing import build_comparison_context
+from annotate.wording import format_verdict
 from datasets.db.turns import in_turn
 from datasets.judgments import wording
 from datasets.judgments.listing import list_page, parse_page_key

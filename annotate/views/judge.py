@@ -13,7 +13,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotate import reviewing
+from annotate.comparison_context import build_comparison_context, render_criteria
+from annotate.judging import decisions
 from annotate.judging.forms import JudgmentForm, LeasesForm, VerdictForm
 from annotate.judging.question_spec import build_spec
 from annotate.judging.record import find_last_act, save, undo
@@ -21,7 +22,6 @@ from annotate.models import Membership
 from annotate.pauses import is_paused
 from annotate.queue.fast_path import find_judgment
 from annotate.queue.lease import is_practice_due, lease_next, release
-from annotate.showing import build_comparison_context, render_criteria
 from annotate.views.history import format_judgment
 from datasets.audit.guidelines import find_unseen_change
 from datasets.comparisons.review import has_review
@@ -190,7 +190,7 @@ def count_judged(user, dataset):
 
 def format_to_review(user, dataset):
     """How many comparisons wait for this reviewer, in words; None for others, and where nothing goes to reviewers."""
-    return reviewing.format_waiting(user, dataset) if user.may_review and has_review(dataset) else None
+    return decisions.format_waiting(user, dataset) if user.may_review and has_review(dataset) else None
 
 
 def format_judged(n):

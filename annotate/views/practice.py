@@ -6,10 +6,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from annotate import practice
+from annotate.comparison_context import build_comparison_context, render_criteria
 from annotate.judging.forms import JudgmentForm, VerdictForm
-from annotate.labels import format_verdict
 from annotate.questions import SKIP
-from annotate.showing import build_comparison_context, render_criteria
+from annotate.wording import format_verdict
 from datasets.comparisons.gold import is_right, list_choices
 from datasets.db.turns import in_turn
 from datasets.judgments import wording

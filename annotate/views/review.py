@@ -8,11 +8,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotate import reviewing
+from annotate.comparison_context import build_comparison_context, render_criteria
+from annotate.judging import decisions
 from annotate.judging.forms import JudgmentForm, VerdictForm
 from annotate.judging.question_spec import build_judgment_spec
 from annotate.questions import SKIP
-from annotate.showing import build_comparison_context, render_criteria
 from datasets.comparisons import flags
 from datasets.db.turns import in_turn
 from datasets.judgments import listing, outcomes, wording
@@ -36,13 +36,13 @@ class FlagForm(JudgmentForm):
 def review(request, dataset):
     """GET: what the reviewer has in hand. POST: the first impression, or the decision; then what follows."""
     if request.method != "POST":
-        return show(request, dataset, reviewing.lease_next_review(request.user, dataset))
+        return show(request, dataset, decisions.lease_next_review(request.user, dataset))
     judgment = find_posted_judgment(request, dataset, JudgmentForm(request.POST))
     form = VerdictForm(dataset, build_judgment_spec(judgment), request.POST)
     if not form.is_valid():
-        current = reviewing.lease_next_review(request.user, dataset)
+        current = decisions.lease_next_review(request.user, dataset)
         return show(request, dataset, current, form if current == judgment else None, status=422)
-    save_act = reviewing.decide if judgment.purpose == DECISION else reviewing.save_impression
+    save_act = decisions.decide if judgment.purpose == DECISION else decisions.save_impression
     changed = save_act(judgment, form.cleaned_data["revision"], form.submission)
     return redirect_to_review(request, dataset, judgment, changed)
 
@@ -57,7 +57,7 @@ def review_flagged(request, dataset):
     judgment = find_posted_judgment(request, dataset, form)
     decided = form.cleaned_data
     return redirect_to_review(
-        request, dataset, judgment, reviewing.decide_flagged(judgment, decided["revision"], decided["decision"])
+        request, dataset, judgment, decisions.decide_flagged(judgment, decided["revision"], decided["decision"])
     )
 
 
@@ -67,7 +67,7 @@ def review_flagged(request, dataset):
 def undo_review(request, dataset):
     if request.method == "POST":
         form = JudgmentForm(request.POST)
-        reviewing.undo_decision(find_posted_judgment(request, dataset, form), form.cleaned_data["revision"])
+        decisions.undo_decision(find_posted_judgment(request, dataset, form), form.cleaned_data["revision"])
     return redirect("review", dataset.slug)
 
 
@@ -92,8 +92,8 @@ def show(request, dataset, judgment, form=None, status=200):
     context = {
         "dataset": dataset,
         "judgment": judgment,
-        "waiting": reviewing.format_waiting(request.user, dataset),
-        "last_act": reviewing.find_last_decision(request.user, dataset),
+        "waiting": decisions.format_waiting(request.user, dataset),
+        "last_act": decisions.find_last_decision(request.user, dataset),
         "guideline": render_text(dataset.guideline) if dataset.guideline else "",
         "criteria": render_criteria(dataset),
     }

@@ -27,7 +27,7 @@ from datasets.exports.query import iter_export_prompts
 from datasets.exports.selection import Filters, VoteSelector
 from datasets.files.writers import encode_line
 from datasets.formats import get_writable_formats, rows
-from datasets.formats.writing import build_turns
+from datasets.formats.message_lists import build_turns
 from datasets.models import Prompt
 from datasets.text.fingerprints import hash_text
 from datasets.text.near_duplicates import PARTS, assign_groups, pick_part

@@ -1,6 +1,6 @@
 """Alpaca: instruction, input, output. FORMATS.md section 3, `alpaca`; read shape 24."""
 
-from datasets.formats import reading
+from datasets.formats import parsers
 from datasets.formats.rows import DEMONSTRATION, Demonstration, Omission, Response, Row
 
 LABEL = "Alpaca"
@@ -9,12 +9,12 @@ WRITES = Demonstration
 
 
 def matches(keys, row):
-    return {"instruction", "output"} <= keys and not reading.has_rating(keys, row)
+    return {"instruction", "output"} <= keys and not parsers.has_rating(keys, row)
 
 
 def read(row):
-    text = reading.parse_answer(reading.require_field(row, "output"), "output")
-    return Row(reading.parse_prompt(row), (Response(text, reading.find_source(row)),), DEMONSTRATION)
+    text = parsers.parse_answer(parsers.require_field(row, "output"), "output")
+    return Row(parsers.parse_prompt(row), (Response(text, parsers.find_source(row)),), DEMONSTRATION)
 
 
 def write(row):

@@ -4,7 +4,7 @@ Both conversations must be the same but for the last answer: that is what was ju
 where the conversations go on. `judge` is who judged.
 """
 
-from datasets.formats import reading
+from datasets.formats import parsers
 from datasets.formats.judged import build_pair_row
 from datasets.formats.rows import Refusal, Response
 
@@ -21,20 +21,20 @@ def matches(keys, row):
 
 def read(row):
     first, second = (parse_conversation(row, key) for key in ("conversation_a", "conversation_b"))
-    prompt, answer_a = reading.split_answer(first, "conversation_a")
-    prompt_b, answer_b = reading.split_answer(second, "conversation_b")
+    prompt, answer_a = parsers.split_answer(first, "conversation_a")
+    prompt_b, answer_b = parsers.split_answer(second, "conversation_b")
     if prompt != prompt_b:
         raise Refusal("prompts_differ", "conversation_b")
     responses = [
-        Response(text, reading.parse_name(row.get(key), key))
+        Response(text, parsers.parse_name(row.get(key), key))
         for text, key in ((answer_a, "model_a"), (answer_b, "model_b"))
     ]
     judge = "annotator" if row.get("annotator") else "judge"
-    return build_pair_row(prompt, responses, parse_verdict(row), "winner", reading.parse_name(row.get(judge), judge))
+    return build_pair_row(prompt, responses, parse_verdict(row), "winner", parsers.parse_name(row.get(judge), judge))
 
 
 def parse_verdict(row):
-    winner = str(reading.require_field(row, "winner")).strip().lower()
+    winner = str(parsers.require_field(row, "winner")).strip().lower()
     if winner not in WINNERS:
         raise Refusal("unknown_winner", "winner", winner[:80])
     return WINNERS[winner]
@@ -44,12 +44,12 @@ def parse_conversation(row, key):
     """[(role, text), …] up to the answer that was judged."""
     messages = [
         join_parts(message, f"{key}[{n}]")
-        for n, message in enumerate(reading.parse_list(reading.require_field(row, key), key))
+        for n, message in enumerate(parsers.parse_list(parsers.require_field(row, key), key))
     ]
-    transcript = reading.parse_messages(messages, key)
+    transcript = parsers.parse_messages(messages, key)
     if row.get("turn") in (None, ""):
         return transcript
-    turn = reading.parse_scale_value(row["turn"], "turn", range(1, 10_000))
+    turn = parsers.parse_scale_value(row["turn"], "turn", range(1, 10_000))
     return transcript[: 2 * turn + (bool(transcript) and transcript[0][0] == "system")]
 
 

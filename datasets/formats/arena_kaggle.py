@@ -4,7 +4,7 @@ winner_model_a, winner_model_b, winner_tie. Read shape 3.
 Only the last answer was judged: where earlier ones differ, the two answer different prompts.
 """
 
-from datasets.formats import reading
+from datasets.formats import parsers
 from datasets.formats.judged import build_pair_row
 from datasets.formats.rows import Refusal, Response
 
@@ -18,33 +18,33 @@ def matches(keys, row):
 
 
 def read(row):
-    questions = reading.parse_list(reading.require_field(row, "prompt"), "prompt")
+    questions = parsers.parse_list(parsers.require_field(row, "prompt"), "prompt")
     answers_a, answers_b = (parse_answers(row, key, len(questions)) for key in ("response_a", "response_b"))
     if answers_a[:-1] != answers_b[:-1]:
         raise Refusal("prompts_differ", "response_b")
     transcript = []
     for number, (question, text) in enumerate(zip(questions, answers_a, strict=True)):
-        transcript += [("user", reading.parse_text(question, f"prompt[{number}]")), ("assistant", text)]
-    prompt, first = reading.split_answer(transcript, "prompt")
+        transcript += [("user", parsers.parse_text(question, f"prompt[{number}]")), ("assistant", text)]
+    prompt, first = parsers.split_answer(transcript, "prompt")
     responses = [
-        Response(text, reading.parse_name(row.get(key), key))
+        Response(text, parsers.parse_name(row.get(key), key))
         for text, key in ((first, "model_a"), (answers_b[-1], "model_b"))
     ]
     return build_pair_row(
-        prompt, responses, parse_verdict(row), "winner_model_a", reading.parse_name(row.get("annotator"), "annotator")
+        prompt, responses, parse_verdict(row), "winner_model_a", parsers.parse_name(row.get("annotator"), "annotator")
     )
 
 
 def parse_answers(row, key, turns):
-    texts = reading.parse_list(reading.require_field(row, key), key)
+    texts = parsers.parse_list(parsers.require_field(row, key), key)
     if len(texts) != turns:
         raise Refusal("turns_differ", key, f"{len(texts)} / {turns}")
-    return [reading.parse_answer(text, f"{key}[{number}]") for number, text in enumerate(texts)]
+    return [parsers.parse_answer(text, f"{key}[{number}]") for number, text in enumerate(texts)]
 
 
 def parse_verdict(row):
     """The one column that holds 1."""
-    verdicts = [verdict for key, verdict in VERDICTS.items() if reading.parse_scale_value(row.get(key, 0), key, (0, 1))]
+    verdicts = [verdict for key, verdict in VERDICTS.items() if parsers.parse_scale_value(row.get(key, 0), key, (0, 1))]
     if len(verdicts) != 1:
         raise Refusal("unknown_winner", "winner_model_a")
     return verdicts[0]

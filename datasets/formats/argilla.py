@@ -7,13 +7,13 @@ counts; stars, comments and suggestions are passed over. Records that nobody has
 
 import re
 
-from datasets.formats import reading, wide
+from datasets.formats import parsers, wide
 from datasets.formats.judged import iter_ranked_votes
 from datasets.formats.rows import CANDIDATES, JUDGED, Refusal, Response, Row
 
 LABEL = "Argilla (records with fields and responses)"
 SHAPE = 18
-PROMPT_FIELDS = {*reading.PROMPT_KEYS, "messages", "conversation", "conversations", "system", "input", "history"}
+PROMPT_FIELDS = {*parsers.PROMPT_KEYS, "messages", "conversation", "conversations", "system", "input", "history"}
 LONGEST_NAME = 200  # characters of a question's name
 PREFERENCES = {"winner", "preference", "preferred", "better", "best", "chosen", "choice"}
 
@@ -23,7 +23,7 @@ def matches(keys, row):
 
 
 def read(row):
-    fields = parse_object(reading.require_field(row, "fields"), "fields")
+    fields = parse_object(parsers.require_field(row, "fields"), "fields")
     columns = wide.find_columns(fields, wide.ANSWER_COLUMN) or {
         name: name for name in fields if name not in PROMPT_FIELDS
     }
@@ -32,8 +32,8 @@ def read(row):
     sources = wide.find_columns(parse_object(row.get("metadata"), "metadata"), wide.SOURCE_COLUMN)
     responses = tuple(
         Response(
-            reading.parse_answer(fields[name], f"fields.{name}"),
-            reading.parse_name(row["metadata"][sources[label]], f"metadata.{sources[label]}")
+            parsers.parse_answer(fields[name], f"fields.{name}"),
+            parsers.parse_name(row["metadata"][sources[label]], f"metadata.{sources[label]}")
             if label in sources
             else "",
         )
@@ -49,7 +49,7 @@ def read(row):
         ),
         (),
     )
-    return Row(reading.parse_prompt(fields), responses, JUDGED if votes else CANDIDATES, votes)
+    return Row(parsers.parse_prompt(fields), responses, JUDGED if votes else CANDIDATES, votes)
 
 
 def parse_object(value, field):
@@ -63,10 +63,10 @@ def iter_questions(row):
     """(its place, [(what was said, by whom), …]) of each question."""
     for name, entries in parse_object(row.get("responses"), "responses").items():
         place = f"responses.{name[:LONGEST_NAME]}"
-        listed = reading.parse_list(entries or [], place)
+        listed = parsers.parse_list(entries or [], place)
         records = [parse_object(record, f"{place}[{n}]") for n, record in enumerate(listed)]
         values = [
-            (record.get("value"), reading.parse_name(record.get("user_id"), f"{place}.user_id")) for record in records
+            (record.get("value"), parsers.parse_name(record.get("user_id"), f"{place}.user_id")) for record in records
         ]
         yield place, values
 
@@ -102,5 +102,5 @@ def parse_ranking(value, places, place):
     names = [str(item.get("value")).lower() for item in items]
     if not places.keys() >= set(names):
         return {}
-    ranks = [reading.parse_number(item.get("rank"), f"{place}.rank") for item in items]
+    ranks = [parsers.parse_number(item.get("rank"), f"{place}.rank") for item in items]
     return {places[name]: rank for name, rank in zip(names, ranks, strict=True)}

@@ -1,9 +1,9 @@
 """LLaMA-Factory's Alpaca with chosen and rejected (system, history). Read shape 10."""
 
-from datasets.formats import reading, wide
+from datasets.formats import parsers, wide
 from datasets.formats.judged import build_judged_row
+from datasets.formats.message_lists import build_history
 from datasets.formats.rows import Preference
-from datasets.formats.writing import build_history
 
 LABEL = "Alpaca ranking (LLaMA-Factory)"
 SHAPE = 10
@@ -16,9 +16,9 @@ def matches(keys, row):
 
 
 def read(row):
-    chosen = reading.parse_answer(reading.require_field(row, "chosen"), "chosen")
-    rejected = reading.parse_answer(reading.require_field(row, "rejected"), "rejected")
-    return build_judged_row(row, reading.parse_prompt(row), chosen, rejected)
+    chosen = parsers.parse_answer(parsers.require_field(row, "chosen"), "chosen")
+    rejected = parsers.parse_answer(parsers.require_field(row, "rejected"), "rejected")
+    return build_judged_row(row, parsers.parse_prompt(row), chosen, rejected)
 
 
 def write(row):

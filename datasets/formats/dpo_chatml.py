@@ -1,8 +1,8 @@
 """LLaMA-Factory's ranking in OpenAI's spelling: messages, and one chosen and one rejected message. FORMATS.md section
 3, `dpo-chatml`; read as `dpo-sharegpt`."""
 
+from datasets.formats.message_lists import build_message, build_messages, build_turns
 from datasets.formats.rows import Preference
-from datasets.formats.writing import build_message, build_messages, build_turns
 
 LABEL = "DPO (messages, one chosen and one rejected message)"
 WRITES = Preference

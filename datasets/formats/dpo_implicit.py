@@ -1,8 +1,8 @@
 """TRL's implicit prompt: chosen and rejected as whole transcripts, the same but for the last message. FORMATS.md
 section 3, `dpo-implicit`; read as `dpo`."""
 
+from datasets.formats.message_lists import build_messages, build_turns
 from datasets.formats.rows import Preference
-from datasets.formats.writing import build_messages, build_turns
 
 LABEL = "DPO (whole transcripts)"
 WRITES = Preference

@@ -4,10 +4,10 @@ read shape 1.
 The prompt is `input.messages`; tools beside them are passed over.
 """
 
-from datasets.formats import reading
+from datasets.formats import parsers
 from datasets.formats.judged import build_judged_row, parse_single_answer
+from datasets.formats.message_lists import build_messages, build_turns
 from datasets.formats.rows import Preference, Refusal
-from datasets.formats.writing import build_messages, build_turns
 
 LABEL = "DPO (OpenAI preference)"
 SHAPE = 1
@@ -19,12 +19,12 @@ def matches(keys, row):
 
 
 def read(row):
-    input_field = reading.require_field(row, "input")
+    input_field = parsers.require_field(row, "input")
     if not isinstance(input_field, dict) or "messages" not in input_field:
         raise Refusal("missing_field", "input.messages")
-    prompt = reading.build_prompt(reading.parse_messages(input_field["messages"], "input.messages"), "input.messages")
+    prompt = parsers.build_prompt(parsers.parse_messages(input_field["messages"], "input.messages"), "input.messages")
     chosen, rejected = (
-        parse_single_answer(reading.parse_messages(reading.require_field(row, key), key), key)
+        parse_single_answer(parsers.parse_messages(parsers.require_field(row, key), key), key)
         for key in ("preferred_output", "non_preferred_output")
     )
     return build_judged_row(row, prompt, chosen, rejected, "non_preferred_output")

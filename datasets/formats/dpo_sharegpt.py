@@ -1,9 +1,9 @@
 """LLaMA-Factory's multi-turn ranking: conversations (or messages) and one chosen, one rejected turn. Read shape 6."""
 
-from datasets.formats import reading
+from datasets.formats import parsers
 from datasets.formats.judged import build_judged_row, parse_single_answer
+from datasets.formats.message_lists import build_sharegpt, build_sharegpt_turn, build_turns
 from datasets.formats.rows import Preference
-from datasets.formats.writing import build_sharegpt, build_sharegpt_turn, build_turns
 
 LABEL = "ShareGPT ranking (LLaMA-Factory)"
 SHAPE = 6
@@ -15,11 +15,11 @@ def matches(keys, row):
 
 
 def read(row):
-    chosen = parse_single_answer(reading.parse_messages([reading.require_field(row, "chosen")], "chosen"), "chosen")
+    chosen = parse_single_answer(parsers.parse_messages([parsers.require_field(row, "chosen")], "chosen"), "chosen")
     rejected = parse_single_answer(
-        reading.parse_messages([reading.require_field(row, "rejected")], "rejected"), "rejected"
+        parsers.parse_messages([parsers.require_field(row, "rejected")], "rejected"), "rejected"
     )
-    return build_judged_row(row, reading.parse_prompt(row), chosen, rejected)
+    return build_judged_row(row, parsers.parse_prompt(row), chosen, rejected)
 
 
 def write(row):

@@ -1,7 +1,7 @@
 """ms-swift: the messages with the chosen answer as the last, and the rejected one as a text. FORMATS.md section 3."""
 
+from datasets.formats.message_lists import build_messages, build_turns
 from datasets.formats.rows import Preference
-from datasets.formats.writing import build_messages, build_turns
 
 LABEL = "DPO (ms-swift)"
 WRITES = Preference

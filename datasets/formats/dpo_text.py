@@ -1,9 +1,9 @@
 """Three strings: prompt, chosen, rejected. FORMATS.md section 3, `dpo-text`; read shape 11."""
 
-from datasets.formats import reading, wide
+from datasets.formats import parsers, wide
 from datasets.formats.judged import build_judged_row
+from datasets.formats.message_lists import join_user_text
 from datasets.formats.rows import Omission, Preference
-from datasets.formats.writing import join_user_text
 
 LABEL = "DPO (plain text)"
 SHAPE = 11
@@ -18,9 +18,9 @@ def matches(keys, row):
 
 
 def read(row):
-    chosen = reading.parse_answer(reading.require_field(row, *CHOSEN), _find_key(row, CHOSEN))
-    rejected = reading.parse_answer(reading.require_field(row, *REJECTED), _find_key(row, REJECTED))
-    return build_judged_row(row, reading.parse_prompt(row), chosen, rejected)
+    chosen = parsers.parse_answer(parsers.require_field(row, *CHOSEN), _find_key(row, CHOSEN))
+    rejected = parsers.parse_answer(parsers.require_field(row, *REJECTED), _find_key(row, REJECTED))
+    return build_judged_row(row, parsers.parse_prompt(row), chosen, rejected)
 
 
 def _find_key(row, names):

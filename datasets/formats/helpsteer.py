@@ -3,7 +3,7 @@
 A rating is no choice: the answers to a prompt are to be compared, and the ratings passed over.
 """
 
-from datasets.formats import reading
+from datasets.formats import parsers
 from datasets.formats.rows import CANDIDATES, Response, Row
 
 LABEL = "HelpSteer (responses with ratings)"
@@ -11,9 +11,9 @@ SHAPE = 15
 
 
 def matches(keys, row):
-    return {"prompt", "response"} <= keys and len(keys & reading.RATINGS) >= 2
+    return {"prompt", "response"} <= keys and len(keys & parsers.RATINGS) >= 2
 
 
 def read(row):
-    text = reading.parse_answer(reading.require_field(row, "response"), "response")
-    return Row(reading.parse_prompt(row), (Response(text, reading.find_source(row)),), CANDIDATES)
+    text = parsers.parse_answer(parsers.require_field(row, "response"), "response")
+    return Row(parsers.parse_prompt(row), (Response(text, parsers.find_source(row)),), CANDIDATES)

@@ -3,7 +3,7 @@
 Below zero the first is better, 0 is a tie; how far from it is the strength.
 """
 
-from datasets.formats import reading
+from datasets.formats import parsers
 from datasets.formats.judged import build_graded_row
 from datasets.formats.rows import Response
 
@@ -18,8 +18,8 @@ def matches(keys, row):
 def read(row):
     responses = [
         Response(
-            reading.parse_answer(reading.require_field(row, key), key), reading.parse_name(row.get(source), source)
+            parsers.parse_answer(parsers.require_field(row, key), key), parsers.parse_name(row.get(source), source)
         )
         for key, source in (("response_1", "model_1"), ("response_2", "model_2"))
     ]
-    return build_graded_row(row, reading.parse_prompt(row), responses, "preference_strength")
+    return build_graded_row(row, parsers.parse_prompt(row), responses, "preference_strength")

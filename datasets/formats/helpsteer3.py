@@ -4,7 +4,7 @@ Below zero the first is better, 0 is a tie; how far from it is the strength. `in
 made of, and is passed over.
 """
 
-from datasets.formats import reading
+from datasets.formats import parsers
 from datasets.formats.judged import build_graded_row
 from datasets.formats.rows import Response
 
@@ -17,8 +17,8 @@ def matches(keys, row):
 
 
 def read(row):
-    prompt = reading.build_prompt(reading.parse_messages(reading.require_field(row, "context"), "context"), "context")
+    prompt = parsers.build_prompt(parsers.parse_messages(parsers.require_field(row, "context"), "context"), "context")
     responses = [
-        Response(reading.parse_answer(reading.require_field(row, key), key), "") for key in ("response1", "response2")
+        Response(parsers.parse_answer(parsers.require_field(row, key), key), "") for key in ("response1", "response2")
     ]
     return build_graded_row(row, prompt, responses, "overall_preference")

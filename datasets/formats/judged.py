@@ -2,7 +2,7 @@
 
 import itertools
 
-from datasets.formats import reading
+from datasets.formats import parsers
 from datasets.formats.rows import JUDGED, Refusal, Response, Row, Vote
 
 MOST_ANSWERS = 26  # in one judgment: each two of an order are a choice, and 26 leave 325
@@ -12,7 +12,7 @@ def build_judged_row(row, prompt, chosen, rejected, field="rejected"):
     """The row that says: of these two answers the first is better."""
     if chosen == rejected:
         raise Refusal("same_answer", field)
-    annotator = reading.parse_name(row.get("annotator"), "annotator")
+    annotator = parsers.parse_name(row.get("annotator"), "annotator")
     return Row(prompt, (Response(chosen), Response(rejected)), JUDGED, (Vote((0, 1), "left", annotator),))
 
 
@@ -20,7 +20,7 @@ def parse_single_answer(transcript, field):
     """The text of one side that holds only the answer: one assistant message."""
     if len(transcript) != 1 or transcript[0][0] != "assistant":
         raise Refusal("not_one_answer", field)
-    return reading.parse_answer(transcript[0][1], field)
+    return parsers.parse_answer(transcript[0][1], field)
 
 
 def build_pair_row(prompt, responses, verdict, field, annotator="", **more):
@@ -34,9 +34,9 @@ def build_pair_row(prompt, responses, verdict, field, annotator="", **more):
 
 def build_graded_row(row, prompt, responses, field):
     """The row of two answers and how much better one is, from -3 (the first is) through 0 (a tie) to 3."""
-    grade = reading.parse_scale_value(reading.require_field(row, field), field, range(-3, 4))
+    grade = parsers.parse_scale_value(parsers.require_field(row, field), field, range(-3, 4))
     verdict = int(grade > 0) if grade else "tie"
-    annotator = reading.parse_name(row.get("annotator"), "annotator")
+    annotator = parsers.parse_name(row.get("annotator"), "annotator")
     return build_pair_row(prompt, responses, verdict, field, annotator, strength=abs(grade) or 1)
 
 

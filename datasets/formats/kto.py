@@ -5,9 +5,9 @@ One answer that was called good or bad, which is no choice between two: a good o
 kept and asks for nothing.
 """
 
-from datasets.formats import reading, sft
+from datasets.formats import parsers, sft
+from datasets.formats.message_lists import build_messages, build_turns
 from datasets.formats.rows import DEMONSTRATION, JUDGED, Label, Response, Row
-from datasets.formats.writing import build_messages, build_turns
 
 LABEL = "KTO (TRL, messages)"
 SHAPE = 20
@@ -15,18 +15,18 @@ WRITES = Label
 
 
 def matches(keys, row):
-    return {"prompt", "completion", "label"} <= keys and reading.has_rating(keys, row)
+    return {"prompt", "completion", "label"} <= keys and parsers.has_rating(keys, row)
 
 
 def read(row):
     (response,) = sft.read(row).responses
-    return build_labelled_row(row, "label", reading.parse_prompt(row), response.text)
+    return build_labelled_row(row, "label", parsers.parse_prompt(row), response.text)
 
 
 def build_labelled_row(row, key, prompt, text):
     """The row of an answer that this field calls good or bad."""
-    good = reading.parse_label(reading.require_field(row, key), key)
-    return Row(prompt, (Response(text, reading.find_source(row)),), DEMONSTRATION if good else JUDGED)
+    good = parsers.parse_label(parsers.require_field(row, key), key)
+    return Row(prompt, (Response(text, parsers.find_source(row)),), DEMONSTRATION if good else JUDGED)
 
 
 def write(row):

@@ -7,7 +7,7 @@ What a column may be stands in ROLES; answers and their sources are numbered: `a
 import math
 import re
 
-from datasets.formats import dpo, dpo_text, long, messages, prompts, reading, sft, wide
+from datasets.formats import dpo, dpo_text, long, messages, parsers, prompts, sft, wide
 from datasets.formats.judged import MOST_ANSWERS, build_pair_row
 from datasets.formats.rows import CANDIDATES, JUDGED, Refusal, Response, Row
 
@@ -85,7 +85,7 @@ def read(roles, row):
 
 
 def read_pair(roles, fields, row):
-    as_messages = any(reading.is_message_list(fields, key) for key in ("chosen", "rejected"))
+    as_messages = any(parsers.is_message_list(fields, key) for key in ("chosen", "rejected"))
     return (dpo if as_messages else dpo_text).read(fields)
 
 
@@ -93,7 +93,7 @@ def read_demonstration(roles, fields, row):
     demonstration = sft.read(fields)
     return Row(
         demonstration.prompt,
-        (Response(demonstration.responses[0].text, reading.find_source(fields)),),
+        (Response(demonstration.responses[0].text, parsers.find_source(fields)),),
         demonstration.kind,
     )
 
@@ -104,10 +104,10 @@ def read_several(roles, fields, row):
     responses, names = parse_response_columns(roles, columns, row) if columns else wide.parse_response_list(fields)
     if len(responses) < 2:
         raise Refusal("too_few_answers", names[0] if names else "responses")
-    prompt = reading.parse_prompt(fields)
+    prompt = parsers.parse_prompt(fields)
     if fields.get("winner") in (None, ""):
         return Row(prompt, responses, CANDIDATES)
-    annotator = reading.parse_name(fields.get("annotator"), "annotator")
+    annotator = parsers.parse_name(fields.get("annotator"), "annotator")
     if roles.get("counts") in ("minus_first", "plus_first"):
         return build_signed_row(prompt, responses, fields["winner"], roles["counts"], annotator)
     verdict = find_winner(roles, fields["winner"], responses, names)
@@ -122,8 +122,8 @@ def parse_response_columns(roles, columns, row):
         numbers.pop()
     responses = tuple(
         Response(
-            reading.parse_answer(reading.require_field(row, columns[n]), columns[n]),
-            reading.parse_name(row.get(sources.get(n)), sources.get(n, "source")),
+            parsers.parse_answer(parsers.require_field(row, columns[n]), columns[n]),
+            parsers.parse_name(row.get(sources.get(n)), sources.get(n, "source")),
         )
         for n in numbers
     )
@@ -144,7 +144,7 @@ def find_winner(roles, value, responses, names):
 
 def build_signed_row(prompt, responses, value, counts, annotator):
     """The row of two answers and a number: its sign says which is better, its size how much."""
-    number = reading.parse_number(value, "winner")
+    number = parsers.parse_number(value, "winner")
     if len(responses) != 2:
         raise Refusal("unknown_winner", "winner", str(value)[:80])
     first = number < 0 if counts == "minus_first" else number > 0

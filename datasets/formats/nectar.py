@@ -4,7 +4,7 @@ Each two of them are a choice of nobody in particular, as the file does not say 
 tie.
 """
 
-from datasets.formats import hh, reading, wide
+from datasets.formats import hh, parsers, wide
 from datasets.formats.judged import check_answer_count, iter_ranked_votes
 from datasets.formats.rows import JUDGED, Refusal, Row
 
@@ -19,7 +19,7 @@ def matches(keys, row):
 def parse_answers(row):
     """The list of answers, in a table as JSON; empty where there is none."""
     try:
-        return reading.parse_list(row.get("answers"), "answers")
+        return parsers.parse_list(row.get("answers"), "answers")
     except Refusal:
         return []
 
@@ -29,7 +29,7 @@ def has_rank(item):
 
 
 def read(row):
-    answers = reading.parse_list(reading.require_field(row, "answers"), "answers")
+    answers = parsers.parse_list(parsers.require_field(row, "answers"), "answers")
     responses, places = wide.parse_response_list({"answers": answers})
     if len(responses) < 2:
         raise Refusal("too_few_answers", "answers")
@@ -38,10 +38,10 @@ def read(row):
         if not has_rank(item):
             raise Refusal("missing_field", f"{place}.rank")
     ranks = {
-        number: reading.parse_number(item["rank"], f"{place}.rank")
+        number: parsers.parse_number(item["rank"], f"{place}.rank")
         for number, (item, place) in enumerate(zip(answers, places, strict=True))
     }
-    annotator = reading.parse_name(row.get("annotator"), "annotator")
+    annotator = parsers.parse_name(row.get("annotator"), "annotator")
     return Row(parse_prompt(row), responses, JUDGED, tuple(iter_ranked_votes(responses, ranks, annotator)))
 
 
@@ -49,8 +49,8 @@ def parse_prompt(row):
     """The prompt; a dialogue ends with `Assistant:`, where the answer would stand."""
     text = row.get("prompt")
     if not isinstance(text, str) or not text.lstrip("\n").startswith("Human:"):
-        return reading.parse_prompt(row)
+        return parsers.parse_prompt(row)
     transcript = hh.parse_dialogue(text, "prompt")
     if transcript[-1][0] == "assistant" and not transcript[-1][1].strip():
         transcript.pop()
-    return reading.build_prompt(transcript, "prompt")
+    return parsers.build_prompt(transcript, "prompt")

@@ -3,7 +3,7 @@
 Only keys that say something about a prompt may stand in such a row: one with a misspelt answer is no prompt alone.
 """
 
-from datasets.formats import reading
+from datasets.formats import parsers
 from datasets.formats.rows import PROMPT, Row
 
 LABEL = "Prompts without answers"
@@ -12,8 +12,8 @@ EXTRA_KEYS = {"input", "system", "history", "id", "category", "dataset", "tags",
 
 
 def matches(keys, row):
-    return bool(keys & set(reading.PROMPT_KEYS)) and not keys - set(reading.PROMPT_KEYS) - EXTRA_KEYS
+    return bool(keys & set(parsers.PROMPT_KEYS)) and not keys - set(parsers.PROMPT_KEYS) - EXTRA_KEYS
 
 
 def read(row):
-    return Row(reading.parse_prompt(row), (), PROMPT)
+    return Row(parsers.parse_prompt(row), (), PROMPT)

@@ -3,7 +3,7 @@
 The better one is the choice in all, the safer one a choice by the criterion `safe`.
 """
 
-from datasets.formats import reading
+from datasets.formats import parsers
 from datasets.formats.judged import build_pair_row
 from datasets.formats.rows import Response
 
@@ -19,15 +19,15 @@ def matches(keys, row):
 def read(row):
     responses = [
         Response(
-            reading.parse_answer(reading.require_field(row, key), key),
-            reading.parse_name(row.get(f"{key}_source"), f"{key}_source"),
+            parsers.parse_answer(parsers.require_field(row, key), key),
+            parsers.parse_name(row.get(f"{key}_source"), f"{key}_source"),
         )
         for key in ("response_0", "response_1")
     ]
-    better = reading.parse_scale_value(reading.require_field(row, "better_response_id"), "better_response_id", (0, 1))
-    annotator = reading.parse_name(row.get("annotator"), "annotator")
+    better = parsers.parse_scale_value(parsers.require_field(row, "better_response_id"), "better_response_id", (0, 1))
+    annotator = parsers.parse_name(row.get("annotator"), "annotator")
     return build_pair_row(
-        reading.parse_prompt(row),
+        parsers.parse_prompt(row),
         responses,
         better,
         "better_response_id",
@@ -40,5 +40,5 @@ def parse_safety_vote(row, better):
     """What is said by the criterion, of the pair with the better one first."""
     if row.get("safer_response_id") in (None, ""):
         return ()
-    safer_index = reading.parse_scale_value(row["safer_response_id"], "safer_response_id", (0, 1))
+    safer_index = parsers.parse_scale_value(row["safer_response_id"], "safer_response_id", (0, 1))
     return ((CRITERION, "left" if safer_index == better else "right"),)

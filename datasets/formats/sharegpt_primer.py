@@ -1,7 +1,7 @@
 """ShareGPT in the primer's spelling: one `conversation` of role/content. Read as `sharegpt`."""
 
+from datasets.formats.message_lists import build_messages, build_turns
 from datasets.formats.rows import Demonstration
-from datasets.formats.writing import build_messages, build_turns
 
 LABEL = "ShareGPT (conversation, role/content)"
 WRITES = Demonstration

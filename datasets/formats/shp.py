@@ -4,7 +4,7 @@ B is. Read shape 17.
 The scores (votes of readers) are passed over.
 """
 
-from datasets.formats import reading
+from datasets.formats import parsers
 from datasets.formats.judged import build_pair_row
 from datasets.formats.rows import Prompt, Response
 
@@ -18,9 +18,9 @@ def matches(keys, row):
 
 def read(row):
     row = {key.lower(): value for key, value in row.items()}
-    prompt = Prompt(reading.parse_filled_text(reading.require_field(row, "history"), "history"))
+    prompt = Prompt(parsers.parse_filled_text(parsers.require_field(row, "history"), "history"))
     responses = [
-        Response(reading.parse_answer(reading.require_field(row, key), key)) for key in ("human_ref_a", "human_ref_b")
+        Response(parsers.parse_answer(parsers.require_field(row, key), key)) for key in ("human_ref_a", "human_ref_b")
     ]
-    first = reading.parse_scale_value(reading.require_field(row, "labels"), "labels", (0, 1))
-    return build_pair_row(prompt, responses, 1 - first, "labels", reading.parse_name(row.get("annotator"), "annotator"))
+    first = parsers.parse_scale_value(parsers.require_field(row, "labels"), "labels", (0, 1))
+    return build_pair_row(prompt, responses, 1 - first, "labels", parsers.parse_name(row.get("annotator"), "annotator"))

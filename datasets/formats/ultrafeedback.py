@@ -3,7 +3,7 @@
 The scores are no choices: the answers are to be compared.
 """
 
-from datasets.formats import reading, wide
+from datasets.formats import parsers, wide
 from datasets.formats.rows import CANDIDATES, Refusal, Row
 
 LABEL = "UltraFeedback (completions with scores)"
@@ -20,8 +20,8 @@ def matches(keys, row):
 
 
 def read(row):
-    reading.require_field(row, "completions")
+    parsers.require_field(row, "completions")
     responses, _ = wide.parse_response_list({key: row[key] for key in ("completions", "models") if key in row})
     if len(responses) < 2:
         raise Refusal("too_few_answers", "completions")
-    return Row(reading.parse_prompt(row), responses, CANDIDATES)
+    return Row(parsers.parse_prompt(row), responses, CANDIDATES)

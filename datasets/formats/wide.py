@@ -9,7 +9,7 @@ at 0), response column, model column or model name; `tie` and `both_bad` are ver
 import re
 from functools import lru_cache
 
-from datasets.formats import judged, reading
+from datasets.formats import judged, parsers
 from datasets.formats.rows import CANDIDATES, JUDGED, Refusal, Response, Row, TableRow, Vote
 
 LABEL = "Wide (a prompt and its answers in a row)"
@@ -45,7 +45,7 @@ def classify_columns(keys):
 def matches(keys, row):
     answered = len(find_columns(keys, ANSWER_COLUMN)) >= 2 or bool(keys & set(LISTS))
     arena = {"winner_model_a", "winner_model_b"} <= keys  # its cells hold whole conversations: another shape
-    return answered and not arena and reading.find_prompt_key(keys) is not None
+    return answered and not arena and parsers.find_prompt_key(keys) is not None
 
 
 def is_pointer(keys, row, key="chosen"):
@@ -62,10 +62,10 @@ def read(row):
     responses, names = parse_response_columns(row, columns, sources) if columns else parse_response_list(row)
     if len(responses) < 2:
         raise Refusal("too_few_answers", names[0] if names else "responses")
-    prompt = reading.parse_prompt(row)
+    prompt = parsers.parse_prompt(row)
     if key is None or row[key] in (None, ""):
         return Row(prompt, responses, CANDIDATES)
-    annotator = reading.parse_name(row.get("annotator"), "annotator")
+    annotator = parsers.parse_name(row.get("annotator"), "annotator")
     verdict = find_winner(row[key], key, responses, list(columns), names, sources)
     return Row(prompt, responses, JUDGED, build_votes(verdict, key, responses, annotator))
 
@@ -77,7 +77,7 @@ def parse_response_columns(row, columns, sources):
         labels.pop()
     places = [(columns[label], sources.get(label)) for label in labels]
     responses = [
-        Response(reading.parse_answer(row[column], column), reading.parse_name(row[source], source) if source else "")
+        Response(parsers.parse_answer(row[column], column), parsers.parse_name(row[source], source) if source else "")
         for column, source in places
     ]
     return tuple(responses), [column for column, _ in places]
@@ -93,18 +93,18 @@ def parse_response_list(row):
     key = next((name for name in LISTS if name in row), None)
     if key is None:
         raise Refusal("missing_field", "responses")
-    items = reading.parse_list(row[key], key)
+    items = parsers.parse_list(row[key], key)
     source_key = next((name for name in SOURCE_LISTS if name in row), None)
-    sources = reading.parse_list(row[source_key], source_key) if source_key else [""] * len(items)
+    sources = parsers.parse_list(row[source_key], source_key) if source_key else [""] * len(items)
     if len(sources) != len(items):
         raise Refusal("lengths_differ", source_key, f"{len(sources)} / {len(items)}")
     places = [f"{key}[{number}]" for number in range(len(items))]
     responses = [
-        parse_response(item, place) if isinstance(item, dict) else Response(reading.parse_answer(item, place))
+        parse_response(item, place) if isinstance(item, dict) else Response(parsers.parse_answer(item, place))
         for item, place in zip(items, places, strict=True)
     ]
     named = zip(responses, sources, strict=True)
-    return tuple(Response(r.text, r.source or reading.parse_name(s, source_key)) for r, s in named), places
+    return tuple(Response(r.text, r.source or parsers.parse_name(s, source_key)) for r, s in named), places
 
 
 def parse_response(item, place):
@@ -114,7 +114,7 @@ def parse_response(item, place):
         raise Refusal("missing_field", f"{place}.text")
     source = next((name for name in ("model", "source", "generator") if name in item), "source")
     return Response(
-        reading.parse_answer(item[key], f"{place}.{key}"), reading.parse_name(item.get(source), f"{place}.{source}")
+        parsers.parse_answer(item[key], f"{place}.{key}"), parsers.parse_name(item.get(source), f"{place}.{source}")
     )
 
 

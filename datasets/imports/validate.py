@@ -9,7 +9,7 @@ from datasets.files.detect import read_items
 from datasets.files.item import FileProblem
 from datasets.formats import mapping
 from datasets.formats.guessing import find_ambiguity
-from datasets.formats.reading import parse_text
+from datasets.formats.parsers import parse_text
 from datasets.formats.rows import Refusal
 from datasets.imports.columns import Unsure, collect_columns, find_roles, write_draft
 from datasets.models import Judgment, Response

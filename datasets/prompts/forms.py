@@ -2,7 +2,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from datasets.formats import reading, rows
+from datasets.formats import parsers, rows
 from datasets.prompts.editing import EditedAnswer
 
 SPARE_TURNS, SPARE_ANSWERS = 1, 2
@@ -21,7 +21,7 @@ class TextField(forms.CharField):
     def clean(self, value):
         value = super().clean(value)
         try:
-            return reading.parse_text(value, "")
+            return parsers.parse_text(value, "")
         except rows.Refusal:
             raise ValidationError(_("The text holds a character that cannot be stored.")) from None
 

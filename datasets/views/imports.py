@@ -21,9 +21,9 @@ from datasets.models import Dataset, Import
 from datasets.text.rendered import render as render_text
 from datasets.text.rendered import render_prompt_parts
 from datasets.views.access import admin_required, dataset_admin_required
-from datasets.views.bodies import drain_or_close, received_upload
 from datasets.views.columns import label_columns, show_columns
 from datasets.views.paging import parse_after
+from datasets.views.request_bodies import drain_or_close, received_upload
 
 IMPORTS_A_PAGE = 50
 REFUSALS_A_PAGE = 100

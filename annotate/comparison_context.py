@@ -6,8 +6,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotate.judging.question_spec import build_judgment_spec
-from annotate.labels import BUTTONS, PLACES, format_question, format_short_verdict, format_verdict, get_chips
 from annotate.questions import RANK, STARS, VERDICT, best_worst, pair, rank, scale
+from annotate.wording import BUTTONS, PLACES, format_question, format_short_verdict, format_verdict, get_chips
 from datasets.judgments import wording
 from datasets.models import Comparison, Judgment, Response
 from datasets.text.diff import mark_differences

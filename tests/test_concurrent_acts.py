@@ -16,8 +16,8 @@ from annotate.queue.fast_path import find_judgment
 from annotate.queue.lease import lease_next
 from datasets.models import Judgment
 from tests.conftest import build_rows, create_person
+from tests.test_fast_path import has_right_judged_counts
 from tests.test_queue import has_right_counters
-from tests.test_short_way import has_right_judged_counts
 
 
 def run_at_once(*works):

@@ -8,7 +8,7 @@ import time
 import pytest
 from django.db import IntegrityError
 
-from annotate import reviewing as reviews
+from annotate.judging import decisions as reviews
 from annotate.judging.forms import Submission
 from annotate.judging.question_spec import build_spec
 from annotate.judging.record import record, save, undo
@@ -22,9 +22,9 @@ from datasets.comparisons.review import TIE, is_undecided
 from datasets.forms import SettingsForm
 from datasets.models import Choice, Comparison, Dataset, Job, Judgment
 from tests.conftest import build_rows, create_person
-from tests.test_at_once import run_at_once
+from tests.test_concurrent_acts import run_at_once
+from tests.test_fast_path import has_right_judged_counts
 from tests.test_queue import expire_lease
-from tests.test_short_way import has_right_judged_counts
 
 A, B, C = 1, 2, 3
 LEFT, RIGHT, TIED, NOTHING = {frozenset((A, B)): A}, {frozenset((A, B)): B}, {frozenset((A, B)): TIE}, {}

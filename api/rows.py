@@ -17,7 +17,7 @@ from datasets.imports.spool import Spool
 from datasets.imports.summary import build_summary
 from datasets.imports.warnings import SECOND_PASS, parse_warnings
 from datasets.models import Import
-from datasets.views.bodies import allow_file
+from datasets.views.request_bodies import allow_file
 
 PIECE = 1 << 20
 NO_ROOM = gettext_lazy("The server's disk has no room for this. Nothing was stored.")

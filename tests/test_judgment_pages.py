@@ -502,7 +502,7 @@ def test_the_page_of_a_judgment_takes_a_bounded_number_of_queries(
 @pytest.mark.parametrize("has_report", [True, False])
 def test_the_list_of_annotators_goes_on_from_page_to_page(client, admin, pairs, alice, monkeypatch, has_report):
     monkeypatch.setattr("analyze.report.JUDGMENTS_AT_ONCE", 100 if has_report else 0)
-    monkeypatch.setattr("analyze.people_views.PEOPLE_A_PAGE", 3)
+    monkeypatch.setattr("analyze.views.people.PEOPLE_A_PAGE", 3)
     names = ["B/b", "a&b", "c d", "用户", "0"]
     for name in names:
         create_judgment(name, list_comparisons(pairs)[0], "first")

@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from analyze.latest_report import fetch_numbers
-from analyze.views import find_status, render_page
+from analyze.views.report import find_status, render_page
 from datasets.judgments import listing, statistics
 from datasets.text.reading_time import WORDS_A_SECOND
 from datasets.views.access import dataset_admin_required

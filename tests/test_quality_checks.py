@@ -18,7 +18,7 @@ from datasets.comparisons.gold import create_gold, delete_gold
 from datasets.models import Choice, Comparison, Judgment
 from tests.conftest import build_rows, create_person
 from tests.test_annotate import JSON, Browser, read_fields
-from tests.test_at_once import run_at_once
+from tests.test_concurrent_acts import run_at_once
 from tests.test_queue import expire_lease, has_right_counters
 
 GOLD, REPEAT, VOTE = Judgment.Purpose.GOLD, Judgment.Purpose.REPEAT, Judgment.Purpose.VOTE
