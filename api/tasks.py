@@ -35,7 +35,7 @@ def check_and_store(job, progress):
         run = Import.objects.filter(pk=arguments.get("import")).first() or check_file(job, progress)
 
         def store(run):
-            store_or_finish(run, job, lambda done, total: progress(total + done, 2 * total))
+            store_or_finish(run, lambda done, total: progress(total + done, 2 * total), job.attempts > 1)
 
         return store_rows(run, arguments["skip_bad_rows"], started, arguments.get("leave_out", ""), store)
     except Problem as problem:

@@ -88,7 +88,7 @@ def upload(path):
 
     file = SimpleNamespace(name="large.jsonl", size=os.path.getsize(path), temporary_file_path=lambda: path)
     started = time.monotonic()
-    job = tasks.start_upload_check([file], "large", 1, None)
+    job = tasks.start_check(None, *tasks.keep_files([file]), "large", 1)
     for step in itertools.count():
         while Job.objects.get(pk=job.pk).is_open:
             time.sleep(0.5)

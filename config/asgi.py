@@ -1,8 +1,8 @@
 """What the server calls: Django in threads, behind a loop that waits for slow clients so that no thread has to.
 
-A request takes a thread when its small body is there (datasets/views/request_bodies.py). THREADS requests run at once in
-a process, STRANGERS of clients that have not signed in; the others wait in turn, one of each client after the other, so
-that who sends a thousand waits behind who sends one.
+A request takes a thread when its small body is there (datasets/views/request_bodies.py). THREADS requests run at once
+in a process, STRANGERS of clients that have not signed in; the others wait in turn, one of each client after the other,
+so that who sends a thousand waits behind who sends one.
 Transfers (files up, downloads) have TRANSFERS threads of their own, and /healthz has its own too. A client that takes
 nothing of a download for STUCK_SECONDS is cut off.
 """

@@ -122,12 +122,12 @@ def test_one_at_work_tells_how_far_it_is_and_leaves_nothing_when_it_is_stopped(s
     real = tasks.store_or_finish
     seen, gate = [], threading.Event()
 
-    def work_slowly(run, job, progress):
+    def work_slowly(run, progress, is_begun):
         def report_and_wait(done, total):
             progress(done, total)
             gate.wait(5)
 
-        real(run, job, report_and_wait)
+        real(run, report_and_wait, is_begun)
 
     monkeypatch.setattr(tasks, "store_or_finish", work_slowly)
     address = send(script, build_rows(10), "?background=true").json()["address"]

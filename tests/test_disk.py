@@ -74,8 +74,9 @@ def test_a_check_that_fills_the_disk_says_so(client, admin, monkeypatch):
 
     monkeypatch.setattr(tasks.imports_store, "check", check)
     answer = upload(client)
-    assert "disk is full" in answer.content.decode()
-    assert (Job.objects.get().error, Import.objects.count()) == ("disk_full", 0)
+    assert answer.status_code == 507
+    assert "disk has no room" in answer.content.decode()
+    assert not Import.objects.exists()
 
 
 @pytest.mark.django_db

@@ -101,7 +101,7 @@ def test_what_the_page_says_of_limits_and_names_is_so():
         assert f"`{name}`" in READ["prompts"]
     for name in [*formats.wide.LISTS, *formats.wide.SOURCE_LISTS, *formats.wide.TIES, *formats.wide.BOTH_BAD]:
         assert f"`{name}`" in READ["wide"] or name in ("both bad", "bothbad")
-    for role in formats.reading.ROLES:
+    for role in formats.parsers.ROLES:
         assert role in SECTIONS["Files that are read"].split("\n### ")[0]
 
 

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 
 from datasets.imports import tasks
+from datasets.imports.spool import Spool
 from datasets.jobs import worker as job_worker
 from datasets.jobs.worker import JobCancellation, JobFailure, claim, perform, start, work
 from datasets.models import Dataset, Import, Job, Prompt
@@ -43,6 +44,11 @@ def build_upload(rows, name="rows.jsonl"):
     return SimpleUploadedFile(name, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
+def die(*args, **values):
+    """What a killed process does next: nothing."""
+    raise SystemExit
+
+
 def refresh(job):
     job.refresh_from_db()
     return job
@@ -65,9 +71,6 @@ def test_what_takes_a_moment_is_done_at_once(does):
 
 
 def test_what_was_begun_at_once_in_a_process_that_is_gone_is_taken_up_later(does):
-    def die(job, progress):
-        raise SystemExit
-
     does(die)
     with pytest.raises(SystemExit):
         start("trial", at_once=True)
@@ -252,7 +255,7 @@ def test_files_of_a_task_that_never_began_are_swept_up_after_a_day(client, admin
     folders = []
     for name in ("stopped", "waiting", "young"):
         files = [SimpleUploadedFile(name, b"x" * (tasks.BYTES_AT_ONCE + 1))]
-        job = tasks.start_upload_check(files, "big", 1, admin)
+        job = tasks.start_check(admin, *tasks.keep_files(files), "big", 1)
         folders.append(settings.DATA_DIR / "uploads" / job.arguments["folder"])
         if name != "waiting":
             job_worker.cancel(job)
@@ -263,6 +266,52 @@ def test_files_of_a_task_that_never_began_are_swept_up_after_a_day(client, admin
     os.utime(left, (0, 0))
     tasks.sweep()
     assert [path.exists() for path in (*folders, left)] == [False, True, True, False]
+
+
+def test_a_small_upload_is_checked_and_stored_without_a_task(client, admin):
+    client.force_login(admin)
+    answer = client.post("/datasets/upload/", {"slug": "small", "files": build_upload(build_rows(3)), "overlap": 2})
+    run = Import.objects.get()
+    assert answer["Location"] == f"/datasets/upload/{run.pk}/"
+    assert (run.rows, run.overlap, run.created_by) == (3, 2, admin)
+    assert client.post(answer["Location"], {"decision": "store"})["Location"] == "/datasets/small/"
+    assert (Prompt.objects.count(), Job.objects.count()) == (3, 0)
+
+
+def test_a_small_upload_killed_while_it_is_checked_leaves_nothing(client, admin, monkeypatch, settings):
+    client.force_login(admin)
+    monkeypatch.setattr(Spool, "finish", die)
+    monkeypatch.setattr(Spool, "delete", lambda self: None)  # killed, a process deletes nothing
+    with pytest.raises(SystemExit):
+        client.post("/datasets/upload/", {"slug": "small", "files": build_upload(build_rows(3)), "overlap": 1})
+    left = [*(settings.DATA_DIR / "uploads").iterdir(), *(settings.DATA_DIR / "spool").iterdir()]
+    assert len(left) == 2
+    tasks.sweep()
+    assert all(path.exists() for path in left), "somebody may be at it"
+    for path in left:
+        os.utime(path, (0, 0))
+    tasks.sweep()
+    assert not any(path.exists() for path in left)
+    assert not Import.objects.exists()
+
+
+@pytest.mark.parametrize("step", ["store_batch", "give_roles", "generate_comparisons"])
+def test_a_small_import_killed_while_it_is_stored_is_finished_by_whoever_looks(client, admin, monkeypatch, step):
+    client.force_login(admin)
+    client.post("/datasets/upload/", {"slug": "small", "files": build_upload(build_rows(3)), "overlap": 1})
+    page = f"/datasets/upload/{Import.objects.get().pk}/"
+    with monkeypatch.context() as killed:
+        killed.setattr(tasks.imports_store, step, die)
+        with pytest.raises(SystemExit):
+            client.post(page, {"decision": "store"})
+    assert Import.objects.get().state in Import.UNFINISHED
+    assert client.get(page).status_code == 200, "somebody may be at it"
+    Import.objects.update(touched_at=timezone.now() - timedelta(hours=1))
+    place = client.get(page)["Location"]
+    assert client.get(page)["Location"] == place, "one task, however many look"
+    assert work(until_idle=True) == 1
+    assert Import.objects.get().state == "done"
+    assert Dataset.objects.get(slug="small").comparisons.count() == 3
 
 
 def stop_in_the_middle(monkeypatch):
@@ -316,17 +365,16 @@ def test_what_is_being_stored_by_one_is_not_stored_by_another_too(admin, monkeyp
 
     def store_first():
         try:
-            tasks.start_store(run, admin)
+            tasks.store_now(run)
         finally:
             connection.close()
 
     thread = threading.Thread(target=store_first)
     thread.start()
     assert begun.wait(20)
-    second = tasks.start_store(run, admin)
+    tasks.store_now(Import.objects.get(pk=run.pk))
     thread.join()
     assert stored_by == [thread.ident]
-    assert second.state == "done"
     run.refresh_from_db()
     assert (run.state, run.prompts) == ("done", 30)
 

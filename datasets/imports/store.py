@@ -317,19 +317,32 @@ def resume_unfinished():
         drop(run)
         removed += 1
     for run in Import.objects.unfinished().filter(touched_at__lt=timezone.now() - STALE):
-        claimed = Import.objects.filter(pk=run.pk, touched_at=run.touched_at).update(touched_at=timezone.now())
-        if not claimed:
-            continue
-        if run.state == Import.State.UNDOING:
-            undo_or_keep(run)
-            finished += 1
-        elif run.state == Import.State.ASKING or get_spool_path(run).exists():
-            store_rows(run)
-            finished += 1
-        else:
-            drop(run)
-            removed += 1
+        if claim_abandoned(run):
+            is_finished = resume(run)
+            finished, removed = finished + is_finished, removed + (not is_finished)
     return finished, removed
+
+
+def is_abandoned(run):
+    """Whether an import was begun and nobody has been at it for a while."""
+    return run.state in Import.UNFINISHED and run.touched_at < timezone.now() - STALE
+
+
+def claim_abandoned(run):
+    """Become the one that finishes an abandoned import; False where somebody else is."""
+    return Import.objects.filter(pk=run.pk, touched_at=run.touched_at).update(touched_at=timezone.now()) == 1
+
+
+def resume(run, progress=lambda done, total: None):
+    """Finish a claimed import; False where it is removed instead, as its spool is gone."""
+    if run.state == Import.State.UNDOING:
+        undo_or_keep(run)
+    elif run.state == Import.State.ASKING or get_spool_path(run).exists():
+        store_rows(run, progress)
+    else:
+        drop(run)
+        return False
+    return True
 
 
 def undo_or_keep(run):

@@ -13,6 +13,7 @@ from datasets.imports import tasks
 from datasets.imports.column_forms import ColumnsForm, format_role
 from datasets.imports.columns import get_first_values, read_draft, save_roles
 from datasets.imports.validate import read_mapped
+from datasets.jobs.worker import JobFailure
 from datasets.text.rendered import render as render_text
 from datasets.text.rendered import render_prompt_parts
 
@@ -32,7 +33,11 @@ def show_columns(request, run):
     form = column_notes and ColumnsForm(column_notes, request.POST if decision else None)
     if decision == "read" and form and form.is_valid():
         save_roles(column_notes, form.roles, request.user)
-        return redirect("task", tasks.start_recheck(run, request.user).pk)
+        try:
+            return check_kept(request, run.folder, run.files, run.slug, run.overlap)
+        except JobFailure as why:
+            messages.error(request, str(why))
+            return redirect("upload")
     roles = choose_roles(column_notes, form)
     context = {
         "run": run,
@@ -44,6 +49,13 @@ def show_columns(request, run):
         "rows": [build_row_preview(roles, row) for row in column_notes["rows"]] if roles else [],
     }
     return render(request, "datasets/columns.html", context, status=422 if form and form.errors else 200)
+
+
+def check_kept(request, folder, files, slug, overlap):
+    """Check kept files now where they are small, else in the background; then the page of either. Raises JobFailure."""
+    if not tasks.is_small_upload(folder, files, slug):
+        return redirect("task", tasks.start_check(request.user, folder, files, slug, overlap).pk)
+    return redirect("import", tasks.check_kept(request.user.pk, folder, files, slug, overlap).pk)
 
 
 def choose_roles(column_notes, form):

@@ -3,6 +3,7 @@
 import json
 
 from django.contrib import messages
+from django.db import OperationalError
 from django.http import UnreadablePostError
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -17,11 +18,12 @@ from datasets.imports import store as imports_store
 from datasets.imports import tasks
 from datasets.imports.spool import Spool
 from datasets.imports.undo import CannotUndo, undo_import
+from datasets.jobs.worker import JobFailure
 from datasets.models import Dataset, Import
 from datasets.text.rendered import render as render_text
 from datasets.text.rendered import render_prompt_parts
 from datasets.views.access import admin_required, dataset_admin_required
-from datasets.views.columns import label_columns, show_columns
+from datasets.views.columns import check_kept, label_columns, show_columns
 from datasets.views.paging import parse_after
 from datasets.views.request_bodies import drain_or_close, received_upload
 
@@ -38,20 +40,21 @@ def upload(request):
     try:
         with received_upload(request) as (post, files, refusal):
             return refusal or check_upload(request, UploadForm(post, files))
-    except (DiskFull, OSError) as problem:  # UnreadablePostError is one
+    except (DiskFull, OSError, OperationalError) as problem:  # UnreadablePostError is one
         return refuse_upload(request, problem)
 
 
 def check_upload(request, form):
-    """Begin the task that checks what a form brought, and show it."""
+    """Check what a form brought, where it is small; else begin the task that does."""
     if not form.is_valid():
         return show_upload(request, form)
     data = form.cleaned_data
-    job = tasks.start_upload_check(data["files"], data["slug"], data["overlap"], request.user)
-    if job.state != job.State.FAILED:
-        return redirect("task", job.pk)
-    form.add_error("files", reasons.JOB.get(job.error, job.error))
-    return show_upload(request, form)
+    folder, names = tasks.keep_files(data["files"])
+    try:
+        return check_kept(request, folder, names, data["slug"], data["overlap"])
+    except JobFailure as why:
+        form.add_error("files", str(why))
+        return show_upload(request, form)
 
 
 def show_upload(request, form, status=200):
@@ -72,11 +75,12 @@ def refuse_upload(request, problem):
 
 def store(request, pk):
     """Store what was checked and show the dataset."""
-    left_out = [doubt for doubt in request.POST.getlist("without") if doubt in reasons.WARNINGS]
-    job = tasks.start_store(Import.objects.get(pk=pk), request.user, left_out)
-    if job.state != job.State.DONE:
-        return redirect("task", job.pk)
     run = Import.objects.get(pk=pk)
+    left_out = [doubt for doubt in request.POST.getlist("without") if doubt in reasons.WARNINGS]
+    if not tasks.is_small_import(run):
+        return redirect("task", tasks.start_store(run, request.user, left_out).pk)
+    tasks.store_now(run, left_out)
+    run.refresh_from_db()
     rows_read = ngettext("%(n)s row read", "%(n)s rows read", run.rows) % {"n": run.rows}
     counts = _("%(prompts)s new prompts, %(responses)s answers, %(choices)s choices, %(duplicates)s duplicates.")
     messages.success(request, f"{rows_read}: {counts % vars(run)}")
@@ -101,6 +105,8 @@ def import_page(request, pk):
     run = get_object_or_404(Import, pk=pk)
     if run.state == Import.State.UNSURE:
         return show_columns(request, run)
+    if imports_store.is_abandoned(run):
+        return redirect("task", tasks.start_resume(run, request.user).pk)
     if request.method == "POST":
         return decide(request, run)
     context = {"run": run, "can_undo": run.state == Import.State.DONE, **read_refusals_page(run, request)}
