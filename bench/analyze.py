@@ -103,8 +103,7 @@ def measure_planted():
 
 
 def measure_asking():
-    from analyze.maths.active_selection import choose_pairs
-    from bench.simulate import estimate_judgments_needed
+    from bench.simulate import choose_pairs, estimate_judgments_needed
 
     for spread in (2.0, 3.0):
         random, chosen = estimate_judgments_needed(choose_pairs, sources=20, spread=spread, judgments=800, seeds=SEEDS)

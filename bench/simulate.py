@@ -1,9 +1,10 @@
 """Simulated people whose truth is known: what the tests and the bench measure the rest against."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analyze.maths.active_selection import compute_information_gain, compute_leads, compute_variance, is_worth_asking
 from analyze.maths.votes import Votes
 
 HONEST, CARELESS, LEFT, LONGER, DRIFTS = "honest", "careless", "left", "longer", "drifts"
@@ -199,3 +200,28 @@ def estimate_judgments_needed(choose, *, sources, spread, judgments, seeds, at_o
     wanted = np.interp(0.75 * judgments, counts, curves[0])
     reached = np.flatnonzero(curves[1] >= wanted)
     return 0.75 * judgments, float(counts[reached[0]]) if len(reached) else np.inf
+
+
+def choose_pairs(first, second, strengths, n):
+    """The places of the n pairs to ask next, a place as often as it is to be asked, none where nothing is open: those
+    that are open, by their information gain, where each one chosen counts as judged for the next."""
+    first, second = np.asarray(first), np.asarray(second)
+    is_open = is_worth_asking(first, second, strengths)
+    chosen = []
+    while is_open.any() and len(chosen) < n:
+        gain = np.where(is_open, compute_information_gain(first, second, strengths), -1)
+        chosen.append(int(gain.argmax()))
+        if strengths.component[first[chosen[-1]]] != strengths.component[second[chosen[-1]]]:
+            is_open[chosen[-1]] = False  # how much more it would tell is not known before it is judged
+        strengths = add_judgment(first[chosen[-1]], second[chosen[-1]], strengths)
+    return np.array(chosen, int)
+
+
+def add_judgment(first, second, strengths):
+    """The strengths as sure as they are after one more judgment of a pair, whatever it says (Sherman and Morrison
+    1950)."""
+    lead, error = compute_leads([first], [second], strengths)
+    pull = strengths.covariance[:, first] - strengths.covariance[:, second]
+    weight = compute_variance(lead[0])
+    smaller = strengths.covariance - np.outer(pull, pull) * weight / (1 + weight * error[0] ** 2)
+    return replace(strengths, covariance=smaller)

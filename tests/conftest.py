@@ -25,11 +25,12 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """On PostgreSQL's turn, what touches no database has run already, on SQLite's."""
+    """On PostgreSQL's turn, what touches no database has run already, on SQLite's; so have the tests marked `once`."""
     if os.environ.get("TEST_DB") != "pg":
         return
     of_database = {"db", "transactional_db", "live_server"}
-    kept = [item for item in items if item.get_closest_marker("django_db") or of_database & set(item.fixturenames)]
+    touches = lambda item: item.get_closest_marker("django_db") or of_database & set(item.fixturenames)  # noqa: E731
+    kept = [item for item in items if touches(item) and not item.get_closest_marker("once")]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept
 

@@ -6,7 +6,6 @@ from scipy.integrate import quad
 from scipy.stats import beta
 
 from analyze.maths.active_selection import (
-    choose_pairs,
     compute_information_gain,
     compute_sureness,
     compute_uncertainty,
@@ -14,7 +13,7 @@ from analyze.maths.active_selection import (
     is_worth_asking,
 )
 from analyze.maths.strengths import fit_strengths
-from bench.simulate import draw_choices, estimate_judgments_needed, simulate_asking
+from bench.simulate import choose_pairs, draw_choices, estimate_judgments_needed, simulate_asking
 
 PAIRS = np.array([(a, b) for a in range(4) for b in range(a + 1, 4)])
 

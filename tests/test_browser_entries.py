@@ -25,7 +25,7 @@ from tests.browsing import (
 )
 from tests.conftest import build_rows
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 CRITERIA = [{"name": "helpful", "guideline": "does it"}, {"name": '有帮助: "<b>', "guideline": ""}]
 

@@ -5,7 +5,6 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.db import connection
 from django.utils.translation import gettext, override, trans_real
 from playwright.sync_api import expect
 
@@ -40,11 +39,9 @@ def walk(every_page, enter, context, troubles):  # noqa: F811
     return walk
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("part", [0, 1])
-def test_axe_finds_nothing_on_any_page_wide_or_narrow_light_or_dark(request, part):
-    if connection.vendor == "postgresql":
-        pytest.skip("looked at on SQLite's turn; here each page is opened by the walk in Chinese")
-    walk = request.getfixturevalue("walk")
+def test_axe_finds_nothing_on_any_page_wide_or_narrow_light_or_dark(walk, part):
     found = {}
     for name, page in walk(1440, slice(part, None, 2)):
         look_wide_and_narrow(page, name, found)

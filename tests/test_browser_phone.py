@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from tests.browsing import PHONE, expect_all_done, find_button, list_verdicts
 from tests.conftest import build_rows
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.mark.browser_context_args(**PHONE)

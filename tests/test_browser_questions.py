@@ -19,7 +19,7 @@ from tests.browsing import (
 )
 from tests.conftest import build_rows
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 STEPS = ["left3", "left2", "left1", "tie", "right1", "right2", "right3"]
 

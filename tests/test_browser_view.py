@@ -14,7 +14,7 @@ from tests.browsing import PAGE, PHONE, await_judged, await_ready, await_sent, f
 from tests.conftest import build_rows
 from tests.every_page import find_row_with
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 
 # --- differences ------------------------------------------------------------------------------------------------------

@@ -79,6 +79,7 @@ def test_half_sent_bodies_of_strangers_keep_nobody_waiting(house, path):
         line.close()
 
 
+@pytest.mark.once
 def test_a_body_that_trickles_is_refused_and_nobody_waits_for_it(house):
     alice = Person("alice", house["PORT"])
     lines, over = [send_half_form(house, "/annotate/models/") for _ in range(60)], threading.Event()
@@ -97,6 +98,7 @@ def test_a_body_that_trickles_is_refused_and_nobody_waits_for_it(house):
     thread.join()
 
 
+@pytest.mark.once
 def test_half_sent_headers_end_after_seconds(house):
     alice = Person("alice", house["PORT"])
     lines = []
@@ -240,6 +242,7 @@ def test_a_worker_that_dies_is_replaced_and_the_others_serve(house):
     assert lives in find_workers(house)
 
 
+@pytest.mark.once
 def test_no_worker_outlives_its_server(place):
     manage(place, "migrate", "--verbosity=0")
     with running_server(place) as server:

@@ -1,6 +1,6 @@
 """What to ask next, when to stop, and how much is left to ask."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def compute_information_gain(first, second, strengths):
     moved = strengths.covariance @ weights @ strengths.covariance
     own = np.diag(moved)
     lead, error = compute_leads(first, second, strengths)
-    outcome = _compute_variance(lead)
+    outcome = compute_variance(lead)
     gain = outcome / (1 + outcome * error**2) * (own[first] + own[second] - 2 * moved[first, second])
     apart = strengths.component[first] != strengths.component[second]
     return np.where(apart, gain[~apart].max(initial=0) + 1, gain)
@@ -44,31 +44,6 @@ def is_worth_asking(first, second, strengths, level=LEVEL, alike=EQUIVALENCE_MAR
     lead, error = compute_leads(first, second, strengths)
     apart = strengths.component[first] != strengths.component[second]
     return apart | ~(_is_sure(lead, error, level) | _is_alike(lead, error, level, alike))
-
-
-def choose_pairs(first, second, strengths, n):
-    """The places of the n pairs to ask next, a place as often as it is to be asked, none where nothing is open: those
-    that are open, by their information gain, where each one chosen counts as judged for the next."""
-    first, second = np.asarray(first), np.asarray(second)
-    is_open = is_worth_asking(first, second, strengths)
-    chosen = []
-    while is_open.any() and len(chosen) < n:
-        gain = np.where(is_open, compute_information_gain(first, second, strengths), -1)
-        chosen.append(int(gain.argmax()))
-        if strengths.component[first[chosen[-1]]] != strengths.component[second[chosen[-1]]]:
-            is_open[chosen[-1]] = False  # how much more it would tell is not known before it is judged
-        strengths = _add_judgment(first[chosen[-1]], second[chosen[-1]], strengths)
-    return np.array(chosen, int)
-
-
-def _add_judgment(first, second, strengths):
-    """The strengths as sure as they are after one more judgment of a pair, whatever it says (Sherman and Morrison
-    1950)."""
-    lead, error = compute_leads([first], [second], strengths)
-    pull = strengths.covariance[:, first] - strengths.covariance[:, second]
-    weight = _compute_variance(lead[0])
-    smaller = strengths.covariance - np.outer(pull, pull) * weight / (1 + weight * error[0] ** 2)
-    return replace(strengths, covariance=smaller)
 
 
 def compute_leads(first, second, strengths):
@@ -151,7 +126,7 @@ def _is_alike(lead, error, level, alike):
     return ndtr((alike - lead) / error) - ndtr((-alike - lead) / error) >= level
 
 
-def _compute_variance(lead):
+def compute_variance(lead):
     """Of an outcome, 1 or 0, at this lead."""
     chance = 1 / (1 + np.exp(-lead))
     return chance * (1 - chance)
