@@ -5,7 +5,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --progress-bar on
-PYTEST := $(PY) -m pytest -n 2 --dist worksteal -q -rs
+PYTEST := $(PY) -m pytest -n 2 -q -rs
 # The tests start some hundred processes: each would compile all modules anew.
 export PYTHONDONTWRITEBYTECODE :=
 CONSUMERS := consumers llamafactory swift axolotl
