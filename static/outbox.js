@@ -129,4 +129,5 @@ function request(url, pairs) {
 
 const outbox = new Outbox(document.getElementById("unsent"));
 outbox.show();
-outbox.send();
+// Not before all scripts are there: an answer that comes first would find no listener, and the page would stay as it is.
+addEventListener("DOMContentLoaded", () => outbox.send());

@@ -24,8 +24,11 @@ def pytest_configure(config):
     compile_all()
 
 
+@pytest.hookimpl(trylast=True)  # after they are shuffled
 def pytest_collection_modifyitems(config, items):
-    """On PostgreSQL's turn, what touches no database has run already, on SQLite's; so have the tests marked `once`."""
+    """Long tests come first, so that no worker is left with one at the end. On PostgreSQL's turn, what touches no
+    database has run already, on SQLite's; so have the tests marked `once`."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     if os.environ.get("TEST_DB") != "pg":
         return
     of_database = {"db", "transactional_db", "live_server"}

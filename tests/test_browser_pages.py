@@ -39,6 +39,7 @@ def walk(every_page, enter, context, troubles):  # noqa: F811
     return walk
 
 
+@pytest.mark.long
 @pytest.mark.once
 @pytest.mark.parametrize("part", [0, 1])
 def test_axe_finds_nothing_on_any_page_wide_or_narrow_light_or_dark(walk, part):
@@ -124,6 +125,7 @@ def english():
 PEOPLE = ("admin", "alice", "bob")
 
 
+@pytest.mark.long
 @pytest.mark.browser_context_args(locale="zh-CN")
 def test_in_chinese_no_word_of_the_pages_is_english(walk, english):
     left_over = {}

@@ -26,6 +26,7 @@ def expect_judged(page, n):
     expect(page.locator("header").first).to_contain_text(re.compile(rf"(?<!\d){n} judged by you"), timeout=30_000)
 
 
+@pytest.mark.long
 def test_a_server_that_is_killed_and_comes_back_has_every_judgment_once(place, page, tmp_path):
     for command in ("migrate", "load_demo"):
         manage(place, command, "--verbosity=0")

@@ -5,6 +5,8 @@ import threading
 import time
 import urllib.error
 
+import pytest
+
 from tests.serving import Person, count_exported, kill, manage, read_fields, running_server
 
 
@@ -20,6 +22,7 @@ def judge_on(person, acknowledged, sent):
         return
 
 
+@pytest.mark.long
 def test_no_judgment_is_lost_when_every_process_is_killed(place, tmp_path):
     for command in ("migrate", "load_demo"):
         manage(place, command, "--verbosity=0")

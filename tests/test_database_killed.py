@@ -79,6 +79,7 @@ def await_row(server, query, wanted):
     pytest.fail(f"never {wanted}, at last {answer}")
 
 
+@pytest.mark.long
 def test_a_worker_outlives_a_killed_database_and_stores_every_row_once(server, tmp_path):
     url = f"postgres://postgres@/postgres?host={server.get_uri().partition('host=')[2]}"
     environment = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(tmp_path / "data"), "START_WORKERS": "0"}

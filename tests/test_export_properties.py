@@ -216,6 +216,7 @@ numbers = itertools.count()
 several = {"max_examples": 50, "deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 
 
+@pytest.mark.long
 @settings(**several)
 @given(rows=st.lists(prompts, min_size=1, max_size=3), acts=acts, flags=flags, filters=filters, decisions=decisions)
 def test_a_file_holds_what_most_people_chose_and_accounts_for_the_rest(

@@ -414,6 +414,7 @@ def test_a_task_that_an_older_version_queued_still_has_somebody_who_does_it():
     assert job_worker.KINDS["check"].__module__ == "datasets.imports.tasks"
 
 
+@pytest.mark.long
 def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_path):
     """A real worker, killed -9 in the middle of storing; another takes the task up."""
     manage(place, "migrate", "--verbosity=0")

@@ -222,6 +222,7 @@ def find_commands(instruction):
     return [json.loads(found) for found in re.findall(rf"{instruction} (\[.*\])$", DOCKERFILE, re.M)]
 
 
+@pytest.mark.long
 @pytest.mark.django_db  # the commands take the database of TEST_DB
 def test_the_containers_own_commands_serve_outside_one_and_stop_when_told(tmp_path):
     """Its CMD, HEALTHCHECK and environment; JSON logs alone on stderr. On PostgreSQL with TEST_DB=pg."""

@@ -79,34 +79,29 @@ def test_half_sent_bodies_of_strangers_keep_nobody_waiting(house, path):
         line.close()
 
 
+@pytest.mark.long
 @pytest.mark.once
-def test_a_body_that_trickles_is_refused_and_nobody_waits_for_it(house):
+def test_bodies_that_trickle_and_half_sent_headers_end_after_seconds_and_nobody_waits_for_them(house):
     alice = Person("alice", house["PORT"])
-    lines, over = [send_half_form(house, "/annotate/models/") for _ in range(60)], threading.Event()
+    bodies, over = [send_half_form(house, "/annotate/models/") for _ in range(60)], threading.Event()
+    headers = [connect(house) for _ in range(60)]
+    for line in headers:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-")
 
     def trickle():
         while not over.wait(1):
-            for line in lines:
+            for line in bodies:
                 with contextlib.suppress(OSError):
                     line.sendall(b"b")
 
     thread = threading.Thread(target=trickle, daemon=True)
     thread.start()
     check_waits(house, alice)
-    assert read_status(lines[0]) == 408
+    assert read_status(bodies[0]) == 408
     over.set()
     thread.join()
-
-
-@pytest.mark.once
-def test_half_sent_headers_end_after_seconds(house):
-    alice = Person("alice", house["PORT"])
-    lines = []
-    for _ in range(60):
-        lines.append(connect(house))
-        lines[-1].sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-")
+    assert read_status(headers[0]) in (None, 408), "it ends within the 20 seconds of the socket"
     check_waits(house, alice, 20)
-    assert read_status(lines[0]) in (None, 408), "it ends within the 20 seconds of the socket"
 
 
 def test_five_thousand_idle_connections_keep_nobody_waiting(house):
@@ -242,6 +237,7 @@ def test_a_worker_that_dies_is_replaced_and_the_others_serve(house):
     assert lives in find_workers(house)
 
 
+@pytest.mark.long
 @pytest.mark.once
 def test_no_worker_outlives_its_server(place):
     manage(place, "migrate", "--verbosity=0")
