@@ -4,7 +4,8 @@ PORT ?= 8000
 PYTHON ?= python3
 WORKERS ?= 2
 PY := .venv/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check install --progress-bar on
+# The lists are complete, and modules are compiled when they are first imported: that halves the wait.
+PIP := $(PY) -m pip --disable-pip-version-check install --progress-bar on --no-deps --no-compile
 PYTEST := $(PY) -m pytest -n 2 -q -rs
 # The tests start some hundred processes: each would compile all modules anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -66,7 +67,7 @@ messages: .venv/installed-dev
 .venv/installed: .venv/made pyproject.toml requirements.txt
 	@echo "Installing what Chosen needs (once; about half a minute) …"
 	@$(PIP) --require-hashes -r requirements.txt 1>&2
-	@$(PIP) --no-deps --no-build-isolation -e . 1>&2
+	@$(PIP) --no-build-isolation -e . 1>&2
 	@touch $@
 
 .venv/installed-dev: .venv/installed pyproject.toml requirements-dev.txt
@@ -89,14 +90,14 @@ define make-consumer
 endef
 
 # A real browser for the tests: Debian's Chromium where there is apt-get and root, else Playwright's own.
-browser: .venv/installed-dev
+browser:
 	@if [ -n "$$CHROMIUM" ] || command -v chromium-headless-shell > /dev/null; then :; \
 	elif command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
 	  apt-get install -y -qq --no-install-recommends chromium-headless-shell fonts-noto-cjk; then :; \
 	elif command -v chromium > /dev/null; then :; \
-	else $(PY) -m playwright install chromium; fi
+	else $(MAKE) .venv/installed-dev && $(PY) -m playwright install chromium; fi
 
 # nginx for the test of docs/operating.md: Debian's package, unpacked and not installed. Without it that test is skipped.
-nginx: .venv/installed-dev
+nginx: .venv/made browser
 	@if command -v nginx > /dev/null || [ -x .venv/nginx/usr/sbin/nginx ] || ! command -v apt-get > /dev/null; then :; else \
 	  mkdir -p .venv/nginx && cd .venv/nginx && apt-get download -qq nginx && dpkg -x nginx_*.deb . || true; fi

@@ -166,6 +166,7 @@ def test_who_leaves_a_page_with_typed_text_is_asked_first(enter, alice, make_dat
     page.get_by_placeholder("in your own words").press("Escape")
     press(page, "Digit1")
     await_judged(page, 1)
+    await_sent(page)  # a verdict on its way asks too
     page.get_by_role("link", name="History").click()
     expect(page.get_by_role("heading", name="what you judged")).to_be_visible()
     assert asked == ["beforeunload"]
