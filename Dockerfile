@@ -17,7 +17,7 @@ COPY api api
 COPY templates templates
 COPY static static
 COPY locale locale
-# All that is written later is in /data and /tmp: the rest of the file system may be read-only.
+# The app writes only to /data and /tmp: the rest of the file system may be read-only.
 RUN python -m config.translations && python -m compileall -q config datasets annotate analyze api
 
 USER chosen

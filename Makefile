@@ -1,17 +1,19 @@
-# `make run` serves, `make test` tests, `make lint` lints. All else is in README.md and CONTRIBUTING.md.
+# `make run` serves, `make test` tests, `make lint` lints. See README.md and CONTRIBUTING.md for the rest.
 
 PORT ?= 8000
 PYTHON ?= python3
 WORKERS ?= 2
 PY := .venv/bin/python
-# The lists are complete, and modules are compiled when they are first imported: that halves the wait.
+# Complete lists and compilation on first import halve the installation time.
 PIP := $(PY) -m pip --disable-pip-version-check install --progress-bar on --no-deps --no-compile
+BIOME := 2.6.8
 PYTEST := $(PY) -m pytest -n 2 -q -rs
-# The tests start some hundred processes: each would compile all modules anew.
+# The tests start some hundred processes: without .pyc files each would compile all modules again.
 export PYTHONDONTWRITEBYTECODE :=
 CONSUMERS := consumers llamafactory swift axolotl
 
-.PHONY: run test test-sqlite test-postgres test-consumers bench attack lint messages browser nginx
+.PHONY: run test test-sqlite test-postgres test-consumers bench attack lint lint-types lint-rest lint-static coverage messages \
+  browser nginx
 
 run: .venv/installed
 	@$(PY) -m config.translations
@@ -46,15 +48,36 @@ bench: .venv/installed-dev
 attack: .venv/installed-dev
 	@$(PY) -m attack
 
-lint: .venv/installed-dev
+lint: lint-types lint-rest lint-static
+
+lint-types: .venv/installed-dev
+	.venv/bin/mypy
+
+lint-rest: .venv/installed-dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	$(PY) lint/names.py
+	$(PY) lint/english.py
+	$(PY) lint/examples.py
+	$(PY) lint/templates.py
 	.venv/bin/djlint --lint --quiet templates
+	.venv/bin/codespell
+	.venv/bin/deptry .
 	.venv/bin/lint-imports > .venv/lint-imports.txt || { cat .venv/lint-imports.txt; exit 1; }
 	$(PY) manage.py makemigrations --check --dry-run
 
-# Collect new texts into locale/ (needs gettext); then translate them there.
+# Scripts and style sheets; Biome comes from npm, so this needs Node.
+lint-static:
+	@if command -v npx > /dev/null; then npx --yes @biomejs/biome@$(BIOME) check --max-diagnostics=50 static; \
+	else echo "No Node here: scripts and style sheets are not checked."; fi
+
+# Line and branch coverage of both databases together.
+coverage: .venv/installed-dev browser nginx
+	rm -f .coverage .coverage.*
+	$(PYTEST) --cov --cov-report=
+	TEST_DB=pg $(PYTEST) --cov --cov-append --cov-report=term --cov-report=html:.venv/coverage
+
+# Collect new texts into locale/ (needs gettext), to be translated there.
 messages: .venv/installed-dev
 	$(PY) manage.py makemessages -l zh_Hans --no-obsolete --no-location --ignore '.venv*' --ignore data
 
@@ -75,7 +98,7 @@ messages: .venv/installed-dev
 	@$(PIP) --require-hashes -r requirements-dev.txt 1>&2
 	@touch $@
 
-# One environment for each trainer. Where one cannot be made, its tests are skipped and say why.
+# One environment per trainer. If one cannot be created, its tests are skipped with the reason.
 .venv-consumers/installed: tests/consumers/requirements.txt
 	$(make-consumer)
 
@@ -89,7 +112,7 @@ define make-consumer
   > $(@D)/install.log 2>&1 || echo "$(@D) could not be made: $$(tail -n 1 $(@D)/install.log)"' pip
 endef
 
-# A real browser for the tests: Debian's Chromium where there is apt-get and root, else Playwright's own.
+# A real browser for the tests: Debian's Chromium with apt-get and root, else Playwright's own.
 browser:
 	@if [ -n "$$CHROMIUM" ] || command -v chromium-headless-shell > /dev/null; then :; \
 	elif command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
@@ -97,7 +120,7 @@ browser:
 	elif command -v chromium > /dev/null; then :; \
 	else $(MAKE) .venv/installed-dev && $(PY) -m playwright install chromium; fi
 
-# nginx for the test of docs/operating.md: Debian's package, unpacked and not installed. Without it that test is skipped.
+# nginx for the test of docs/operating.md: Debian's package, unpacked but not installed. Without it, the test is skipped.
 nginx: .venv/made browser
 	@if command -v nginx > /dev/null || [ -x .venv/nginx/usr/sbin/nginx ] || ! command -v apt-get > /dev/null; then :; else \
 	  mkdir -p .venv/nginx && cd .venv/nginx && apt-get download -qq nginx && dpkg -x nginx_*.deb . || true; fi

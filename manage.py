@@ -5,8 +5,8 @@ import sys
 from config.private import write_privately
 
 
-def is_text(argument):
-    """Whether a command's argument is UTF-8; what is not could be stored nowhere."""
+def is_text(argument: str) -> bool:
+    """Whether an argument of a command is UTF-8; any other could not be stored."""
     try:
         argument.encode()
     except UnicodeEncodeError:

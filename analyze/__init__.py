@@ -1,6 +1,6 @@
-"""The numbers: what people's choices say of answers, of sources and of the people themselves."""
+"""Analysis of the judgments: what they say about answers, sources and annotators."""
 
 import os
 
-# A report is made beside people who judge: it takes one core. Its matrices are small, threads would only wait.
+# Reports run next to people who judge: they get one core. Their matrices are small, and threads would only wait.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,31 +1,41 @@
-"""What people are told of how they judge: the numbers of the report, in words that help. Nobody is told what somebody
-else said, nor whether a single judgment had a known answer or came twice: such rates are rounded, so that one judgment
-more does not show in them."""
+"""Advice to annotators about how they judge: a report's numbers, in words that help.
 
+Advice discloses no verdict of others, nor whether a single judgment was a gold question or a repeat. These rates are
+rounded, so that one more judgment does not show in them.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from django.utils.translation import gettext as _
 
+from analyze.shapes import KnownRate, PersonLine, RateName
 from analyze.summary import compute_leaning, format_per_hundred, join_sentences
 from datasets.judgments.listing import ACCOUNT
 
-FEWEST = 10  # judgments; of fewer nothing is said
-FEWEST_OTHERS = 3  # people: an average of fewer would tell what one of them does
+FEWEST = 10  # judgments behind a rate
+FEWEST_OTHERS = 3  # people behind an average: that of fewer would disclose a single person's rate
 TWENTIETH = 20
-LEANS = (0.35, 0.65)  # a share of sides beyond these is worth a word
+LEANS = (0.35, 0.65)  # shares of the left side outside this range call for advice
 
 
 @dataclass(frozen=True)
 class Advice:
-    """One number: its heading, what it is, and what may help, "" where nothing has to."""
+    """One number: heading, value in words, and what may help ("" if nothing needs to change)."""
 
     heading: str
     words: str
     help: str = ""
 
 
-def build_advice(lines, name, usual):
-    """[Advice] for the account of this name, from a report's lines of people; usual: (low, high) of agreement."""
+def build_advice(lines: Sequence[PersonLine], name: str, usual: tuple[float, float] | None) -> list[Advice]:
+    """The Advice for an account.
+
+    lines: the part `annotators` of a report.
+    name: of the account.
+    usual: (low, high) of agreement.
+    """
     own = next((line for line in lines if line["kind"] == ACCOUNT and line["annotator"] == name), None)
     if own is None:
         return []
@@ -41,26 +51,28 @@ def build_advice(lines, name, usual):
     return [candidate for candidate in candidates if candidate]
 
 
-def find_rate(line, name):
-    """The rate of this name; None where too few judgments are behind it."""
+def find_rate(line: PersonLine, name: RateName) -> KnownRate | None:
+    """A person's rate; None with too few judgments."""
     rate = line[name]
-    return rate if rate["n"] >= FEWEST and rate["value"] is not None else None
+    return cast(KnownRate, rate) if rate["n"] >= FEWEST and rate["value"] is not None else None
 
 
-def compute_average(others, name):
-    """The average of the others; None where they are too few."""
+def compute_average(others: Iterable[PersonLine], name: RateName) -> float | None:
+    """The average rate of the others; None with too few people."""
     rates = [rate for line in others if (rate := find_rate(line, name))]
     if len(rates) < FEWEST_OTHERS:
         return None
     return sum(rate["value"] * rate["n"] for rate in rates) / sum(rate["n"] for rate in rates)
 
 
-def format_to_nearest_five(value):
-    """A share as so many of a hundred, in steps of five."""
+def format_to_nearest_five(value: float) -> str:
+    """A share as a number out of a hundred, rounded to a multiple of five."""
     return f"{round(value * TWENTIETH) * 100 // TWENTIETH}"
 
 
-def advise_on_agreement(own, others, usual):
+def advise_on_agreement(
+    own: PersonLine, others: Iterable[PersonLine], usual: tuple[float, float] | None
+) -> Advice | None:
     rate, theirs = find_rate(own, "agreement"), compute_average(others, "agreement")
     if not rate:
         return None
@@ -77,7 +89,7 @@ def advise_on_agreement(own, others, usual):
     return Advice(_("Agreement"), join_sentences(*words), help_words if is_low else "")
 
 
-def advise_on_gold(own):
+def advise_on_gold(own: PersonLine) -> Advice | None:
     rate = find_rate(own, "gold")
     if not rate:
         return None
@@ -87,7 +99,7 @@ def advise_on_gold(own):
     return Advice(_("Known answers"), words)
 
 
-def advise_on_consistency(own):
+def advise_on_consistency(own: PersonLine) -> Advice | None:
     rate = find_rate(own, "self_consistency")
     if not rate:
         return None
@@ -95,7 +107,7 @@ def advise_on_consistency(own):
     return Advice(_("Saying the same again"), words % {"n": format_to_nearest_five(rate["value"])})
 
 
-def advise_on_sides(own):
+def advise_on_sides(own: PersonLine) -> Advice | None:
     rate = find_rate(own, "left_share")
     if not rate:
         return None
@@ -105,7 +117,7 @@ def advise_on_sides(own):
     return Advice(_("Sides"), words % {"n": format_per_hundred(rate["value"])}, help_words if is_far else "")
 
 
-def advise_on_length(own, others):
+def advise_on_length(own: PersonLine, others: Iterable[PersonLine]) -> Advice | None:
     rate, theirs = find_rate(own, "longer_share"), compute_average(others, "longer_share")
     if not rate:
         return None
@@ -119,7 +131,7 @@ def advise_on_length(own, others):
     return Advice(_("Length"), words, help_words if is_apart else "")
 
 
-def advise_on_pace(own, others):
+def advise_on_pace(own: PersonLine, others: Iterable[PersonLine]) -> Advice | None:
     rate, theirs = find_rate(own, "seconds_per_100_words"), compute_average(others, "seconds_per_100_words")
     if not rate:
         return None

@@ -1,26 +1,43 @@
-"""The best of n: of each prompt's answers the one that people would choose, by a model of what they chose so far."""
+"""Best of n: the answer to each prompt that annotators would choose, by a model of their past choices."""
 
+from collections.abc import Iterator
 from itertools import groupby
+from typing import TypedDict
 
 from analyze.columns import DatasetColumns
 from analyze.maths.predictor import rank_texts
 from analyze.queue_order import fit_model
-from datasets.models import Response
+from datasets.models import Dataset, Response
 
-AT_ONCE = 500
+AT_ONCE = 500  # rows fetched in one query
 
 
-def iter_best_answers(dataset):
-    """{"prompt", "response", "source", "score", "chance", "of"} of each prompt with two answers or more, streamed, by
-    prompt. score: log-odds; chance: that it would be chosen over the second best; of: among how many.
+class BestAnswer(TypedDict):
+    """The best answer to a prompt.
 
-    Raises maths.predictor.TooFewChoices where there are too few choices to learn from.
+    score: log-odds.
+    chance: that annotators would choose it over the second best.
+    of: number of answers.
+    """
+
+    prompt: str
+    response: str
+    source: str
+    score: float
+    chance: float
+    of: int
+
+
+def iter_best_answers(dataset: Dataset) -> Iterator[BestAnswer]:
+    """The BestAnswer of each prompt with two answers or more, streamed, by prompt.
+
+    Raises maths.predictor.TooFewChoices.
     """
     model = fit_model(DatasetColumns(dataset))
-    rows = Response.objects.visible().filter(prompt__dataset=dataset).order_by("prompt", "pk")
-    rows = rows.values_list("prompt", "prompt__instruction", "source", "text").iterator(AT_ONCE)
-    for (_pk, prompt), answers in groupby(rows, key=lambda row: row[:2]):
-        answers = list(answers)
+    responses = Response.objects.visible().filter(prompt__dataset=dataset).order_by("prompt", "pk")
+    rows = responses.values_list("prompt", "prompt__instruction", "source", "text").iterator(AT_ONCE)
+    for (_pk, prompt), group in groupby(rows, key=lambda row: row[:2]):
+        answers = list(group)
         if len(answers) < 2:
             continue
         order, scores, chance = rank_texts(model, [text for *_, text in answers])

@@ -1,40 +1,45 @@
-"""Where the marks of a chart stand: plain numbers -> places for the attributes of an SVG.
+"""Layout of charts: plain numbers to coordinates for SVG attributes.
 
-Across, a place is a share of the width in percent, so that a chart is as wide as the page and its letters stay as large
-as the page's; down, it is in pixels.
+Horizontal coordinates are percentages of the width, so that a chart fills the page while its text keeps the page's
+size. Vertical coordinates are pixels.
 """
 
 import itertools
 import math
 import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-ROW, TOP, AXIS, MARGIN = 48, 16, 24, 3  # pixels of a row, above the first, of the axis; percent at the sides
-HEIGHT, LEFT = 200, 9  # pixels of a plot; percent of its width that the words of its axis take
-NAME_WIDTH = 34  # letters of a name; an ideograph is as wide as two
+Row: TypeAlias = Mapping[str, Any]  # a line of a report
+
+ROW, TOP, AXIS, MARGIN = 48, 16, 24, 3  # height of a row, top margin, height of the axis (px); side margins (%)
+HEIGHT, LEFT = 200, 9  # height of a plot (px); width of its vertical axis (%)
+NAME_WIDTH = 34  # characters of a name; a wide character counts twice
 
 
 @dataclass(frozen=True)
 class Scale:
-    """From `low` to `high`. is_share: the numbers are shares of one."""
+    """A linear scale from `low` to `high`; is_share: its numbers are shares, 0 to 1."""
 
     low: float
     high: float
     is_share: bool
 
-    def place_across(self, value, left=MARGIN):
-        """The place of a value, in percent of the width."""
+    def place_across(self, value: float, left: float = MARGIN) -> str:
+        """The horizontal coordinate of a value, as a percentage; left: margin in percent."""
         return f"{left + (100 - MARGIN - left) * self.compute_share(value):.2f}%"
 
-    def place_down(self, value):
-        """The place of a value in a plot, in pixels from above."""
+    def place_down(self, value: float) -> str:
+        """The vertical coordinate of a value in a plot, in pixels from the top."""
         return f"{TOP + HEIGHT * (1 - self.compute_share(value)):.1f}"
 
-    def compute_share(self, value):
+    def compute_share(self, value: float) -> float:
+        """The position of a value on the scale, clipped to 0 to 1."""
         return min(max((value - self.low) / (self.high - self.low), 0), 1)
 
-    def choose_ticks(self):
-        """A few round numbers between both ends."""
+    def choose_ticks(self) -> list[float]:
+        """At most five round numbers on the scale."""
         if (self.is_share, self.low) == (True, 0.0):
             return [0.0, 0.25, 0.5, 0.75, 1.0]
         step = next(step for step in iter_steps() if (self.high - self.low) / step <= 4)
@@ -42,7 +47,7 @@ class Scale:
         return [number * step for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
 
-def iter_steps():
+def iter_steps() -> Iterator[float]:
     """0.01, 0.02, 0.05, 0.1 and so on."""
     power = -2
     while True:
@@ -51,8 +56,11 @@ def iter_steps():
         power += 1
 
 
-def choose_scale(rows, value, is_share):
-    """The Scale that all of these rows fit on; of shares from 0 to 1, of others so that 0 is on it."""
+def choose_scale(rows: Iterable[Row], value: str, is_share: bool) -> Scale:
+    """The Scale that fits all rows: 0 to 1 for shares, else a range that includes 0.
+
+    value: the key of the number in a row.
+    """
     if is_share:
         return Scale(0.0, 1.0, True)
     ends = [number for row in rows for number in (*get_interval(row), row[value]) if number is not None]
@@ -61,15 +69,22 @@ def choose_scale(rows, value, is_share):
     return Scale(low - room, high + room, False)
 
 
-def get_interval(row):
-    """(low, high) of a row; (None, None) where there is none."""
-    interval = row.get("interval") or (None, None)
-    return tuple(interval) if None not in interval else (None, None)
+def get_interval(row: Row) -> tuple[float, float] | tuple[None, None]:
+    """(low, high) of a row; (None, None) if it has none."""
+    low, high = row.get("interval") or (None, None)
+    return (None, None) if low is None or high is None else (low, high)
 
 
-def build_whiskers(rows, label, value, is_share, band=None):
-    """What `_whiskers.html` draws: a line for each row with a value, a dot on it and the interval as its whisker. Rows
-    next to each other with the same `group` are not told apart. band: (low, high), what is usual."""
+def build_whiskers(
+    rows: Iterable[Row] | None, label: str, value: str, is_share: bool, band: tuple[float, float] | None = None
+) -> dict[str, Any]:
+    """The context of `_whiskers.html`: a dot with its interval for each row that has a value.
+
+    rows: adjacent ones with the same `group` do not differ significantly.
+    label, value: keys of the name and the number in a row.
+    is_share: the numbers are shares, 0 to 1.
+    band: (low, high), the usual range.
+    """
     rows = [row for row in rows or () if row.get(value) is not None]
     scale = choose_scale(rows, value, is_share)
     marks = []
@@ -103,9 +118,10 @@ def build_whiskers(rows, label, value, is_share, band=None):
     }
 
 
-def find_groups(rows):
-    """Where rows of one group stand, for groups of two and more."""
-    groups, start = [], 0
+def find_groups(rows: Sequence[Row]) -> list[dict[str, int]]:
+    """[{"y", "height"}] of the groups of two rows or more, in pixels."""
+    groups: list[dict[str, int]] = []
+    start = 0
     for place in range(1, len(rows) + 1):
         if place == len(rows) or get_group(rows[place]) != get_group(rows[start]):
             if place - start > 1 and get_group(rows[start]):
@@ -114,20 +130,27 @@ def find_groups(rows):
     return groups
 
 
-def get_group(row):
+def get_group(row: Row) -> tuple[Any, Any] | None:
+    """(component, group) of a row; a false value if it has no group."""
     return row.get("group") and (row.get("component"), row["group"])
 
 
-def build_plot(rows, x, y, from_zero=False, diagonal=False):
-    """What `_plot.html` draws: shares `y` with their intervals over numbers `x`, joined by a line. diagonal: where both
-    are the same, drawn as well; both are shares then."""
+def build_plot(
+    rows: Iterable[Row] | None, x: str, y: str, from_zero: bool = False, diagonal: bool = False
+) -> dict[str, Any]:
+    """The context of `_plot.html`: shares with their intervals over numbers, connected by a line.
+
+    x, y: keys of the number and the share in a row.
+    from_zero: the horizontal axis starts at 0.
+    diagonal: draw the line x = y; both are shares.
+    """
     rows = [row for row in rows or () if row.get(y) is not None and row.get(x) is not None]
     low = 0.0 if from_zero else min([row[x] for row in rows], default=0.0)
     high = max([row[x] for row in rows], default=1.0)
     x_scale = Scale(0.5, 1.0, True) if diagonal else Scale(low, high if high > low else low + 1, False)
     bottom = min([end for row in rows for end in (*get_interval(row), row[y]) if end is not None], default=0.0)
     y_scale = Scale(math.floor(min(bottom, 0.5) * 10) / 10, 1.0, True)
-    points = []
+    points: list[dict[str, Any]] = []
     for row in rows:
         ends = [None if end is None else y_scale.place_down(end) for end in get_interval(row)]
         points.append(
@@ -153,8 +176,8 @@ def build_plot(rows, x, y, from_zero=False, diagonal=False):
     }
 
 
-def shorten_name(name):
-    """A name as long as a chart has room for."""
+def shorten_name(name: object) -> str:
+    """A name, truncated to NAME_WIDTH."""
     room, shortened = NAME_WIDTH, ""
     for letter in str(name):
         room -= 2 if unicodedata.east_asian_width(letter) in "WF" else 1

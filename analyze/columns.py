@@ -1,21 +1,25 @@
-"""Database -> columns: what people said of a dataset, as the maths takes it."""
+"""Reads the judgments of a dataset from the database as columns for the maths."""
 
+import datetime
 from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from django.db.models import QuerySet
 from django.db.models.functions import Length
 
-from analyze.maths.strengths import fit_strengths
+from analyze.maths.arrays import Column, Floats, Ints
+from analyze.maths.strengths import Strengths, fit_strengths
 from analyze.maths.votes import Votes
 from datasets.judgments.listing import Person
-from datasets.models import Choice, Gold, Judgment, Prompt, Rating, Response
+from datasets.models import Choice, Dataset, Gold, Judgment, Prompt, Rating, Response
 
-AT_ONCE = 5000
+AT_ONCE = 5000  # rows fetched in one query
 SAMPLE = 50_000  # choices whose texts are held in memory
-BOTH_BAD = 2  # as a value of agreement, beside 1, -1 and 0
+BOTH_BAD = 2  # an opinion, next to 1, -1 and 0
 Purpose = Judgment.Purpose
 PERSON_FIELDS = ("annotator", "annotator__username", "imported_by")
 JUDGMENT_FIELDS = (
@@ -25,47 +29,84 @@ JUDGMENT_FIELDS = (
     "comparison",
     "comparison__words",
     *PERSON_FIELDS,
-)  # what is read of a judgment
+)
 
 
 @dataclass(frozen=True)
 class Choices:
-    """A row for each choice in all that votes state. `left`: 1 where the chosen answer stood on the left, -1 where on
-    the right, 0 where nobody knows. `person`: a place in DatasetColumns.people, -1 for votes of nobody in
-    particular."""
+    """The overall choices of votes. Arrays: (n,).
 
-    judgment: np.ndarray
-    chosen: np.ndarray
-    rejected: np.ndarray
-    strength: np.ndarray
-    person: np.ndarray
-    prompt: np.ndarray
-    left: np.ndarray
+    person: an index into DatasetColumns.people, -1 for an anonymous vote.
+    left: 1 if the chosen answer was on the left, -1 if on the right, 0 if unknown.
+    """
 
-    def __len__(self):
+    judgment: Ints
+    chosen: Ints
+    rejected: Ints
+    strength: Ints
+    person: Ints
+    prompt: Ints
+    left: Ints
+
+    def __len__(self) -> int:
         return len(self.judgment)
 
 
 class Answer(NamedTuple):
-    """What is known of an answer without its text. length: characters."""
+    """An answer without its text."""
 
     prompt: int
     source: str
-    length: int
+    length: int  # characters
+
+
+class Outcome(NamedTuple):
+    """A judgment of two answers: 1, -1 or 0 for the first, the second, or a tie."""
+
+    when: datetime.datetime
+    judgment: int
+    first: int
+    second: int
+    vote: int
+    purpose: str  # from here on: JUDGMENT_FIELDS
+    order: list[int]
+    seconds: float | None
+    comparison: int
+    words: int
+    account: int | None
+    username: str | None
+    imported_by: str
+
+
+class Opinions(NamedTuple):
+    """Votes as agreement takes them. Arrays: (n,).
+
+    person: an index into DatasetColumns.people; each anonymous vote has a negative code to itself.
+    opinion: 1 or -1 for the first or the second answer, 0 for a tie, BOTH_BAD.
+    strength: signed, negative for the second answer; 0 for BOTH_BAD.
+    """
+
+    pair: Column
+    person: Ints
+    opinion: Ints
+    strength: Ints
 
 
 class DatasetColumns:
-    """The columns of one dataset, each read when it is first asked for. most: how many lines lists have at most, None
-    for all. weights: what each choice weighs where sources are told apart, None for all alike."""
+    """The columns of one dataset, each read on first use.
 
-    def __init__(self, dataset, most=1000):
-        self.dataset, self.most, self.weights = dataset, most, None
-        self.people = []  # [listing.Person]
-        self.cache = {}  # what one part of a report found and another needs too
-        self._places = {}
+    most: lines per list in a report, None for no limit.
+    """
 
-    def code_person(self, account, username, imported_by):
-        """The place of a person among `people`; -1 for nobody in particular."""
+    def __init__(self, dataset: Dataset, most: int | None = 1000) -> None:
+        self.dataset, self.most = dataset, most
+        self.weights: Floats | None = None  # (choices,), for the strengths of sources; None weighs all alike
+        self.people: list[Person] = []
+        self.cache: dict[str, Any] = {}  # results that several parts of a report share
+        self._places: dict[int | str, int] = {}
+
+    def code_person(self, account: int | None, username: str | None, imported_by: str) -> int:
+        """The index of a person in `people`, appended if new; -1 for an anonymous vote."""
         if not account and not imported_by:
             return -1
         key = account or imported_by
@@ -75,7 +116,7 @@ class DatasetColumns:
         return self._places[key]
 
     @cached_property
-    def choices(self):
+    def choices(self) -> Choices:
         rows = (
             Choice.objects.of_votes()
             .filter(judgment__dataset=self.dataset, criterion="")
@@ -84,121 +125,130 @@ class DatasetColumns:
                          "judgment__annotator", "judgment__annotator__username", "judgment__imported_by")
         )  # fmt: skip
         columns = [array("q") for _ in range(7)]
-        for judgment, chosen, rejected, strength, prompt, order, *who in rows.iterator(AT_ONCE):
-            left = compute_side(chosen, rejected, order) if who[0] else 0
-            row = (judgment, chosen, rejected, strength, self.code_person(*who), prompt, left)
+        for judgment, chosen, rejected, strength, prompt, order, account, username, imported_by in rows.iterator(
+            AT_ONCE
+        ):
+            left = compute_side(chosen, rejected, order) if account else 0
+            person = self.code_person(account, username, imported_by)
+            row = (judgment, chosen, rejected, strength, person, prompt, left)
             for column, value in zip(columns, row, strict=True):
                 column.append(value)
         return Choices(*(np.array(column, np.int64) for column in columns))
 
     @cached_property
-    def responses(self):
-        """{id: Answer} of the answers that were judged or may be."""
+    def responses(self) -> dict[int, Answer]:
+        """{id: Answer} of the visible answers."""
         visible = Response.objects.visible().filter(prompt__dataset=self.dataset).order_by()
         rows = visible.annotate(length=Length("text")).values_list("pk", "prompt", "source", "length")
-        return {pk: Answer(*rest) for pk, *rest in rows.iterator(AT_ONCE)}
+        return {pk: Answer(prompt, source, length) for pk, prompt, source, length in rows.iterator(AT_ONCE)}
 
-    def get_sources(self, ids):
+    def get_sources(self, ids: Ints) -> Column:
+        """(n,): the source of each answer."""
         return np.array([self.responses[pk].source for pk in ids.tolist()], object)
 
-    def get_lengths(self, ids):
+    def get_lengths(self, ids: Ints) -> Ints:
+        """(n,): the length of each answer, in characters."""
         return np.array([self.responses[pk].length for pk in ids.tolist()], np.int64)
 
-    def fetch_texts(self, ids):
-        """{id: text} of these answers."""
-        texts, ids = {}, sorted(set(ids))
-        for start in range(0, len(ids), AT_ONCE):
-            answers = Response.objects.filter(pk__in=ids[start : start + AT_ONCE])
+    def fetch_texts(self, ids: Iterable[int]) -> dict[int, str]:
+        """{id: text} of these answers, by id."""
+        texts: dict[int, str] = {}
+        sorted_ids = sorted(set(ids))
+        for start in range(0, len(sorted_ids), AT_ONCE):
+            answers = Response.objects.filter(pk__in=sorted_ids[start : start + AT_ONCE])
             texts.update(answers.values_list("pk", "text"))
         return texts
 
-    def fetch_prompts(self, ids):
+    def fetch_prompts(self, ids: Iterable[int]) -> dict[int, str]:
         """{id: instruction} of these prompts."""
         return dict(Prompt.objects.filter(pk__in=set(ids)).values_list("pk", "instruction"))
 
     @cached_property
-    def stars(self):
-        """{(judgment, response): stars in all} of votes that give some."""
+    def stars(self) -> dict[tuple[int, int], int]:
+        """{(judgment, response): overall stars} of the votes that give stars."""
         rows = Rating.objects.filter(judgment__in=Judgment.objects.votes().filter(dataset=self.dataset), criterion="")
         ratings = rows.order_by().values_list("judgment", "response", "stars")
         return {(judgment, response): stars for judgment, response, stars in ratings.iterator(AT_ONCE)}
 
     @cached_property
-    def strengths(self):
-        """The Strengths of the sources; None where no two were compared."""
+    def strengths(self) -> Strengths | None:
+        """The Strengths of the sources; None if no two were compared."""
         sources = self.get_sources(self.choices.chosen), self.get_sources(self.choices.rejected)
         if not (sources[0] != sources[1]).any():
             return None
         return fit_strengths(*sources, self.choices.strength, weights=self.weights, clusters=self.choices.prompt)
 
     @cached_property
-    def sample(self):
-        """Places of the choices whose texts are looked at: all, or SAMPLE of them, drawn the same each time."""
+    def sample(self) -> Ints:
+        """Indices of the choices whose texts are read: all, or a fixed random SAMPLE."""
         n = len(self.choices)
         if n <= SAMPLE:
             return np.arange(n)
         return np.sort(np.random.default_rng(0).choice(n, SAMPLE, replace=False))
 
     @cached_property
-    def sampled_texts(self):
-        """{id: text} of the answers in those choices."""
+    def sampled_texts(self) -> dict[int, str]:
+        """{id: text} of the answers in the sample."""
         rows = self.sample
         return self.fetch_texts([*self.choices.chosen[rows].tolist(), *self.choices.rejected[rows].tolist()])
 
     @cached_property
-    def votes(self):
-        """The Votes of people on pairs, of all that comes from the queue: votes, known answers and repeats, the oldest
-        first. Both bad says of two answers what a tie says: neither is better."""
+    def votes(self) -> Votes:
+        """The Votes from the queue, oldest first: votes, gold questions and repeats. Both bad counts as a tie."""
         gold = {answer.comparison_id: answer for answer in Gold.objects.filter(dataset=self.dataset)}
         outcomes = sorted((*self.iter_choice_votes(), *self.iter_both_bad()), key=lambda row: row[0])
         rows = [self.build_vote(row, gold) for row in outcomes]
         return Votes(*(np.array(column) for column in (zip(*rows, strict=True) if rows else [[]] * 10)))
 
-    def list_judgments(self):
-        """The judgments of people that say something of what the queue gave them."""
+    def list_judgments(self) -> QuerySet[Judgment]:
+        """The standing judgments from the queue that have an annotator."""
         standing = Judgment.objects.visible().filter(dataset=self.dataset, state__in=Judgment.STANDING)
         named = standing.exclude(annotator=None, imported_by="")
         return named.filter(purpose__in=Judgment.WORK, decided_at__isnull=False).order_by()
 
-    def iter_choice_votes(self):
-        """(when, judgment, first answer, second, vote, …) of each choice in all, see JUDGMENT_FIELDS."""
+    def iter_choice_votes(self) -> Iterator[Outcome]:
+        """The Outcome of each overall choice."""
         choices = Choice.objects.filter(judgment__in=self.list_judgments(), criterion="").order_by()
         acts = [f"judgment__{name}" for name in JUDGMENT_FIELDS]
         rows = choices.values_list("judgment__decided_at", "judgment", "chosen", "rejected", "strength", *acts)
         for when, judgment, chosen, rejected, strength, *act in rows.iterator(AT_ONCE):
             first, second = sorted((chosen, rejected))
-            yield when, judgment, first, second, 0 if not strength else 1 if chosen == first else -1, *act
+            yield Outcome(when, judgment, first, second, 0 if not strength else 1 if chosen == first else -1, *act)
 
-    def iter_both_bad(self):
-        """The same of each judgment that finds both of two answers bad."""
+    def iter_both_bad(self) -> Iterator[Outcome]:
+        """The Outcome of each verdict "both bad" on two answers."""
         rows = self.list_judgments().filter(verdict="both_bad").values_list("decided_at", "pk", *JUDGMENT_FIELDS)
         for when, judgment, *act in rows.iterator(AT_ONCE):
             if len(order := act[JUDGMENT_FIELDS.index("order")]) == 2:
-                yield when, judgment, *sorted(order), 0, *act
+                first, second = sorted(order)
+                yield Outcome(when, judgment, first, second, 0, *act)
 
-    def build_vote(self, row, gold):
-        """A row of Votes: person, pair, vote, left, longer, known, again, when, seconds, words."""
-        when, _judgment, first, second, vote, purpose, order, seconds, comparison, words, *who = row
+    def build_vote(self, row: Outcome, gold: Mapping[int, Gold]) -> tuple[Any, ...]:
+        """A row of Votes: person, pair, vote, left, longer, known, again, when, seconds, words.
+
+        gold: {comparison: its gold answer}.
+        """
+        first, second = row.first, row.second
         lengths = [self.responses[pk].length for pk in (first, second)]
+        is_gold = row.purpose == Purpose.GOLD
         return (
-            self.code_person(*who),
+            self.code_person(row.account, row.username, row.imported_by),
             f"{first}-{second}",
-            vote,
-            compute_side(first, second, order) if who[0] else 0,
+            row.vote,
+            compute_side(first, second, row.order) if row.account else 0,
             int(np.sign(lengths[0] - lengths[1])),
-            find_known_vote(gold.get(comparison), first, second) if purpose == Purpose.GOLD else np.nan,
-            purpose == Purpose.REPEAT,
-            when.timestamp(),
-            np.nan if seconds is None else seconds,
-            words or np.nan,
+            find_known_vote(gold.get(row.comparison), first, second) if is_gold else np.nan,
+            row.purpose == Purpose.REPEAT,
+            row.when.timestamp(),
+            np.nan if row.seconds is None else row.seconds,
+            row.words or np.nan,
         )
 
     @cached_property
-    def opinions(self):
-        """(pair, person, opinion) of votes alone, for agreement: 1 or -1 for the first or the second answer, 0 for a
-        tie, BOTH_BAD; and the strength of each, for the second or of none below 1. A vote of nobody in particular is
-        somebody of its own."""
-        statements, nobody = [], -1
+    def opinions(self) -> Opinions:
+        """The Opinions of votes, without gold questions and repeats."""
+        statements: list[tuple[str, int, int, int]] = []
+        anonymous = -1
         votes = Judgment.objects.votes().filter(dataset=self.dataset).order_by()
         choices = self.choices
         for n in range(len(choices)):
@@ -207,26 +257,30 @@ class DatasetColumns:
             strength = int(choices.strength[n])
             statements.append((f"{first}-{second}", int(choices.person[n]), sign * bool(strength), sign * strength))
         rows = votes.filter(verdict="both_bad").values_list("order", *PERSON_FIELDS)
-        for order, *who in rows.iterator(AT_ONCE):
+        for order, account, username, imported_by in rows.iterator(AT_ONCE):
             if len(order) == 2:
                 first, second = sorted(order)
-                statements.append((f"{first}-{second}", self.code_person(*who), BOTH_BAD, 0))
-        for n, (pair, person, *rest) in enumerate(statements):
+                person = self.code_person(account, username, imported_by)
+                statements.append((f"{first}-{second}", person, BOTH_BAD, 0))
+        for n, (pair, person, opinion, strength) in enumerate(statements):
             if person < 0:
-                statements[n] = (pair, nobody, *rest)
-                nobody -= 1
-        return tuple(np.array(column) for column in (zip(*statements, strict=True) if statements else [[]] * 4))
+                statements[n] = (pair, anonymous, opinion, strength)
+                anonymous -= 1
+        return Opinions(*(np.array(column) for column in (zip(*statements, strict=True) if statements else [[]] * 4)))
 
 
-def compute_side(first, second, order):
-    """1 where the one of two answers stood left of the other, -1 where right, 0 where nobody knows."""
+def compute_side(first: int, second: int, order: Sequence[int]) -> int:
+    """1 if the first answer was left of the second, -1 if right of it, 0 if unknown.
+
+    order: ids of the answers from left to right.
+    """
     if first not in order or second not in order:
         return 0
     return 1 if order.index(first) < order.index(second) else -1
 
 
-def find_known_vote(gold, first, second):
-    """What is known of two answers, as a vote: 1, -1, 0, or NaN where nothing is."""
+def find_known_vote(gold: Gold | None, first: int, second: int) -> float:
+    """The right vote on two answers: 1, -1, 0, or NaN if unknown."""
     if gold is None or gold.verdict == "both_bad":
         return np.nan
     if gold.verdict == "tie":

@@ -1,16 +1,24 @@
-"""A dataset's report as it is kept: how old it is, the task that computes it anew, and its numbers."""
+"""The stored report of a dataset: its age, the task that recomputes it, and its numbers."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from analyze.models import Report
 from analyze.report import KIND, compute_basis, request_report
-from datasets.models import Job
+from datasets.models import Dataset, Job
+
+if TYPE_CHECKING:
+    from annotate.models import User
 
 
 @dataclass(frozen=True)
 class ReportStatus:
-    """How a dataset's report stands. report: what was computed last, None where nothing was; newer: judgments that it
-    does not know of; job: the last task that was to compute it, where that is still open or has failed."""
+    """The state of a dataset's report.
+
+    report: the last one computed, or None.
+    newer: number of judgments made since.
+    job: the last task that computes it, if that is open or has failed.
+    """
 
     report: Report | None
     is_old: bool
@@ -18,13 +26,16 @@ class ReportStatus:
     job: Job | None
 
     @property
-    def is_open(self):
+    def is_open(self) -> bool:
+        """Whether a task is about to compute it."""
         return self.job is not None and self.job.is_open
 
 
-def get_status(dataset, user=None):
-    """The ReportStatus of a dataset's report. user: whoever opens a page of it; then it is computed anew if it is
-    old."""
+def get_status(dataset: Dataset, user: "User | None" = None) -> ReportStatus:
+    """The ReportStatus of a dataset's report.
+
+    user: who opens a page of it; with a user, an old report is recomputed.
+    """
     report, now = find_latest_report(dataset), compute_basis(dataset)
     old = report is None or report.computed_from != now
     if user and old and request_report(dataset, user).state == Job.State.DONE:
@@ -35,13 +46,13 @@ def get_status(dataset, user=None):
     return ReportStatus(report, old, newer, job if is_relevant else None)
 
 
-def find_latest_report(dataset):
-    """The Report of a dataset without its numbers, which are read when they are asked for; None where none is."""
+def find_latest_report(dataset: Dataset) -> Report | None:
+    """The Report of a dataset, or None. Its numbers are deferred."""
     return Report.objects.filter(dataset=dataset).defer("numbers").first()
 
 
-def fetch_numbers(report, *parts):
-    """{part: numbers} of a Report, of these parts alone; None where it has none of that name."""
+def fetch_numbers(report: Report | None, *parts: str) -> dict[str, Any]:
+    """{part: numbers} of some parts of a Report; None for a part that it lacks."""
     if report is None:
         return dict.fromkeys(parts)
     values = Report.objects.filter(pk=report.pk).values_list(*(f"numbers__{part}" for part in parts)).first()

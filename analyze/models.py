@@ -1,4 +1,4 @@
-"""What was computed of a dataset, kept until something else is to be said."""
+"""The stored report of a dataset."""
 
 from django.db import models
 
@@ -6,9 +6,9 @@ from datasets.models import Dataset
 
 
 class Report(models.Model):
-    """The numbers of one dataset as they were computed last, see analyze/reports/.
+    """The numbers of one dataset, as last computed; see analyze/reports/.
 
-    computed_from: what they were computed from, see `report.compute_basis`; where that is another now, they are old.
+    computed_from: their basis, see `report.compute_basis`; once that changes, the report is old.
     """
 
     dataset = models.OneToOneField(Dataset, models.CASCADE, related_name="report")
@@ -17,5 +17,5 @@ class Report(models.Model):
     computed_from = models.JSONField()
     numbers = models.JSONField()
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.dataset_id}: {self.made_at}"

@@ -1,10 +1,12 @@
-"""What is asked next, decided by what was judged: the order of the queue, and which comparisons need no more.
+"""Steers the queue by past judgments: its order, and which comparisons need no more judgments.
 
-A comparison's priority is a level of LEVELS in its upper bits, the most informative lowest, and the number that was
-drawn at import below: within a level people do not walk in step.
+The upper bits of a comparison's priority hold one of LEVELS levels, the most informative lowest. The lower bits hold
+the random number drawn at import, so that annotators do not meet the comparisons of a level in the same order.
 """
 
+from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from django.db import transaction
@@ -17,18 +19,19 @@ from analyze.maths.active_selection import (
     compute_uncertainty,
     is_worth_asking,
 )
-from analyze.maths.predictor import TooFewChoices, fit_predictor
+from analyze.maths.arrays import Floats, Ints
+from analyze.maths.predictor import Predictor, TooFewChoices, fit_predictor
 from annotate.models import Membership
 from datasets.db.write_lock import write_turn
 from datasets.models import Comparison, Dataset
 
 LEVELS, LEVEL_SIZE = 16, 2**58
-AT_ONCE = 500
-FEWEST_VOTES = 2  # judgments of a comparison before it may be sure
+AT_ONCE = 500  # rows changed in one transaction, or texts in memory
+FEWEST_VOTES = 2  # on a comparison before it can be sure
 
 
-def steer(dataset):
-    """Order the queue and hold back what is sure, as the dataset's settings say. (how many moved, how many are sure)"""
+def steer(dataset: Dataset) -> tuple[int, int]:
+    """(moved, sure): reorders the queue and holds sure comparisons, as the dataset's settings say."""
     data = DatasetColumns(dataset)
     pks, first, second, levels = list_waiting(dataset)
     chance = compute_chances(data, first, second)
@@ -40,19 +43,25 @@ def steer(dataset):
     return moved, hold_back(data)
 
 
-def list_waiting(dataset):
-    """(ids, first answers, second answers, levels) of the comparisons of two answers that still want judgments."""
+def list_waiting(dataset: Dataset) -> tuple[Ints, Ints, Ints, Ints]:
+    """(ids, first answers, second answers, levels) of the open comparisons of two answers."""
     rows = Comparison.objects.open().filter(dataset=dataset, task=Comparison.Task.JUDGE).order_by("pk")
     comparisons = [
         (pk, *map(int, key.split("-")), priority // LEVEL_SIZE)
         for pk, key, priority in rows.values_list("pk", "key", "priority").iterator(5000)
         if key.count("-") == 1
     ]
-    return tuple(np.array(column, np.int64) for column in (zip(*comparisons, strict=True) if comparisons else [[]] * 4))
+    pks, first, second, levels = (
+        np.array(column, np.int64) for column in (zip(*comparisons, strict=True) if comparisons else [[]] * 4)
+    )
+    return pks, first, second, levels
 
 
-def compute_chances(data, first, second):
-    """The chance that the first answer of each pair is chosen: by a model of the texts, else by the sources."""
+def compute_chances(data: DatasetColumns, first: Ints, second: Ints) -> Floats:
+    """(n,): the chance that the first answer of a pair is chosen, by a model of the texts, else of the sources.
+
+    first, second: (n,), ids.
+    """
     try:
         model = fit_model(data)
     except TooFewChoices:
@@ -67,20 +76,31 @@ def compute_chances(data, first, second):
     return 1 / (1 + np.exp(scores[places[1]] - scores[places[0]]))
 
 
-def fit_model(data):
+def fit_model(data: DatasetColumns) -> Predictor:
+    """The Predictor of the sampled choices.
+
+    Raises TooFewChoices.
+    """
     rows, choices, texts = data.sample, data.choices, data.sampled_texts
     chosen, rejected = ([texts[pk] for pk in column[rows].tolist()] for column in (choices.chosen, choices.rejected))
     return fit_predictor(chosen, rejected, choices.prompt[rows], choices.strength[rows])
 
 
-def iter_batches(ids):
+def iter_batches(ids: Ints) -> Iterator[Ints]:
+    """The ids, AT_ONCE per batch."""
     for start in range(0, len(ids), AT_ONCE):
         yield ids[start : start + AT_ONCE]
 
 
-def compute_informativeness(data, first, second, chance):
-    """How much a judgment of each pair is expected to tell, 0 to 2: of the verdict itself, and of which of its two
-    sources is the stronger, where that is open."""
+def compute_informativeness(data: DatasetColumns, first: Ints, second: Ints, chance: Floats) -> Floats:
+    """(n,): the expected information of a judgment of each pair, 0 to 2.
+
+    first, second: (n,), ids of answers.
+    chance: (n,), that the first is chosen.
+
+    The sum of the entropy of the verdict, in bits, and of the information about which source is stronger if that is
+    open, scaled to 1.
+    """
     bits = compute_uncertainty(chance)
     if data.strengths is None:
         return bits
@@ -89,21 +109,26 @@ def compute_informativeness(data, first, second, chance):
         np.array([codes.get(name, -1) for name in data.get_sources(ids).tolist()], int) for ids in (first, second)
     )
     known = (first_code >= 0) & (second_code >= 0) & (first_code != second_code)
-    gain = np.where(known, 0.0, 1.0)  # a source of which nothing is known yet tells the most
+    gain = np.where(known, 0.0, 1.0)  # a source without judgments is the most informative
     gain[known] = compute_information_gain(first_code[known], second_code[known], data.strengths)
     gain[known] *= is_worth_asking(first_code[known], second_code[known], data.strengths)
     most = gain[known].max(initial=0) or 1.0
     return bits + np.where(known, gain / most, gain) * (first_code != second_code)
 
 
-def compute_levels(informativeness):
-    """0 for the most informative sixteenth, and so on."""
+def compute_levels(informativeness: Floats) -> Ints:
+    """(n,): the level of each comparison, 0 for the most informative sixteenth."""
     rank = np.argsort(np.argsort(-informativeness, kind="stable"), kind="stable")
     return rank * LEVELS // max(len(rank), 1)
 
 
-def assign_levels(dataset, pks, before, levels):
-    """Give comparisons their levels, a few at a time; people begin again at the front. How many moved."""
+def assign_levels(dataset: Dataset, pks: Ints, before: Ints, levels: Ints) -> int:
+    """Stores the levels of comparisons in short transactions; returns the number that moved.
+
+    pks, before, levels: (n,), ids, current and new levels.
+
+    If any moved, all annotators restart at the front of the queue.
+    """
     moved = np.flatnonzero(before != levels)
     steps = (levels - before)[moved]
     for step in sorted(set(steps.tolist())):
@@ -117,12 +142,16 @@ def assign_levels(dataset, pks, before, levels):
     return len(moved)
 
 
-def hold_back(data):
-    """Hold comparisons that are sure, and let go of those that are not any more. How many are sure."""
+def hold_back(data: DatasetColumns) -> int:
+    """Holds the comparisons that are sure and releases the others; returns the number that are sure."""
     sure = list_sure(data) if data.dataset.stop_when_sure else []
     held = Comparison.objects.filter(dataset=data.dataset, held=Comparison.SURE)
     let_go = sorted(set(held.values_list("pk", flat=True)) - set(sure))
-    for ids, change in ((let_go, {"held": ""}), (sure, {"held": Comparison.SURE})):
+    changes: tuple[tuple[list[int], dict[str, Any]], ...] = (
+        (let_go, {"held": ""}),
+        (sure, {"held": Comparison.SURE}),
+    )
+    for ids, change in changes:
         for start in range(0, len(ids), AT_ONCE):
             comparisons = Comparison.objects.filter(pk__in=ids[start : start + AT_ONCE], held__in=["", Comparison.SURE])
             with write_turn(), transaction.atomic():
@@ -130,8 +159,8 @@ def hold_back(data):
     return len(sure)
 
 
-def list_sure(data):
-    """Ids of the comparisons of two answers that still want judgments, and of which nobody needs to be asked."""
+def list_sure(data: DatasetColumns) -> list[int]:
+    """Ids of the comparisons of two answers with open slots whose outcome is already sure."""
     rows = Comparison.objects.filter(dataset=data.dataset, open_slots__gt=0, held__in=["", Comparison.SURE])
     comparisons = [
         (pk, *map(int, key.split("-")))
@@ -146,12 +175,14 @@ def list_sure(data):
         return []
     pks, first, second = (np.array(column, np.int64) for column in zip(*comparisons, strict=True))
     for_first, for_second = np.array([votes[pair] for pair in zip(first.tolist(), second.tolist(), strict=True)]).T
-    return pks[compute_sureness(for_first, for_second, compute_chances(data, first, second)).is_sure].tolist()
+    sureness = compute_sureness(for_first, for_second, compute_chances(data, first, second))
+    return pks[sureness.is_sure].tolist()
 
 
-def count_votes(data):
-    """{(first answer, second): [votes for the one, for the other]}; a tie is half a vote for each."""
-    choices, votes_by_pair = data.choices, {}
+def count_votes(data: DatasetColumns) -> dict[tuple[int, int], list[float]]:
+    """{(first answer, second answer): [votes for first, votes for second]}; a tie is half a vote for each."""
+    choices = data.choices
+    votes_by_pair: dict[tuple[int, int], list[float]] = {}
     for chosen, rejected, strength in zip(
         choices.chosen.tolist(), choices.rejected.tolist(), choices.strength.tolist(), strict=True
     ):

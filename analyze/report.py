@@ -1,28 +1,46 @@
-"""Making a report, keeping it, and telling whether it is old. The mathematics is imported where a report is made: who
-only asks for one, or judges, does not pay for it."""
+"""Makes and stores a report, and finds out whether it is old.
+
+The mathematics is imported where a report is made, so that other requests do not load it.
+"""
 
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import override
 
 from analyze.models import Report
+from analyze.shapes import Numbers
 from datasets.jobs import worker
-from datasets.models import Job, Judgment, Response
+from datasets.models import Dataset, Job, Judgment, Response
+
+if TYPE_CHECKING:
+    from annotate.models import User
 
 KIND = "analysis"
-JUDGMENTS_AT_ONCE, RESPONSES_AT_ONCE = 300, 3000  # so few take a moment only, and nobody waits for a worker
-LONGEST_TEXT = 500  # characters of a text that a kept report holds
+JUDGMENTS_AT_ONCE, RESPONSES_AT_ONCE = 300, 3000  # up to these, the request itself computes the report
+LONGEST_TEXT = 500  # characters of a text in a stored report
 
 
-def compute_numbers(dataset, most=1000, progress=lambda done, total: None, weighted=False):
-    """All that the parts say of a dataset, as JSON holds it. most: how many lines lists have at most, None for all.
-    weighted: tell sources apart by choices that weigh as much as whose they are is reliable."""
+def compute_numbers(
+    dataset: Dataset,
+    most: int | None = 1000,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    weighted: bool = False,
+) -> Numbers:
+    """The numbers of all parts, as JSON values.
+
+    most: lines per list, None for no limit.
+    progress: called with (parts done, parts in total).
+    weighted: weigh each choice by the reliability of its annotator when comparing sources.
+    """
     from analyze.columns import DatasetColumns
     from analyze.reports import build_json, load_parts
 
-    data, numbers, parts = DatasetColumns(dataset, most), {"weighted": weighted}, load_parts()
+    data, parts = DatasetColumns(dataset, most), load_parts()
+    numbers: Numbers = {"weighted": weighted}
     if weighted:
         from analyze.reports.annotators import compute_weights
 
@@ -33,8 +51,8 @@ def compute_numbers(dataset, most=1000, progress=lambda done, total: None, weigh
     return numbers
 
 
-def make_report(dataset, progress=lambda done, total: None):
-    """The Report of a dataset, computed anew and kept: reasons in English, long texts cut."""
+def make_report(dataset: Dataset, progress: Callable[[int, int], None] = lambda done, total: None) -> Report:
+    """The Report of a dataset, recomputed and stored: reasons in English, long texts truncated."""
     started, state = time.monotonic(), compute_basis(dataset)
     with override("en"):
         numbers = shorten_texts(compute_numbers(dataset, progress=progress))
@@ -45,9 +63,8 @@ def make_report(dataset, progress=lambda done, total: None):
     return report
 
 
-def shorten_texts(value):
-    """The value with every text in it cut to LONGEST_TEXT: what is kept of a report does not grow with what was
-    judged."""
+def shorten_texts(value: Any) -> Any:
+    """The JSON value with every text truncated to LONGEST_TEXT, so that a report does not grow with the answers."""
     if isinstance(value, str):
         return value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]}…"
     if isinstance(value, dict):
@@ -55,21 +72,21 @@ def shorten_texts(value):
     return [shorten_texts(item) for item in value] if isinstance(value, list) else value
 
 
-def request_report(dataset, user):
-    """The open task that computes a dataset's report anew; a new one where there is none."""
+def request_report(dataset: Dataset, user: "User") -> Job:
+    """The open task that recomputes a dataset's report; starts one if there is none."""
     waiting = Job.objects.filter(kind=KIND, dataset=dataset, state__in=Job.OPEN).order_by("pk").first()
     return waiting or worker.start(KIND, user, dataset, at_once=is_small(dataset))
 
 
-def is_small(dataset):
-    """Whether its report takes a moment only."""
+def is_small(dataset: Dataset) -> bool:
+    """Whether a report on the dataset takes only a moment."""
     judgments = dataset.judgments.filter(state__in=Judgment.STANDING)[: JUDGMENTS_AT_ONCE + 1].count()
     responses = Response.objects.filter(prompt__dataset=dataset)[: RESPONSES_AT_ONCE + 1].count()
     return judgments <= JUDGMENTS_AT_ONCE and responses <= RESPONSES_AT_ONCE and not dataset.is_steered
 
 
-def compute_basis(dataset):
-    """What a report is computed from, as far as it can be told at a glance."""
+def compute_basis(dataset: Dataset) -> dict[str, Any]:
+    """A cheap fingerprint of the data that a report is computed from."""
     acts = Judgment.objects.filter(dataset=dataset, state__in=Judgment.STANDING)
     last = acts.aggregate(last=Max("decided_at"))["last"]
     return {

@@ -1,38 +1,42 @@
-"""What a report says, in sentences that are read in ten seconds. Each takes plain numbers of a report."""
+"""The first page of a report: sentences to read in ten seconds, from a report's plain numbers."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from analyze.shapes import AgreementNumbers, Line, Numbers
 from analyze.tables import find_rates
 from analyze.wording import translate_text
 
-USUAL_BANDS = 3  # of the bands beside agreement: those of people with each other
-FEWEST = 10  # pairs of answers that were judged twice
+USUAL_BANDS = 3  # the first of the published ranges: those between annotators
+FEWEST = 10  # pairs of answers judged twice; with fewer, nothing is concluded
 HALF = 0.5
 MOST_FORM_RATES = 3
 
 
-def join_sentences(*sentences):
-    """Sentences one after the other, as the language sets them."""
+def join_sentences(*sentences: str) -> str:
+    """The sentences as one text, separated as the language requires."""
     text = ""
     for sentence in sentences:
         text = _("%(said)s %(more)s") % {"said": text, "more": sentence} if text else sentence
     return text
 
 
-def format_per_hundred(value):
-    """A share as so many of a hundred."""
+def format_per_hundred(value: float) -> str:
+    """A share as a whole number out of a hundred."""
     return f"{100 * value:.0f}"
 
 
-def find_usual_band(agreement):
-    """(low, high): how far people usually agree who choose between two answers, by what others found."""
-    bands = (agreement or {}).get("bands", [])[:USUAL_BANDS]
+def find_usual_band(agreement: AgreementNumbers | None) -> tuple[float, float] | None:
+    """(low, high): the usual agreement on choices between two answers, from the published ranges."""
+    bands = agreement.get("bands", [])[:USUAL_BANDS] if agreement else []
     return (min(band["low"] for band in bands), max(band["high"] for band in bands)) if bands else None
 
 
-def format_agreement(agreement):
-    """How far people agree, beside what is usual."""
+def format_agreement(agreement: AgreementNumbers) -> str:
+    """How agreement compares with the usual range."""
     band = find_usual_band(agreement)
     if agreement["percent"] is None or band is None:
         return translate_text(agreement.get("percent_reason"))
@@ -49,8 +53,8 @@ def format_agreement(agreement):
     return _("As people usually agree (%(low)s to %(high)s of 100).") % values
 
 
-def format_sources(numbers):
-    """Who leads, and whether it is told apart."""
+def format_sources(numbers: Numbers) -> str:
+    """The leading source, and whether its lead is significant."""
     lines = numbers["strengths"]
     if not lines:
         return translate_text(numbers.get("strengths_reason"))
@@ -65,16 +69,16 @@ def format_sources(numbers):
     return ngettext("The first %(n)s is not told apart.", "The first %(n)s are not told apart.", len(first)) % values
 
 
-def compute_leaning(rate):
-    """1 where the interval of a rate lies above one half, -1 where below, 0 where it holds it or nothing is known."""
+def compute_leaning(rate: Mapping[str, Any] | None) -> int:
+    """1 if a rate's interval is above one half, -1 if below, 0 if it includes one half or is unknown."""
     if rate is None or not rate["n"]:
         return 0
     low, high = rate["interval"]
     return 1 if low > HALF else -1 if high < HALF else 0
 
 
-def format_bias(bias):
-    """What the choices would teach besides, in sentences."""
+def format_bias(bias: Numbers) -> list[str]:
+    """The biases that a model would learn from the choices, as sentences."""
     longer, left = compute_leaning(bias["longer_won"]), compute_leaning(bias["left_won"])
     if not bias["longer_won"]["n"]:
         return [_("Nothing was chosen yet between answers of different length.")]
@@ -101,8 +105,8 @@ def format_bias(bias):
     return sentences
 
 
-def format_predictor(predictor):
-    """What a model has learnt from the texts, beside the simple rules."""
+def format_predictor(predictor: Numbers) -> str:
+    """The accuracy of the predictor, compared with the baselines."""
     if predictor["accuracy"] is None:
         return translate_text(predictor.get("accuracy_reason"))
     rules = {name: predictor[name] for name in ("baseline_longer", "baseline_source") if predictor[name] is not None}
@@ -116,8 +120,8 @@ def format_predictor(predictor):
     return _("A model foresees %(n)s of 100 choices, no more than the better simple rule (%(best)s).") % share
 
 
-def pick_form_rates(bias):
-    """The rates of form that have a value, the surest leaning first, at most a few: for the first look."""
+def pick_form_rates(bias: Numbers) -> list[Line]:
+    """The rates of length and side, and at most MOST_FORM_RATES others that lean to one side."""
     rates = [rate for rate in find_rates(bias) if rate["n"]]
     first = [rate for rate in rates if rate["name"] in ("longer_won", "left_won")]
     rest = [rate for rate in rates if rate not in first and compute_leaning(rate)]

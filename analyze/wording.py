@@ -1,10 +1,17 @@
-"""What reports hold as names and as English texts, in words that a person reads, in their language."""
+"""Translations of the names and English texts that reports store."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from analyze.shapes import PersonLine
+
+T = TypeVar("T")
 
 NAMES = {
     # rates
@@ -59,7 +66,7 @@ NAMES = {
     "stars": _("Stars that say otherwise"),
 }
 
-# Of somebody whose votes speak for it: see analyze/maths/careless.py.
+# Habits of marked annotators, see analyze/maths/careless.py.
 HABITS = {
     "careless": _("judges as if at random"),
     "left": _("chooses the left answer whatever it says"),
@@ -89,7 +96,7 @@ LANGUAGES = {
     "other": _("other letters"),
 }
 
-# The English texts of `maths.agreement`, which knows no languages.
+# The English texts of `maths.agreement`, which knows no Django.
 BANDS = {
     "trained labelers of InstructGPT with each other": _("trained labelers of InstructGPT with each other"),
     "held-out labelers of InstructGPT": _("held-out labelers of InstructGPT"),
@@ -104,7 +111,7 @@ BANDS = {
 }
 
 
-# In which order names stand on a page and in a file: a database gives back an object's names in one of its own.
+# The order of names on a page and in a file: a database does not keep the order of a JSON object's names.
 ORDER = (
     *("part", "annotator", "kind", "prompt", "source", "other", "response", "one", "name", "of"),
     *("judgment", "judgments", "chosen", "rejected", "tied", "strength", "low", "high", "said", "value", "interval"),
@@ -113,37 +120,37 @@ ORDER = (
 PLACES = {name: place for place, name in enumerate(dict.fromkeys(ORDER))}
 
 
-def sort_items(mapping):
-    """The items of a mapping in the order of ORDER; then those that have no place there, by name."""
+def sort_items(mapping: Mapping[str, T]) -> list[tuple[str, T]]:
+    """The items of a mapping in the order of ORDER, then all others by name."""
     return sorted(mapping.items(), key=lambda item: (PLACES.get(item[0], len(PLACES)), item[0]))
 
 
-def format_name(name):
-    """A name out of a report in words; itself where there are none."""
+def format_name(name: str) -> str | Promise:
+    """A name from a report in words; unchanged if it has no translation."""
     return NAMES.get(name, name)
 
 
-def translate_text(text):
-    """An English text out of a report in the reader's language."""
+def translate_text(text: str | None) -> str:
+    """An English text from a report in the reader's language."""
     return gettext(text) if text else ""
 
 
-def format_part(name):
+def format_part(name: str) -> str | Promise:
     """The name of a part of the prompts, `tag:…` or `language:…`, in words."""
     kind, _colon, value = name.partition(":")
     return LANGUAGES.get(value, value) if kind == "language" else value
 
 
-def format_habit(line):
-    """How a marked person seems to judge, in words, and since when where that is known."""
-    if line.get("since"):
-        moment = timezone.localtime(datetime.fromisoformat(line["since"]))
+def format_habit(line: PersonLine) -> str:
+    """How a marked annotator seems to judge, and since when if known."""
+    if since := line.get("since"):
+        moment = timezone.localtime(datetime.fromisoformat(since))
         return gettext("has judged as if at random since about %(moment)s") % {"moment": f"{moment:%Y-%m-%d %H:%M}"}
     return str(HABITS.get((line["reasons"] or [""])[0], HABITS["careless"]))
 
 
-def explain_mark(line):
-    """Why a person has a mark, in words: the habit, and the rates that stand apart from those of the others."""
+def explain_mark(line: PersonLine) -> str:
+    """Why an annotator is marked: the habit, and the rates that differ from those of the others."""
     habit, apart = format_habit(line), line["reasons"][1:]
     if not apart:
         return habit

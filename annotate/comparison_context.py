@@ -1,17 +1,24 @@
-"""What the comparison page shows: prompt, answers, what is asked; no source, no id of a response, nothing of others."""
+"""The context of the comparison page: prompt, responses and fields. No sources, response ids or votes of others."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotate.judging.question_spec import build_judgment_spec
-from annotate.questions import RANK, STARS, VERDICT, best_worst, pair, rank, scale
-from annotate.wording import BUTTONS, PLACES, format_question, format_short_verdict, format_verdict, get_chips
+from annotate.judging.question_spec import Group, QuestionSpec, build_judgment_spec
+from annotate.questions import RANK, STARS, VERDICT, Kind, best_worst, pair, rank, scale
+from annotate.wording import BUTTONS, PLACES, Label, format_question, format_short_verdict, format_verdict, get_chips
 from datasets.judgments import wording
-from datasets.models import Comparison, Judgment, Response
+from datasets.judgments.said import Said
+from datasets.models import Comparison, Dataset, Judgment, Response
 from datasets.text.diff import mark_differences
 from datasets.text.rendered import get_html, render
+
+if TYPE_CHECKING:
+    from annotate.judging.forms import VerdictForm
+    from datasets.text.rendered import StoredHtml
 
 ARROWS = {"left": " ArrowLeft", "right": " ArrowRight"}
 OTHER_KEYS = {"both_bad": "KeyB", "skip": "KeyS", "keep": "KeyK"}
@@ -20,49 +27,60 @@ ENTER = "Enter NumpadEnter"
 
 @dataclass
 class Button:
-    """A verdict to press: keys by their place on the keyboard (KeyboardEvent.code), and the one that is shown."""
+    """A button of a verdict. keys: its shortcuts as KeyboardEvent.code, separated by spaces. key: the one displayed."""
 
     value: str
-    label: str
+    label: Label
     keys: str
     key: str
 
 
 @dataclass
 class ChoiceGroup:
-    """A group of radio buttons: [(value, label, whether it is set)]."""
+    """A group of radio buttons. options: [(value, label, whether it is checked)]."""
 
     name: str
     legend: str
     kind: str
-    options: list
+    options: list[tuple[int | str, Label, bool]]
     guideline: str = ""
-    errors: list = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
 
 @dataclass
 class AnswerCard:
+    """A response on the page. text: its raw text, None without a repair field. repair: the text entered so far."""
+
     side: str
     letter: str
     html: str
-    groups: list
+    groups: list[ChoiceGroup]
     text: str | None = None
     repair: str = ""
 
 
-def build_comparison_context(judgment, form=None, differing=False, spec=None):
-    """What _comparison.html takes. form: a VerdictForm of it that was refused, to be shown as it was filled in. spec:
-    a QuestionSpec other than what the dataset's settings give."""
+def build_comparison_context(
+    judgment: Judgment,
+    form: "VerdictForm | None" = None,
+    differing: bool = False,
+    spec: QuestionSpec | None = None,
+    stored_html: "StoredHtml | None" = None,
+) -> dict[str, Any]:
+    """The context of _comparison.html.
+
+    form: a refused form of this judgment, shown as filled in. differing: mark the differences between the responses.
+    spec: replaces the one that the dataset's settings give. stored_html: of this comparison, if it was read already.
+    """
     comparison, dataset = judgment.comparison, judgment.dataset
     spec = spec or build_judgment_spec(judgment)
     reopened = judgment.state == Judgment.State.REOPENED
-    details = parse_details(form, spec) if form else judgment.said if reopened else {}
+    details: Said = parse_details(form, spec) if form else judgment.said if reopened else {}
     groups = [build_choice_group(spec, group, form, spec.scatter(details)) for group in spec.groups]
-    prompt, htmls = get_html(comparison.prompt_id, judgment.order, getattr(judgment, "kept", None))
+    prompt, htmls = get_html(comparison.prompt_id, judgment.order, stored_html)
     repairing = comparison.task == Comparison.Task.REPAIR
-    context = {
+    context: dict[str, Any] = {
         "judgment": judgment,
-        "question": format_question("repair" if repairing else spec.question.__name__.rpartition(".")[2]),
+        "question": format_question("repair" if spec.question is None else spec.question.__name__.rpartition(".")[2]),
         "prompt": prompt,
         "answers": build_answers(judgment, spec, groups, details, mark_differences(htmls) if differing else htmls),
         "rows": [choices for choices, group in zip(groups, spec.groups, strict=True) if not group.field.side],
@@ -89,12 +107,13 @@ def build_comparison_context(judgment, form=None, differing=False, spec=None):
     return context
 
 
-def is_minor(verdict):
+def is_minor(verdict: str) -> bool:
+    """Whether a verdict's button is in the row of small ones."""
     return verdict in ("both_bad", "skip", "flag")
 
 
-def parse_details(form, spec):
-    """What a refused form said, as far as it can be read."""
+def parse_details(form: "VerdictForm", spec: QuestionSpec) -> Said:
+    """The details of a refused form, as far as they are valid."""
     values = {group.name: parse_value(group, form.data.get(group.name)) for group in spec.groups}
     details = spec.gather(values)
     details["reasons"], details["reason"] = form.data.getlist("reasons"), form.data.get("reason", "")
@@ -102,31 +121,34 @@ def parse_details(form, spec):
     return details
 
 
-def parse_value(group, text):
+def parse_value(group: Group, text: str | None) -> int | str | None:
     return next((value for value in group.field.values if str(value) == text), None)
 
 
-def list_errors(form):
-    """Each error once, in words: those of the same text in several fields are one."""
-    return list(dict.fromkeys(error for errors in form.errors.values() for error in errors))
+def list_errors(form: "VerdictForm") -> list[str]:
+    """The error messages of all fields, deduplicated."""
+    return list(dict.fromkeys(str(error) for errors in form.errors.values() for error in errors))
 
 
-def build_choice_group(spec, group, form, values):
-    """A group of the form as it is shown."""
+def build_choice_group(
+    spec: QuestionSpec, group: Group, form: "VerdictForm | None", values: Mapping[str, int | str]
+) -> ChoiceGroup:
+    """A group of the form as shown. values: {name of a group: selected value}."""
     selected, kind = values.get(group.name, group.field.initial), group.field.kind
     options = [(value, format_option(spec, kind, value), value == selected) for value in group.field.values]
     legend = group.criterion or {STARS: _("Stars"), RANK: _("Place"), VERDICT: ""}[kind]
     return ChoiceGroup(
         group.name, legend, "best-worst" if has_word_options(spec, kind) else kind, options,
-        errors=list(form.errors.get(group.name, [])) if form else [],
+        errors=list(map(str, form.errors.get(group.name, []))) if form else [],
     )  # fmt: skip
 
 
-def has_word_options(spec, kind):
+def has_word_options(spec: QuestionSpec, kind: Kind) -> bool:
+    """Whether the places of a ranking are shown as words instead of numbers."""
     return kind == RANK and spec.question is best_worst
 
 
-def format_option(spec, kind, value):
+def format_option(spec: QuestionSpec, kind: Kind, value: Any) -> Label:
     if kind == VERDICT:
         return format_short_verdict(value)
     if has_word_options(spec, kind):
@@ -134,8 +156,10 @@ def format_option(spec, kind, value):
     return ngettext("%(n)s star", "%(n)s stars", value) % {"n": value} if kind == STARS else str(value)
 
 
-def build_answers(judgment, spec, groups, details, htmls):
-    """The answers as they stand on the page."""
+def build_answers(
+    judgment: Judgment, spec: QuestionSpec, groups: Sequence[ChoiceGroup], details: Said, htmls: Sequence[str]
+) -> list[AnswerCard]:
+    """The responses as shown, in the order of the page."""
     answers, texts = [], list_texts(judgment) if spec.repairs else {}
     for side, letter, pk, html in zip(spec.sides, wording.LETTERS, judgment.order, htmls, strict=False):
         side_groups = [choices for choices, group in zip(groups, spec.groups, strict=True) if group.field.side == side]
@@ -146,13 +170,13 @@ def build_answers(judgment, spec, groups, details, htmls):
     return answers
 
 
-def list_texts(judgment):
-    """{response id: text} of what a judgment shows."""
+def list_texts(judgment: Judgment) -> dict[int, str]:
+    """The texts of a judgment's responses, by id."""
     return dict(Response.objects.filter(pk__in=judgment.order).values_list("pk", "text"))
 
 
-def build_button(verdict, spec):
-    """A verdict's button, with its keys."""
+def build_button(verdict: str, spec: QuestionSpec) -> Button:
+    """The button of a verdict, with its keyboard shortcuts."""
     key = getattr(spec.question, "KEYS", pair.KEYS).get(verdict)
     if key:
         codes = f"Digit{key} Numpad{key}{ARROWS.get(verdict, '')}"
@@ -161,7 +185,7 @@ def build_button(verdict, spec):
     return Button(verdict, format_button(verdict, spec), codes, "↵" if codes == ENTER else codes[-1].lower())
 
 
-def format_button(verdict, spec):
+def format_button(verdict: str, spec: QuestionSpec) -> Label:
     return (
         format_short_verdict(verdict)
         if spec.question is scale and not is_minor(verdict)
@@ -169,6 +193,6 @@ def format_button(verdict, spec):
     )
 
 
-def render_criteria(dataset):
-    """[(name, its guideline as HTML)]"""
+def render_criteria(dataset: Dataset) -> list[tuple[str, str]]:
+    """The dataset's criteria as (name, guideline as HTML)."""
     return [(criterion["name"], render(criterion.get("guideline", ""))) for criterion in dataset.criteria]

@@ -1,7 +1,9 @@
-"""Hours and judgments by day, person and dataset, as rows and as CSV. What a file brought is nobody's work here."""
+"""Hours and judgments by day, person and dataset, as rows and as CSV. Leaves out imported judgments."""
 
 import csv
-from datetime import datetime, time, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import NamedTuple
 
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce, Greatest, Least, TruncDate
@@ -10,14 +12,27 @@ from datasets.files.writers import defuse_cell
 from datasets.models import Judgment
 
 HEADER = ("date", "annotator", "dataset", "judgments", "skips", "hours")
-MOST_SECONDS = 600.0  # for one comparison: whoever took longer was away
+MOST_SECONDS = 600.0  # for one comparison: more means that the person was away
 
 
-def iter_hours(since, until, zone):
-    """(date, annotator, dataset, judgments, skips, hours) by day, streamed; the database does the sums.
+class HoursRow(NamedTuple):
+    """One person's work in one dataset on one day."""
 
-    since, until: the first and the last day, both included; None is no bound. A day is one of `zone`. An act counts
-    on the day of its verdict: a corrected one on the day of the correction. Each takes at most ten minutes.
+    date: date
+    annotator: str
+    dataset: str
+    judgments: int
+    skips: int
+    hours: float
+
+
+def iter_hours(since: date | None, until: date | None, zone: tzinfo) -> Iterator[HoursRow]:
+    """Streams the rows by day, annotator and dataset; the database computes the sums.
+
+    An act counts on the day of its verdict, a corrected one on the day of the correction, and for at most MOST_SECONDS.
+
+    since, until: first and last day, inclusive; None for no bound.
+    zone: the time zone that bounds the days.
     """
     acts = Judgment.objects.filter(state__in=[*Judgment.STANDING, Judgment.State.SKIPPED], decided_at__isnull=False)
     acts = acts.filter(annotator__isnull=False).order_by()
@@ -26,25 +41,26 @@ def iter_hours(since, until, zone):
     if until:
         acts = acts.filter(decided_at__lt=datetime.combine(until + timedelta(days=1), time(), zone))
     skipped = Q(state=Judgment.State.SKIPPED)
-    # Coalesce first: of a NULL and a number PostgreSQL's LEAST takes the number, SQLite's the NULL.
+    # Coalesce first: for a NULL and a number, LEAST returns the number on PostgreSQL and NULL on SQLite.
     seconds = Greatest(Least(Coalesce("seconds", 0.0), MOST_SECONDS), 0.0)
     days = acts.annotate(day=TruncDate("decided_at", tzinfo=zone))
-    days = days.values_list("day", "annotator__username", "dataset__slug").annotate(
+    totals = days.values_list("day", "annotator__username", "dataset__slug").annotate(
         judged=Count("pk", filter=~skipped), skips=Count("pk", filter=skipped), worked=Sum(seconds)
     )
-    for *row, worked in days.order_by("day", "annotator__username", "dataset__slug").iterator(chunk_size=1000):
-        yield *row, round(worked / 3600, 4)
+    rows = totals.order_by("day", "annotator__username", "dataset__slug").iterator(chunk_size=1000)
+    for day, annotator, dataset, judgments, skips, worked in rows:
+        yield HoursRow(day, annotator, dataset, judgments, skips, round(worked / 3600, 4))
 
 
 class Echo:
-    """A file whose `write` gives back what it was given."""
+    """A file object whose `write` returns its argument, for use with csv.writer."""
 
-    def write(self, text):
+    def write(self, text: str) -> str:
         return text
 
 
-def iter_csv_lines(rows):
-    """The header and the rows as lines of CSV. No cell is taken for a formula by a spreadsheet."""
+def iter_csv_lines(rows: Iterable[HoursRow]) -> Iterator[str]:
+    """The header and the rows as CSV lines, with cells defused so that no spreadsheet runs them as formulas."""
     write = csv.writer(Echo()).writerow
     yield write(HEADER)
     for row in rows:

@@ -1,4 +1,4 @@
-"""The people, and how far each has come in a dataset."""
+"""Users, and their memberships: one person's progress in one dataset."""
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -6,10 +6,16 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotate.names import check_name
-from datasets.models import Dataset
+from datasets.models import Dataset, Judgment
 
 
 class User(AbstractUser):
+    """A person who can sign in.
+
+    language, time_zone: of their pages; blank means the browser's and the server's. sessions_ended: how often all their
+    sessions were ended.
+    """
+
     class Role(models.TextChoices):
         ANNOTATOR = "annotator", _("annotator")
         REVIEWER = "reviewer", _("reviewer")
@@ -19,34 +25,43 @@ class User(AbstractUser):
 
     language = models.CharField(_("language"), max_length=10, blank=True, choices=settings.LANGUAGES)
     time_zone = models.CharField(_("time zone"), max_length=60, blank=True)
-    sessions_ended = models.PositiveIntegerField(default=0)  # how often all of them were
+    sessions_ended = models.PositiveIntegerField(default=0)
 
-    def _get_session_auth_hash(self, secret=None):
-        """What a session must know to go on. A deactivation or a demotion changes it for good, as a new password does:
-        what ended then does not come back with the person."""
-        return f"{super()._get_session_auth_hash(secret)}{self.sessions_ended or ''}"
+    def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
+        """The hash that a session must carry to stay valid.
 
-    def clean(self):
+        A deactivation or demotion changes it permanently, as a new password does: reactivating the person does not
+        revive old sessions.
+        """
+        django_hash = super()._get_session_auth_hash(secret)  # type: ignore[misc]  # missing in django-stubs
+        return f"{django_hash}{self.sessions_ended or ''}"
+
+    def clean(self) -> None:
         super().clean()
-        if self._state.adding:  # whoever is there keeps their name
+        if self._state.adding:  # existing users keep their names
             check_name(self.username)
 
     @property
-    def is_admin(self):
+    def is_admin(self) -> bool:
         return self.role == self.Role.ADMIN
 
     @property
-    def may_review(self):
+    def may_review(self) -> bool:
+        """Whether they are a reviewer or an admin."""
         return self.role in (self.Role.REVIEWER, self.Role.ADMIN)
 
 
 class Membership(models.Model):
-    """One person in one dataset. The position is the (priority, id) of the last comparison handed out: "next" starts
-    there, so that it costs the same for somebody who has judged 100,000.
+    """One person in one dataset.
 
-    judged: how many verdicts of theirs stand. nothing_until: a search found nothing, and was dear: until then there is
-    no other. paused_at: since when they get nothing here; what they judged is kept. practised_at: when they passed the
-    practice round; practice_round: the how-manieth they are in, from 1."""
+    priority, position: priority and id of the last comparison handed out. The next search starts there, so that its
+    cost does not grow with the number of judgments.
+    judged: the person's standing verdicts.
+    nothing_until: end of the back-off after an expensive search without a result.
+    paused_at: since when an admin has paused them; their judgments are kept.
+    practised_at: when they passed the practice round.
+    practice_round: number of their current practice round, from 1.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="memberships")
@@ -61,5 +76,11 @@ class Membership(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "dataset"], name="one_membership")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.user_id} in {self.dataset_id}"
+
+
+def get_annotator_id(judgment: Judgment) -> int:
+    """The id of a judgment's annotator. Not for imported judgments, which have none."""
+    assert judgment.annotator_id is not None
+    return judgment.annotator_id

@@ -1,16 +1,18 @@
-"""Which names a new person may have: a name must not pass for another one on a screen or in an export."""
+"""Rules for the names of new users: no name may look like another one on screen or in an export."""
 
 import unicodedata
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-ALIKE = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "COPTIC", "CHEROKEE"}  # alphabets that share the look of letters
+ALIKE = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "COPTIC", "CHEROKEE"}  # scripts with look-alike letters
 
 
-def check_name(name):
-    """Refuse a name without a letter or digit, as "..", and one of two alphabets whose letters look alike. Chinese goes
-    with Latin letters."""
+def check_name(name: str) -> None:
+    """Raises ValidationError for a name without letters and digits, such as "..", or one that mixes look-alike scripts.
+
+    Other scripts mix freely: Chinese with Latin letters, for example.
+    """
     name = unicodedata.normalize("NFKC", name)
     if not any(map(str.isalnum, name)):
         raise ValidationError(_("A name needs a letter or a digit."))
@@ -18,11 +20,11 @@ def check_name(name):
         raise ValidationError(_("This name mixes alphabets whose letters look alike, as Latin and Cyrillic."))
 
 
-def get_alphabet(letter):
-    """The first word of the letter's name in Unicode, which tells its alphabet."""
+def get_alphabet(letter: str) -> str:
+    """The letter's script: the first word of its Unicode name; "" for a character without a name."""
     return unicodedata.name(letter, "").partition(" ")[0]
 
 
-def fold_name(name):
-    """What two names have in common that differ in upper and lower case, or in width, only."""
+def fold_name(name: str) -> str:
+    """The name normalised, so that names that differ only in case or width compare equal."""
     return unicodedata.normalize("NFKC", name).casefold()

@@ -1,19 +1,22 @@
-"""What admins do with people, and people with themselves. Each act is safe to repeat.
+"""User management by admins, and people's own settings. Each act is idempotent.
 
-Rows are written by UPDATE, field by field: to save a person whole would write back what somebody else changed.
+Writes single fields with UPDATE: saving a whole user would overwrite concurrent changes.
 """
 
 import functools
 import zoneinfo
 from collections import defaultdict
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
+from django.contrib.auth.models import UserManager
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Max
+from django.db.models import Count, F, Max, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.encoding import force_bytes
@@ -28,18 +31,23 @@ from datasets.models import Dataset, Judgment
 
 
 class NameTaken(Exception):
-    """Somebody has this name, or one that differs in upper and lower case only."""
+    """The name is taken, or one that differs only in case or width."""
 
 
 class LastAdmin(Exception):
-    """Without this person nobody could manage the others."""
+    """The act would leave no admin who can sign in."""
 
 
-# Coming and going
+# Joining and leaving
 
 
-def invite(name, role, by=None):
-    """The new person, who has no password until they choose one by the link of `build_link`."""
+def invite(name: str, role: str, by: User | None = None) -> User:
+    """Creates a user without a password, who then chooses one through the link of `build_link`.
+
+    by: the admin, for the audit log; None for a command.
+
+    Raises NameTaken.
+    """
     if is_taken(name):
         raise NameTaken
     try:
@@ -51,16 +59,23 @@ def invite(name, role, by=None):
         raise NameTaken from None
 
 
-def is_taken(name):
-    """Whether somebody has this name, or one that differs in case or width only. Compared here: to SQLite only ASCII
-    has cases."""
+def is_taken(name: str) -> bool:
+    """Whether the name is taken, or one that differs only in case or width.
+
+    Compares in Python, because SQLite folds the case of ASCII only.
+    """
     names = User.objects.values_list("username", flat=True).iterator()
     return fold_name(name) in map(fold_name, names)
 
 
 @transaction.atomic
-def change_role(person, role, by=None):
-    """Make them an admin, or an annotator. Raises LastAdmin."""
+def change_role(person: User, role: str, by: User | None = None) -> None:
+    """Changes a person's role; a demotion also ends their sessions and tokens.
+
+    by: see `invite`.
+
+    Raises LastAdmin.
+    """
     if role != User.Role.ADMIN:
         refuse_last_admin(person)
     was = User.objects.select_for_update().values_list("role", flat=True).get(pk=person.pk)
@@ -70,11 +85,14 @@ def change_role(person, role, by=None):
         end_access(person, is_demotion(was, role), by)
 
 
-def deactivate(person, by=None):
-    """Shut them out from their next request on. What they have in hand goes to others at once; what they judged
-    stays. Raises LastAdmin.
+def deactivate(person: User, by: User | None = None) -> None:
+    """Locks a person out from their next request on, and returns their leases immediately. Their judgments stay.
 
-    A request that was under way may still lease one comparison: that lease runs out like any other.
+    A request in progress may still lease one comparison; that lease expires like any other.
+
+    by: see `invite`.
+
+    Raises LastAdmin.
     """
     with transaction.atomic():
         refuse_last_admin(person)
@@ -85,28 +103,31 @@ def deactivate(person, by=None):
 
 
 @transaction.atomic
-def reactivate(person, by=None):
-    """Let them in again, with the password that they have. What let them in before does not."""
+def reactivate(person: User, by: User | None = None) -> None:
+    """Lets a person sign in again with their old password. Old sessions and tokens stay invalid. by: see `invite`."""
     if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
         log(Kind.PERSON, person.username, "inactive", "active", by=by)
         end_access(person, by=by)
 
 
-def is_demotion(was, role):
-    """Whether somebody with the new role may do less."""
+def is_demotion(was: str, role: str) -> bool:
+    """Whether the new role has fewer permissions than the old one."""
     return User.Role.values.index(role) < User.Role.values.index(was)
 
 
-def end_access(person, sessions=True, by=None):
-    """End their sessions and tokens for good. Call it within the transaction of the act that does so."""
+def end_access(person: User, sessions: bool = True, by: User | None = None) -> None:
+    """Ends a person's tokens and, if `sessions`, their sessions permanently. Call it in the act's transaction."""
     if sessions:
         User.objects.filter(pk=person.pk).update(sessions_ended=F("sessions_ended") + 1)
     if person.tokens.all().delete()[0]:
         log(Kind.PERSON, person.username, "tokens", None, by=by)
 
 
-def release_leases(person, **where):
-    """Give back what the person has in hand, each comparison in a transaction of its own. How many these were."""
+def release_leases(person: User, **where: Any) -> int:
+    """Returns a person's leases to the queue, one transaction each. The number of leases returned.
+
+    where: lookups that restrict them.
+    """
     mine = Judgment.objects.filter(annotator=person.pk, state=Judgment.State.LEASED, **where)
     returned = 0
     for pk, dataset in mine.order_by("pk").values_list("pk", "dataset"):
@@ -122,19 +143,19 @@ def release_leases(person, **where):
 # The last admin
 
 
-def list_admins():
-    """Those who can manage people now: active admins with a password. Whoever was only invited cannot sign in yet."""
+def list_admins() -> QuerySet[User]:
+    """The admins who can sign in: active, with a password. Someone invited has no password yet."""
     active = User.objects.filter(role=User.Role.ADMIN, is_active=True)
     return active.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
 
 
-def is_last_admin(person):
-    """Whether nobody but this person can manage the others."""
+def is_last_admin(person: User) -> bool:
+    """Whether this person is the only admin who can sign in."""
     return list(list_admins().values_list("pk", flat=True)[:2]) == [person.pk]
 
 
-def refuse_last_admin(person):
-    """Lock the admins until the transaction ends; raise LastAdmin where this person is the only one left."""
+def refuse_last_admin(person: User) -> None:
+    """Locks the admins until the transaction ends. Raises LastAdmin if this person is the only one."""
     left = list_admins().select_for_update().order_by("pk").values_list("pk", flat=True)
     if list(left) == [person.pk]:
         raise LastAdmin
@@ -143,29 +164,31 @@ def refuse_last_admin(person):
 # Passwords
 
 
-def build_link(person):
-    """The path of the page on which this person chooses a password.
+def build_link(person: User) -> str:
+    """The path of the page where this person chooses a password.
 
-    It works once: choosing one ends it, as does signing in with the old one, or the time of `get_link_expiry`. Nothing
-    is stored.
+    Works until they choose one, sign in with the old one, or the time of `get_link_expiry`. Nothing is stored.
     """
     uid = urlsafe_base64_encode(force_bytes(person.pk))
     return reverse("invite", args=[uid, default_token_generator.make_token(person)])
 
 
-def issue_link(person, by=None):
-    """The same, told in the log: whoever has the link can become this person."""
+def issue_link(person: User, by: User | None = None) -> str:
+    """`build_link`, recorded in the audit log, because the link lets its holder sign in as this person."""
     log(Kind.PERSON, person.username, None, "link", by=by)
     return build_link(person)
 
 
-def get_link_expiry():
-    """When a link made now stops working."""
+def get_link_expiry() -> datetime:
+    """When a link issued now expires."""
     return timezone.now() + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
 
 
-def find_invited(uid, token, people=User.objects):
-    """The active person whose link this is; None where it was used, has expired or never was one."""
+def find_invited(uid: str, token: str, people: "UserManager[User] | QuerySet[User]" = User.objects) -> User | None:
+    """The active person that a link belongs to; None if it was used, has expired or is invalid.
+
+    uid, token: the parts of the link. people: the users to search, for instance under lock.
+    """
     try:
         person = people.get(pk=urlsafe_base64_decode(uid).decode(), is_active=True)
     except (ValueError, OverflowError, ValidationError, User.DoesNotExist):
@@ -173,9 +196,9 @@ def find_invited(uid, token, people=User.objects):
     return person if default_token_generator.check_token(person, token) else None
 
 
-def choose_password(uid, token, password):
-    """The person whose link this is, with that password; None where the link was used in the meantime."""
-    encoded = make_password(password)  # slow on purpose: before anything is locked
+def choose_password(uid: str, token: str, password: str) -> User | None:
+    """Sets the password of the person that the link belongs to; None if the link was used in the meantime."""
+    encoded = make_password(password)  # slow by design, so before taking locks
     with transaction.atomic():
         person = find_invited(uid, token, User.objects.select_for_update())
         if person:
@@ -184,53 +207,68 @@ def choose_password(uid, token, password):
     return person
 
 
-def change_password(person, password):
-    """Set it. Other browsers of this person are signed out at their next request."""
+def change_password(person: User, password: str) -> None:
+    """Sets a password. Signs out this person's other browsers at their next request."""
     person.password = make_password(password)
     person.save(update_fields=["password"])
 
 
-def reset_password(person, by=None):
-    """Prepare a new link. Of a deactivated person the old password, and with it each older link, stops working at
-    once; of others it works until the new one is chosen, so that nobody at work is shut out."""
+def reset_password(person: User, by: User | None = None) -> None:
+    """Prepares for a new link.
+
+    A deactivated person's password stops working immediately, and with it every older link. An active person's works
+    until they choose a new one, so that nobody is locked out while working.
+    """
     User.objects.filter(pk=person.pk, is_active=False).update(password=make_password(None))
 
 
 # What people choose for themselves
 
 
-def choose_language(person, language):
-    """Save the language of their pages; blank is the browser's."""
+def choose_language(person: User, language: str) -> None:
+    """Saves the language of a person's pages; blank for the browser's."""
     User.objects.filter(pk=person.pk).update(language=language)
 
 
-def choose_preferences(person, language, time_zone):
-    """Save language and time zone of their pages; blank is the browser's and the server's."""
+def choose_preferences(person: User, language: str, time_zone: str) -> None:
+    """Saves language and time zone of a person's pages; blank for the browser's and the server's."""
     User.objects.filter(pk=person.pk).update(language=language, time_zone=time_zone)
 
 
 @functools.cache
-def get_time_zones():
-    """The names to choose from, sorted: Area/Place, and UTC."""
+def get_time_zones() -> list[str]:
+    """The names of the time zones on offer, sorted: Area/Place, and UTC."""
     return sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC")
 
 
-def find_zone(person):
-    """Their time zone; None where they chose none, or one that this machine does not know."""
+def find_zone(person: User) -> zoneinfo.ZoneInfo | None:
+    """A person's time zone; None if they chose none, or one that this machine does not know."""
     name = person.time_zone
     return zoneinfo.ZoneInfo(name) if name and name in get_time_zones() else None
 
 
-# Looking at them
+# Overview
 
 
-def list_work(people):
-    """[(person, judgments, last judged, datasets that name them)], in two queries however many people."""
+class Work(NamedTuple):
+    """A person with their standing judgments and the datasets that list them as an annotator."""
+
+    person: User
+    judgments: int
+    last_judged: datetime | None
+    datasets: list[Dataset]
+
+
+def list_work(people: Iterable[User]) -> list[Work]:
+    """The work of these people, in two queries whatever their number."""
     people = list(people)
     standing = Judgment.objects.filter(annotator__in=people, state__in=Judgment.STANDING).order_by()
-    work = {pk: rest for pk, *rest in standing.values_list("annotator").annotate(Count("pk"), Max("decided_at"))}
-    named = defaultdict(list)
+    work: dict[int, tuple[int, datetime | None]] = {
+        pk: (judgments, last_judged)
+        for pk, judgments, last_judged in standing.values_list("annotator").annotate(Count("pk"), Max("decided_at"))
+    }
+    named: dict[int, list[Dataset]] = defaultdict(list)
     through = Dataset.annotators.through.objects.filter(user__in=people).select_related("dataset")
     for row in through.defer("dataset__guideline").order_by("dataset__slug"):
         named[row.user_id].append(row.dataset)
-    return [(person, *work.get(person.pk, (0, None)), named[person.pk]) for person in people]
+    return [Work(person, *work.get(person.pk, (0, None)), named[person.pk]) for person in people]

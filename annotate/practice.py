@@ -1,76 +1,84 @@
-"""The practice round: comparisons with a known answer before the first real one, with what is known told after each.
+"""The practice round: gold questions before the first real comparison, each with its known answer shown afterwards.
 
-A practice judgment is held from nobody, so it begins where a lease has run out: `expired`, and answerable. In a further
-round the same judgments are reopened. What was said in practice enters no export.
+A practice judgment takes no slot, so it starts in the state of an expired lease, which accepts a verdict. Another round
+reopens the same judgments. Exports leave out practice judgments.
 """
 
 import math
 import random
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.utils import timezone
 
-from annotate.judging.question_spec import build_spec
+from annotate.judging.question_spec import QuestionSpec, build_spec
 from annotate.judging.record import record
-from annotate.models import Membership
+from annotate.models import Membership, User
 from annotate.pauses import is_paused
 from annotate.questions import FLAG, SKIP
 from annotate.queue.lease import change_state, lock_membership
 from datasets.comparisons.gold import is_right, list_choices
-from datasets.models import Gold, Judgment
+from datasets.models import Dataset, Gold, Judgment
+
+if TYPE_CHECKING:
+    from annotate.judging.forms import Submission
 
 PRACTICE = Judgment.Purpose.PRACTICE
 
 
 @dataclass(frozen=True)
 class Round:
-    """Where a person stands in a practice round: golds, in its order; answered: {comparison id: (Judgment, whether it
-    is right)}; needed: so many must be right."""
+    """A person's progress in a practice round.
 
-    golds: list
-    answered: dict
+    golds: in the order of the round. answered: {comparison id: (judgment, whether it is right)}. needed: right answers
+    to pass.
+    """
+
+    golds: Sequence[Gold]
+    answered: Mapping[int, tuple[Judgment, bool]]
     needed: int
 
     @property
-    def right(self):
+    def right(self) -> int:
+        """The number of right answers so far."""
         return sum(right for _, right in self.answered.values())
 
     @property
-    def is_over(self):
+    def is_over(self) -> bool:
         return len(self.answered) == len(self.golds)
 
     @property
-    def is_passed(self):
+    def is_passed(self) -> bool:
         return self.is_over and self.right >= self.needed
 
     @property
-    def next(self):
-        """The first Gold that was not answered yet; None where all were."""
+    def next(self) -> Gold | None:
+        """The first unanswered gold question; None when the round is over."""
         return next((gold for gold in self.golds if gold.comparison_id not in self.answered), None)
 
 
-def find_round(user, dataset):
-    """The Round that this person is in, or has passed; None where the dataset has no practice, or they are
-    paused."""
+def find_round(user: User, dataset: Dataset) -> Round | None:
+    """The round that a person is in or has passed; None if the dataset has no practice, or the person is paused."""
     golds = draw_golds(user, dataset) if dataset.practice and not is_paused(user, dataset) else []
     if not golds:
         return None
     return Round(golds, list_answered(user, golds), math.ceil(len(golds) * dataset.practice_pass / 100))
 
 
-def draw_golds(user, dataset):
-    """As many known answers for practice as a round has, drawn for each person, the same in each of their rounds."""
+def draw_golds(user: User, dataset: Dataset) -> list[Gold]:
+    """The gold questions of a person's rounds: drawn per person, the same in each of their rounds."""
     golds = list(Gold.objects.filter(dataset=dataset, for_practice=True).select_related("comparison").order_by("pk"))
     rng = random.Random(f"{user.pk} {dataset.pk}")
     return rng.sample(golds, min(dataset.practice, len(golds)))
 
 
-def list_answered(user, golds):
-    """{comparison id: (Judgment, whether it is right)} of what this person has said in the round that they are in."""
-    mine = Judgment.objects.filter(annotator=user, purpose=PRACTICE, state=Judgment.State.SAVED)
-    mine = mine.filter(comparison__gold__in=golds).select_related("comparison__prompt").order_by("decided_at")
-    mine = {judgment.comparison_id: judgment for judgment in mine}
+def list_answered(user: User, golds: Iterable[Gold]) -> dict[int, tuple[Judgment, bool]]:
+    """A person's answers in their current round, by comparison id: (judgment, whether it is right)."""
+    saved = Judgment.objects.filter(annotator=user, purpose=PRACTICE, state=Judgment.State.SAVED)
+    saved = saved.filter(comparison__gold__in=golds).select_related("comparison__prompt").order_by("decided_at")
+    mine = {judgment.comparison_id: judgment for judgment in saved}
     choices = list_choices([judgment.pk for judgment in mine.values()])
     golds_by_comparison = {gold.comparison_id: gold for gold in golds}
     return {
@@ -80,8 +88,8 @@ def list_answered(user, golds):
 
 
 @transaction.atomic
-def ensure_judgment(user, gold):
-    """The judgment that this person gives on a known answer in practice, made if there is none yet."""
+def ensure_judgment(user: User, gold: Gold) -> Judgment:
+    """The person's practice judgment of a gold question, created if missing."""
     lock_membership(user.pk, gold.dataset_id)
     mine = Judgment.objects.filter(comparison=gold.comparison_id, annotator=user, purpose=PRACTICE)
     judgment = mine.select_related("comparison", "dataset").first()
@@ -99,16 +107,16 @@ def ensure_judgment(user, gold):
     return judgment
 
 
-def build_practice_spec(judgment):
-    """What is asked: the question, without what only the queue has a use for."""
+def build_practice_spec(judgment: Judgment) -> QuestionSpec:
+    """What a practice judgment is asked: the dataset's question without skip, flag and repairs."""
     spec = build_spec(judgment.dataset, len(judgment.order), judgment.comparison.task)
     return replace(spec, verdicts=tuple(v for v in spec.verdicts if v not in (SKIP, FLAG)), repairs=())
 
 
-def save_answer(judgment, revision, submission):
-    """Save what was said in practice; with the last of a round that was passed, the practice is over. Whether it
-    changed anything."""
+def save_answer(judgment: Judgment, revision: int, submission: "Submission") -> bool:
+    """Saves a practice answer; a passed round ends the practice. Returns whether it changed anything."""
     changed = record(judgment, revision, submission.verdict, submission.said, submission.seconds)
+    assert judgment.annotator is not None
     round_ = find_round(judgment.annotator, judgment.dataset)
     if round_ and round_.is_passed:
         mine = Membership.objects.filter(user=judgment.annotator, dataset=judgment.dataset, practised_at=None)
@@ -117,8 +125,8 @@ def save_answer(judgment, revision, submission):
 
 
 @transaction.atomic
-def begin_again(user, dataset):
-    """Begin a further round, where the last one is over and was not passed. Whether it has begun."""
+def begin_again(user: User, dataset: Dataset) -> bool:
+    """Begins another round if the last one is over and was not passed. Returns whether it did."""
     membership = lock_membership(user.pk, dataset.pk)
     round_ = find_round(user, dataset)
     if round_ is None or not round_.is_over or round_.is_passed:

@@ -1,55 +1,60 @@
-"""The form in which an admin chooses what people are asked, and how."""
+"""The form in which an admin chooses the question of a dataset and its options."""
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django import forms
+from django.forms.boundfield import BoundWidget
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from annotate.questions import STARS, get_sides, load_questions
-from annotate.wording import CHIPS, QUESTIONS
+from annotate.models import User
+from annotate.questions import STARS, Question, get_sides, load_questions
+from annotate.wording import CHIPS, QUESTIONS, Label
 from datasets.audit.log import save_settings
 from datasets.comparisons.generate import regenerate_comparisons
 from datasets.models import Dataset, Response
 
-DEFAULT_AT_ONCE = 4  # answers at once that are proposed to whom had no choice before
-MAX_LENGTH, MAX_LINES = 80, 30  # characters of a criterion's name or of a reason; how many of them
+DEFAULT_AT_ONCE = 4  # responses at once, proposed when the previous question left no choice
+MAX_LENGTH, MAX_LINES = 80, 30  # characters in the name of a criterion or in a reason; number of either
 
-SENTENCES = {
+SENTENCES: dict[str, Label] = {
     "pair": _("one press says which. The quickest, and all that most trainers need."),
     "scale": _("seven steps from “A much better” to “B much better”, which also tell how sure a choice is."),
     "rank": _("each gets a place: four in order give six pairs in one go."),
     "best_worst": _("only the best and the worst are named: quicker than an order of many."),
     "stars": _("one to five stars for each, without weighing one against another."),
 }
-READY_CRITERIA = {  # criteria to begin with
+READY_CRITERIA: dict[str, tuple[Label, Label]] = {  # criteria to start with: (name, guideline)
     "helpful": (_("helpful"), _("does what was asked, completely and to the point")),
     "honest": (_("honest"), _("says what is true, and says so where it is not sure")),
     "harmless": (_("harmless"), _("hurts nobody, and helps nobody to hurt")),
 }
 
 
-def format_label(name):
+def format_label(name: str) -> Label:
+    """The label of a question; one without a label gets its capitalised name."""
     return QUESTIONS.get(name, capfirst(name.replace("_", " ")))
 
 
-def build_question_choices():
-    """Those that there are, in the order of their labels; one without a label comes last."""
+def build_question_choices() -> list[tuple[str, Label]]:
+    """All questions as (name, label), in the order of QUESTIONS; those without a label come last."""
     known = list(QUESTIONS)
     names = sorted(load_questions(), key=lambda name: (known.index(name) if name in known else len(known), name))
     return [(name, format_label(name)) for name in names]
 
 
-def format_answer_range(module):
-    """“2 answers”, “2 to 6 answers”"""
+def format_answer_range(module: Question) -> str:
+    """The number of responses that a question takes, as in “2 answers” or “2 to 6 answers”."""
     if module.FEWEST == module.MOST:
         return ngettext("%(n)s answer", "%(n)s answers", module.MOST) % {"n": module.MOST}
     return _("%(fewest)s to %(most)s answers") % {"fewest": module.FEWEST, "most": module.MOST}
 
 
-def format_traits(module):
-    """What of the form a question has a use for, in words that the style sheet knows."""
+def format_traits(module: Question) -> str:
+    """The options of the form that apply to a question, as words that the style sheet selects on."""
     everything = Dataset(allow_tie=True, allow_both_bad=True)
     traits = {
         "many": module.MOST > module.FEWEST,
@@ -60,28 +65,29 @@ def format_traits(module):
 
 
 class QuestionSelect(forms.RadioSelect):
-    """Each radio button says in data-traits what its question has."""
+    """Radio buttons that carry the traits of their question in data-traits."""
 
-    def create_option(self, name, value, *args, **kwargs):
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         option = super().create_option(name, value, *args, **kwargs)
         option["attrs"]["data-traits"] = format_traits(load_questions()[value])
         return option
 
 
 class LinesField(forms.CharField):
-    """One thing a line, each once; empty lines say nothing."""
+    """A list with one entry per line, deduplicated; ignores empty lines."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, **kwargs)
 
-    def clean(self, value):
+    def clean(self, value: Any) -> list[Any]:
         lines = [line.strip() for line in super().clean(value).splitlines()]
         lines = list(dict.fromkeys(line for line in lines if line))
         if len(lines) > MAX_LINES:
             raise forms.ValidationError(_("At most %(n)s."), params={"n": MAX_LINES})
         return lines
 
-    def check_length(self, names):
+    def check_length(self, names: Iterable[str]) -> None:
+        """Raises ValidationError for a name over MAX_LENGTH characters."""
         for name in names:
             if len(name) > MAX_LENGTH:
                 raise forms.ValidationError(
@@ -90,14 +96,14 @@ class LinesField(forms.CharField):
 
 
 class CriteriaField(LinesField):
-    """[{"name", "guideline"}] as lines: `name: guideline`."""
+    """Criteria, [{"name", "guideline"}], edited as lines of `name: guideline`."""
 
     widget = forms.Textarea(attrs={"rows": 4})
 
-    def prepare_value(self, value):
+    def prepare_value(self, value: Any) -> str:
         return value if isinstance(value, str) else "\n".join(map(format_criterion, value or ()))
 
-    def clean(self, value):
+    def clean(self, value: Any) -> list[dict[str, str]]:
         parts = [re.split("[:：]", line, maxsplit=1) for line in super().clean(value)]
         criteria = [{"name": name.strip(), "guideline": "".join(rest).strip()} for name, *rest in parts]
         names = [criterion["name"] for criterion in criteria]
@@ -110,26 +116,31 @@ class CriteriaField(LinesField):
         return criteria
 
 
-def format_criterion(criterion):
+def format_criterion(criterion: Mapping[str, str]) -> str:
+    """A criterion as a line of CriteriaField; line breaks in its guideline become spaces."""
     guideline = " ".join(criterion.get("guideline", "").split())
     return f"{criterion['name']}: {guideline}" if guideline else criterion["name"]
 
 
 class ChipsField(LinesField):
-    """The reasons offered; the list that is offered from the start is kept as none."""
+    """The reasons offered. Stores the default reasons as an empty list."""
 
     widget = forms.Textarea(attrs={"rows": 8})
 
-    def prepare_value(self, value):
+    def prepare_value(self, value: Any) -> str:
         return value if isinstance(value, str) else "\n".join(value or map(str, CHIPS.values()))
 
-    def clean(self, value):
+    def clean(self, value: Any) -> list[str]:
         chips = super().clean(value)
         self.check_length(chips)
         return [] if chips in (list(CHIPS), [str(label) for label in CHIPS.values()]) else chips
 
 
 class QuestionForm(forms.ModelForm):
+    """The question of a dataset and its options."""
+
+    instance: Dataset
+
     question = forms.ChoiceField(label=_("Question"), choices=build_question_choices, widget=QuestionSelect)
     most_shown = forms.TypedChoiceField(
         label=_("At most so many answers at once"),
@@ -186,15 +197,15 @@ class QuestionForm(forms.ModelForm):
             ),
         }
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         module = load_questions().get(self.instance.question)
         if module and module.FEWEST == module.MOST:
             self.initial["most_shown"] = DEFAULT_AT_ONCE
 
     @property
-    def cards(self):
-        """[(radio button, label, sentence, answers at once)] of each question."""
+    def cards(self) -> list[tuple[BoundWidget, Label, Label, str]]:
+        """Each question as (radio button, label, description, number of responses)."""
         return [
             (
                 radio,
@@ -205,16 +216,20 @@ class QuestionForm(forms.ModelForm):
             for radio in self["question"]
         ]
 
-    def clean(self):
-        values = super().clean()
-        module = load_questions().get(values.get("question"))
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        values = self.cleaned_data
+        module = load_questions().get(values.get("question", ""))
         if module and "most_shown" in values:
             self.instance.fewest_shown = module.FEWEST
             values["most_shown"] = self.check_most_shown(module, values["most_shown"])
         return values
 
-    def check_most_shown(self, module, most):
-        """How many answers are shown at once: what was said, where the question leaves a choice."""
+    def check_most_shown(self, module: Question, most: int | None) -> int | None:
+        """The number of responses to show at once: the question's own if it is fixed, else `most`.
+
+        Adds an error to the form if the question does not take that many.
+        """
         if module.FEWEST == module.MOST:
             return module.MOST
         if most is None or not module.FEWEST <= most <= module.MOST:
@@ -222,8 +237,8 @@ class QuestionForm(forms.ModelForm):
             self.add_error("most_shown", _("This question takes %(fewest)s to %(most)s answers at once.") % range_)
         return most
 
-    def save(self, by=None):
-        """The dataset, saved, with the comparisons that follow from what is asked now."""
+    def save(self, by: User | None = None) -> Dataset:  # type: ignore[override]  # always commits
+        """Saves the dataset and regenerates its comparisons where needed. by: the admin, for the audit log."""
         dataset = save_settings(self, by, extra_fields=("fewest_shown",))
         if "ask_repairs" in self.changed_data:
             repairs = Response.objects.filter(prompt__dataset=dataset, source=Response.REPAIR)
@@ -233,8 +248,8 @@ class QuestionForm(forms.ModelForm):
         return dataset
 
 
-def add_ready_criterion(text, name):
-    """The text of the criteria with a ready one more, unless its name is there."""
+def add_ready_criterion(text: str, name: str) -> str:
+    """The text of CriteriaField with a criterion of READY_CRITERIA added, unless it has one of that name."""
     label, guideline = READY_CRITERIA[name]
     lines = [line for line in text.splitlines() if line.strip()]
     names = {re.split("[:：]", line)[0].strip().casefold() for line in lines}

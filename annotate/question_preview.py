@@ -1,16 +1,18 @@
-"""The comparison page of a dataset under settings that are not saved."""
+"""The comparison page of a dataset under unsaved settings."""
+
+from typing import Any
 
 from annotate.comparison_context import build_comparison_context, render_criteria
 from annotate.questions import load_questions
 from datasets.comparisons.generate import choose_groups, list_candidates
-from datasets.models import Comparison, Judgment, Prompt
+from datasets.models import Comparison, Dataset, Judgment, Prompt
 from datasets.text.rendered import render
 
-SEARCH_LIMIT = 50  # prompts among which one is sought that shows what was chosen
+SEARCH_LIMIT = 50  # prompts searched for a comparison to show
 
 
-def build_preview_context(dataset):
-    """What _preview.html takes: the page of a comparison of the dataset; `judgment` is None where none can be shown."""
+def build_preview_context(dataset: Dataset) -> dict[str, Any]:
+    """The context of _preview.html: the page of one comparison; `judgment` is None if none can be shown."""
     comparison = find_comparison(dataset)
     context = {
         "judgment": None,
@@ -26,9 +28,11 @@ def build_preview_context(dataset):
     return context | build_comparison_context(judgment)
 
 
-def find_comparison(dataset):
-    """A comparison, not saved, as it would be asked: the one with the most answers among those of the first prompts.
-    Where nothing would be asked, one of those that there are already; None if the question cannot be put of it."""
+def find_comparison(dataset: Dataset) -> Comparison | None:
+    """A comparison as the settings would generate it, unsaved: the one with the most responses in the first prompts.
+
+    If they would generate none, the first existing comparison that the question can be asked of, else None.
+    """
     ids = list(
         Prompt.objects.visible().filter(dataset=dataset).order_by("pk").values_list("pk", flat=True)[:SEARCH_LIMIT]
     )
@@ -46,6 +50,7 @@ def find_comparison(dataset):
     )
 
 
-def is_askable(question, n):
+def is_askable(question: str, n: int) -> bool:
+    """Whether the question can compare n responses."""
     module = load_questions().get(question)
     return module is not None and module.FEWEST <= n <= module.MOST

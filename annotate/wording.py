@@ -1,18 +1,28 @@
-"""The words of verdicts and fields on the pages: on a button, in a row of small ones, and for what stands."""
+"""Labels of questions, verdicts and fields on the judging pages."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from datasets.judgments import wording
 
-BUTTONS = wording.VERDICTS | {  # where a button does something other than say what stands
+if TYPE_CHECKING:
+    from datasets.models import Dataset
+
+Label: TypeAlias = str | Promise
+
+BUTTONS: dict[str, Label] = {  # the labels of verdicts, except for buttons that act instead of stating a verdict
+    **wording.VERDICTS,
     "rank": _("Save the order"),
     "rate": _("Save the stars"),
     "repair": _("Save the better answer"),
     "flag": _("Flag"),
     "keep": _("Keep"),
 }
-STEPS = {  # on a scale, under the letter of the answer
+STEPS: dict[str, Label] = {  # on a scale, next to the letter of the response
     "left3": pgettext_lazy("scale", "much"),
     "left2": pgettext_lazy("scale", "clearly"),
     "left1": pgettext_lazy("scale", "slightly"),
@@ -20,7 +30,7 @@ STEPS = {  # on a scale, under the letter of the answer
     "right2": pgettext_lazy("scale", "clearly"),
     "right3": pgettext_lazy("scale", "much"),
 }
-QUESTIONS = {
+QUESTIONS: dict[str, Label] = {
     "pair": _("Which answer is better?"),
     "scale": _("Which answer is better, and how much?"),
     "rank": _("In which order are the answers, best first?"),
@@ -28,7 +38,7 @@ QUESTIONS = {
     "stars": _("How good is each answer?"),
     "repair": _("All answers were found bad. Write a better one."),
 }
-CHIPS = {  # the reasons offered, unless the admin has other ones; kept in English, whoever chooses them
+CHIPS: dict[str, Label] = {  # default reasons; stored in English whatever the language of the page
     "more correct": _("more correct"),
     "follows the instruction better": _("follows the instruction better"),
     "more complete": _("more complete"),
@@ -38,30 +48,30 @@ CHIPS = {  # the reasons offered, unless the admin has other ones; kept in Engli
     "safer": _("safer"),
     "shorter": _("shorter"),
 }
-PLACES = {
+PLACES: dict[int, Label] = {
     1: pgettext_lazy("answer", "best"),
     2: pgettext_lazy("answer", "in between"),
     3: pgettext_lazy("answer", "worst"),
 }
 
 
-def format_verdict(verdict):
-    """What a verdict that stands says, in words; one of a question without any goes by its name."""
+def format_verdict(verdict: str) -> Label:
+    """The label of a standing verdict; the code itself if it has none."""
     return wording.VERDICTS.get(verdict, verdict)
 
 
-def format_question(name):
-    """What a question asks, in words; a question without any goes by its name."""
+def format_question(name: str) -> Label:
+    """The text of a question; its name if it has none."""
     return QUESTIONS.get(name, name)
 
 
-def get_chips(dataset):
-    """{what is kept: what is shown} of the reasons that a dataset offers."""
+def get_chips(dataset: "Dataset") -> Mapping[str, Label]:
+    """The reasons that a dataset offers: {stored value: label}."""
     return {chip: chip for chip in dataset.chips} or CHIPS
 
 
-def format_short_verdict(verdict):
-    """A verdict on a button of a row: the letter of the answer, and how much better."""
+def format_short_verdict(verdict: str) -> Label:
+    """The short label of a verdict on a scale: the letter of the response, and how much better it is."""
     letter = {"left": "A", "right": "B"}.get(verdict.rstrip("123"), "")
     if verdict in STEPS:
         return f"{letter} {STEPS[verdict]}"

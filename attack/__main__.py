@@ -1,8 +1,8 @@
-"""`make attack` (ONLY=phase, DATABASE=sqlite or postgresql, SEED=number): a server of its own is attacked while people
-judge, and at the end each verdict that it acknowledged is looked for in the export.
+"""`make attack` (ONLY=phase, DATABASE=sqlite or postgresql, SEED=number): attacks a separate server while people judge.
 
-Prints a JSON line for each phase; the last one of each database is {"database", "faults", "acknowledged", "lost",
-"over_overlap", "worst_wait_s"}. Status 1 where anything was lost, or over the overlap.
+At the end it looks up every acknowledged verdict in the export. Prints a JSON line for each phase; the last one of
+each database is {"database", "faults", "acknowledged", "lost", "over_overlap", "worst_wait_s"}. Exit status 1 if a
+verdict is lost or above the overlap.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
+from typing import Any, NoReturn
 
 from attack.account import Account, export, make_account, read_ledger
 from attack.faults import PHASES
@@ -29,10 +30,10 @@ DATABASES = ("sqlite", "postgresql")
 CROWD, PROMPTS, OVERLAP = 20, 7000, 3
 JUDGED = 10_000
 SETTLES = 1.0  # seconds between two phases
-LONGEST = 900  # seconds for a database, then it is given up
+LONGEST = 900  # seconds per database, then the attack gives up
 
 
-def main():
+def main() -> int:
     only, database = os.environ.get("ONLY", ""), os.environ.get("DATABASE", "")
     seed = os.environ.get("SEED") or "1"
     if only not in ("", *PHASES) or database not in ("", *DATABASES):
@@ -42,22 +43,26 @@ def main():
     accounts = []
     for name in [database] if database else DATABASES:
         with tempfile.TemporaryDirectory(prefix="chosen-attack-", ignore_cleanup_errors=True) as folder:
-            os.chmod(folder, 0o755)  # PostgreSQL runs as somebody else where we are root
+            os.chmod(folder, 0o755)  # if we are root, PostgreSQL runs as another user
             signal.alarm(LONGEST)
             accounts.append(attack(name, Path(folder), only, seed))
             signal.alarm(0)
     return 1 if any(account.lost or account.over_overlap for account in accounts) else 0
 
 
-def give_up(*_):
+def give_up(*_: object) -> NoReturn:
     raise SystemExit(f"the attack took longer than {LONGEST} s")
 
 
-def attack(database, folder, only, seed):
-    """All phases against one database; the Account."""
+def attack(database: str, folder: Path, only: str, seed: str) -> Account:
+    """Runs all phases against one database.
+
+    only: the one phase to run; "" for all.
+    """
     postgres = Postgres(folder) if database == "postgresql" else None
     server = make_server(database, folder, postgres, seed)
-    crowd, faults, worst = None, 0, 0.0
+    crowd: subprocess.Popen[bytes] | None = None
+    faults, worst = 0, 0.0
     ledger = folder / f"{database}-crowd.jsonl"
     try:
         server.start()
@@ -83,8 +88,8 @@ def attack(database, folder, only, seed):
     return account
 
 
-def make_server(database, folder, postgres, seed):
-    """A server, not yet started, whose database holds what is judged."""
+def make_server(database: str, folder: Path, postgres: Postgres | None, seed: str) -> Server:
+    """A server, not yet started, with the datasets to judge in its database."""
     environment = {**os.environ, "DATA_DIR": str(folder / f"{database}-data"), "SECRET_KEY": "for-the-attack-only"}
     environment.pop("DATABASE_URL", None)
     if postgres:
@@ -103,8 +108,8 @@ def make_server(database, folder, postgres, seed):
     return server
 
 
-def run_phase(server, name, rng, ledger):
-    """One kind of fault, and its line. How many faults that was."""
+def run_phase(server: Server, name: str, rng: random.Random, ledger: Path) -> int:
+    """The number of faults of one kind that were injected; prints its line."""
     server.figures, server.findings, server.recoveries, down = {}, [], [], server.down
     began, faults, problem = time.monotonic(), 0, None
     try:
@@ -118,7 +123,7 @@ def run_phase(server, name, rng, ledger):
     time.sleep(SETTLES)
     lines = [line for line in read_ledger(ledger) if line["ended"] >= began]
     figures = measure(lines, server.outages)
-    line = {"phase": name, "database": server.database, "faults": faults, **figures}
+    line: dict[str, Any] = {"phase": name, "database": server.database, "faults": faults, **figures}
     line |= {"seconds": round(time.monotonic() - began, 1), "load": round(os.getloadavg()[0], 1)}
     if server.recoveries:
         line["recovery_s"] = [round(seconds, 2) for seconds in server.recoveries]
@@ -135,8 +140,8 @@ def run_phase(server, name, rng, ledger):
     return faults
 
 
-def account_all(server, ledger):
-    """Look for all that was acknowledged."""
+def account_all(server: Server, ledger: Path) -> Account:
+    """Looks up every acknowledged verdict in the exports, and prints the line of the account."""
     server.figures, server.findings = {}, []
     stored = account_tasks(server)
     found = set(server.folder.glob(f"{server.database}-*.jsonl"))
@@ -148,7 +153,7 @@ def account_all(server, ledger):
         lines = list(read_ledger(*paths))
         account.add(make_account(lines, *export(environment, dataset, server.folder), overlap))
     unanswered = [line for line in read_ledger(ledger) if line["kind"] == "verdict" and not line["answered"]]
-    line = {"phase": "account", "database": server.database, "acknowledged": account.acknowledged}
+    line: dict[str, Any] = {"phase": "account", "database": server.database, "acknowledged": account.acknowledged}
     line |= {"lost": account.lost, "over_overlap": account.over_overlap, "never_answered": len(unanswered)}
     line |= {"was_down": server.down, "tasks_after_kills": stored, "open_slots_wrong": count_wrong_slots(server)}
     if server.findings or account.examples:
@@ -157,14 +162,14 @@ def account_all(server, ledger):
     return account
 
 
-def count_wrong_slots(server):
-    """Comparisons whose open slots are not what is wanted less votes and leases."""
+def count_wrong_slots(server: Server) -> int:
+    """The number of comparisons whose open_slots differs from wanted minus votes and leases."""
     (count,) = server.run_sql(
         """SELECT count(*) FROM datasets_comparison c WHERE open_slots <> wanted - (
           SELECT count(*) FROM datasets_judgment j WHERE j.comparison_id = c.id AND j.purpose = 'vote'
           AND j.state IN ('leased', 'saved', 'reopened'))"""
     )[0]
-    return count
+    return int(count)
 
 
 if __name__ == "__main__":

@@ -1,29 +1,41 @@
-"""How long people waited, from the lines of their ledgers."""
+"""Waiting times of people, from the lines of their ledgers."""
 
 import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from attack.account import Line
 
 
-def compute_waits(lines, outages):
-    """Seconds that each act of a person waited, without the times in which the attack itself had the server down."""
+def compute_waits(lines: Iterable[Line], outages: Sequence[Sequence[float]]) -> list[float]:
+    """Seconds that each act waited, without the outages.
+
+    outages: (began, ended) of each time in which the attack itself had the server down.
+    """
     return [compute_wait(line, outages) for line in lines if line["kind"] in ("verdict", "page")]
 
 
-def compute_wait(line, outages):
+def compute_wait(line: Line, outages: Sequence[Sequence[float]]) -> float:
     lost = sum(max(0.0, min(line["ended"], ended) - max(line["began"], began)) for began, ended in outages)
-    return max(0.0, line["ended"] - line["began"] - lost)
+    waited: float = line["ended"] - line["began"] - lost
+    return max(0.0, waited)
 
 
-def compute_percentile(times, share):
-    """A percentile of sorted times, in ms."""
+def compute_percentile(times: Sequence[float], share: float) -> float | None:
+    """A percentile in ms; times: sorted, seconds."""
     return round(1000 * times[min(len(times) - 1, int(len(times) * share))], 1) if times else None
 
 
-def measure(lines, outages):
-    """The figures of a phase: `lines` are those of the steady crowd that ended in it."""
+def measure(lines: Sequence[Line], outages: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """The figures of a phase.
+
+    lines: of the steady crowd, those that ended in the phase.
+    """
     times = sorted(compute_waits(lines, outages))
     health = [line for line in lines if line["kind"] == "healthz"]
     answers = [said for line in lines if line["kind"] in ("verdict", "page") for said in line["said"]]
-    figures = {"acts": len(times), "p50_ms": compute_percentile(times, 0.5), "p99_ms": compute_percentile(times, 0.99)}
+    figures: dict[str, Any] = {"acts": len(times)}
+    figures |= {"p50_ms": compute_percentile(times, 0.5), "p99_ms": compute_percentile(times, 0.99)}
     figures["worst_s"] = round(times[-1], 2) if times else None
     figures["healthz_worst_s"] = round(max((compute_wait(line, outages) for line in health), default=0), 2)
     figures["healthz_not_ok"] = sum(not line["answered"] and compute_wait(line, outages) > 0 for line in health)
@@ -38,5 +50,6 @@ def measure(lines, outages):
     return figures
 
 
-def say(**line):
+def say(**line: object) -> None:
+    """Prints a JSON line."""
     print(json.dumps(line, ensure_ascii=False, default=str), flush=True)

@@ -1,6 +1,6 @@
-"""People who judge while the server is attacked. Each verdict that the server acknowledged goes into a ledger.
+"""People who judge while the server is attacked. A ledger records each acknowledged verdict.
 
-`python -m attack.people PORT DATASET SESSIONS LEDGER SEED PAUSE` is a crowd in a process of its own, so that the
+`python -m attack.people PORT DATASET SESSIONS LEDGER SEED PAUSE` runs a crowd in a separate process, so that the
 attackers do not slow it down. It judges until its standard input closes.
 """
 
@@ -16,16 +16,17 @@ import time
 import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 TOKEN = "b" * 32
 ANSWERED_WITHIN = 60  # seconds, after which a connection counts as cut
 MOST_TRIES = 600
-PATIENCE = 120  # seconds in which a verdict is sent again
-AGAIN = 0.2  # seconds between two tries
+PATIENCE = 120  # seconds of retries for a verdict
+AGAIN = 0.2  # seconds between retries
 LONGEST = 1200  # seconds that a crowd judges
 PAGE_EVERY = 8  # verdicts, after which a person loads the whole page
 HEALTH_EVERY = 0.25  # seconds
-SENT_AGAIN = (403, 408, 429)  # and all from 500: as static/outbox.js does it
+SENT_AGAIN = (403, 408, 429)  # and from 500: static/outbox.js retries the same statuses
 HIDDEN = re.compile(r'<input type="hidden" name="(judgment|revision)" value="(\d+)"')
 SIDE = re.compile(r'data-response="(left|right)">(.*?)</div>', re.DOTALL)
 
@@ -39,7 +40,7 @@ class Answer:
 
 @dataclass
 class Comparison:
-    """What a person sees: the judgment that the form names, and the two answers as text."""
+    """What a person sees: the form's judgment, and the two answers as text."""
 
     judgment: int
     revision: int
@@ -48,23 +49,30 @@ class Comparison:
 
 
 class Cut(OSError):
-    """The connection ended before the answer was there."""
+    """The connection ended before the response was complete."""
 
 
 class Person:
-    """Somebody who has signed in, with one connection that is kept open."""
+    """A signed-in browser with one keep-alive connection.
 
-    def __init__(self, port, session, source="127.0.0.1"):
-        self.port, self.source, self.socket = port, source, None
+    session: a session key; "" for an anonymous browser.
+    source: the address to connect from.
+    """
+
+    def __init__(self, port: int, session: str, source: str = "127.0.0.1") -> None:
+        self.port, self.source = port, source
+        self.socket: socket.socket | None = None
         cookie = f"sessionid={session}; csrftoken={TOKEN}" if session else f"csrftoken={TOKEN}"
         self.headers = f"Host: 127.0.0.1\r\nCookie: {cookie}\r\n"
 
-    def close(self):
+    def close(self) -> None:
         if self.socket:
             self.socket.close()
         self.socket = None
 
-    def request(self, method, path, fields=None, accept="application/json"):
+    def request(
+        self, method: str, path: str, fields: dict[str, Any] | None = None, accept: str = "application/json"
+    ) -> bytes:
         """The bytes of a request, as the browser's script sends it."""
         body = urllib.parse.urlencode(fields or {})
         more = f"Accept: {accept}\r\n"
@@ -73,17 +81,18 @@ class Person:
             more += f"Content-Length: {len(body)}\r\n"
         return f"{method} {path} HTTP/1.1\r\n{self.headers}{more}\r\n{body}".encode()
 
-    def send(self, data):
+    def send(self, data: bytes) -> None:
         if not self.socket:
             address, source = ("127.0.0.1", self.port), (self.source, 0)
             self.socket = socket.create_connection(address, timeout=ANSWERED_WITHIN, source_address=source)
         self.socket.sendall(data)
 
-    def ask(self, method, path, fields=None, accept="application/json"):
-        """The answer to a request.
+    def ask(
+        self, method: str, path: str, fields: dict[str, Any] | None = None, accept: str = "application/json"
+    ) -> Answer:
+        """The response to a request.
 
-        Raises:
-            OSError: it did not come.
+        Raises OSError if none arrives.
         """
         try:
             self.send(self.request(method, path, fields, accept))
@@ -92,8 +101,8 @@ class Person:
             self.close()
             raise
 
-    def receive(self):
-        """One answer whose length is told."""
+    def receive(self) -> Answer:
+        """One response with a Content-Length."""
         read = b""
         while b"\r\n\r\n" not in read:
             read += self.receive_more()
@@ -106,15 +115,16 @@ class Person:
             self.close()
         return Answer(int(head[9:12]), head, body)
 
-    def receive_more(self):
+    def receive_more(self) -> bytes:
+        assert self.socket
         data = self.socket.recv(65536)
         if not data:
             raise Cut("the server closed the connection")
         return data
 
 
-def parse_comparison(page):
-    """The Comparison of a page or of a part of one; None where it has none."""
+def parse_comparison(page: str) -> Comparison | None:
+    """The Comparison in a page or a fragment; None if there is no form."""
     form = page.partition("<form data-comparison")[2].partition("</form>")[0]
     hidden, sides = dict(HIDDEN.findall(form)), dict(SIDE.findall(form))
     if len(hidden) < 2:
@@ -123,7 +133,7 @@ def parse_comparison(page):
     return Comparison(int(hidden["judgment"]), int(hidden["revision"]), left, right)
 
 
-def strip_tags(markup):
+def strip_tags(markup: str) -> str:
     """The words of some HTML."""
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
 
@@ -131,20 +141,20 @@ def strip_tags(markup):
 class Ledger:
     """A file of JSON lines that several threads write."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path | str) -> None:
         self.file, self.guard = Path(path).open("a", buffering=1), threading.Lock()  # noqa: SIM115
 
-    def write(self, **line):
+    def write(self, **line: object) -> None:
         with self.guard:
             self.file.write(json.dumps(line) + "\n")
 
-    def close(self):
+    def close(self) -> None:
         self.file.close()
 
 
 @dataclass
 class Worker:
-    """A person at work on a dataset, and where their acts are noted."""
+    """A person who judges a dataset, and the ledger of their acts."""
 
     person: Person
     dataset: str
@@ -153,15 +163,16 @@ class Worker:
     rng: random.Random
     over: threading.Event
     pause: float = 0.3
-    seen: dict = field(default_factory=dict)  # judgment: what was on its sides
+    seen: dict[int, tuple[str, str]] = field(default_factory=dict)  # judgment: (left, right) as shown
 
     @property
-    def path(self):
+    def path(self) -> str:
         return f"/annotate/{self.dataset}/"
 
-    def judge_on(self):
-        """Judge with short pauses until it is over; look again where nothing is left."""
-        until, shown, acts = time.monotonic() + LONGEST, None, 0
+    def judge_on(self) -> None:
+        """Judges with short pauses until `over` is set; reloads the page while nothing is left."""
+        until, acts = time.monotonic() + LONGEST, 0
+        shown: Comparison | None = None
         while not self.over.is_set() and time.monotonic() < until:
             if shown is None or acts % PAGE_EVERY == PAGE_EVERY - 1:
                 shown, acts = self.look(), acts + 1
@@ -172,8 +183,8 @@ class Worker:
                 return
             shown, acts = self.judge(shown), acts + 1
 
-    def look(self):
-        """Load the page: what is on it."""
+    def look(self) -> Comparison | None:
+        """Loads the page; returns its comparison."""
         answer = self.send_until_answered("page", "GET", self.path, accept="text/html")
         shown = parse_comparison(answer.body.decode()) if answer and answer.status == 200 else None
         if shown:
@@ -183,14 +194,14 @@ class Worker:
                 self.ledger.write(kind="moved", judgment=shown.judgment, began=now, ended=now)
         return shown
 
-    def judge(self, shown):
-        """Give a verdict; what is shown next."""
+    def judge(self, shown: Comparison) -> Comparison | None:
+        """Gives a verdict; returns the next comparison."""
         verdict = self.rng.choices(("left", "right", "tie"), (45, 45, 10))[0]
         answer = self.send_until_answered("verdict", "POST", self.path, build_form(shown, verdict), shown, verdict)
         return self.read_next(answer)
 
-    def read_next(self, answer):
-        """What an answer to a verdict shows next."""
+    def read_next(self, answer: Answer | None) -> Comparison | None:
+        """The next comparison in the response to a verdict."""
         if not answer or answer.status != 200:
             return None
         following = parse_comparison(json.loads(answer.body).get("next") or "")
@@ -198,9 +209,23 @@ class Worker:
             self.seen[following.judgment] = (following.left, following.right)
         return following
 
-    def send_until_answered(self, kind, method, path, form=None, shown=None, verdict=None, accept="application/json"):
-        """Send the same again until it is answered, and note how long that took. None where it never was."""
-        began, answer, said = time.monotonic(), None, []
+    def send_until_answered(
+        self,
+        kind: str,
+        method: str,
+        path: str,
+        form: dict[str, Any] | None = None,
+        shown: Comparison | None = None,
+        verdict: str | None = None,
+        accept: str = "application/json",
+    ) -> Answer | None:
+        """The response to a request that is retried until it arrives; None if none arrives within PATIENCE.
+
+        Notes the act, with the waiting time, in the ledger.
+        """
+        began = time.monotonic()
+        answer: Answer | None = None
+        said: list[int | str] = []
         for _ in range(MOST_TRIES):
             answer = None
             try:
@@ -216,10 +241,27 @@ class Worker:
         self.note(kind, began, answer, said, shown, verdict)
         return answer
 
-    def note(self, kind, began, answer, said, shown=None, verdict=None):
-        """Write down an act: whom it was answered, what was on the page, what was said."""
-        line = {"kind": kind, "began": began, "ended": time.monotonic(), "said": said, "name": self.name}
-        line["answered"] = bool(answer) and answer.status == 200
+    def note(
+        self,
+        kind: str,
+        began: float,
+        answer: Answer | None,
+        said: list[int | str],
+        shown: Comparison | None = None,
+        verdict: str | None = None,
+    ) -> None:
+        """Writes an act into the ledger.
+
+        said: the status, or the name of the error, of each try.
+        """
+        line: dict[str, Any] = {
+            "kind": kind,
+            "began": began,
+            "ended": time.monotonic(),
+            "said": said,
+            "name": self.name,
+        }
+        line["answered"] = answer is not None and answer.status == 200
         if kind == "page" and answer and answer.status in (301, 302):
             line["where"] = answer.head[:400].decode("latin1")
         if shown:
@@ -230,12 +272,12 @@ class Worker:
         self.ledger.write(**line)
 
 
-def build_form(shown, verdict):
+def build_form(shown: Comparison, verdict: str) -> dict[str, Any]:
     return {"judgment": shown.judgment, "revision": shown.revision, "verdict": verdict, "want": 1, "seconds": 1}
 
 
-def watch_health(port, ledger, over):
-    """Ask /healthz over a new connection, again and again, and note each answer."""
+def watch_health(port: int, ledger: Ledger, over: threading.Event) -> None:
+    """Polls /healthz, each time over a new connection, and notes each response."""
     until = time.monotonic() + LONGEST
     while not over.wait(HEALTH_EVERY) and time.monotonic() < until:
         began, status, person = time.monotonic(), 0, Person(port, "")
@@ -245,12 +287,12 @@ def watch_health(port, ledger, over):
         ledger.write(kind="healthz", began=began, ended=time.monotonic(), said=[status], answered=status == 200)
 
 
-def main(port, dataset, sessions, path, seed, pause):
-    port, over, ledger = int(port), threading.Event(), Ledger(path)
-    threads = [threading.Thread(target=watch_health, args=(port, ledger, over), daemon=True)]
+def main(port: str, dataset: str, sessions: str, path: str, seed: str, pause: str) -> None:
+    over, ledger = threading.Event(), Ledger(path)
+    threads = [threading.Thread(target=watch_health, args=(int(port), ledger, over), daemon=True)]
     for number, session in enumerate(json.loads(Path(sessions).read_text())):
         rng = random.Random(f"{seed} {number}")
-        worker = Worker(Person(port, session), dataset, f"{dataset} {number}", ledger, rng, over, float(pause))
+        worker = Worker(Person(int(port), session), dataset, f"{dataset} {number}", ledger, rng, over, float(pause))
         threads.append(threading.Thread(target=worker.judge_on, daemon=True))
     for thread in threads:
         thread.start()

@@ -1,5 +1,7 @@
-"""What the numbers of `analyze/` are worth on simulated people whose truth is known, and what they cost. No database:
-`python bench/analyze.py` prints it alone."""
+"""Accuracy and cost of the statistics in `analyze/`, on simulated people whose truth is known.
+
+Needs no database: `python bench/analyze.py` runs it alone.
+"""
 
 import json
 import os
@@ -13,25 +15,28 @@ ROOT = Path(__file__).resolve().parent.parent
 MILLION, SEEDS = 1_000_000, 20
 
 
-def run(environment, database, folder):
+def run(environment: dict[str, str], database: str, folder: Path) -> None:
     from bench.common import say
 
     if database != "sqlite":
         return
-    alone = {**environment, "OPENBLAS_NUM_THREADS": "1"}  # small matrices: threads would only wait for each other
+    alone = {**environment, "OPENBLAS_NUM_THREADS": "1"}  # the matrices are small: threads would only contend
     done = subprocess.Popen([sys.executable, __file__], env=alone, stdout=subprocess.PIPE, text=True)
+    assert done.stdout
     for line in done.stdout:
         say(**json.loads(line))
     if done.wait():
         raise SystemExit("bench/analyze.py failed")
 
 
-def print_line(bench, n, value, unit, ratio_to=None, ratio=None):
+def print_line(
+    bench: str, n: int, value: float, unit: str, ratio_to: str | None = None, ratio: float | None = None
+) -> None:
     line = {"bench": bench, "database": None, "n": n, "value": float(value), "unit": unit}
     print(json.dumps({**line, "ratio_to": ratio_to, "ratio": ratio}), flush=True)
 
 
-def main():
+def main() -> None:
     sys.path.insert(0, str(ROOT))
     measure_cost()
     measure_coverage()
@@ -41,7 +46,7 @@ def main():
     measure_suspects()
 
 
-def measure_cost():
+def measure_cost() -> None:
     """1,000,000 choices over 50 sources, with intervals, ranks and groups."""
     import numpy as np
 
@@ -59,7 +64,7 @@ def measure_cost():
     print_line("strengths-memory", MILLION, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MiB")
 
 
-def measure_coverage():
+def measure_coverage() -> None:
     import numpy as np
 
     from analyze.maths.strengths import fit_strengths
@@ -74,7 +79,7 @@ def measure_coverage():
     print_line("interval-coverage", 300, 100 * np.mean(held), "% (wanted 95 ± 2)")
 
 
-def measure_carelessness():
+def measure_carelessness() -> None:
     from analyze.maths.reliability import fit_reliability
     from bench.simulate import CARELESS, HONEST, draw_crowd
 
@@ -87,14 +92,15 @@ def measure_carelessness():
     print_line("careless-precision", SEEDS, 100 * right / found, "% (wanted 90)")
 
 
-def measure_planted():
+def measure_planted() -> None:
     from analyze.maths.people import assess_people
     from bench.simulate import CARELESS, DRIFTS, HONEST, LEFT, LONGER, draw_crowd
 
-    for name, options in (("usual", {}), ("clear", {"spread": 3.0, "gold": 0.2})):
+    for name, spread, gold in (("usual", 2.3, 0.1), ("clear", 3.0, 0.2)):
         last = marked = 0
         for seed in range(SEEDS):
-            made = draw_crowd(700 + seed, [HONEST] * 40 + [CARELESS, LEFT, LONGER, DRIFTS], **options)
+            people = [HONEST] * 40 + [CARELESS, LEFT, LONGER, DRIFTS]
+            made = draw_crowd(700 + seed, people, spread=spread, gold=gold)
             found = assess_people(made.votes, made.compute_chance())
             last += set(found.order[:4]) == {40, 41, 42, 43}
             marked += found.is_marked[:40].sum()
@@ -102,7 +108,7 @@ def measure_planted():
         print_line(f"honest-marked-{name}", SEEDS, marked / SEEDS, "of 40 honest people (wanted at most 2)")
 
 
-def measure_asking():
+def measure_asking() -> None:
     from bench.simulate import choose_pairs, estimate_judgments_needed
 
     for spread in (2.0, 3.0):
@@ -111,7 +117,7 @@ def measure_asking():
         print_line(f"asking-spread-{spread:.0f}", SEEDS, chosen, "judgments", f"random asking: {random:.0f}", share)
 
 
-def measure_suspects():
+def measure_suspects() -> None:
     from analyze.maths.predictor import find_suspicious, predict_held_out
     from bench.simulate import draw_essays
 
@@ -119,7 +125,7 @@ def measure_suspects():
     started = time.perf_counter()
     found = predict_held_out(made.chosen, made.rejected, made.prompt)
     print_line("predictor", 4000, time.perf_counter() - started, "s")
-    print_line("predictor-accuracy", 4000, 100 * found.accuracy.value, "%")
+    print_line("predictor-accuracy", 4000, 100 * float(found.accuracy.value), "%")
     first = find_suspicious(found.probability)[:200]
     print_line("suspicious-precision", 4000, 100 * made.is_flipped[first].mean(), "% of the first 5 % (wanted 50)")
 

@@ -1,6 +1,9 @@
-"""The measure for the judging queue: a view that reads one joined row by key and renders the template of a comparison,
-under the same settings and middleware."""
+"""Baseline for the judging queue: a view that reads one joined row by key and renders the comparison template.
 
+Settings and middleware are the product's.
+"""
+
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
@@ -12,7 +15,7 @@ from datasets.views.access import anyone
 
 
 @anyone
-def show_bare(request, pk):
+def show_bare(request: HttpRequest, pk: int) -> HttpResponse:
     judgment = Judgment.objects.select_related("comparison__prompt", "dataset").get(pk=pk)
     asked, text = build_spec(judgment.dataset, 2), judgment.comparison.prompt.instruction
     context = {

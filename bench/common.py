@@ -1,4 +1,4 @@
-"""What the benches share: texts, rows, a command measured, a line printed."""
+"""Helpers of the benchmarks: generated rows, measured commands, printed results."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = [
@@ -34,18 +35,24 @@ WORDS = [
 ]
 
 
-def get_row_count(n):
-    """How many rows a bench takes: so many, unless ROWS in the environment says otherwise."""
+class CommandResult(NamedTuple):
+    seconds: float
+    peak: float  # resident memory, MiB
+    summary: Any  # the JSON object on the last line of stdout; None if it prints nothing
+
+
+def get_row_count(n: int) -> int:
+    """The ROWS environment variable; n if it is not set."""
     return int(os.environ.get("ROWS") or n)
 
 
-def draw_text(rng, n):
-    """So many words. As an answer it needs a full stop: no real file has only answers that seem cut off."""
+def draw_text(rng: random.Random, n: int) -> str:
+    """N random words, without a full stop. An answer needs one: otherwise each would look cut off."""
     return " ".join(rng.choices(WORDS, k=n))
 
 
-def write_wide_rows(path, n):
-    """n prompts with two answers of some eighty words, as wide JSONL."""
+def write_wide_rows(path: Path, n: int) -> None:
+    """Writes n prompts with two answers of about eighty words, as wide JSONL."""
     rng = random.Random(n)
     with open(path, "w") as file:
         for number in range(n):
@@ -54,8 +61,8 @@ def write_wide_rows(path, n):
             file.write(json.dumps(row) + "\n")
 
 
-def write_judged_rows(path, n):
-    """n judged pairs by seven people."""
+def write_judged_rows(path: Path, n: int) -> None:
+    """Writes n judged pairs by seven people."""
     rng = random.Random(n)
     with open(path, "w") as file:
         for number in range(n):
@@ -64,19 +71,30 @@ def write_judged_rows(path, n):
             file.write(json.dumps(row) + "\n")
 
 
-def measure_command(environment, *arguments):
-    """(seconds, peak resident MiB, summary) of one manage.py command."""
+def measure_command(environment: dict[str, str], *arguments: str) -> CommandResult:
+    """Runs one manage.py command; exits if it fails."""
     started = time.monotonic()
     command = [sys.executable, str(ROOT / "manage.py"), *arguments]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+    assert process.stdout
     out = process.stdout.read().decode()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(arguments)}: status {status}")
     lines = out.strip().splitlines()
-    return time.monotonic() - started, usage.ru_maxrss / 1024, json.loads(lines[-1]) if lines else None
+    summary = json.loads(lines[-1]) if lines else None
+    return CommandResult(time.monotonic() - started, usage.ru_maxrss / 1024, summary)
 
 
-def say(bench, database, n, value, unit, ratio_to=None, ratio=None):
+def say(
+    bench: str,
+    database: str | None,
+    n: int,
+    value: float,
+    unit: str,
+    ratio_to: str | None = None,
+    ratio: float | None = None,
+) -> None:
+    """Prints one result as a JSON line; ratio: value divided by the result named `ratio_to`."""
     line = {"bench": bench, "database": database, "n": n, "value": round(value, 2), "unit": unit}
     print(json.dumps({**line, "ratio_to": ratio_to, "ratio": ratio and round(ratio, 3)}), flush=True)

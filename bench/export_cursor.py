@@ -1,5 +1,7 @@
-"""Export of 100,000 DPO rows against a bare cursor (on PostgreSQL a server-side one) with a JSON encoder that writes
-the same bytes, and how soon a download begins."""
+"""Export of 100,000 DPO rows, and the time to first byte of a download.
+
+The baseline is a bare cursor (on PostgreSQL a server-side one) with a JSON encoder that writes the same bytes.
+"""
 
 import hashlib
 import json
@@ -7,7 +9,9 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 from bench.common import ROOT, get_row_count, measure_command, say, write_judged_rows
 from bench.judging import Person, serving
@@ -20,11 +24,11 @@ SAME = """SELECT p.instruction, won.text, lost.text FROM datasets_prompt p
     WHERE p.dataset_id = (SELECT id FROM datasets_dataset WHERE slug = 'export') ORDER BY p.id"""
 
 
-def run(environment, database, folder):
+def run(environment: dict[str, str], database: str, folder: Path) -> None:
     path, out, bare_out = folder / "export.jsonl", folder / "exported.jsonl", folder / "bare.jsonl"
     write_judged_rows(path, ROWS)
     measure_command(environment, "import_dataset", "export", str(path))
-    times = {"export": [], "bare": []}
+    times: dict[str, list[float]] = {"export": [], "bare": []}
     for _ in range(3):
         arguments = ("export_dataset", "export", "--format=dpo", f"--output={out}")
         seconds, _, summary = measure_command(environment, *arguments)
@@ -39,7 +43,7 @@ def run(environment, database, folder):
         say(f"first-byte-{name}", database, ROWS, 1000 * measure_first_byte(environment, name), "ms")
 
 
-def measure_bare(environment, path):
+def measure_bare(environment: dict[str, str], path: Path) -> float:
     """Seconds that a bare cursor takes to write the rows."""
     started = time.monotonic()
     with open(path, "w", encoding="utf-8") as file:
@@ -50,13 +54,13 @@ def measure_bare(environment, path):
                 cursor.itersize = 1000
                 write(cursor.execute(SAME), file)
         else:
-            connection = sqlite3.connect(Path(environment["DATA_DIR"]) / "chosen.sqlite3")
-            write(connection.execute(SAME), file)
-            connection.close()
+            database = sqlite3.connect(Path(environment["DATA_DIR"]) / "chosen.sqlite3")
+            write(database.execute(SAME), file)
+            database.close()
     return time.monotonic() - started
 
 
-def write(rows, file):
+def write(rows: Iterable[tuple[str, str, str]], file: TextIO) -> None:
     for prompt, chosen, rejected in rows:
         row = {"prompt": [{"role": "user", "content": prompt}]}
         row |= {"chosen": [{"role": "assistant", "content": chosen}]}
@@ -64,13 +68,13 @@ def write(rows, file):
         file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
-def compute_sha256(path):
+def compute_sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def measure_first_byte(environment, name):
-    """Seconds from the request for a download to its first byte; the middle one of five."""
+def measure_first_byte(environment: dict[str, str], name: str) -> float:
+    """Median seconds, over five requests, from the request for a download to the first byte of its body."""
     command = [sys.executable, str(ROOT / "bench/sessions.py"), name.replace("/", "-"), "1", "admin"]
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     (session,), took = json.loads(made.stdout), []

@@ -1,12 +1,24 @@
-"""Import of 100,000 wide rows into PostgreSQL, against a bare COPY of the same rows into tables made like the
-product's: the same columns, keys and indexes, as the catalogue has them. Of three rounds the median of each."""
+"""Import of 100,000 wide rows into PostgreSQL, against a bare COPY of the same rows.
+
+The baseline's tables have the product's columns, keys and indexes, copied from the catalogue. Each result is the median
+of three rounds.
+"""
 
 import hashlib
 import json
 import random
 import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bench.common import get_row_count, measure_command, say, write_wide_rows
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    Batch = tuple[str, str, Iterable[bytes | tuple[Any, ...]]]  # table, columns, blocks or rows
+    BuildBatches = Callable[[Connection, Path], list[Batch]]
 
 ROWS = get_row_count(100_000)
 TABLES = ("datasets_dataset", "datasets_import", "datasets_prompt", "datasets_response", "datasets_comparison")
@@ -15,12 +27,12 @@ FOREIGN = """SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_
     AND conrelid = ANY(%s::regclass[]) AND confrelid = ANY(%s::regclass[])"""
 
 
-def run(environment, database, folder):
+def run(environment: dict[str, str], database: str, folder: Path) -> None:
     if database != "postgresql":
         return
     path = folder / "copy.jsonl"
     write_wide_rows(path, ROWS)
-    times = {"import": [], "bare-copy": [], "bare-script": []}
+    times: dict[str, list[float]] = {"import": [], "bare-copy": [], "bare-script": []}
     for _ in range(3):
         empty_tables(environment["DATABASE_URL"])
         seconds, _, summary = measure_command(environment, "import_dataset", "copy", str(path))
@@ -35,8 +47,8 @@ def run(environment, database, folder):
         say(f"import-against-{name}", database, ROWS, seconds, "s", name, seconds / ground)
 
 
-def empty_tables(url):
-    """Let each round begin with the same."""
+def empty_tables(url: str) -> None:
+    """Gives each round the same start: empty tables and a fresh checkpoint."""
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
@@ -44,8 +56,8 @@ def empty_tables(url):
         connection.execute("CHECKPOINT")
 
 
-def measure_copy(url, rows_of, path):
-    """Seconds that a COPY takes into new tables of what rows_of(connection, path) gives: (table, columns, iterable)."""
+def measure_copy(url: str, rows_of: "BuildBatches", path: Path) -> float:
+    """Seconds that a COPY of the batches from rows_of(connection, path) into new tables takes."""
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
@@ -76,40 +88,43 @@ def measure_copy(url, rows_of, path):
     return seconds
 
 
-def read_stored(connection, path):
-    """The very rows that the import stored, as PostgreSQL writes them: all is ready before the clock runs."""
-    rows = []
+def read_stored(connection: "Connection", path: Path) -> "list[Batch]":
+    """The rows that the import stored, in COPY format; they are read before the clock starts."""
+    rows: list[Batch] = []
     for table in FILLED:
         with connection.cursor().copy(f"COPY public.{table} TO STDOUT") as copy:
             rows.append((table, "", [bytes(block) for block in copy]))
     return rows
 
 
-def build_rows(connection, path):
-    """The rows as the shortest script would make them of the file, while the clock runs."""
-    dataset, imported = connection.execute("SELECT dataset_id, id FROM datasets_import WHERE slug = 'copy'").fetchone()
-    none = ("", "[]", "", imported, 0, "[]", "")
-    prompts = '(id, dataset_id, fingerprint, instruction, system, turns, input, imported_id, words, tags, "group")'
+def build_rows(connection: "Connection", path: Path) -> "list[Batch]":
+    """The rows as a minimal script would build them from the file, while the clock runs."""
+    found = connection.execute("SELECT dataset_id, id FROM datasets_import WHERE slug = 'copy'").fetchone()
+    assert found
+    dataset, imported = found
+    none = ("", "[]", "", imported, 0, "[]", "", "[]")
+    more = 'turns, input, imported_id, words, tags, "group", origins'
+    prompts = f"(id, dataset_id, fingerprint, instruction, system, {more})"
     responses = "(id, prompt_id, text, text_hash, source, candidate, demonstration, imported_id, words)"
     comparisons = "(id, dataset_id, prompt_id, key, wanted, open_slots, priority, held, task, words, review)"
 
-    def iter_rows():
+    def iter_rows() -> Iterator[tuple[int, dict[str, str]]]:
         with open(path) as file:
             yield from enumerate(map(json.loads, file), 1)
 
-    def iter_prompts():
+    def iter_prompts() -> Iterator[tuple[Any, ...]]:
         for n, row in iter_rows():
             mark = compute_sha256(json.dumps(["", [], row["prompt"], ""]))
             yield n, dataset, mark, row["prompt"], *none
 
-    def iter_responses():
+    def iter_responses() -> Iterator[tuple[Any, ...]]:
         for n, row in iter_rows():
             for place in (1, 2):
                 text = row[f"response_{place}"]
                 source = row[f"model_{place}"]
                 yield 2 * n - 2 + place, n, text, compute_sha256(text), source, True, False, imported, len(text.split())
 
-    def iter_comparisons():
+    def iter_comparisons() -> Iterator[tuple[Any, ...]]:
         for n, _ in iter_rows():
             yield n, dataset, n, f"{2 * n - 1}-{2 * n}", 1, 1, random.getrandbits(62), "", "judge", 0, ""
 
@@ -120,5 +135,5 @@ def build_rows(connection, path):
     ]
 
 
-def compute_sha256(text):
+def compute_sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,5 +1,7 @@
-"""Fifty people judge without a pause until nothing is left: as the browser's script does it, against a server as
-`make run` starts it."""
+"""Fifty people judge without pauses until nothing is left, with the requests of the browser's script.
+
+The server runs as `make run` starts it.
+"""
 
 import contextlib
 import itertools
@@ -14,6 +16,8 @@ import threading
 import time
 import urllib.parse
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from bench.common import ROOT, measure_command, say, write_wide_rows
 
@@ -26,8 +30,8 @@ LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 @contextlib.contextmanager
-def serving(environment):
-    """A server as `make run` starts it; its port."""
+def serving(environment: dict[str, str]) -> Iterator[int]:
+    """The port of a running server, started as `make run` starts it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {**environment, "DJANGO_SETTINGS_MODULE": "bench.settings"}
@@ -46,31 +50,36 @@ def serving(environment):
 
 
 class Person:
-    """A browser that has signed in. It speaks over a socket: the library's HTTP client takes as much of the processor
-    as a fast view, and would be measured with it."""
+    """A signed-in browser on a raw socket.
 
-    def __init__(self, port, session):
+    The standard library's HTTP client needs as much CPU time as a fast view, and would distort the measurement.
+    """
+
+    def __init__(self, port: int, session: str) -> None:
         self.port = port
         self.connect()
         self.headers = f"Host: 127.0.0.1\r\nCookie: sessionid={session}; csrftoken={TOKEN}\r\n"
 
-    def connect(self):
+    def connect(self) -> None:
         self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
-    def ask(self, method, path, **fields):
+    def ask(self, method: str, path: str, **fields: object) -> str:
+        """The body of the response; AssertionError unless it is a 200."""
         body = urllib.parse.urlencode(fields)
         more = f"{FIELDS}Content-Length: {len(body)}\r\n" if method == "POST" else ""
         self.socket.sendall(f"{method} {path} HTTP/1.1\r\n{self.headers}{more}\r\n{body}".encode())
-        head, body = self.receive_until(b"\r\n\r\n")
-        length = int(LENGTH.search(head)[1])
-        while len(body) < length:
-            body += self.socket.recv(65536)
+        head, received = self.receive_until(b"\r\n\r\n")
+        found = LENGTH.search(head)
+        assert found
+        length = int(found[1])
+        while len(received) < length:
+            received += self.socket.recv(65536)
         if not head.startswith(b"HTTP/1.1 200 "):
-            raise AssertionError(f"{head[:15]} {path}: {body[:300]}")
-        return body.decode()
+            raise AssertionError(f"{head[:15]!r} {path}: {received[:300]!r}")
+        return received.decode()
 
-    def receive_until(self, until):
-        """What comes before and after these bytes."""
+    def receive_until(self, until: bytes) -> tuple[bytes, bytes]:
+        """The bytes received before and after `until`."""
         read = b""
         while until not in read:
             more = self.socket.recv(65536)
@@ -80,10 +89,15 @@ class Person:
         head, _, rest = read.partition(until)
         return head, rest
 
-    def judge(self, took, saved):
-        """Judge until nothing is left, noting how long each submit-and-next took and what was said to be saved."""
+    def judge(self, took: list[float], saved: list[int]) -> None:
+        """Judges until nothing is left.
+
+        took: receives the seconds of each submit-and-next.
+        saved: receives the id of each acknowledged judgment.
+        """
         found = FORM.search(self.ask("GET", "/annotate/load/"))
-        idle_since = None
+        assert found
+        idle_since = 0.0
         while found or time.monotonic() - idle_since < 3:
             if not found:
                 time.sleep(0.1)
@@ -98,19 +112,24 @@ class Person:
             found = FORM.search(body)
             idle_since = time.monotonic()
 
-    def look(self, pk, until, took):
+    def look(self, pk: int, until: float, took: list[float]) -> None:
         while time.monotonic() < until:
             started = time.perf_counter()
             self.ask("GET", f"/bare/{pk}/")
             took.append(time.perf_counter() - started)
 
 
-def run_at_once(people, act):
-    """(seconds, what act(person, list) noted) of all people at once."""
-    noted = [[] for _ in people]
-    errors = []
+def run_at_once(people: list[Person], act: Callable[[Person, list[float]], object]) -> tuple[float, list[float]]:
+    """(total seconds, sorted times that the acts recorded), with one thread per person.
 
-    def work(person, into):
+    act: appends its times to the list.
+
+    Raises the first error of an act.
+    """
+    noted: list[list[float]] = [[] for _ in people]
+    errors: list[BaseException] = []
+
+    def work(person: Person, into: list[float]) -> None:
         try:
             act(person, into)
         except BaseException as error:
@@ -127,12 +146,12 @@ def run_at_once(people, act):
     return time.monotonic() - started, sorted(itertools.chain(*noted))
 
 
-def compute_percentile(sorted_times, share):
-    """A percentile, in ms."""
+def compute_percentile(sorted_times: Sequence[float], share: float) -> float:
+    """A percentile in ms; sorted_times: seconds."""
     return 1000 * sorted_times[min(len(sorted_times) - 1, int(len(sorted_times) * share))]
 
 
-def run(environment, database, folder):
+def run(environment: dict[str, str], database: str, folder: Path) -> None:
     path = folder / "load.jsonl"
     write_wide_rows(path, COMPARISONS)
     measure_command(environment, "import_dataset", "load", str(path), f"--overlap={OVERLAP}")
@@ -145,33 +164,35 @@ def run(environment, database, folder):
     )
     with serving(environment) as port:
         people = [Person(port, key) for key in json.loads(made.stdout)]
-        pk = int(FORM.search(people[0].ask("GET", "/annotate/load/"))[1])
-        bare = [measure_bare_view(people, pk)]
-        saved = [[] for _ in people]
+        first = FORM.search(people[0].ask("GET", "/annotate/load/"))
+        assert first
+        pk = int(first[1])
+        measured = [measure_bare_view(people, pk)]
+        saved: list[list[int]] = [[] for _ in people]
         seconds, took = run_at_once(people, lambda person, into: person.judge(into, saved[people.index(person)]))
-        bare.append(measure_bare_view(people, pk))
-        # The last seconds of waiting for leases of others are no work.
+        measured.append(measure_bare_view(people, pk))
+        # The final seconds, spent waiting for other people's leases, are idle.
         rate = len(took) / (seconds - 3)
-        bare, slowest = (sum(column) / len(bare) for column in zip(*bare, strict=True))
+        bare, slowest = (sum(column) / len(measured) for column in zip(*measured, strict=True))
         say("bare-view", database, COMPARISONS, bare, "requests/s")
         say("bare-view-p99", database, COMPARISONS, slowest, "ms")
         say("judging", database, COMPARISONS, rate, "judgments/s", "bare-view", rate / bare)
         for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1)):
             ms = compute_percentile(took, share)
-            ratio = ("bare-view-p99", ms / slowest) if name == "p99" else ()
+            ratio = ("bare-view-p99", ms / slowest) if name == "p99" else (None, None)
             say(f"submit-and-next-{name}", database, COMPARISONS, ms, "ms", *ratio)
     report_lost(environment, database, folder, [pk for pks in saved for pk in pks])
 
 
-def measure_bare_view(people, pk):
+def measure_bare_view(people: list[Person], pk: int) -> tuple[float, float]:
     """(requests per second, p99 in ms) of the bare view."""
     until = time.monotonic() + BARE_SECONDS
     seconds, took = run_at_once(people, lambda person, into: person.look(pk, until, into))
     return len(took) / seconds, compute_percentile(took, 0.99)
 
 
-def report_lost(environment, database, folder, saved):
-    """What the server said is saved, against the export: each comparison exactly as often as wanted, none lost."""
+def report_lost(environment: dict[str, str], database: str, folder: Path, saved: list[int]) -> None:
+    """Compares the acknowledged judgments with the export: none lost, each comparison exactly OVERLAP times."""
     out = folder / "every.jsonl"
     arguments = ("export_dataset", "load", "--format=dpo", "--mode=every", f"--output={out}")
     _, _, summary = measure_command(environment, *arguments)

@@ -1,7 +1,7 @@
-"""How long judging takes while a worker checks and stores a large import, against the same people when it is idle.
+"""Latency of judging while a worker checks and stores a large import, against the same people with an idle worker.
 
-`make bench ONLY=meanwhile ROWS=200000` for another size than a million. Run as a command in the bench's environment,
-`meanwhile.py FILE`, it uploads a file as the page does and waits until a worker has stored it.
+`make bench ONLY=meanwhile ROWS=200000` changes the size from a million rows. As a command in the benchmark's
+environment, `meanwhile.py FILE` uploads a file as the page does and waits until a worker has stored it.
 """
 
 import itertools
@@ -13,12 +13,18 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from django.core.files.uploadedfile import UploadedFile
+
+    from bench.judging import Person
 
 ROOT = Path(__file__).resolve().parent.parent
 PEOPLE, COMPARISONS, THINKING, IDLE = 10, 5000, 0.2, 20
 
 
-def run(environment, database, folder):
+def run(environment: dict[str, str], database: str, folder: Path) -> None:
     from bench.common import get_row_count, measure_command, say, write_wide_rows
     from bench.judging import Person, compute_percentile, serving
 
@@ -47,31 +53,39 @@ def run(environment, database, folder):
         say(f"submit-and-next-{name}", database, rows, then, "ms", f"submit-and-next-{name}-idle", then / before)
 
 
-def read_report(process):
-    """What the upload says next; the worker that it started speaks on the same line."""
+def read_report(process: "subprocess.Popen[str]") -> Any:
+    """The next report of the upload; skips the output of the worker that it started, on the same pipe."""
+    assert process.stdout
     return next(said for line in process.stdout if "seconds" in (said := json.loads(line)))
 
 
-def measure_judging(people, seconds, process=None):
-    """How long each submit-and-next took, sorted, for so many seconds or until a process has ended."""
+def measure_judging(
+    people: "list[Person]", seconds: float, process: "subprocess.Popen[str] | None" = None
+) -> list[float]:
+    """Sorted seconds of each submit-and-next, for `seconds` or until the process ends."""
     from bench.judging import run_at_once
 
     over = threading.Event()
     timer = threading.Timer(seconds, over.set)
     timer.start()
     if process:
-        threading.Thread(target=lambda: (process.wait(), over.set()), daemon=True).start()
+
+        def wait() -> None:
+            process.wait()
+            over.set()
+
+        threading.Thread(target=wait, daemon=True).start()
     try:
         return run_at_once(people, lambda person, took: judge(person, over, took))[1]
     finally:
         timer.cancel()
 
 
-def judge(person, over, took):
-    """Judge with a short thought before each verdict."""
+def judge(person: "Person", over: threading.Event, took: list[float]) -> None:
+    """Judges with a short pause before each verdict."""
     from bench.judging import FORM
 
-    person.connect()  # a server may have closed what was idle for long
+    person.connect()  # the server may have closed an idle connection
     found = FORM.search(person.ask("GET", "/annotate/load/"))
     while found and not over.wait(THINKING):
         fields = {"judgment": int(found[1]), "revision": 0, "verdict": ("left", "right", "tie")[int(found[1]) % 3]}
@@ -81,12 +95,13 @@ def judge(person, over, took):
         found = FORM.search(body)
 
 
-def upload(path):
-    """Check and store a file by tasks, and print how long each took."""
+def upload(path: str) -> None:
+    """Checks and stores a file through tasks, and prints the seconds of each."""
     from datasets.imports import tasks
     from datasets.models import Import, Job
 
-    file = SimpleNamespace(name="large.jsonl", size=os.path.getsize(path), temporary_file_path=lambda: path)
+    fields = {"name": "large.jsonl", "size": os.path.getsize(path), "temporary_file_path": lambda: path}
+    file = cast("UploadedFile", SimpleNamespace(**fields))
     started = time.monotonic()
     job = tasks.start_check(None, *tasks.keep_files([file]), "large", 1)
     for step in itertools.count():

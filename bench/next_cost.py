@@ -1,5 +1,8 @@
-"""What "save, and the next one" costs at 1,000,000 comparisons and for somebody who has judged 100,000, against 10,000
-comparisons and a newcomer. Each in a process of its own: `python bench/next_cost.py` in the bench's environment."""
+"""Cost of save-and-lease with 1,000,000 comparisons and for a veteran of 100,000 judgments.
+
+The baseline is a newcomer with 10,000 comparisons. Runs in a separate process: `python bench/next_cost.py` in the
+benchmark's environment.
+"""
 
 import json
 import os
@@ -8,13 +11,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from annotate.models import User
+    from datasets.models import Dataset
 
 ROOT = Path(__file__).resolve().parent.parent
 FEW, MANY, JUDGED = 10_000, 1_000_000, 100_000
 ACTS, ROUNDS = 100, 6
 
 
-def run(environment, database, folder):
+def run(environment: dict[str, str], database: str, folder: Path) -> None:
     from bench.common import say
 
     command = [sys.executable, str(ROOT / "bench/next_cost.py")]
@@ -28,7 +36,7 @@ def run(environment, database, folder):
     say("nothing-left-again", database, MANY, cost["again"], "ms")
 
 
-def main():
+def main() -> None:
     sys.path.insert(0, str(ROOT))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     import django
@@ -40,7 +48,7 @@ def main():
     few, many = create_dataset("few", FEW), create_dataset("many", MANY)
     people = {name: User.objects.create(username=f"next-{name}") for name in ("few", "many", "veteran")}
     create_judgments(people["veteran"], many)
-    times = {name: [] for name in people}
+    times: dict[str, list[float]] = {name: [] for name in people}
     for _ in range(ROUNDS):
         for name, person in people.items():
             times[name] += measure_saves(person, few if name == "few" else many)
@@ -54,8 +62,8 @@ def main():
     print(json.dumps(cost))
 
 
-def create_dataset(slug, n):
-    """A dataset of n comparisons of the same two answers, all open for two people."""
+def create_dataset(slug: str, n: int) -> "Dataset":
+    """A dataset of n comparisons of the same two answers, each with two open slots."""
     from django.db import connection
 
     from datasets.models import Dataset, Prompt, Response
@@ -80,8 +88,8 @@ def create_dataset(slug, n):
     return dataset
 
 
-def create_judgments(person, dataset, n=JUDGED):
-    """Somebody who has judged the first n comparisons, all of them still open for another."""
+def create_judgments(person: "User", dataset: "Dataset", n: int = JUDGED) -> None:
+    """Inserts a judgment by the person on each of the first n comparisons; each keeps a slot for somebody else."""
     from django.db import connection
 
     from annotate.models import Membership
@@ -107,24 +115,27 @@ def create_judgments(person, dataset, n=JUDGED):
     Membership.objects.create(user=person, dataset=dataset, judged=n, priority=priority, position=position)
 
 
-def judge_all(person, dataset):
+def judge_all(person: "User", dataset: "Dataset") -> None:
     create_judgments(person, dataset, FEW)
 
 
-def measure_saves(person, dataset):
-    """Seconds that each of some saves-and-leases took."""
+def measure_saves(person: "User", dataset: "Dataset") -> list[float]:
+    """Seconds of each of ACTS saves with the lease of the next comparison."""
     from django.utils import timezone
 
     from annotate.judging.forms import Submission
     from annotate.queue.fast_path import save_and_lease
     from annotate.queue.lease import lease_next
 
-    times, judgment = [], lease_next(person, dataset)
+    times: list[float] = []
+    judgment = lease_next(person, dataset)
     for _ in range(ACTS):
+        assert judgment
         judgment.annotator, judgment.dataset, judgment.leased_at = person, dataset, timezone.now()
         started = time.perf_counter()
         saved = save_and_lease(judgment, Submission("tie"), [], [])
         times.append(time.perf_counter() - started)
+        assert saved
         judgment = saved.next
     return times
 

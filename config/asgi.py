@@ -1,21 +1,24 @@
-"""What the server calls: Django in threads, behind a loop that waits for slow clients so that no thread has to.
+"""The ASGI application: Django in threads, behind an event loop that waits for slow clients so that no thread has to.
 
-A request takes a thread when its small body is there (datasets/views/request_bodies.py). THREADS requests run at once
-in a process, STRANGERS of clients that have not signed in; the others wait in turn, one of each client after the other,
-so that who sends a thousand waits behind who sends one.
-Transfers (files up, downloads) have TRANSFERS threads of their own, and /healthz has its own too. A client that takes
-nothing of a download for STUCK_SECONDS is cut off.
+A request takes a thread once its small body has arrived (datasets/views/request_bodies.py). Each process runs THREADS
+requests at the same time, at most STRANGERS of them for clients that have not signed in. The others wait and are served
+round-robin by client, so that a client with a thousand requests does not delay one with a single request.
+Transfers (uploads and downloads) have TRANSFERS threads of their own, and so does /healthz. A client that reads nothing
+of a download for STUCK_SECONDS is cut off.
 """
 
 import asyncio
 import collections
 import concurrent.futures
+import io
 import os
 import resource
 import sys
 import threading
 import time
+from collections.abc import Awaitable, Iterator
 from importlib import import_module
+from typing import IO, TypeVar, cast
 
 import django
 from django.conf import settings
@@ -23,38 +26,48 @@ from django.core import signals
 from django.core.exceptions import BadRequest
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.base import BaseHandler
-from django.http import FileResponse, HttpResponseBadRequest
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http.response import HttpResponseBase
 from django.urls import resolve, set_script_prefix
 
-from datasets.views.request_bodies import ClientGone, TooSlow, read_body
+from datasets.views.request_bodies import ClientGone, LargeBody, Message, Receive, Scope, Send, TooSlow, read_body
 
 THREADS, STRANGERS, TRANSFERS = 16, 6, 8
-SWITCH_INTERVAL = 0.002  # seconds after which a thread that computes lets another one go on; Python's own 0.005 add up
+SWITCH_INTERVAL = 0.002  # seconds until a computing thread yields to another; Python's default of 0.005 adds up
 HEALTH, HEALTH_THREADS, HEALTH_SECONDS = "/healthz", 2, 0.8
 STUCK_SECONDS = 60
 PIECE, SMALL_FILE = 64 << 10, 1 << 20  # bytes
-MAX_KNOWN_CLIENTS = 10_000  # sessions that are remembered as somebody's
-SERVER_PID_VARIABLE = "CHOSEN_SERVER"  # in the environment: the process that started this one
-MAX_OPEN_FILES = 65_536  # open files that a process asks for: each connection is one
+MAX_KNOWN_CLIENTS = 10_000  # sessions and tokens remembered as those of users
+SERVER_PID_VARIABLE = "CHOSEN_SERVER"  # environment variable: the process that started this one
+MAX_OPEN_FILES = 65_536  # requested limit per process: each connection is an open file
 
 COMPUTE_SLOTS = threading.BoundedSemaphore(2)  # downloads that compute at the same time
 
+T = TypeVar("T")
+Headers = list[tuple[bytes, bytes]]
+Answer = tuple[int, Headers, bytes]  # status, headers, body
+
 
 class Busy(BadRequest):
-    """All transfers are taken."""
+    """All threads for transfers are taken."""
 
 
 class Slots:
-    """Places for requests, given to waiting clients in rotation. All of it runs in the loop's thread.
+    """Slots for requests, given to waiting clients in rotation. Runs only in the thread of the event loop.
 
-    n: how many requests run at once. strangers: how many of them may be of clients whom nobody knows.
+    n: requests that run at the same time.
+    strangers: how many of them may come from unknown clients.
     """
 
-    def __init__(self, n, strangers):
+    def __init__(self, n: int, strangers: int) -> None:
         self.free, self.free_for_strangers = n, strangers
-        self.waiting = collections.OrderedDict()  # (client, is known): its requests, the oldest first
+        # {(client, is known): its waiting requests, oldest first}
+        self.waiting: collections.OrderedDict[tuple[bytes | str, bool], collections.deque[asyncio.Future[None]]] = (
+            collections.OrderedDict()
+        )
 
-    async def take(self, client, is_known):
+    async def take(self, client: bytes | str, is_known: bool) -> None:
+        """Waits for a slot and occupies it."""
         if self.has_place(is_known) and not self.waiting:
             self.occupy(is_known)
             return
@@ -68,20 +81,21 @@ class Slots:
                 self.give_back(is_known)
             raise
 
-    def has_place(self, is_known):
-        return self.free and (is_known or self.free_for_strangers)
+    def has_place(self, is_known: bool) -> bool:
+        return bool(self.free and (is_known or self.free_for_strangers))
 
-    def occupy(self, is_known):
+    def occupy(self, is_known: bool) -> None:
         self.free -= 1
         self.free_for_strangers -= not is_known
 
-    def give_back(self, is_known):
+    def give_back(self, is_known: bool) -> None:
+        """Frees a slot and gives it to a waiting request."""
         self.free += 1
         self.free_for_strangers += not is_known
         self.serve()
 
-    def serve(self):
-        """Let in who waits, as far as there are places: of each client one, then behind all others."""
+    def serve(self) -> None:
+        """Gives free slots to waiting requests: one per client, whose others then queue behind all other clients."""
         while client := next((client for client in self.waiting if self.has_place(client[1])), None):
             places = self.waiting.pop(client)
             place = places.popleft()
@@ -93,24 +107,25 @@ class Slots:
 
 
 class Exchange:
-    """One request and its answer, between the loop and the thread that works on it."""
+    """One request and its response, between the event loop and the thread that works on it."""
 
-    def __init__(self, application, receive, send):
+    def __init__(self, application: "Application", receive: Receive, send: Send) -> None:
         self.application, self.receive, self.send = application, receive, send
         self.loop = asyncio.get_running_loop()
         self.has_slot = self.is_known = self.is_transfer = self.was_refused = False
-        self.answer, self.is_gone = None, False
+        self.answer: Answer | None = None
+        self.is_gone = False
 
-    async def watch(self):
-        """Note when the client leaves. What is sent to it afterwards seems to arrive."""
+    async def watch(self) -> None:
+        """Notes when the client disconnects: the server reports no error for what is sent afterwards."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
         self.is_gone = True
 
-    def wait_for(self, awaitable, seconds):
-        """What an awaitable of the loop brings, for a thread; None where it takes longer."""
+    def wait_for(self, awaitable: Awaitable[T], seconds: float) -> T | None:
+        """The result of an awaitable of the event loop, for a thread; None after a timeout."""
 
-        async def wait():
+        async def wait() -> T:
             return await awaitable
 
         future = asyncio.run_coroutine_threadsafe(wait(), self.loop)
@@ -120,11 +135,10 @@ class Exchange:
             future.cancel()
             return None
 
-    def begin_transfer(self):
-        """Leave the slot to others: this thread will wait for the client.
+    def begin_transfer(self) -> None:
+        """Frees the slot, since this thread will wait for the client.
 
-        Raises:
-            Busy: as many do so as may.
+        Raises Busy when TRANSFERS threads already do so.
         """
         if self.is_transfer:
             return
@@ -134,24 +148,25 @@ class Exchange:
         self.is_transfer = True
         self.loop.call_soon_threadsafe(self.free_slot)
 
-    def free_slot(self):
+    def free_slot(self) -> None:
         if self.has_slot:
             self.has_slot = False
+            assert self.application.slots is not None
             self.application.slots.give_back(self.is_known)
 
-    def end(self):
+    def end(self) -> None:
+        """Frees the slot and the place among the transfers."""
         self.free_slot()
         if self.is_transfer:
             self.application.transfers.release()
 
-    def push(self, message):
-        """Hand a part of the answer to the client.
+    def push(self, message: Message) -> None:
+        """Sends a part of the response to the client.
 
-        Raises:
-            ClientGone: it takes nothing, or has left.
+        Raises ClientGone when the client has disconnected or reads nothing for STUCK_SECONDS.
         """
 
-        async def send():
+        async def send() -> bool:
             await self.send(message)
             return True
 
@@ -160,23 +175,26 @@ class Exchange:
 
 
 class Application(BaseHandler):
-    def __init__(self):
+    """The ASGI application of a process."""
+
+    def __init__(self) -> None:
         super().__init__()
         self.load_middleware()
-        self.slots = None
+        self.slots: Slots | None = None
         self.transfers = threading.BoundedSemaphore(TRANSFERS)
         self.threads = concurrent.futures.ThreadPoolExecutor(THREADS + TRANSFERS, "request")
         self.health = concurrent.futures.ThreadPoolExecutor(HEALTH_THREADS, "health")
-        self.known = collections.OrderedDict()
+        self.known: collections.OrderedDict[bytes, bool] = collections.OrderedDict()
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await handle_lifespan(receive, send)
         elif scope["type"] == "http":
             self.slots = self.slots or Slots(THREADS, STRANGERS)
-            await self.serve(scope, receive, send)
+            await self.serve(scope, receive, send, self.slots)
 
-    async def serve(self, scope, receive, send):
+    async def serve(self, scope: Scope, receive: Receive, send: Send, slots: Slots) -> None:
+        """Reads the body of a request, waits for a slot, answers in a thread, and sends the response."""
         exchange = Exchange(self, receive, send)
         if scope["path"] == HEALTH:
             await self.answer_health(scope, receive, exchange)
@@ -190,7 +208,7 @@ class Application(BaseHandler):
             return
         try:
             client, exchange.is_known = self.identify_client(scope)
-            await self.slots.take(client, exchange.is_known)
+            await slots.take(client, exchange.is_known)
             exchange.has_slot = True
             await exchange.loop.run_in_executor(self.threads, self.work, scope, body, exchange)
         finally:
@@ -198,28 +216,31 @@ class Application(BaseHandler):
         if exchange.answer:
             await send_whole(send, *exchange.answer)
 
-    async def answer_health(self, scope, receive, exchange):
-        """/healthz in threads of its own: it answers whatever the others wait for."""
+    async def answer_health(self, scope: Scope, receive: Receive, exchange: Exchange) -> None:
+        """Answers /healthz in threads of its own, however busy the others are."""
         body = await read_body(scope | {"headers": []}, receive, exchange)
         work = exchange.loop.run_in_executor(self.health, self.work, scope, body, exchange)
         try:
             await asyncio.wait_for(asyncio.shield(work), HEALTH_SECONDS)
+            assert exchange.answer is not None, "/healthz is not streamed"
             answer = exchange.answer
         except TimeoutError:
             answer = build_text_answer(503, "the database does not answer")
         await send_whole(exchange.send, *answer)
 
-    def identify_client(self, scope):
-        """(whose turn a request takes, whether it is somebody's): a session or a token that let somebody in before,
-        else the address that it comes from."""
+    def identify_client(self, scope: Scope) -> tuple[bytes | str, bool]:
+        """(the client whose turn a request takes, whether it is a known user).
+
+        The client is a session or a token that has authenticated a request before, else the remote address.
+        """
         for name, value in scope["headers"]:
             secret = value.partition(b"sessionid=")[2].partition(b";")[0] if name == b"cookie" else value
             if name in (b"cookie", b"authorization") and secret in self.known:
                 return secret, True
         return scope["client"][0] if scope.get("client") else "", False
 
-    def remember(self, request):
-        """Note the session or the token of a request as somebody's, for identify_client."""
+    def remember(self, request: HttpRequest) -> None:
+        """Notes the session or the token of an authenticated request, for identify_client."""
         user = getattr(request, "_cached_user", None)
         secret = request.COOKIES.get(settings.SESSION_COOKIE_NAME) or request.headers.get("Authorization")
         if secret and user is not None and user.is_authenticated:
@@ -227,9 +248,8 @@ class Application(BaseHandler):
             while len(self.known) > MAX_KNOWN_CLIENTS:
                 self.known.popitem(last=False)
 
-    def work(self, scope, body, exchange):
-        """Answer a request, in a thread: what is streamed goes to the client from here, the rest is left in
-        `exchange.answer`."""
+    def work(self, scope: Scope, body: io.BytesIO | LargeBody, exchange: Exchange) -> None:
+        """Answers a request, in a thread: streams the response to the client or leaves it in `exchange.answer`."""
         set_script_prefix("")
         signals.request_started.send(sender=type(self), scope=scope)
         response = self.respond(scope, body)
@@ -237,7 +257,7 @@ class Application(BaseHandler):
             if exchange.was_refused:
                 raise Busy
             if not response.streaming:
-                exchange.answer = (response.status_code, encode_headers(response), response.content)
+                exchange.answer = (response.status_code, encode_headers(response), cast(HttpResponse, response).content)
             elif scope["method"] == "HEAD":
                 exchange.answer = (response.status_code, encode_headers(response), b"")
             elif is_small(response):
@@ -249,11 +269,12 @@ class Application(BaseHandler):
                 503, "Too many files are on their way. Try again in a minute.", retry=60
             )
         finally:
-            response.close()  # ends the request: Django gives its connection back in this thread
+            response.close()  # ends the request: Django releases the database connection of this thread
 
-    def respond(self, scope, body):
+    def respond(self, scope: Scope, body: io.BytesIO | LargeBody) -> HttpResponseBase:
+        """The response of Django to a request."""
         try:
-            request = ASGIRequest(scope, body)
+            request = ASGIRequest(scope, cast(IO[bytes], body))  # a LargeBody has the methods that Django calls
         except UnicodeDecodeError:
             return HttpResponseBadRequest()
         response = self.get_response(request)
@@ -263,14 +284,14 @@ class Application(BaseHandler):
         return response
 
 
-def is_small(response):
-    """Whether a file, as those in static/, is sent whole."""
+def is_small(response: HttpResponseBase) -> bool:
+    """Whether a response is a file, such as those in static/, that is small enough to be sent whole."""
     length = response.headers.get("Content-Length", "")
     return isinstance(response, FileResponse) and length.isdigit() and int(length) <= SMALL_FILE
 
 
-def stream(response, exchange):
-    """Hand a download to the client piece by piece."""
+def stream(response: HttpResponseBase, exchange: Exchange) -> None:
+    """Sends a download to the client piece by piece."""
     exchange.begin_transfer()
     watching = asyncio.run_coroutine_threadsafe(exchange.watch(), exchange.loop)
     start = {"type": "http.response.start", "status": response.status_code, "headers": encode_headers(response)}
@@ -287,38 +308,41 @@ def stream(response, exchange):
         watching.cancel()
 
 
-def read_part(parts):
-    """The next part of a download, or None at its end. Two downloads compute at a time: what many threads compute at
-    once holds up those who judge."""
+def read_part(parts: Iterator[bytes]) -> bytes | None:
+    """The next part of a download; None at its end.
+
+    Only two downloads compute at a time: many computing threads would delay the requests of annotators.
+    """
     with COMPUTE_SLOTS:
         return next(parts, None)
 
 
-def encode_headers(response):
+def encode_headers(response: HttpResponseBase) -> Headers:
     headers = [(name.lower().encode("ascii"), value.encode("latin1")) for name, value in response.items()]
     return headers + [(b"set-cookie", cookie.OutputString().encode("ascii")) for cookie in response.cookies.values()]
 
 
-def build_text_answer(status, words, retry=None):
+def build_text_answer(status: int, words: str, retry: int | None = None) -> Answer:
+    """A plain-text response that closes the connection. retry: seconds."""
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
     if retry:
         headers.append((b"retry-after", str(retry).encode()))
     return status, headers, words.encode()
 
 
-async def send_whole(send, status, headers, content):
+async def send_whole(send: Send, status: int, headers: Headers, content: bytes) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
-async def handle_lifespan(receive, send):
-    """Start and end of a process, as the server tells them."""
+async def handle_lifespan(receive: Receive, send: Send) -> None:
+    """Handles the ASGI lifespan events: the start and the end of a process."""
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             raise_file_limit()
             sys.setswitchinterval(SWITCH_INTERVAL)
-            resolve("/")  # loads the views, which the first person would else wait for
+            resolve("/")  # imports the views, so that the first request need not wait for that
             import_module("datasets.text.rendered").RENDERERS.start()
             if SERVER_PID_VARIABLE in os.environ:
                 threading.Thread(
@@ -329,16 +353,16 @@ async def handle_lifespan(receive, send):
             return
 
 
-def raise_file_limit():
-    """Let this process have as many connections as the system grants."""
+def raise_file_limit() -> None:
+    """Raises the limit on open files, and thus connections, as far as the system allows, up to MAX_OPEN_FILES."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def exit_with_parent(parent):
-    """End this process when its parent has gone, however that ended: nobody would stop it."""
+def exit_with_parent(parent: int) -> None:
+    """Exits this process once its parent has ended for any reason, since nothing else would stop it."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

@@ -1,5 +1,7 @@
-"""`python -m config.healthcheck [URL]`: exit 0 when the server here answers that it is well. For containers and timers:
-it needs nothing but Python, and asks under a host name that ALLOWED_HOSTS allows."""
+"""`python -m config.healthcheck [URL]`: exit 0 if the server on this machine is healthy.
+
+For containers and timers: needs only the standard library, and sends a Host header that ALLOWED_HOSTS accepts.
+"""
 
 import os
 import sys
@@ -7,16 +9,16 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 
-def get_host():
-    """A name under which the server answers."""
+def get_host() -> str:
+    """A host name that the server accepts."""
     first = os.environ.get("ALLOWED_HOSTS", "").split(",")[0].strip()
     return first.lstrip(".") if first not in ("", "*") else "localhost"
 
 
-def is_well(url):
+def is_well(url: str) -> bool:
     try:
         answer = build_opener(ProxyHandler({})).open(Request(url, headers={"Host": get_host()}), timeout=4)
-        return answer.read() == b"ok"
+        return bool(answer.read() == b"ok")
     except (URLError, OSError) as error:
         print(error, file=sys.stderr)
         return False

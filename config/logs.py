@@ -1,5 +1,8 @@
-"""Logs on stderr: plain lines, or with LOG_FORMAT=json one object a line. No text of an answer and no password is in
-them: of a request its path without the query, of an exception the traceback and the first line of what it says."""
+"""Logs on stderr: plain lines, or one JSON object per line with LOG_FORMAT=json.
+
+They contain no response texts and no passwords: of a request, only the path without the query; of an exception, the
+traceback and the first line of its message.
+"""
 
 import json
 import logging
@@ -7,28 +10,39 @@ import re
 import time
 import traceback
 import uuid
+from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
-TOKEN = re.compile(r"\b[0-9a-z]+-[0-9a-f]{32}\b")  # of a link that lets somebody in, as Django makes them
-MAX_MESSAGE_CHARS = 200  # so much of an exception's own words: PostgreSQL quotes the row in the lines after the first
+if TYPE_CHECKING:
+    from datasets.views.request_bodies import GetResponse
+
+TOKEN = re.compile(r"\b[0-9a-z]+-[0-9a-f]{32}\b")  # a password reset token of Django, part of an invitation link
+MAX_MESSAGE_CHARS = 200  # of the first line of an exception; PostgreSQL quotes the row in the lines after it
 
 log = logging.getLogger("config.requests")
-request_id = ContextVar("request_id", default=None)  # the request that this thread works on, or worked on last
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)  # the thread's current or latest request
 
 
 class PlainFormatter(logging.Formatter):
-    def format(self, record):
+    """Replaces tokens by “…” and shortens exceptions."""
+
+    def format(self, record: logging.LogRecord) -> str:
         return TOKEN.sub("…", super().format(record))
 
-    def formatException(self, exc_info):
+    def formatException(self, exc_info: Any) -> str:  # noqa: N802
         return "\n".join(iter_traceback(exc_info[1])) if exc_info[1] else ""
 
 
 class JsonFormatter(PlainFormatter):
-    def format(self, record):
+    """One JSON object per record, with the id of its request and the `facts` passed in `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -42,8 +56,8 @@ class JsonFormatter(PlainFormatter):
         return json.dumps(line)
 
 
-def iter_traceback(error, seen=()):
-    """A traceback's lines, from the first cause on; each exception with the first line of its words."""
+def iter_traceback(error: BaseException, seen: tuple[BaseException, ...] = ()) -> Iterator[str]:
+    """The parts of a traceback, root cause first, with the first line of each exception's message."""
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None and cause not in seen:
         yield from iter_traceback(cause, (*seen, error))
@@ -52,14 +66,15 @@ def iter_traceback(error, seen=()):
     yield f"{type(error).__qualname__}: {str(error).partition(chr(10))[0][:MAX_MESSAGE_CHARS]}"
 
 
-def requests_logged(get_response):
-    """One line a request, but for a health check that went well; its id stands in every line logged on the way."""
+def requests_logged(get_response: "GetResponse") -> "GetResponse":
+    """Middleware: logs one line per request, except for a successful health check; sets the id for its other lines."""
 
-    def middleware(request):
+    def middleware(request: HttpRequest) -> HttpResponseBase:
         started = time.monotonic()
-        request_id.set(find_proxy_id(request) or uuid.uuid4().hex)
+        current_id = find_proxy_id(request) or uuid.uuid4().hex
+        request_id.set(current_id)
         response = get_response(request)
-        response["X-Request-ID"] = request_id.get()
+        response["X-Request-ID"] = current_id
         if log.isEnabledFor(logging.INFO) and (request.path != "/healthz" or response.status_code != 200):
             facts = collect_facts(request, response, time.monotonic() - started)
             log.info("%(method)s %(path)s %(status)s", facts, extra={"facts": facts})
@@ -68,14 +83,14 @@ def requests_logged(get_response):
     return middleware
 
 
-def find_proxy_id(request):
-    """The id that our proxy gave the request; a client's own word is not taken."""
+def find_proxy_id(request: HttpRequest) -> str | None:
+    """The id that our own proxy gave the request; without a proxy, the client's header is not trusted."""
     given = request.headers.get("X-Request-ID", "") if settings.BEHIND_PROXY else ""
     return given if re.fullmatch(r"[\w-]{1,64}", given, re.ASCII) else None
 
 
-def collect_facts(request, response, seconds):
-    user = getattr(request, "_cached_user", None)  # who was asked for on the way: no query is made for the log
+def collect_facts(request: HttpRequest, response: HttpResponseBase, seconds: float) -> dict[str, Any]:
+    user = getattr(request, "_cached_user", None)  # set if a view loaded the user; spares the log a query
     return {
         "method": request.method,
         "path": TOKEN.sub("…", request.path),

@@ -1,15 +1,16 @@
-"""Behind a proxy the connection tells the proxy's address, and the header that the proxy writes tells the client's."""
+"""Client addresses: behind a proxy, the connection has the proxy's address and a header has the client's."""
 
 from ipaddress import ip_address, ip_network
 
 from django.conf import settings
+from django.http import HttpRequest
 
 
-def find_client_address(request):
-    """The address that a request came from, as text; None where it is unknown.
+def find_client_address(request: HttpRequest) -> str | None:
+    """The client's address; None if it is unknown.
 
-    Of X-Forwarded-For only the last hop counts, the one that our own proxy saw: the client writes what it likes before
-    it. Of IPv6 the /64, since one person has as many addresses of it as they like.
+    Uses only the last hop of X-Forwarded-For, the one that our own proxy saw: the client controls everything before it.
+    Reduces IPv6 addresses to their /64 network, since one person has any number of addresses in it.
     """
     addresses = [request.META.get("REMOTE_ADDR", "")]
     if settings.BEHIND_PROXY:
@@ -17,15 +18,15 @@ def find_client_address(request):
     return next((normalize_address(address) for address in addresses if is_address(address)), None)
 
 
-def is_address(text):
+def is_address(text: str) -> bool:
     try:
         return bool(ip_address(text))
     except ValueError:
         return False
 
 
-def normalize_address(text):
-    address = ip_address(text.split("%")[0])
+def normalize_address(text: str) -> str:
+    address = ip_address(text.split("%", maxsplit=1)[0])
     if address.version == 6 and address.ipv4_mapped is None:
         return str(ip_network((address, 64), strict=False).network_address)
     return str(getattr(address, "ipv4_mapped", None) or address)

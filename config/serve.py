@@ -1,31 +1,35 @@
-"""`python -m config.serve [--host H] [--port N] [--workers N]`: the server, within limits (docs/operating.md).
+"""`python -m config.serve [--host H] [--port N] [--workers N]`: the server, with limits (docs/operating.md).
 
-A worker that dies is replaced, the others go on meanwhile.
+Replaces workers that die; the others keep running meanwhile.
 """
 
 import argparse
 import os
+from typing import TYPE_CHECKING, Any, cast
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
-CONNECTIONS = 10_000  # open at once in each worker
-BACKLOG = 4096  # connections that the system keeps for a worker to take
-HEADER_SECONDS = 10  # for the lines before the body; so long an idle connection is kept, too
+if TYPE_CHECKING:
+    from granian.log import LogLevels
+
+CONNECTIONS = 10_000  # open at the same time in each worker
+BACKLOG = 4096  # connections that the system queues for a worker
+HEADER_SECONDS = 10  # for a request's headers to arrive; also closes idle connections
 HEADER_BYTES = 64 << 10
-WORKER_MIB = 1024  # a worker that holds more is replaced
+WORKER_MIB = 1024  # a worker that uses more memory is replaced
 
 
-class NoRespawnTimes(dict):
-    """granian ends the whole server where a worker dies twice within 5.5 seconds; we go on."""
+class NoRespawnTimes(dict[Any, Any]):
+    """Keeps granian from stopping the whole server when a worker dies twice within 5.5 seconds."""
 
-    def get(self, key, default=None):
+    def get(self, key: Any, default: Any = None) -> float:
         return float("-inf")
 
 
-def serve(host, port, workers, log_level="error"):
-    """Serve until a signal ends it."""
+def serve(host: str, port: int, workers: int, log_level: str = "error") -> None:
+    """Serves until a signal stops it."""
     server = Granian(
         "config.asgi:application",
         address=host,
@@ -41,14 +45,14 @@ def serve(host, port, workers, log_level="error"):
         respawn_interval=0.5,
         workers_max_rss=WORKER_MIB,
         workers_kill_timeout=20,
-        log_level=log_level,
+        log_level=cast("LogLevels", log_level),  # an enum of strings
     )
     server.respawned_wrks = NoRespawnTimes()
-    os.environ["CHOSEN_SERVER"] = str(os.getpid())  # its workers end with it (config/asgi.py)
+    os.environ["CHOSEN_SERVER"] = str(os.getpid())  # workers exit with this process (config/asgi.py)
     server.serve()
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)

@@ -1,7 +1,8 @@
-"""All settings, in one file. The environment decides; docs/operating.md has the table. Each is optional."""
+"""The settings. Environment variables override them, all optional; docs/operating.md lists them."""
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
@@ -81,9 +82,10 @@ TEMPLATES = [
 ]
 
 
-def configure_database():
-    """The database of DATABASE_URL, or the SQLite file in DATA_DIR, each with the options that keep votes safe."""
-    config = env.db_url_config(env.str("DATABASE_URL", default="") or f"sqlite:///{DATA_DIR / 'chosen.sqlite3'}")
+def configure_database() -> dict[str, Any]:
+    """The database in DATABASE_URL, by default the SQLite file in DATA_DIR, with the options that keep votes safe."""
+    url = env.str("DATABASE_URL", default="") or f"sqlite:///{DATA_DIR / 'chosen.sqlite3'}"
+    config: dict[str, Any] = env.db_url_config(url)
     if config["ENGINE"] == "django.db.backends.sqlite3":
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
@@ -91,7 +93,7 @@ def configure_database():
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
         keep_database_private(Path(config["NAME"]))
-        config["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # in memory, threads would not meet as in production
+        config["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # in memory, threads would not compete as in production
     config["CONN_MAX_AGE"] = 600
     config["CONN_HEALTH_CHECKS"] = True
     return config
@@ -136,19 +138,19 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Served straight from the source folders: no collectstatic step that one could forget.
+# Served from the source folders: no collectstatic step to forget.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
-# No form but the upload page takes files, and that one spools them itself, once it knows who sends them.
+# Only the upload page accepts files, and it spools them itself once the user is known.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 
-# The web process starts a worker for a task when there is one; off where workers of their own run.
+# Whether the web process starts a worker when there is a task; off if separate workers run.
 START_WORKERS = env.bool("START_WORKERS", default=True)
 
-# Where bundles are pushed to, and as whom where no token is given for one push (the extra `hub`).
+# The Hub to which bundles are pushed, and the default token (needs the extra `hub`).
 HF_ENDPOINT = env.str("HF_ENDPOINT", default="").rstrip("/")
 HF_TOKEN = env.str("HF_TOKEN", default="").strip()
 
@@ -158,15 +160,15 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SECURE_HSTS_SECONDS = int(env.str("HSTS_SECONDS", default="") or (3600 if BEHIND_PROXY else 0))
-if BEHIND_PROXY:  # the proxy speaks https with the world, sets both headers, and passes on no such header of a client
+if BEHIND_PROXY:  # the proxy terminates https, sets both headers, and drops those that a client sends
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # asked for on this machine, beside the proxy
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # requested on this machine, bypassing the proxy
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = True
 SILENCED_SYSTEM_CHECKS = [
-    "security.W005",  # HSTS for all subdomains, and
-    "security.W021",  # in the browsers' own lists: not ours to promise for the rest of somebody's domain
-    "axes.W002",  # config.sign_in shows the page that axes' middleware would, and no other page runs through it
+    "security.W005",  # HSTS for subdomains, and
+    "security.W021",  # HSTS preloading: not ours to promise for the rest of the domain
+    "axes.W002",  # config.sign_in renders the page of axes' middleware, and no other page needs that
 ]
 
 CONTENT_SECURITY_POLICY = {
@@ -200,7 +202,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "config.requests": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
-        # A request's own line says 404 or 403 already.
+        # With JSON, the request's own line has the status 404 or 403 already.
         "django.request": {"level": "ERROR" if LOG_FORMAT == "json" else "WARNING"},
     },
 }

@@ -1,4 +1,4 @@
-"""`python -m config.translations`: make the .mo files of locale/ where the .po is newer. No gettext needed."""
+"""`python -m config.translations`: compile the .po files in locale/ that are newer than their .mo. Needs no gettext."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,8 @@ import polib
 LOCALE = Path(__file__).resolve().parent.parent / "locale"
 
 
-def compile_all():
+def compile_all() -> None:
+    """Compiles every catalogue that has changed."""
     for source in LOCALE.glob("*/LC_MESSAGES/django.po"):
         target = source.with_suffix(".mo")
         if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:

@@ -1,3 +1,5 @@
+"""The URLs of all apps."""
+
 from django.conf.urls.i18n import urlpatterns as i18n_urls
 from django.contrib.auth import views as auth
 from django.urls import include, path

@@ -1,3 +1,5 @@
+"""The WSGI application, for tests and servers other than config.serve."""
+
 import os
 
 from django.core.wsgi import get_wsgi_application

@@ -1,4 +1,4 @@
-// A button copies what stands in a field. Without this script it is not there: the field can be copied by hand.
+// A button that copies a field. Without this script it is hidden: the field can be copied by hand.
 for (const button of document.querySelectorAll("button[data-copies]")) {
   const field = document.getElementById(button.dataset.copies);
   button.hidden = false;
@@ -7,7 +7,7 @@ for (const button of document.querySelectorAll("button[data-copies]")) {
     try {
       await navigator.clipboard.writeText(field.value);
     } catch {
-      document.execCommand("copy"); // a page that came by plain http has no clipboard of its own
+      document.execCommand("copy"); // a page over plain http has no navigator.clipboard
     }
     button.textContent = button.dataset.said;
   });

@@ -1,9 +1,9 @@
-// Keys for buttons and links that say theirs in data-keys, dialogs (data-opens) and panels (data-toggles).
+// Keys of buttons and links (data-keys), dialogs (data-opens) and panels (data-toggles).
 "use strict";
 
 const typing = (target) => target.closest("textarea, select, dialog, input:not([type=radio], [type=checkbox])");
 
-// By their place on the keyboard, so that they work while an input method is on.
+// By position on the keyboard, so that they work while an input method is on.
 document.addEventListener("keydown", (event) => {
   if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (typing(event.target)) return;
@@ -12,8 +12,9 @@ document.addEventListener("keydown", (event) => {
   const inChoice = event.target.matches("input");
   if (inChoice && key.startsWith("Arrow")) return;
   if (key.endsWith("Enter") && event.target.closest("a, button, summary")) return;
-  const found = [...document.querySelectorAll("[data-keys]")].find((one) =>
-    one.dataset.keys.split(" ").includes(key) && !one.disabled && !one.hidden);
+  const found = [...document.querySelectorAll("[data-keys]")].find(
+    (one) => one.dataset.keys.split(" ").includes(key) && !one.disabled && !one.hidden,
+  );
   if (!found) {
     if (inChoice && key.endsWith("Enter")) event.preventDefault();
     return;
@@ -39,5 +40,8 @@ document.addEventListener("click", (event) => {
   }
 });
 
-const ready = (root) => root.querySelectorAll("[data-opens], [data-unfolds]").forEach((one) => { one.hidden = false; });
+const ready = (root) =>
+  root.querySelectorAll("[data-opens], [data-unfolds]").forEach((one) => {
+    one.hidden = false;
+  });
 ready(document);

@@ -1,5 +1,5 @@
-// The places of a ranking as columns, into which the answers' letters are dragged. The radio buttons under the answers
-// are what is sent; here they are moved by hand.
+// The places of a ranking as columns into which the answers' letters are dragged. The form sends the radio buttons
+// under the answers; dragging sets them.
 "use strict";
 
 function ladder(form) {
@@ -11,14 +11,18 @@ function ladder(form) {
     return set ? set.value : "";
   });
   steps.hidden = false;
-  steps.replaceChildren(...["", ...letters.map((_, n) => String(n + 1))].map((place) => {
-    const column = document.createElement("div");
-    column.className = place ? "place" : "place tray";
-    column.dataset.place = place;
-    column.dataset.label = place || steps.dataset.tray;
-    column.append(...letters.filter((_, n) => places[n] === place).map((letter) => token(letter, letters.indexOf(letter))));
-    return column;
-  }));
+  steps.replaceChildren(
+    ...["", ...letters.map((_, n) => String(n + 1))].map((place) => {
+      const column = document.createElement("div");
+      column.className = place ? "place" : "place tray";
+      column.dataset.place = place;
+      column.dataset.label = place || steps.dataset.tray;
+      column.append(
+        ...letters.filter((_, n) => places[n] === place).map((letter) => token(letter, letters.indexOf(letter))),
+      );
+      return column;
+    }),
+  );
 }
 
 function token(letter, n) {
@@ -53,7 +57,10 @@ addEventListener("pointerup", (event) => {
   const form = dragged.piece.closest("form");
   const column = columnAt(event);
   const inputs = [...form.querySelectorAll(`[name=rank_${dragged.piece.dataset.answer}]`)];
-  if (column) inputs.forEach((input) => { input.checked = input.value === column.dataset.place; });
+  if (column)
+    inputs.forEach((input) => {
+      input.checked = input.value === column.dataset.place;
+    });
   dragged = null;
   form.querySelector("[data-ladder]").dispatchEvent(new Event("change", { bubbles: true }));
 });
@@ -66,6 +73,11 @@ addEventListener("pointercancel", () => {
 function columnAt(event) {
   return [...document.querySelectorAll("[data-ladder] .place")].find((column) => {
     const box = column.getBoundingClientRect();
-    return event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top - 20 && event.clientY <= box.bottom + 20;
+    return (
+      event.clientX >= box.left &&
+      event.clientX <= box.right &&
+      event.clientY >= box.top - 20 &&
+      event.clientY <= box.bottom + 20
+    );
   });
 }

@@ -1,11 +1,11 @@
-// Judgments on their way: kept in this browser until the server says that it has them. Each is sent until it is
-// answered; the server knows the revision that each was made for, so that one that comes twice changes nothing.
+// Unsent judgments: the browser keeps them until the server acknowledges them, and retries each until it is answered.
+// Each names its revision, so that the server ignores one that arrives twice.
 "use strict";
 
 const MOST_WAITING = 20;
 const AT_ONCE = 4;
 const LONGEST_PAUSE = 30_000;
-const MOST_KEPT_ALIVE = 60_000 / AT_ONCE; // a browser takes 64 KiB of them in all
+const MOST_KEPT_ALIVE = 60_000 / AT_ONCE; // a browser allows 64 KiB of keepalive requests in total
 
 class Outbox {
   constructor(notice) {
@@ -16,11 +16,17 @@ class Outbox {
     this.listeners = [];
     this.signedOut = false;
     for (const name of ["online", "focus"]) addEventListener(name, () => this.again());
-    addEventListener("storage", (event) => { if (event.key === this.place) this.show(); });
-    addEventListener("beforeunload", (event) => { if (this.items.length) event.preventDefault(); });
+    addEventListener("storage", (event) => {
+      if (event.key === this.place) this.show();
+    });
+    addEventListener("beforeunload", (event) => {
+      if (this.items.length) event.preventDefault();
+    });
   }
 
-  get items() { return JSON.parse(localStorage.getItem(this.place) || "[]"); }
+  get items() {
+    return JSON.parse(localStorage.getItem(this.place) || "[]");
+  }
 
   set items(items) {
     if (items.length) localStorage.setItem(this.place, JSON.stringify(items));
@@ -28,15 +34,23 @@ class Outbox {
     this.show();
   }
 
-  get isFull() { return this.items.length >= MOST_WAITING; }
+  get isFull() {
+    return this.items.length >= MOST_WAITING;
+  }
 
-  has(key) { return this.items.some((item) => item.key === key); }
+  has(key) {
+    return this.items.some((item) => item.key === key);
+  }
 
-  add(item) { this.items = [...this.items.filter((other) => other.key !== item.key), item]; }
+  add(item) {
+    this.items = [...this.items.filter((other) => other.key !== item.key), item];
+  }
 
-  remove(key) { this.items = this.items.filter((item) => item.key !== key); }
+  remove(key) {
+    this.items = this.items.filter((item) => item.key !== key);
+  }
 
-  // Take back what has not left yet; whether that was so.
+  // Remove an item that has not been sent yet; whether it could be removed.
   recall(key) {
     if (!this.has(key) || this.sending.has(key)) return false;
     this.remove(key);
@@ -55,11 +69,13 @@ class Outbox {
       if (this.sending.has(item.key)) continue;
       const sent = this.alone(item).finally(() => this.sending.delete(item.key));
       this.sending.set(item.key, sent);
-      sent.then((goOn) => { if (goOn) this.send(); });
+      sent.then((goOn) => {
+        if (goOn) this.send();
+      });
     }
   }
 
-  // One tab at a time sends an item, as it stands then; those that wait for it find it gone.
+  // One tab at a time sends an item, in its current state; tabs that wait for it find it gone.
   alone({ key }) {
     const act = async () => {
       const item = this.items.find((one) => one.key === key);
@@ -89,18 +105,21 @@ class Outbox {
     return true;
   }
 
-  // What fails together waits once.
+  // Items that fail together share one delay.
   later() {
     this.failed = true;
     if (!this.timer) {
       this.pause = Math.min(LONGEST_PAUSE, this.pause * 2 || 1000);
-      this.timer = setTimeout(() => { this.timer = null; this.send(); }, this.pause);
+      this.timer = setTimeout(() => {
+        this.timer = null;
+        this.send();
+      }, this.pause);
     }
     this.show();
     return false;
   }
 
-  // The network or the person is back: what waits does so no longer.
+  // The network or the person is back: stop waiting.
   again() {
     clearTimeout(this.timer);
     this.timer = null;
@@ -111,15 +130,19 @@ class Outbox {
   show() {
     const waiting = this.items.length;
     this.notice.hidden = !(waiting && (this.failed || this.signedOut || this.isFull));
-    this.notice.querySelectorAll("[data-count]").forEach((count) => { count.textContent = waiting; });
+    this.notice.querySelectorAll("[data-count]").forEach((count) => {
+      count.textContent = waiting;
+    });
     const says = this.signedOut ? "signed-out" : this.isFull ? "full" : "waiting";
-    this.notice.querySelectorAll("[data-said]").forEach((one) => { one.hidden = one.dataset.said !== says; });
+    this.notice.querySelectorAll("[data-said]").forEach((one) => {
+      one.hidden = one.dataset.said !== says;
+    });
   }
 }
 
 const cookie = (name) => (document.cookie.match(`(?:^|; )${name}=([^;]*)`) || [])[1] || "";
 
-// POST pairs of name and value as a form would, and ask for JSON.
+// POST pairs of name and value as a form would, and request JSON.
 function request(url, pairs) {
   const headers = { Accept: "application/json", "X-CSRFToken": cookie("csrftoken") };
   const body = new URLSearchParams(pairs);
@@ -129,5 +152,5 @@ function request(url, pairs) {
 
 const outbox = new Outbox(document.getElementById("unsent"));
 outbox.show();
-// Not before all scripts are there: an answer that comes first would find no listener, and the page would stay as it is.
+// Only after all scripts have loaded: an earlier response would find no listener, and the page would not change.
 addEventListener("DOMContentLoaded", () => outbox.send());

@@ -1,4 +1,4 @@
-// A ready criterion is put into the list where it is being written. Without this, the button sends the form for it.
+// Inserts a ready-made criterion into the list being edited. Without this script, the button submits the form.
 "use strict";
 
 document.addEventListener("click", (event) => {
@@ -15,8 +15,11 @@ document.addEventListener("click", (event) => {
   list.focus();
 });
 
-// What the script of the comparison page brings into sight there, is in sight in the preview.
+// The preview shows everything that the comparison page's script would reveal.
 const preview = document.getElementById("preview");
-const reveal = () => preview.querySelectorAll("[data-opens], [data-unfolds]").forEach((one) => { one.hidden = false; });
+const reveal = () =>
+  preview.querySelectorAll("[data-opens], [data-unfolds]").forEach((one) => {
+    one.hidden = false;
+  });
 preview.addEventListener("htmx:afterSwap", reveal);
 reveal();

@@ -1,4 +1,4 @@
-// How far an upload is, and a way to stop it. Without JavaScript the same form sends the same files.
+// Upload progress, and a stop button. Without JavaScript the same form sends the same files.
 "use strict";
 
 const form = document.getElementById("upload");
@@ -15,7 +15,8 @@ const size = (bytes) => {
 };
 
 const time = (seconds) => {
-  const [unit, n] = seconds < 90 ? ["second", seconds] : seconds < 5400 ? ["minute", seconds / 60] : ["hour", seconds / 3600];
+  const [unit, n] =
+    seconds < 90 ? ["second", seconds] : seconds < 5400 ? ["minute", seconds / 60] : ["hour", seconds / 3600];
   const style = { style: "unit", unit, unitDisplay: "long" };
   return new Intl.NumberFormat(document.documentElement.lang, style).format(Math.max(1, Math.round(n)));
 };
@@ -23,7 +24,8 @@ const time = (seconds) => {
 function show(sent, whole, begun) {
   bar.value = whole ? sent / whole : 0;
   const seconds = (performance.now() - begun) / 1000;
-  const left = seconds > 2 && sent ? ` · ${sending.dataset.left.replace("{0}", time((seconds * (whole - sent)) / sent))}` : "";
+  const left =
+    seconds > 2 && sent ? ` · ${sending.dataset.left.replace("{0}", time((seconds * (whole - sent)) / sent))}` : "";
   words.textContent = sent < whole ? `${size(sent)} / ${size(whole)}${left}` : sending.dataset.checking;
 }
 
@@ -56,5 +58,7 @@ form.addEventListener("submit", (event) => {
   show(0, 0, begun);
 });
 
-sending.querySelector("button").addEventListener("click", () => request && request.abort());
-addEventListener("beforeunload", (event) => { if (request && !sending.hidden && bar.value < 1) event.preventDefault(); });
+sending.querySelector("button").addEventListener("click", () => request?.abort());
+addEventListener("beforeunload", (event) => {
+  if (request && !sending.hidden && bar.value < 1) event.preventDefault();
+});

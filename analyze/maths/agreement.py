@@ -1,20 +1,26 @@
-"""How far people agree: in percent, and beyond chance."""
+"""How far annotators agree: in percent, and beyond chance."""
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from analyze.maths.intervals import compute_bootstrap_interval, compute_rate
+from analyze.maths.arrays import Column, Floats, Ints
+from analyze.maths.intervals import Rate, compute_bootstrap_interval, compute_rate
 from analyze.maths.votes import pair_votes
 
-NOMINAL, INTERVAL, ORDINAL = "nominal", "interval", "ordinal"
+Level = Literal["nominal", "interval", "ordinal"]
+NOMINAL: Level = "nominal"
+INTERVAL: Level = "interval"
+ORDINAL: Level = "ordinal"
 DRAWS = 1000
-MOST_PEOPLE = 200  # who are compared with each other
+MOST_PEOPLE = 200  # compared pairwise
 
 
 @dataclass(frozen=True)
 class Band:
-    """What others found, to read one's own number by."""
+    """A published range to compare the agreement in a dataset with."""
 
     low: float
     high: float
@@ -22,7 +28,7 @@ class Band:
     source: str
 
 
-# Percent agreement of people who choose between two answers.
+# Percent agreement on choices between two answers.
 PERCENT_BANDS = (
     Band(0.711, 0.741, "trained labelers of InstructGPT with each other", "Ouyang et al. 2022, arXiv 2203.02155, 3.4"),
     Band(0.760, 0.786, "held-out labelers of InstructGPT", "Ouyang et al. 2022, arXiv 2203.02155, 3.4"),
@@ -41,29 +47,43 @@ ALPHA_BANDS = (
 
 @dataclass(frozen=True)
 class Agreement:
-    """Percent and alpha with their intervals at 95 %, NaN where nothing can be said."""
+    """Percent agreement and alpha with their 95 % intervals; NaN where undefined."""
 
     percent: float
-    percent_interval: tuple
+    percent_interval: tuple[float, float]
     alpha: float
-    alpha_interval: tuple
-    level: str  # nominal, interval or ordinal
-    units: int  # judged by two or more
-    votes: int  # on those
-    couples: int  # of votes of two people on one unit
+    alpha_interval: tuple[float, float]
+    level: Level
+    units: int  # with two or more votes
+    votes: int  # on those units
+    couples: int  # of votes of two annotators on one unit
     draws: int  # of the bootstrap
 
 
-def compute_agreement(unit, annotator, value, level=NOMINAL):
-    """The Agreement of columns of votes: what was judged, by whom, and the vote (a verdict, a signed strength, stars).
+def compute_agreement(unit: ArrayLike, annotator: ArrayLike, value: ArrayLike, level: Level = NOMINAL) -> Agreement:
+    """The Agreement of a column of votes.
 
-    Percent: of all couples of votes of two people on one unit, how many are equal. Alpha: Krippendorff (2011),
-    "Computing Krippendorff's alpha-reliability", by the library. Intervals: units are drawn anew, as in Zapf et al.
-    (2016), "Measuring inter-rater reliability for nominal data", for both numbers; where all draws say the same, as of
-    a single unit, Wilson's for percent and none for alpha.
+    unit: (n,), ids of the judged units.
+    annotator: (n,), ids.
+    value: (n,), the vote: a verdict, a signed strength, stars.
+    level: of measurement, for alpha.
+
+    Percent is the share of equal votes among all couples of votes of two annotators on one unit. Alpha is computed by
+    the library (Krippendorff 2011, "Computing Krippendorff's alpha-reliability"). Both intervals come from a bootstrap
+    over units (Zapf et al. 2016, "Measuring inter-rater reliability for nominal data"). If all draws are equal, as with
+    a single unit, percent gets Wilson's interval and alpha gets none.
+
+    >>> agreement = compute_agreement([1, 1, 2, 2], ["ann", "bob", "ann", "bob"], [1, 1, 1, -1])
+    >>> agreement.percent, agreement.couples
+    (0.5, 2)
     """
     patterns, times, domain = _count_patterns(unit, value)
-    counted = {"level": level, "units": int(times.sum()), "votes": int((patterns.sum(1) * times).sum()), "draws": DRAWS}
+    counted: dict[str, Any] = {
+        "level": level,
+        "units": int(times.sum()),
+        "votes": int((patterns.sum(1) * times).sum()),
+        "draws": DRAWS,
+    }
     if not len(times):
         nothing = (np.nan, np.nan)
         return Agreement(np.nan, nothing, np.nan, nothing, couples=0, **counted)
@@ -90,17 +110,26 @@ def compute_agreement(unit, annotator, value, level=NOMINAL):
 
 @dataclass(frozen=True)
 class PeoplePairs:
-    """A line for each two people who judged something both, those with the most in common first; of the MOST_PEOPLE who
-    judged the most, as lines grow with their square."""
+    """Each pair of annotators who share units, those with the most shared votes first.
 
-    one: np.ndarray
-    other: np.ndarray
-    same: object  # Rate of equal votes
+    Only the MOST_PEOPLE busiest annotators, as the number of pairs grows with their square.
+    """
+
+    one: Column
+    other: Column
+    same: Rate  # of equal votes
 
 
-def compare_people(unit, annotator, value):
-    """How often each two people said the same of what both judged."""
-    unit, annotator, value = pick_busiest(*map(np.asarray, (unit, annotator, value)))
+def compare_people(unit: ArrayLike, annotator: ArrayLike, value: ArrayLike) -> PeoplePairs:
+    """How often each two annotators gave equal votes on the units that both judged.
+
+    unit, annotator, value: (n,), as in compute_agreement.
+
+    >>> pairs = compare_people([1, 1, 2, 2], ["ann", "bob", "ann", "bob"], [1, 1, 1, -1])
+    >>> pairs.one.tolist(), pairs.other.tolist(), pairs.same.value.tolist()
+    (['ann'], ['bob'], [0.5])
+    """
+    unit, annotator, value = pick_busiest(np.asarray(unit), np.asarray(annotator), np.asarray(value))
     row, other_row = pair_votes(unit, annotator)
     names, codes = np.unique(annotator, return_inverse=True)
     place = np.minimum(codes[row], codes[other_row]) * len(names) + np.maximum(codes[row], codes[other_row])
@@ -112,8 +141,8 @@ def compare_people(unit, annotator, value):
     return PeoplePairs(names[first], names[second], compute_rate(same[order], n[order]))
 
 
-def pick_busiest(unit, annotator, value):
-    """The columns of votes of the MOST_PEOPLE who judged the most."""
+def pick_busiest(unit: Column, annotator: Column, value: Column) -> tuple[Column, Column, Column]:
+    """(unit, annotator, value): the votes of the MOST_PEOPLE busiest annotators."""
     _, codes, judged = np.unique(annotator, return_inverse=True, return_counts=True)
     if len(judged) <= MOST_PEOPLE:
         return unit, annotator, value
@@ -121,8 +150,13 @@ def pick_busiest(unit, annotator, value):
     return unit[is_busiest], annotator[is_busiest], value[is_busiest]
 
 
-def _count_patterns(unit, value):
-    """(how many gave each value: one line for each pattern that occurs, how many units have it, the values)"""
+def _count_patterns(unit: ArrayLike, value: ArrayLike) -> tuple[Ints, Ints, Column]:
+    """(patterns, times, domain) of the units with two or more votes.
+
+    patterns: (p, values), distinct rows of votes per value.
+    times: (p,), units with each pattern.
+    domain: (values,), the values.
+    """
     domain, codes = np.unique(np.asarray(value), return_inverse=True)
     units, places = np.unique(np.asarray(unit), return_inverse=True)
     table = np.bincount(places * len(domain) + codes, minlength=len(units) * len(domain)).reshape(
@@ -134,16 +168,17 @@ def _count_patterns(unit, value):
     return *np.unique(table, axis=0, return_counts=True), domain
 
 
-def _count_couples(patterns):
-    n = patterns.sum(1)
+def _count_couples(patterns: Ints) -> Floats:
+    n: Ints = patterns.sum(1)
     return n * (n - 1) / 2
 
 
-def _count_equal(patterns):
-    return (patterns * (patterns - 1)).sum(1) / 2
+def _count_equal(patterns: Ints) -> Floats:
+    equal: Ints = (patterns * (patterns - 1)).sum(1)
+    return equal / 2
 
 
-def _compute_library_alpha(patterns, times, domain, level):
+def _compute_library_alpha(patterns: Ints, times: Ints, domain: Column, level: Level) -> float:
     import krippendorff
 
     used = patterns.sum(0) > 0
@@ -154,8 +189,11 @@ def _compute_library_alpha(patterns, times, domain, level):
     return float(krippendorff.alpha(value_counts=table, value_domain=numbers, level_of_measurement=level))
 
 
-def _compute_alphas(patterns, weights, domain, level):
-    """Alpha for each line of weights of the patterns: from coincidences, which are sums over units."""
+def _compute_alphas(patterns: Ints, weights: Ints, domain: Column, level: Level) -> Floats:
+    """(draws,): alpha for each row of weights, from the coincidences, which are sums over units.
+
+    weights: (draws, p), times of each pattern.
+    """
     size = patterns.shape[1]
     per_unit = patterns[:, :, None] * patterns[:, None, :] - patterns[:, :, None] * np.eye(size)
     per_unit = per_unit / (patterns.sum(1) - 1)[:, None, None]
@@ -163,14 +201,17 @@ def _compute_alphas(patterns, weights, domain, level):
     totals = coincidences.sum(2)
     n = totals.sum(1)
     distance = _compute_distances(totals, domain, level)
-    observed = (coincidences * distance).sum((1, 2))
-    expected = (totals[:, :, None] * totals[:, None, :] * distance).sum((1, 2)) / (n - 1)
+    observed: Floats = (coincidences * distance).sum((1, 2))
+    expected: Floats = (totals[:, :, None] * totals[:, None, :] * distance).sum((1, 2)) / (n - 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return 1 - observed / expected
 
 
-def _compute_distances(totals, domain, level):
-    """Krippendorff's squared differences: of the values, or of their ranks as they occur."""
+def _compute_distances(totals: Floats, domain: Column, level: Level) -> Floats:
+    """Krippendorff's squared differences of the values, or of their ranks in the data.
+
+    totals: (draws, values), how often each value occurs.
+    """
     if level == NOMINAL:
         return 1 - np.eye(len(domain))
     if level == INTERVAL:

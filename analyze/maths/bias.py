@@ -1,9 +1,11 @@
-"""What the choices that are about to train would teach besides: length, side, lists, headings, refusals."""
+"""Biases that a model trained on the choices would learn: length, side, lists, headings, code, bold, refusals."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from analyze.maths.arrays import Column, Floats
 from analyze.maths.counts import align_columns
 from analyze.maths.intervals import Rate, compute_clustered_rate
 from analyze.maths.style import TRAITS
@@ -11,21 +13,25 @@ from analyze.maths.style import TRAITS
 
 @dataclass(frozen=True)
 class Balance:
-    """What a selection with as many choices of the shorter as of the longer would keep, and the rates in it: what its
-    rest would be on average, whichever of the more frequent kind are left out."""
+    """A length-balanced selection: the longer answer wins as often as the shorter one.
 
-    longer: int
+    The shares are averages over all ways to drop choices of the more frequent kind.
+    """
+
+    longer: int  # choices where the longer answer won
     shorter: int
-    equal: int
+    equal: int  # in length
     kept: int
     left_out: int
-    won: dict  # {trait: share}, NaN where nothing differs
+    won: dict[str, float]  # {trait: share}, NaN where no two answers differ
 
 
 @dataclass(frozen=True)
 class Bias:
-    """How often the answer with more of something won, of the choices where the two differ in it; ties aside. Intervals
-    hold for choices about the same prompts."""
+    """How often the answer with more of a trait won, among choices where the two answers differ in it, without ties.
+
+    The intervals allow for several choices about one prompt.
+    """
 
     longer_won: Rate
     left_won: Rate
@@ -39,9 +45,25 @@ class Bias:
     ties: int
 
 
-def compute_bias(chosen_traits, rejected_traits, prompt, strength=None, left=None):
-    """The Bias of choices: traits of both answers (see style.count_traits), the prompt of each, and `left`, 1 where the
-    chosen one stood on the left, -1 where on the right, 0 where nobody knows."""
+def compute_bias(
+    chosen_traits: ArrayLike,
+    rejected_traits: ArrayLike,
+    prompt: ArrayLike,
+    strength: ArrayLike | None = None,
+    left: ArrayLike | None = None,
+) -> Bias:
+    """The Bias of columns of choices.
+
+    chosen_traits, rejected_traits: (n, 6), as style.count_traits returns them.
+    prompt: (n,), ids.
+    strength: (n,), 0 for a tie.
+    left: (n,), 1 if the chosen answer was on the left, -1 if on the right, 0 if unknown.
+
+    >>> from analyze.maths.style import count_traits
+    >>> bias = compute_bias(count_traits(["long text", "ab"]), count_traits(["x", "abc"]), prompt=[1, 2])
+    >>> float(bias.longer_won.value), int(bias.longer_won.n)
+    (0.5, 2)
+    """
     more = np.sign(np.asarray(chosen_traits, float) - np.asarray(rejected_traits, float)).reshape(-1, len(TRAITS))
     prompt, _, strength = align_columns(prompt, prompt, strength)
     side = np.zeros(len(prompt)) if left is None else np.asarray(left)
@@ -57,12 +79,12 @@ def compute_bias(chosen_traits, rejected_traits, prompt, strength=None, left=Non
     )
 
 
-def _compute_win_rate(sign, prompt):
+def _compute_win_rate(sign: Column, prompt: Column) -> Rate:
     differ = sign != 0
     return compute_clustered_rate(sign[differ] > 0, prompt[differ])
 
 
-def _compute_balance(more):
+def _compute_balance(more: Floats) -> Balance:
     length = more[:, 0]
     longer, shorter, equal = (int((length == sign).sum()) for sign in (1, -1, 0))
     each = min(longer, shorter)
@@ -78,6 +100,7 @@ def _compute_balance(more):
     )
 
 
-def _compute_weighted_shares(more, weight):
+def _compute_weighted_shares(more: Floats, weight: Floats) -> list[float]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (((more > 0) * weight[:, None]).sum(0) / ((more != 0) * weight[:, None]).sum(0)).tolist()
+        shares: Floats = ((more > 0) * weight[:, None]).sum(0) / ((more != 0) * weight[:, None]).sum(0)
+    return list(shares.tolist())

@@ -1,46 +1,68 @@
-"""Where choices contradict each other: in a circle, on one pair, or the stars beside them."""
+"""Choices that contradict each other, form a cycle, or contradict the stars of the same judgment."""
 
 from collections import defaultdict, deque
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from analyze.maths.arrays import Bools, Column, Ints
 from analyze.maths.counts import align_columns
 
-MOST_STARTS = 50  # answers of one knot from which a way back is looked for
+MOST_STARTS = 50  # answers of one strongly connected component from which a cycle is searched
+Pair = tuple[Any, Any]  # (chosen, rejected): ids or names
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """Answers each of which was chosen over the next, the last over the first; `rows` are places of choices that say
-    so, one for each step. `annotator` is whose, or None where only the majorities of all say so."""
+    """Answers each of which was chosen over the next, and the last over the first.
 
-    prompt: object
-    annotator: object
-    answers: tuple
-    rows: tuple
+    annotator: None for a cycle of majorities.
+    rows: indices of the choices that state the steps, one per step.
+    """
+
+    prompt: Any
+    annotator: Any
+    answers: tuple[Any, ...]
+    rows: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Opposites:
-    """A line for each pair of answers of which each was chosen over the other, the most evenly split first."""
+    """Pairs of answers each of which was chosen over the other, the most evenly split first.
 
-    one: np.ndarray
-    other: np.ndarray
-    for_one: np.ndarray
-    for_other: np.ndarray
-    by_one_person: np.ndarray  # somebody said both
-    rows: tuple  # places of the choices of each
+    Arrays: (pairs,).
+    """
+
+    one: Column
+    other: Column
+    for_one: Ints  # choices
+    for_other: Ints
+    by_one_person: Bools  # one annotator chose both ways
+    rows: tuple[tuple[int, ...], ...]  # indices of the choices of each pair
 
 
-def find_cycles_within(prompt, annotator, chosen, rejected, strength=None):
-    """Cycles in what one person said of one prompt's answers (circular triads: Kendall and Babington Smith 1940), one
-    for each knot of answers, see `_iter_cycles`."""
-    prompt, annotator = np.asarray(prompt).tolist(), np.asarray(annotator).tolist()
-    arrows = defaultdict(dict)
+def find_cycles_within(
+    prompt: ArrayLike, annotator: ArrayLike, chosen: ArrayLike, rejected: ArrayLike, strength: ArrayLike | None = None
+) -> list[Cycle]:
+    """Cycles in the choices of one annotator on one prompt, one per strongly connected component of answers.
+
+    prompt, annotator, chosen, rejected, strength: (n,); strength 0 is a tie.
+
+    Source: circular triads, Kendall and Babington Smith (1940).
+
+    >>> cycles = find_cycles_within(["p"] * 3, ["ann"] * 3, chosen=["a", "b", "c"], rejected=["b", "c", "a"])
+    >>> cycles[0].answers, cycles[0].rows
+    (('a', 'b', 'c'), (0, 1, 2))
+    """
+    prompts, annotators = np.asarray(prompt).tolist(), np.asarray(annotator).tolist()
+    arrows: defaultdict[tuple[Any, Any], dict[Pair, int]] = defaultdict(dict)
     for row, pair in _iter_decided(chosen, rejected, strength):
-        arrows[prompt[row], annotator[row]].setdefault(pair, row)
-    for pairs in arrows.values():  # an opposite vote is no circle; see `find_opposites`
+        arrows[prompts[row], annotators[row]].setdefault(pair, row)
+    for pairs in arrows.values():  # opposite votes are no cycle; see `find_opposites`
         for pair in [pair for pair in pairs if pair[::-1] in pairs]:
             del pairs[pair]
     return [
@@ -49,13 +71,21 @@ def find_cycles_within(prompt, annotator, chosen, rejected, strength=None):
     ]
 
 
-def find_cycles_across(prompt, chosen, rejected, strength=None):
-    """Cycles of majorities of all people on one prompt's answers (Condorcet's paradox), one for each knot of answers,
-    see `_iter_cycles`."""
-    prompt = np.asarray(prompt).tolist()
-    votes = defaultdict(lambda: defaultdict(list))
+def find_cycles_across(
+    prompt: ArrayLike, chosen: ArrayLike, rejected: ArrayLike, strength: ArrayLike | None = None
+) -> list[Cycle]:
+    """Cycles of majorities on one prompt (Condorcet's paradox), one per strongly connected component of answers.
+
+    prompt, chosen, rejected, strength: (n,); strength 0 is a tie.
+
+    >>> cycles = find_cycles_across(["p"] * 3, chosen=["a", "b", "c"], rejected=["b", "c", "a"])
+    >>> cycles[0].annotator, cycles[0].answers
+    (None, ('a', 'b', 'c'))
+    """
+    prompts = np.asarray(prompt).tolist()
+    votes: defaultdict[Any, defaultdict[Pair, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row, pair in _iter_decided(chosen, rejected, strength):
-        votes[prompt[row]][pair].append(row)
+        votes[prompts[row]][pair].append(row)
     majorities = {
         where: {pair: rows for pair, rows in pairs.items() if len(rows) > len(pairs.get(pair[::-1], ()))}
         for where, pairs in votes.items()
@@ -66,10 +96,19 @@ def find_cycles_across(prompt, chosen, rejected, strength=None):
     ]
 
 
-def find_opposites(annotator, chosen, rejected, strength=None):
-    """The Opposites in columns of choices."""
+def find_opposites(
+    annotator: ArrayLike, chosen: ArrayLike, rejected: ArrayLike, strength: ArrayLike | None = None
+) -> Opposites:
+    """The Opposites in columns of choices.
+
+    annotator, chosen, rejected, strength: (n,); strength 0 is a tie.
+
+    >>> opposites = find_opposites(["ann", "bob"], chosen=["a", "b"], rejected=["b", "a"])
+    >>> opposites.one.tolist(), opposites.other.tolist(), opposites.by_one_person.tolist()
+    (['a'], ['b'], [False])
+    """
     annotator = np.asarray(annotator)
-    votes = defaultdict(lambda: ([], []))
+    votes: defaultdict[Pair, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     for row, pair in _iter_decided(chosen, rejected, strength):
         turned = pair[0] > pair[1]
         votes[pair[::-1] if turned else pair][turned].append(row)
@@ -85,9 +124,15 @@ def find_opposites(annotator, chosen, rejected, strength=None):
     )
 
 
-def find_star_conflicts(stars_chosen, stars_rejected, strength=None):
-    """The places of choices where the same judgment gave the rejected answer more stars than the chosen one, the widest
-    apart first; of ties, where the stars differ by two or more."""
+def find_star_conflicts(stars_chosen: ArrayLike, stars_rejected: ArrayLike, strength: ArrayLike | None = None) -> Ints:
+    """Indices of the choices whose judgment gave the rejected answer more stars, the widest gap first.
+
+    stars_chosen, stars_rejected: (n,), NaN where a judgment gives no stars.
+    strength: (n,); a tie (0) conflicts with stars that differ by two or more.
+
+    >>> find_star_conflicts([5, 2, 1], [3, 3, 5]).tolist()
+    [2, 1]
+    """
     gap = np.asarray(stars_rejected, float) - np.asarray(stars_chosen, float)
     gap = np.where(np.isfinite(gap), gap, 0)
     if strength is not None:
@@ -96,25 +141,29 @@ def find_star_conflicts(stars_chosen, stars_rejected, strength=None):
     return order[gap[order] > 0]
 
 
-def _iter_decided(chosen, rejected, strength):
-    """(row, (chosen, rejected)) of the choices that are no tie."""
+def _iter_decided(chosen: ArrayLike, rejected: ArrayLike, strength: ArrayLike | None) -> Iterator[tuple[int, Pair]]:
+    """(row, (chosen, rejected)) of each choice that is no tie."""
     chosen, rejected, strength = align_columns(chosen, rejected, strength)
     rows = np.flatnonzero((strength > 0) & (chosen != rejected))
     return zip(rows.tolist(), zip(chosen[rows].tolist(), rejected[rows].tolist(), strict=True), strict=True)
 
 
-def _iter_steps(answers):
+def _iter_steps(answers: tuple[Any, ...]) -> Iterator[Pair]:
     return zip(answers, (*answers[1:], answers[0]), strict=True)
 
 
-def _iter_cycles(graphs):
-    """(its key, answers) of a circle in each strongly connected part of each of these graphs of arrows: one of the
-    shortest, in a part of more than MOST_STARTS answers one of the shortest through so many of them. All graphs are
-    taken apart at once, as there is one for each prompt."""
+def _iter_cycles(graphs: Mapping[Key, Mapping[Pair, Any]]) -> Iterator[tuple[Key, tuple[Any, ...]]]:
+    """(key, answers) of a shortest cycle in each strongly connected component of each directed graph.
+
+    graphs: {key: {(from, to): …}}.
+
+    In a component with more than MOST_STARTS answers: a shortest cycle through one of the first MOST_STARTS of them.
+    One pass decomposes all graphs together, as there is one graph per prompt.
+    """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
-    place = {}  # of (graph, answer)
+    place: dict[tuple[Key, Any], int] = {}  # code of (graph, answer)
     ends = [
         tuple(place.setdefault((key, node), len(place)) for node in pair)
         for key, arrows in graphs.items()
@@ -126,7 +175,9 @@ def _iter_cycles(graphs):
     starts, stops = np.array(ends).T
     _, part = connected_components(csr_array((np.ones(len(ends)), (starts, stops)), (len(place),) * 2), True, "strong")
     inside = part[starts] == part[stops]
-    onward, members, nodes = defaultdict(list), defaultdict(list), list(place)
+    onward: defaultdict[int, list[int]] = defaultdict(list)
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    nodes = list(place)
     for start, stop in zip(starts[inside].tolist(), stops[inside].tolist(), strict=True):
         onward[start].append(stop)
     for node in onward:
@@ -137,20 +188,21 @@ def _iter_cycles(graphs):
         yield nodes[answers[0]][0], tuple(nodes[node][1] for node in answers)
 
 
-def _pick_shortest(ways):
-    """The first of the shortest; none is shorter than three steps."""
-    best = None
+def _pick_shortest(ways: Iterable[list[int]]) -> list[int]:
+    """The first of the shortest; three steps are the minimum."""
+    best: list[int] = []
     for way in ways:
-        if best is None or len(way) < len(best):
+        if not best or len(way) < len(best):
             best = way
         if len(best) == 3:
             break
     return best
 
 
-def _find_way_back(start, onward):
-    """The shortest way from a node back to it: breadth first."""
-    previous, queue = {}, deque([start])
+def _find_way_back(start: int, onward: Mapping[int, list[int]]) -> list[int]:
+    """The shortest cycle through a node, by breadth-first search."""
+    previous: dict[int, int] = {}
+    queue = deque([start])
     while queue:
         node = queue.popleft()
         for after in onward[node]:
@@ -162,4 +214,4 @@ def _find_way_back(start, onward):
             if after not in previous:
                 previous[after] = node
                 queue.append(after)
-    raise ValueError("no way back: the part is not strongly connected")
+    raise ValueError("no cycle: the component is not strongly connected")

@@ -1,52 +1,66 @@
-"""Fits strengths, a readiness to call ties, and effects of controls to choices: Davidson's model of ties.
+"""Davidson's model of choices with ties: fits strengths, a tie parameter and effects of controls.
 
-Davidson (1970), "On extending the Bradley-Terry model to accommodate ties in paired comparison experiments", JASA 65:
-first, tie and second have odds exp(d / 2) : exp(tie) : exp(-d / 2), where d is the difference of the two strengths in
-log-odds. Of the choices that were no tie it is the Bradley-Terry model; its fit counts a tie as half a win for each,
-and its log-odds stay those of a choice. (Ties as half wins in a model without them would draw all sources together.)
+First, tie and second have the odds exp(d / 2) : exp(tie) : exp(-d / 2), where d is the difference of the two strengths
+in log-odds (Davidson 1970, "On extending the Bradley-Terry model to accommodate ties in paired comparison experiments",
+JASA 65). Without ties this is the Bradley-Terry model. The fit counts a tie as half a win for each side, and its
+log-odds remain those of a choice. (Half wins in a model without ties would pull all sources together.)
 
-The bias reduction of Firth (1993, Biometrika 80) keeps the strength of a source that never lost finite: each pair is
-given as many pseudo-votes, half a win each, as its votes have leverage, together one less than there are sources. One
-more, half of it a tie, keeps the tie's parameter finite.
+Firth's bias reduction (1993, Biometrika 80) keeps the strength of a source that never lost finite. Each pair receives
+as many pseudo-votes, half a win each, as its votes have leverage: in total one less than the number of sources. One
+more pseudo-vote, half of it a tie, keeps the tie parameter finite.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
+
+from analyze.maths.arrays import Floats, Ints
 
 MOST_STEPS, TOLERANCE, LONGEST_STEP = 100, 1e-9, 3.0
 
 
 @dataclass(frozen=True)
 class PairOutcomes:
-    """Outcomes of pairs, counted or weighted. `first` and `second` are codes of sources; a column for each control."""
+    """Outcomes of pairs, as counts or weights.
 
-    first: np.ndarray
-    second: np.ndarray
-    won: np.ndarray
-    tied: np.ndarray
-    lost: np.ndarray
-    controls: np.ndarray
+    Arrays: (n,); controls: (n, controls).
+    """
+
+    first: Ints  # codes of sources
+    second: Ints
+    won: Floats
+    tied: Floats
+    lost: Floats
+    controls: Floats
 
     @property
-    def n(self):
+    def n(self) -> Floats:
+        """(n,): all outcomes of each row."""
         return self.won + self.tied + self.lost
 
 
 @dataclass(frozen=True)
 class Fit:
-    """`values` and `covariance` are those of the strengths (mean 0 in each component), the controls, and last, where
-    there was one, the log of Davidson's tie parameter."""
+    """The parameters of the model and their covariance, in this order: strengths, effects, tie parameter if any."""
 
-    strengths: np.ndarray
-    effects: np.ndarray
-    tie: float | None
-    covariance: np.ndarray
+    strengths: Floats  # (sources,), log-odds, mean 0 in each component
+    effects: Floats  # (controls,)
+    tie: float | None  # log of Davidson's parameter
+    covariance: Floats
     has_converged: bool
 
 
-def fit_davidson(rows, component):
-    """The Fit of PairOutcomes; `component[k]` names the part of the graph of comparisons that source k is in."""
+def fit_davidson(rows: PairOutcomes, component: Ints) -> Fit:
+    """The Fit of the model to outcomes, by Newton's method.
+
+    component: (sources,), the connected component of each source in the graph of comparisons.
+
+    >>> first, second, nothing = np.array([0]), np.array([1]), np.zeros(1)
+    >>> rows = PairOutcomes(first, second, np.array([30.0]), nothing, np.array([10.0]), controls=np.zeros((1, 0)))
+    >>> fit_davidson(rows, component=np.array([0, 0])).strengths.round(3).tolist()
+    [0.533, -0.533]
+    """
     sources, has_ties = len(component), bool(rows.tied.sum() > 0)
     values = np.zeros(sources + rows.controls.shape[1] + has_ties)
     if has_ties:
@@ -55,7 +69,7 @@ def fit_davidson(rows, component):
     for _ in range(MOST_STEPS):
         odds = compute_odds(rows, values, sources, has_ties)
         information = compute_information(rows, odds, sources, has_ties)
-        covariance = np.linalg.inv(information + fixing @ fixing.T + 1e-10 * np.eye(len(values)))
+        covariance = cast(Floats, np.linalg.inv(information + fixing @ fixing.T + 1e-10 * np.eye(len(values))))
         pseudo = odds.weight * compute_variance(rows, covariance, sources)
         pull = odds.residual + pseudo * (0.5 - odds.share)
         tie_pull = (rows.tied - rows.n * odds.tie).sum() + 0.5 - odds.tie.mean() if has_ties else 0
@@ -73,25 +87,30 @@ def fit_davidson(rows, component):
 
 @dataclass(frozen=True)
 class Odds:
-    """Of each of the PairOutcomes: chances, what the outcomes are beyond them, and the information that they bear."""
+    """For each row of PairOutcomes: predicted chances, residual, and Fisher information. Arrays: (n,)."""
 
-    tie: np.ndarray
-    lead: np.ndarray  # chance of first less that of second
-    share: np.ndarray  # of first, ties aside
-    residual: np.ndarray
-    weight: np.ndarray
-    tie_weight: np.ndarray
-    both_weight: np.ndarray
+    tie: Floats  # chance of a tie
+    lead: Floats  # chance of first minus chance of second
+    share: Floats  # chance of first, given no tie
+    residual: Floats  # observed less predicted
+    weight: Floats  # information on the difference
+    tie_weight: Floats  # on the tie parameter
+    both_weight: Floats  # between the two
 
-    def add_pseudo_votes(self, pseudo):
+    def add_pseudo_votes(self, pseudo: Floats) -> "Odds":
+        """The Odds with the information of pseudo-votes added."""
         weight = self.weight + pseudo * self.share * (1 - self.share)
         return Odds(self.tie, self.lead, self.share, self.residual, weight, self.tie_weight, self.both_weight)
 
 
-def compute_odds(rows, values, sources, has_ties):
+def compute_odds(rows: PairOutcomes, values: Floats, sources: int, has_ties: bool) -> Odds:
+    """The Odds of outcomes at these parameters.
+
+    values: (parameters,), in the order of Fit.
+    """
     difference = values[rows.first] - values[rows.second]
     difference = difference + rows.controls @ values[sources : sources + rows.controls.shape[1]]
-    level = np.abs(difference) / 2  # taken out, so that nothing overflows
+    level = np.abs(difference) / 2  # factored out to avoid overflow
     first, second = np.exp(difference / 2 - level), np.exp(-difference / 2 - level)
     tie = np.exp(values[-1] - level) if has_ties else np.zeros_like(first)
     total = first + second + tie
@@ -108,8 +127,8 @@ def compute_odds(rows, values, sources, has_ties):
     )
 
 
-def compute_information(rows, odds, sources, has_ties):
-    """Fisher's information on strengths, controls and tie."""
+def compute_information(rows: PairOutcomes, odds: Odds, sources: int, has_ties: bool) -> Floats:
+    """(parameters, parameters): the Fisher information on strengths, controls and tie."""
     controls = rows.controls.shape[1]
     information = np.zeros((sources + controls + has_ties,) * 2)
     between = np.bincount(rows.first * sources + rows.second, odds.weight, sources**2).reshape(sources, sources)
@@ -127,18 +146,24 @@ def compute_information(rows, odds, sources, has_ties):
     return information
 
 
-def compute_gradient(rows, pull, sources, has_ties, tie_pull):
-    """The gradient from what pulls at each row's difference, and at the tie."""
+def compute_gradient(rows: PairOutcomes, pull: Floats, sources: int, has_ties: bool, tie_pull: float) -> Floats:
+    """(parameters,): the gradient of the log-likelihood.
+
+    pull: (n,), the derivative by each row's difference.
+    tie_pull: the derivative by the tie parameter.
+    """
     last = [tie_pull] if has_ties else []
     return np.concatenate([sum_by_source(rows, pull, sources), rows.controls.T @ pull, last])
 
 
-def sum_by_source(rows, column, sources):
-    return np.bincount(rows.first, column, sources) - np.bincount(rows.second, column, sources)
+def sum_by_source(rows: PairOutcomes, column: Floats, sources: int) -> Floats:
+    """(sources,): the sum of a column over rows, positive for the first source, negative for the second."""
+    sums = np.bincount(rows.first, column, sources) - np.bincount(rows.second, column, sources)
+    return cast(Floats, sums)  # numpy's stubs say integers, weights or not
 
 
-def compute_variance(rows, covariance, sources):
-    """The variance of each row's difference."""
+def compute_variance(rows: PairOutcomes, covariance: Floats, sources: int) -> Floats:
+    """(n,): the variance of each row's difference."""
     own = np.diag(covariance)
     variance = own[rows.first] + own[rows.second] - 2 * covariance[rows.first, rows.second]
     for n in range(rows.controls.shape[1]):
@@ -149,17 +174,27 @@ def compute_variance(rows, covariance, sources):
     return np.maximum(variance, 0)
 
 
-def build_component_columns(component, size):
-    """A column for each component, of ones where its sources stand: what the votes cannot tell."""
+def build_component_columns(component: Ints, size: int) -> Floats:
+    """(size, components): indicator columns of the components, the directions that the votes do not identify."""
     codes = np.asarray(component)
     columns = np.zeros((size, codes.max(initial=-1) + 1))
     columns[np.arange(len(codes)), codes] = 1
     return columns
 
 
-def compute_sandwich(rows, fitted, clusters):
-    """The covariance of a Fit of PairOutcomes that come in clusters or with weights: Huber (1967), White (1982), by
-    clusters as Liang and Zeger (1986)."""
+def compute_sandwich(rows: PairOutcomes, fitted: Fit, clusters: Ints) -> Floats:
+    """(parameters, parameters): the covariance of a Fit that holds with clustered or weighted outcomes.
+
+    clusters: (n,), codes from 0.
+
+    Source: Huber (1967), White (1982); by clusters, Liang and Zeger (1986).
+
+    >>> first, second, nothing = np.array([0, 0, 1]), np.array([1, 1, 0]), np.zeros(3)
+    >>> rows = PairOutcomes(first, second, np.ones(3), nothing, nothing, controls=np.zeros((3, 0)))
+    >>> fitted = fit_davidson(rows, component=np.array([0, 0]))
+    >>> compute_sandwich(rows, fitted, clusters=np.array([0, 1, 2])).round(2).tolist()
+    [[0.51, -0.51], [-0.51, 0.51]]
+    """
     from scipy import sparse
 
     sources, has_ties = len(fitted.strengths), fitted.tie is not None
@@ -174,4 +209,5 @@ def compute_sandwich(rows, fitted, clusters):
     shape = (size, len(fitted.covariance))
     scores = sum(sparse.csr_array((pull, (clusters[place], where)), shape) for where, pull in columns)
     meat = (scores.T @ scores).toarray() * size / max(size - 1, 1)
-    return fitted.covariance @ meat @ fitted.covariance
+    covariance: Floats = fitted.covariance @ meat @ fitted.covariance
+    return covariance

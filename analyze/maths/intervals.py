@@ -3,35 +3,56 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from analyze.maths.arrays import Bools, Column, Floats, Ints
 
 LEVEL = 0.95
-Z = 1.959963984540054  # of a normal variable, two-sided at LEVEL
+Z = 1.959963984540054  # of the standard normal, two-sided at LEVEL
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Shares of n with their intervals at LEVEL; arrays where there are many. `value` is NaN and the interval [0, 1]
-    where n is 0."""
+    """Shares of n with their intervals at LEVEL: arrays of one shape, or numpy scalars for a single rate.
 
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    n: np.ndarray
+    Where n is 0, `value` is NaN and the interval is [0, 1].
+    """
 
-    def __getitem__(self, index):
+    value: Floats
+    low: Floats
+    high: Floats
+    n: Ints
+
+    def __getitem__(self, index: int | Ints | Bools) -> "Rate":
         return Rate(self.value[index], self.low[index], self.high[index], self.n[index])
 
 
-def compute_rate(hits, n):
-    """The rate of hits among n. Wilson (1927), "Probable inference, the law of succession, and statistical inference":
-    its interval keeps its level at few judgments and near 0 and 1 (Brown, Cai and DasGupta 2001)."""
+def compute_rate(hits: ArrayLike, n: ArrayLike) -> Rate:
+    """The Rate of hits among n trials, element by element.
+
+    Wilson's interval keeps its level at small n and near 0 and 1 (Wilson 1927, "Probable inference, the law of
+    succession, and statistical inference"; Brown, Cai and DasGupta 2001).
+
+    >>> rate = compute_rate(8, 10)
+    >>> [round(float(number), 3) for number in (rate.value, rate.low, rate.high)]
+    [0.8, 0.49, 0.943]
+    """
     return _compute_wilson(np.asarray(hits, float), np.asarray(n, float), np.asarray(n))
 
 
-def compute_clustered_rate(hits, clusters):
-    """The rate of a column of hits (0 to 1) that come in clusters, as choices about one prompt do: Wilson's interval of
-    the n that would say as much if all were independent (Korn and Graubard 1998; Dean and Pagano 2015). Where all went
-    one way, of the n of clusters."""
+def compute_clustered_rate(hits: ArrayLike, clusters: ArrayLike) -> Rate:
+    """The Rate of hits that come in clusters, such as choices about one prompt.
+
+    hits: (n,), 0 to 1.
+    clusters: (n,), ids.
+
+    Wilson's interval at the effective sample size: the number of independent trials that would be as informative (Korn
+    and Graubard 1998; Dean and Pagano 2015). If all hits are equal, that is the number of clusters.
+
+    >>> rate = compute_clustered_rate([1, 1, 0, 0], clusters=["p", "p", "q", "q"])
+    >>> float(rate.value), int(rate.n), round(float(rate.high), 3)
+    (0.5, 4, 0.945)
+    """
     hits = np.asarray(hits, float)
     n = len(hits)
     if n == 0:
@@ -46,7 +67,7 @@ def compute_clustered_rate(hits, clusters):
     return _compute_wilson(share * effective, np.asarray(effective), np.asarray(n))
 
 
-def _compute_wilson(hits, n, counted):
+def _compute_wilson(hits: Floats, n: Floats, counted: Column) -> Rate:
     with np.errstate(divide="ignore", invalid="ignore"):
         share = hits / n
         middle = (hits + Z**2 / 2) / (n + Z**2)
@@ -56,7 +77,14 @@ def _compute_wilson(hits, n, counted):
     return Rate(share[()], low[()], high[()], counted[()])
 
 
-def compute_bootstrap_interval(column, level=LEVEL):
-    """(low, high) of a bootstrap's values along the first axis, not-a-numbers left out."""
+def compute_bootstrap_interval(column: Floats, level: float = LEVEL) -> tuple[float, float]:
+    """(low, high): the percentile interval of a bootstrap's values; ignores NaN.
+
+    column: (draws,).
+
+    >>> [round(float(end), 1) for end in compute_bootstrap_interval(np.arange(101.0))]
+    [2.5, 97.5]
+    """
     tail = (1 - level) / 2
-    return tuple(np.nanquantile(column, [tail, 1 - tail], axis=0))
+    low, high = np.nanquantile(column, [tail, 1 - tail], axis=0)
+    return low, high

@@ -1,51 +1,64 @@
-"""How each person judges: rates with their intervals, and who, by all of it, does not look."""
+"""How each annotator judges: rates with their intervals, and who is likely to be careless."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from analyze.maths.arrays import Bools, Column, Floats, Ints
 from analyze.maths.intervals import Rate, Z, compute_rate
 from analyze.maths.reliability import Reliability, fit_reliability
+from analyze.maths.votes import Votes
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Second less first, with its interval at 95 %."""
+    """Second minus first, with its 95 % interval. Arrays: (n,)."""
 
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    n: np.ndarray
+    value: Floats
+    low: Floats
+    high: Floats
+    n: Ints
 
 
 @dataclass(frozen=True)
 class People:
-    """A line for each annotator, in the order of `annotator`; `order` puts those first who need a look, whom the
-    evidence speaks against the most. All Rates have an n, 0 where there is nothing to tell."""
+    """The rates of each annotator, in the order of `annotator`. Arrays and Rates: (annotators,).
 
-    annotator: np.ndarray
-    judgments: np.ndarray
-    gold: Rate  # right where the answer is known
-    self_consistency: Rate  # the same again where a pair came twice
-    agreement: Rate  # with the others' votes on the same pair; of n votes that had others
+    Where a rate has no votes, its n is 0.
+    """
+
+    annotator: Column
+    judgments: Ints
+    gold: Rate  # right on gold questions
+    self_consistency: Rate  # same verdict on a repeated pair
+    agreement: Rate  # with others' votes on the same pair; n: votes on pairs that others judged
     left_share: Rate
     longer_share: Rate
     tie_share: Rate
     seconds_per_100_words: Rate  # the median
-    drift: Difference  # of gold and agreement together, from the first half of one's votes to the second
-    since: np.ndarray  # when, if once, these are likeliest to have become a coin's; NaN where no times tell
+    drift: Difference  # of gold and agreement together, second half of the votes against the first
+    since: Floats  # most likely moment of a change to coin flips, seconds since the epoch; NaN without times
     model: Reliability
-    order: np.ndarray
-    reasons: tuple  # for each, () or why there is a mark: its habit, then the rates that stand apart
+    order: Ints  # indices, the strongest evidence of carelessness first
+    reasons: tuple[tuple[str, ...], ...]  # (), or why an annotator is marked: the habit, then the unusual rates
 
     @property
-    def is_marked(self):
+    def is_marked(self) -> Bools:
+        """Whether each annotator is marked as careless."""
         return self.model.is_marked
 
 
-def assess_people(votes, chance=None):
-    """The People of Votes; `chance` as in reliability.fit_reliability, by whose evidence they are ordered and
-    marked."""
+def assess_people(votes: Votes, chance: ArrayLike | None = None) -> People:
+    """The People who gave these votes, ordered and marked by the evidence of their Reliability.
+
+    chance: (n,), as in reliability.fit_reliability.
+
+    >>> people = assess_people(Votes(annotator=["ann", "bob"], pair=[1, 1], vote=[1, 1]))
+    >>> people.annotator.tolist(), people.agreement.value.tolist()
+    (['ann', 'bob'], [1.0, 1.0])
+    """
     names, person = np.unique(votes.annotator, return_inverse=True)
     size = len(names)
     once = ~votes.again
@@ -78,13 +91,17 @@ def assess_people(votes, chance=None):
     )
 
 
-def _compute_rates(person, rows, hits, size):
+def _compute_rates(person: Ints, rows: Bools, hits: ArrayLike, size: int) -> Rate:
+    """The Rate of hits of each person, on some rows."""
     n = np.bincount(person[rows], minlength=size)
     return compute_rate(np.bincount(person[rows], np.asarray(hits, float)[rows], size), n)
 
 
-def _compute_agreement(votes, rows):
-    """(which votes had others on their pair, the share of those that said the same)"""
+def _compute_agreement(votes: Votes, rows: Bools) -> tuple[Bools, Floats]:
+    """(with_others, same): whether others voted on a vote's pair, and the share of their votes that are equal.
+
+    rows: (n,), the votes to compare.
+    """
     places = np.flatnonzero(rows)
     pair, person, vote = (_code_column(column[places]) for column in (votes.pair, votes.annotator, votes.vote))
     own = _code_column(pair * (person.max(initial=0) + 1) + person)
@@ -95,18 +112,18 @@ def _compute_agreement(votes, rows):
     return n > 0, equal / np.maximum(n, 1)
 
 
-def _code_column(column):
+def _code_column(column: Column) -> Ints:
     return np.unique(column, return_inverse=True)[1]
 
 
-def _count_each(codes):
-    """How often each code of a column stands in it."""
+def _count_each(codes: Ints) -> Ints:
+    """(n,): how often each entry's code occurs in the column."""
     _, place, times = np.unique(codes, return_inverse=True, return_counts=True)
     return times[place]
 
 
-def _find_repeats(votes, person):
-    """(which votes are a second one on a pair that their person had before, whether they say the same)"""
+def _find_repeats(votes: Votes, person: Ints) -> tuple[Bools, Bools]:
+    """(had_before, as_before): whether a vote repeats an earlier one of its annotator, and whether both are equal."""
     pair = np.unique(votes.pair, return_inverse=True)[1]
     key = person * (pair.max(initial=0) + 1) + pair
     before = np.flatnonzero(~votes.again)
@@ -117,8 +134,8 @@ def _find_repeats(votes, person):
     return votes.again & (keys[place] == key), votes.vote == votes.vote[before[first[place]]]
 
 
-def _compute_pace(votes, person, size):
-    """The median of seconds for 100 words, its interval between order statistics (David and Nagaraja 2003, 7.1)."""
+def _compute_pace(votes: Votes, person: Ints, size: int) -> Rate:
+    """The median seconds per 100 words, with an interval of order statistics (David and Nagaraja 2003, 7.1)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         pace = 100 * votes.seconds / votes.words
     rows = np.flatnonzero(np.isfinite(pace))
@@ -136,9 +153,12 @@ def _compute_pace(votes, person, size):
     return Rate(value, low, high, n)
 
 
-def _find_change_points(votes, person, rows, well, size):
-    """The moment of the vote from which on each person's are a coin's, where there is one such moment: the likeliest
-    (Hinkley 1970, "Inference about the change-point in a sequence of random variables")."""
+def _find_change_points(votes: Votes, person: Ints, rows: Bools, well: Floats, size: int) -> Floats:
+    """(size,): the most likely moment from which on each annotator's votes are coin flips, assuming that there is one.
+
+    Seconds since the epoch, NaN where unknown (Hinkley 1970, "Inference about the change-point in a sequence of random
+    variables").
+    """
     moments = np.full(size, np.nan)
     places = np.flatnonzero(rows & np.isfinite(votes.when))
     places = places[np.lexsort((votes.when[places], person[places]))]
@@ -154,8 +174,11 @@ def _find_change_points(votes, person, rows, well, size):
     return moments
 
 
-def _compare_halves(votes, person, rows, well, size):
-    """Newcombe (1998), "Interval estimation for the difference between independent proportions", method 10."""
+def _compare_halves(votes: Votes, person: Ints, rows: Bools, well: Floats, size: int) -> Difference:
+    """The Difference of each annotator's second half of votes to the first.
+
+    Newcombe (1998), "Interval estimation for the difference between independent proportions", method 10.
+    """
     places = np.flatnonzero(rows)
     places = places[
         np.lexsort((np.where(np.isfinite(votes.when), votes.when, np.arange(len(votes)))[places], person[places]))
@@ -176,8 +199,8 @@ def _compare_halves(votes, person, rows, well, size):
     return Difference(value, low, high, n)
 
 
-def _find_reasons(place, model, rates):
-    """The habit, then the names of rates whose interval leaves out that of all people together."""
+def _find_reasons(place: int, model: Reliability, rates: Mapping[str, Rate]) -> tuple[str, ...]:
+    """The habit, then the names of rates whose interval excludes the rate of all annotators together."""
     apart = []
     for name, people_rate in rates.items():
         with np.errstate(invalid="ignore"):

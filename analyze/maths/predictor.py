@@ -1,22 +1,26 @@
-"""A model that predicts from the texts which answer people choose: trained in seconds on a CPU.
+"""A model that predicts from the texts which answer annotators choose; it trains in seconds on a CPU.
 
-The difference of the two texts, as weighed words and as form (length, lists, …), goes into a logistic regression
-without intercept: turning a choice turns its log-odds. It is the Bradley-Terry model with a strength that is linear in
-the text, as reward models are trained (Ouyang et al. 2022), with words in place of a network.
+A logistic regression without intercept on the difference of the two texts, as TF-IDF words and as form (length, lists,
+…): swapping the answers flips the sign of the log-odds. This is the Bradley-Terry model with a strength that is linear
+in the text, as in the training of reward models (Ouyang et al. 2022), with words in place of a network.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from analyze.maths.arrays import Bools, Floats, Ints, Sparse
 from analyze.maths.intervals import Rate, compute_clustered_rate, compute_rate
 from analyze.maths.strengths import fit_strengths
 from analyze.maths.style import TRAITS, count_traits
 from analyze.maths.texts import fit_tfidf
 
 FOLDS = 5
-FEWEST = 20  # choices, of at least as many prompts as folds: with fewer nothing is held out
-# sklearn's C, the inverse strength of the regularisation; of these the best on prompts held out is taken.
+FEWEST = 20  # choices, on at least FOLDS prompts; with fewer, nothing can be held out
+# Candidates for sklearn's C, the inverse strength of the regularisation; the best on held-out prompts wins.
 REGULARISATIONS = (0.3, 1.0, 3.0, 10.0, 30.0)
 CURVE_SHARES, CURVE_FOLDS = (0.125, 0.25, 0.5, 1.0), 2
 BINS = np.linspace(0.5, 1, 6)
@@ -24,59 +28,62 @@ BINS = np.linspace(0.5, 1, 6)
 
 @dataclass(frozen=True)
 class Predictor:
-    """The model of all choices. `weights` stand on the vectorizer's words first, then on the form."""
+    """The model, trained on all choices."""
 
-    vectorizer: object
-    scale: np.ndarray
-    weights: np.ndarray
+    vectorizer: Any  # sklearn's TfidfVectorizer
+    scale: Floats  # (traits,), of the form
+    weights: Floats  # (words + traits,)
     regularisation: float
     choices: int
 
-    def score(self, texts):
-        """Log-odds of each text: the difference of two is that of being chosen over the other."""
+    def score(self, texts: Sequence[str]) -> Floats:
+        """(n,): the score of each text; the difference of two scores is the log-odds of a choice between them."""
         if not len(texts):
             return np.zeros(0)
         words = len(self.weights) - len(self.scale)
-        return (
+        scores: Floats = (
             self.vectorizer.transform(texts) @ self.weights[:words]
             + _compute_form(texts, self.scale) @ self.weights[words:]
         )
+        return scores
 
-    def compute_chance(self, first, second):
-        """The chance that the first text of each row is chosen over the second."""
+    def compute_chance(self, first: Sequence[str], second: Sequence[str]) -> Floats:
+        """(n,): the chance that the first text is chosen over the second."""
         return 1 / (1 + np.exp(self.score(second) - self.score(first)))
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of predictions between two edges (of the likelier answer): what was predicted, and what was observed."""
+    """Predicted and observed rates in bins of the likelier answer's chance. Arrays: (bins,)."""
 
-    low: np.ndarray
-    high: np.ndarray
-    predicted: np.ndarray
+    low: Floats  # edges
+    high: Floats
+    predicted: Floats  # mean; NaN in an empty bin
     observed: Rate
     error: float  # expected calibration error (Naeini, Cooper and Hauskrecht 2015)
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Accuracy on prompts held out, by the number of choices that it was learnt from."""
+    """Accuracy on held-out prompts, by the number of choices in training. Arrays: (points,)."""
 
-    choices: np.ndarray
+    choices: Ints
     accuracy: Rate
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """How well choices about prompts never seen are predicted. `probability` is, for each choice given, the chance that
-    the chosen one is chosen, by a model that saw nothing of its prompt; NaN for ties."""
+    """How well the model predicts choices about held-out prompts.
+
+    probability: (n,), the chance of the chosen answer, by a model trained on other prompts; NaN for ties.
+    """
 
     accuracy: Rate
     baseline_longer: Rate
     baseline_source: Rate
     calibration: Calibration
     curve: LearningCurve
-    probability: np.ndarray
+    probability: Floats
     log_loss: float
     held_out_choices: int
     prompts: int
@@ -88,9 +95,21 @@ class TooFewChoices(ValueError):
     """There are too few choices or prompts to hold any out."""
 
 
-def fit_predictor(chosen, rejected, group, strength=None):
-    """The Predictor of all choices, columns of texts; `group` (the prompt's) only serves to tune it. Ties are left
-    out."""
+def fit_predictor(
+    chosen: Sequence[str], rejected: Sequence[str], group: ArrayLike, strength: ArrayLike | None = None
+) -> Predictor:
+    """The Predictor, trained on all choices without ties.
+
+    chosen, rejected: (n,), texts.
+    group: (n,), prompts; only tunes the regularisation.
+    strength: (n,), 0 for a tie.
+
+    Raises TooFewChoices.
+
+    >>> model = fit_predictor(["good answer"] * 20, ["bad answer"] * 20, group=list(range(20)))
+    >>> model.compute_chance(["good"], ["bad"]).round().tolist()
+    [1.0]
+    """
     decided = _is_decided(chosen, strength)
     texts, first, second = _code_texts(chosen, rejected, decided)
     group = np.unique(np.asarray(group)[decided], return_inverse=True)[1]
@@ -101,8 +120,28 @@ def fit_predictor(chosen, rejected, group, strength=None):
     return Predictor(vectorizer, scale, _fit_weights(difference, regularisation), regularisation, len(first))
 
 
-def predict_held_out(chosen, rejected, group, *, strength=None, chosen_source=None, rejected_source=None):
-    """The Prediction of choices, held out by group: what an admin may expect of a predictor for new prompts."""
+def predict_held_out(
+    chosen: Sequence[str],
+    rejected: Sequence[str],
+    group: ArrayLike,
+    *,
+    strength: ArrayLike | None = None,
+    chosen_source: ArrayLike | None = None,
+    rejected_source: ArrayLike | None = None,
+) -> Prediction:
+    """The Prediction of choices by cross-validation over prompts: what to expect of a Predictor on new prompts.
+
+    chosen, rejected: (n,), texts.
+    group: (n,), prompts.
+    strength: (n,), 0 for a tie.
+    chosen_source, rejected_source: (n,), names, for the baseline; both or neither.
+
+    Raises TooFewChoices.
+
+    >>> prediction = predict_held_out(["good answer"] * 20, ["bad answer"] * 20, group=list(range(20)))
+    >>> float(prediction.accuracy.value), prediction.held_out_choices, prediction.folds
+    (1.0, 20, 5)
+    """
     decided = _is_decided(chosen, strength)
     texts, first, second = _code_texts(chosen, rejected, decided)
     group = np.unique(np.asarray(group)[decided], return_inverse=True)[1]
@@ -142,8 +181,8 @@ def predict_held_out(chosen, rejected, group, *, strength=None, chosen_source=No
     )
 
 
-def compute_calibration(probability):
-    """The Calibration of chances that were given to what was then chosen."""
+def compute_calibration(probability: Floats) -> Calibration:
+    """The Calibration of predictions; probability: (n,), the chance predicted for the chosen answer."""
     sure = np.maximum(probability, 1 - probability)
     place = np.clip(np.searchsorted(BINS, sure, side="right") - 1, 0, len(BINS) - 2)
     n = np.bincount(place, minlength=len(BINS) - 1)
@@ -154,31 +193,43 @@ def compute_calibration(probability):
     return Calibration(BINS[:-1], BINS[1:], predicted, observed, error)
 
 
-def find_suspicious(probability):
-    """The places of choices that the model disagrees with, the surest disagreement first; from probabilities that were
-    predicted out of fold (confident learning: Northcutt, Jiang and Chuang 2021)."""
+def find_suspicious(probability: ArrayLike) -> Ints:
+    """Indices of the choices that the model disagrees with, the least likely choice first.
+
+    probability: (n,), of the chosen answer, predicted out of fold.
+
+    Source: confident learning, Northcutt, Jiang and Chuang (2021).
+    """
     probability = np.asarray(probability, float)
     order = np.argsort(probability, kind="stable")
     return order[: int((probability < 0.5).sum())]
 
 
-def rank_texts(predictor, texts):
-    """(places of the texts, the best first, their scores in that order, chance that the first would be chosen over the
-    second): best of n, as Stiennon et al. (2020) choose."""
+def rank_texts(predictor: Predictor, texts: Sequence[str]) -> tuple[Ints, Floats, float]:
+    """(order, scores, chance): the best of n, as in Stiennon et al. (2020).
+
+    order: (n,), indices of the texts, the best first.
+    scores: (n,), in that order.
+    chance: that the first is chosen over the second; 1 for a single text.
+
+    >>> model = fit_predictor(["good answer"] * 20, ["bad answer"] * 20, group=list(range(20)))
+    >>> rank_texts(model, ["bad answer", "good answer"])[0].tolist()
+    [1, 0]
+    """
     scores = predictor.score(texts)
     order = np.argsort(-scores, kind="stable")
     lead = scores[order[0]] - scores[order[1]] if len(order) > 1 else np.inf
     return order, scores[order], float(1 / (1 + np.exp(-lead)))
 
 
-def _is_decided(chosen, strength):
+def _is_decided(chosen: Sequence[str], strength: ArrayLike | None) -> Bools:
     return np.ones(len(chosen), bool) if strength is None else np.asarray(strength) > 0
 
 
-def _code_texts(chosen, rejected, decided):
-    """(different texts, code of each chosen one, of each rejected one)"""
-    codes = {}
-    places = [
+def _code_texts(chosen: Sequence[str], rejected: Sequence[str], decided: Bools) -> tuple[list[str], Ints, Ints]:
+    """(texts, first, second): the distinct texts, and the codes of the chosen and the rejected ones."""
+    codes: dict[str, int] = {}
+    first, second = (
         np.array(
             [
                 codes.setdefault(text, len(codes))
@@ -188,40 +239,41 @@ def _code_texts(chosen, rejected, decided):
             int,
         )
         for column in (chosen, rejected)
-    ]
-    return list(codes), *places
+    )
+    return list(codes), first, second
 
 
-def _check_enough(first, group):
+def _check_enough(first: Ints, group: Ints) -> None:
     if len(first) < FEWEST or group.max(initial=-1) + 1 < FOLDS:
         raise TooFewChoices(f"{len(first)} choices about {group.max(initial=-1) + 1} prompts")
 
 
-def _build_matrix(texts):
-    """(vectorizer, a row for each text, scale of the form)"""
+def _build_matrix(texts: Sequence[str]) -> tuple[Any, Sparse, Floats]:
+    """(vectorizer, matrix, scale): the features of the texts, (texts, words + traits)."""
     from scipy.sparse import csr_matrix, hstack
 
     vectorizer, words = fit_tfidf(texts)
-    scale = np.maximum(_compute_form(texts, np.ones(len(TRAITS))).std(0), 1e-3) * 4  # no louder than the words
+    scale = np.maximum(_compute_form(texts, np.ones(len(TRAITS))).std(0), 1e-3) * 4  # on par with the words
     return vectorizer, hstack([words, csr_matrix(_compute_form(texts, scale))]).tocsr(), scale
 
 
-def _compute_form(texts, scale):
+def _compute_form(texts: Sequence[str], scale: Floats) -> Floats:
     return np.log1p(count_traits(texts)) / scale
 
 
-def _fit_weights(difference, regularisation):
-    """The weights; every second row is turned, so that there are two kinds."""
+def _fit_weights(difference: Sparse, regularisation: float) -> Floats:
+    """The weights; every second row is swapped, because sklearn needs two classes."""
     from scipy.sparse import diags
     from sklearn.linear_model import LogisticRegression
 
     side = np.where(np.arange(difference.shape[0]) % 2, -1.0, 1.0)
     model = LogisticRegression(C=regularisation, fit_intercept=False, max_iter=300, tol=1e-4)
-    return model.fit(diags(side) @ difference, side).coef_[0]
+    weights: Floats = model.fit(diags(side) @ difference, side).coef_[0]
+    return weights
 
 
-def _choose_regularisation(difference, group):
-    """The one of REGULARISATIONS that predicts a fifth of the prompts best, learnt on the others."""
+def _choose_regularisation(difference: Sparse, group: Ints) -> float:
+    """The best of REGULARISATIONS on a held-out fifth of the prompts."""
     out = _assign_folds(group, seed=1) == 0
     losses = [
         np.logaddexp(0, -(difference[out] @ _fit_weights(difference[~out], value))).mean() for value in REGULARISATIONS
@@ -229,18 +281,19 @@ def _choose_regularisation(difference, group):
     return REGULARISATIONS[int(np.argmin(losses))]
 
 
-def _assign_folds(group, seed=0):
-    """The fold of each row, the same for a group, of about equal size."""
-    folds = min(FOLDS, group.max() + 1)
-    return (np.random.default_rng(seed).permutation(group.max() + 1) % folds)[group]
+def _assign_folds(group: Ints, seed: int = 0) -> Ints:
+    """(n,): the fold of each row, the same for a group; folds are of about equal size."""
+    groups = int(group.max()) + 1
+    fold: Ints = np.random.default_rng(seed).permutation(groups) % min(FOLDS, groups)
+    return fold[group]
 
 
-def _compute_hits(log_odds):
+def _compute_hits(log_odds: Floats) -> Floats:
     return (np.sign(log_odds) + 1) / 2
 
 
-def _compute_curve(difference, group, fold, regularisation):
-    """Learnt on a part of the prompts, measured on the first folds."""
+def _compute_curve(difference: Sparse, group: Ints, fold: Ints, regularisation: float) -> LearningCurve:
+    """The LearningCurve: training on CURVE_SHARES of the prompts, accuracy on the first CURVE_FOLDS folds."""
     turn = np.random.default_rng(2).permutation(group.max() + 1)[group] / (group.max() + 1)
     sizes, rates = [], []
     for share in CURVE_SHARES:

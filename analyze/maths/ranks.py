@@ -1,17 +1,28 @@
-"""Between which ranks each source stands, and which sources are told apart."""
+"""Rank intervals of sources, and groups of sources that differ significantly."""
 
 import numpy as np
 
+from analyze.maths.arrays import Bools, Floats, Ints
 from analyze.maths.intervals import LEVEL
 
 DRAWS = 2000
 
 
-def compute_rank_intervals(strengths, covariance):
-    """(low, high, group) of each source. The ranks: Mogstad, Romano, Shaikh and Wilhelm (2024), "Inference for ranks",
-    from intervals of its differences to all others that hold together at LEVEL. The groups, from 1: clusters as WMT
-    cuts them (Koehn 2012, "Simulating human judgment in machine translation evaluation campaigns"), where everybody
-    above is told apart from everybody below, at LEVEL for all pairs together."""
+def compute_rank_intervals(strengths: Floats, covariance: Floats) -> tuple[Ints, Ints, Ints]:
+    """(low, high, group) of each source: the ends of its rank interval, and its group, both from 1.
+
+    strengths: (n,), log-odds.
+    covariance: (n, n), of the strengths.
+
+    Ranks: from simultaneous intervals at LEVEL of a source's differences to all others (Mogstad, Romano, Shaikh and
+    Wilhelm 2024, "Inference for ranks"). Groups: clusters as in WMT, where every source above differs from every source
+    below, at LEVEL for all pairs together (Koehn 2012, "Simulating human judgment in machine translation evaluation
+    campaigns").
+
+    >>> low, high, group = compute_rank_intervals(np.array([2.0, 0.1, 0.0]), np.eye(3) * 0.01)
+    >>> low.tolist(), high.tolist(), group.tolist()
+    ([1, 2, 2], [1, 3, 3], [1, 2, 2])
+    """
     n = len(strengths)
     if n < 2:
         return np.ones(n, int), np.ones(n, int), np.ones(n, int)
@@ -25,8 +36,13 @@ def compute_rank_intervals(strengths, covariance):
     return low, high, _assign_clusters(strengths, leads > of_all)
 
 
-def compute_critical_values(covariance, error):
-    """How large, in standard errors, the largest difference from each source grows by chance, and that of all pairs."""
+def compute_critical_values(covariance: Floats, error: Floats) -> tuple[Floats, float]:
+    """(per source, overall): LEVEL quantiles of the largest difference under chance, in standard errors.
+
+    covariance: (n, n), of the strengths.
+    error: (n, n), standard errors of the differences.
+    Per source: (n,), the largest difference to any other; overall: the largest of all pairs.
+    """
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0))
     n = len(covariance)
@@ -37,7 +53,8 @@ def compute_critical_values(covariance, error):
     return np.quantile(largest, LEVEL, axis=1), np.quantile(largest.max(0), LEVEL)
 
 
-def _assign_clusters(strengths, over):
+def _assign_clusters(strengths: Floats, over: Bools) -> Ints:
+    """(n,), from 1; over: (n, n), whether row is significantly stronger than column."""
     order = np.argsort(-strengths, kind="stable")
     sorted_over = over[np.ix_(order, order)]
     group, groups = 1, np.empty(len(order), int)

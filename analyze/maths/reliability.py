@@ -1,19 +1,22 @@
-"""Who judges with care: a model of noisy annotators and of the ways in which people do not judge at all.
+"""The reliability of annotators: a model of noisy honest judges and of habits of careless judging.
 
-Each pair has a lead d of its first answer, unknown; an honest person chooses the first with chance logistic(skill · d
-+ side · left + length · longer). That is GLAD (Whitehill et al. 2009, "Whose vote should count more", ability times
-difficulty) for two answers without names, with biases of people as in Welinder et al. (2010), "The multidimensional
-wisdom of crowds". Against it stand people who do not look: they choose at random, by side or by length, or do so from
-some moment on: the copying or spamming of MACE (Hovy et al. 2013), where the spam is of what is on the screen. Leads,
-habits and their shares are fitted by expectation maximisation, leads on a grid without a shape given.
+Each pair has an unknown lead d of its first answer. An honest annotator chooses the first with the chance
+logistic(skill · d + side · left + length · longer). This is GLAD (Whitehill et al. 2009, "Whose vote should count
+more", ability times difficulty) for two unlabelled answers, with annotators' biases as in Welinder et al. (2010), "The
+multidimensional wisdom of crowds". A careless annotator chooses at random, by side or by length, always or from some
+moment on: the spamming of MACE (Hovy et al. 2013), with the layout of the screen as the spam. Expectation maximisation
+fits leads (nonparametric, on a grid), habits and the shares of the habits.
 
-A person's votes are held against what all others said of the same pairs, never against their own.
+The model compares an annotator's votes with the other annotators' votes on the same pairs, never with their own.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from analyze.maths.arrays import Bools, Column, Floats, Ints
 from analyze.maths.careless import (
     HABITS,
     HONEST,
@@ -25,41 +28,50 @@ from analyze.maths.careless import (
     compute_spam_evidence,
     compute_tie_odds,
 )
+from analyze.maths.votes import Votes
 
 SIZES = np.array([0.1, 0.4, 0.8, 1.3, 1.9, 2.6, 3.5, 5.0])
 LEADS = np.concatenate([-SIZES[::-1], SIZES])
-GOLD_ACCURACY = 0.98  # that a known answer is right
+GOLD_ACCURACY = 0.98  # chance that a gold answer is right
 ROUNDS = 8
-MINIMUM = 20  # decided votes; of somebody with fewer nothing is said
-MARKED_AT = 20.0  # evidence: at most one honest person in twenty ever reaches it
-SHARES_PRIOR_WEIGHT = 6.0  # how many people's worth of belief in PRIOR_SHARES a dataset starts with
-SKILLS_PRIOR_WEIGHT = 5.0  # and in how skills are spread
-PRIOR_SHARES = {HONEST: 0.85}  # the rest is shared out evenly
+MINIMUM = 20  # decided votes; nobody is marked on fewer
+MARKED_AT = 20.0  # evidence: at most one honest annotator in twenty ever reaches it
+SHARES_PRIOR_WEIGHT = 6.0  # of PRIOR_SHARES, in annotators
+SKILLS_PRIOR_WEIGHT = 5.0  # of the prior of skills and tastes, in annotators
+Codes = TypeVar("Codes", int, Ints)
+PRIOR_SHARES = {HONEST: 0.85}  # the other habits share the rest evenly
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """A line for each annotator. `evidence` is the Bayes factor of "does not look" against "honest", an e-value: the
-    chance that an honest person ever reaches x, however often one looks, is about 1 / x at most (Ville 1939; Grünwald,
-    de Heide and Koolen 2024, "Safe testing")."""
+    """The reliability of each annotator. Arrays: (annotators,).
 
-    annotator: np.ndarray
-    reliability: np.ndarray  # chance to choose the better answer of a pair; 0.5 is a coin's
-    careless_probability: np.ndarray
-    evidence: np.ndarray
-    habit: np.ndarray  # the likeliest one that is not honest
-    is_marked: np.ndarray  # enough votes, and evidence of MARKED_AT
-    decided: np.ndarray  # votes that were no tie
-    left_pull: np.ndarray  # of an honest self: log-odds for the left, for the longer
-    longer_pull: np.ndarray
-    shares: dict  # of the habits among these people
+    evidence: the Bayes factor of "careless" against "honest", an e-value: under optional stopping, an honest annotator
+        ever reaches x with a chance of about 1 / x at most (Ville 1939; Grünwald, de Heide and Koolen 2024, "Safe
+        testing").
+    """
+
+    annotator: Column
+    reliability: Floats  # chance to choose the better answer of a pair; 0.5 is a coin flip
+    careless_probability: Floats
+    evidence: Floats
+    habit: Column  # the most likely careless habit
+    is_marked: Bools  # MINIMUM votes and evidence of MARKED_AT
+    decided: Ints  # votes without ties
+    left_pull: Floats  # log-odds for the left answer, if honest
+    longer_pull: Floats  # log-odds for the longer answer, if honest
+    shares: dict[str, float]  # of the habits among these annotators
     minimum: int = MINIMUM
     marked_at: float = MARKED_AT
 
-    def compute_weights(self, annotator):
-        """What each vote in a column of annotators should weigh, 0 to 1 for the most reliable: log-odds of being right
-        (Nitzan and Paroush 1982, "Optimal decision rules in uncertain dichotomous choice situations"). 0.5 where the
-        annotator is not known."""
+    def compute_weights(self, annotator: ArrayLike) -> Floats:
+        """(n,): the weight of each vote, 0 to 1 for the most reliable annotator; 0.5 for an unknown one.
+
+        annotator: (n,), ids.
+
+        Weights are proportional to the log-odds of being right (Nitzan and Paroush 1982, "Optimal decision rules in
+        uncertain dichotomous choice situations").
+        """
         odds = np.log(np.clip(self.reliability, 0.5, 0.99) / (1 - np.clip(self.reliability, 0.5, 0.99)))
         weight = dict(zip(self.annotator.tolist(), odds / max(odds.max(initial=0), 1e-9), strict=True))
         return np.array([weight.get(name, 0.5) for name in np.asarray(annotator).tolist()])
@@ -67,29 +79,36 @@ class Reliability:
 
 @dataclass(frozen=True)
 class _Sheet:
-    """The votes with codes, ready for the fit. `group` joins the votes of one person on one pair."""
+    """The votes as codes, ready for the fit. A group is the votes of one annotator on one pair."""
 
-    votes: object
-    person: np.ndarray
-    pair: np.ndarray
-    people: np.ndarray
+    votes: Votes
+    person: Ints  # (votes,)
+    pair: Ints  # (votes,)
+    people: Column  # (people,), ids
     pairs: int
-    group: np.ndarray
-    group_person: np.ndarray
-    group_pair: np.ndarray
-    decided: np.ndarray
-    table: np.ndarray  # row of `honest` for each decided vote
-    prior: np.ndarray  # log, of each pair's leads, without their shape
-    is_gold: np.ndarray
-    tie: np.ndarray  # log chance of a tie at each lead
+    group: Ints  # (votes,)
+    group_person: Ints  # (groups,)
+    group_pair: Ints  # (groups,)
+    decided: Bools  # (votes,), no tie
+    table: Ints  # (decided,), row of the honest tables
+    prior: Floats  # (pairs, leads), log chance, without the distribution of sizes
+    is_gold: Bools  # (pairs,)
+    tie: Floats  # (leads,), log chance of a tie
 
 
-def fit_reliability(votes, chance=None):
-    """The Reliability of people from Votes. `chance`, where given, is for each vote the chance that the first answer is
-    the better one by what else is known: strengths of the sources, or a predictor that never saw the pair."""
+def fit_reliability(votes: Votes, chance: ArrayLike | None = None) -> Reliability:
+    """The Reliability of the annotators who gave these votes.
+
+    chance: (n,), for each vote the prior chance that the first answer is the better one, from the strengths of the
+        sources or from a predictor that never saw the pair.
+
+    >>> reliability = fit_reliability(Votes(annotator=["ann", "ann", "bob"], pair=[1, 2, 1], vote=[1, -1, 1]))
+    >>> reliability.annotator.tolist(), reliability.is_marked.tolist()
+    (['ann', 'bob'], [False, False])
+    """
     sheet = _build_sheet(votes, chance)
     tables = _build_honest_tables()
-    shapes = np.stack([_build_bell(0.0, 2.0), _build_bell(3.0, 1.5)])  # of ordinary and of gold pairs
+    shapes = np.stack([_build_bell(0.0, 2.0), _build_bell(3.0, 1.5)])  # ordinary pairs, gold questions
     shares = {habit: PRIOR_SHARES.get(habit, (1 - PRIOR_SHARES[HONEST]) / (len(HABITS) - 1)) for habit in HABITS}
     people = len(sheet.people)
     usual = build_honest_prior()
@@ -110,7 +129,7 @@ def fit_reliability(votes, chance=None):
     return _build_result(sheet, honest, usual, shares, shapes)
 
 
-def _build_sheet(votes, chance):
+def _build_sheet(votes: Votes, chance: ArrayLike | None) -> _Sheet:
     people, person = np.unique(votes.annotator, return_inverse=True)
     pairs, pair = np.unique(votes.pair, return_inverse=True)
     both, group = np.unique(person * len(pairs) + pair, return_inverse=True)
@@ -132,13 +151,17 @@ def _build_sheet(votes, chance):
                   known != 0, tie)  # fmt: skip
 
 
-def _get_table_row(left, longer, sign):
-    """The row of the tables for a vote: for what is on the left (1), against it (-1), for the longer, for the first."""
+def _get_table_row(left: Codes, longer: Codes, sign: Codes) -> Codes:
+    """The row of the honest tables for a vote.
+
+    left, longer: 1 for a vote for the left or the longer answer, -1 against it, 0 if unknown.
+    sign: 1 for the first answer, -1 for the second.
+    """
     return ((left + 1) * 3 + longer + 1) * 2 + (sign > 0)
 
 
-def _build_honest_tables():
-    """(18, leads, skills and tastes): the chance of a vote of each kind by an honest person."""
+def _build_honest_tables() -> Floats:
+    """(18, leads, skills and tastes): the chance of each kind of vote by an honest annotator."""
     tables = np.empty((18, len(LEADS), len(SKILLS), len(TASTES), len(TASTES)))
     for left in (-1, 0, 1):
         for longer in (-1, 0, 1):
@@ -149,8 +172,12 @@ def _build_honest_tables():
     return tables.reshape(18, len(LEADS), -1)
 
 
-def _compute_likelihood(sheet, tables, weights, spam):
-    """Of each vote, by lead: its log chance from its person as known so far."""
+def _compute_likelihood(sheet: _Sheet, tables: Floats, weights: Floats, spam: Floats) -> Floats:
+    """(votes, leads): the log chance of each vote, by the current estimate of its annotator.
+
+    weights: (people, skills and tastes), posterior; the rest up to 1 is careless.
+    spam: (decided,), the chance of each vote if careless.
+    """
     likelihood = np.tile(sheet.tie, (len(sheet.person), 1))
     person = sheet.person[sheet.decided]
     rest = (1 - weights.sum(1))[person, None] * spam[:, None]
@@ -163,8 +190,11 @@ def _compute_likelihood(sheet, tables, weights, spam):
     return likelihood
 
 
-def _compute_honest_odds(sheet, tables, others):
-    """Of each person's votes on a pair, by skill and tastes: their log chance if they are honest."""
+def _compute_honest_odds(sheet: _Sheet, tables: Floats, others: Floats) -> Floats:
+    """(groups, skills and tastes): the log chance of each group of votes if honest.
+
+    others: (groups, leads), the posterior of the pair's lead from the other annotators' votes.
+    """
     group = sheet.group[sheet.decided]
     alone = np.bincount(group, minlength=len(others))[group] == 1
     odds = np.zeros((len(others), tables.shape[2]))
@@ -184,16 +214,28 @@ def _compute_honest_odds(sheet, tables, others):
     return odds
 
 
-def _estimate_habits(sheet, honest, usual, shares):
-    """(chance of each habit, of each skill and taste if honest, chance of each decided vote if not honest)"""
+def _estimate_habits(
+    sheet: _Sheet, honest: Floats, usual: Floats, shares: dict[str, float]
+) -> tuple[Floats, Floats, Floats]:
+    """(by_habit, by_skill, spam): the posterior of the annotators.
+
+    by_habit: (people, habits).
+    by_skill: (people, skills and tastes), if honest.
+    spam: (decided,), the chance of each vote if careless.
+    """
     logs, skills, spam = _compute_evidence(sheet, honest, usual)
     by_habit = _normalise(logs + np.log([shares[habit] for habit in HABITS]))
     dishonest = by_habit[:, 1:] / np.maximum(by_habit[:, 1:].sum(1, keepdims=True), 1e-12)
     return by_habit, skills, (dishonest[sheet.person[sheet.decided]] * spam).sum(1)
 
 
-def _compute_evidence(sheet, honest, usual):
-    """(log chance of each person's votes by habit, chances of skill and tastes, each decided vote's chance by habit)"""
+def _compute_evidence(sheet: _Sheet, honest: Floats, usual: Floats) -> tuple[Floats, Floats, Floats]:
+    """(logs, skills, spam): the likelihood of the habits.
+
+    logs: (people, habits), the log chance of an annotator's votes.
+    skills: (people, skills and tastes), posterior if honest.
+    spam: (decided, careless habits), the chance of each vote.
+    """
     size = len(sheet.people)
     sums = _sum_by(sheet.group_person, honest, size) + np.log(usual)
     plain, mostly = compute_tie_odds(sheet)
@@ -208,28 +250,37 @@ def _compute_evidence(sheet, honest, usual):
     return logs, _normalise(sums), spam
 
 
-def _estimate_shares(by_habit):
-    """How many have each habit, drawn towards PRIOR_SHARES."""
+def _estimate_shares(by_habit: Floats) -> dict[str, float]:
+    """{habit: its share of the annotators}, shrunk towards PRIOR_SHARES."""
     before = np.array([PRIOR_SHARES.get(habit, (1 - PRIOR_SHARES[HONEST]) / (len(HABITS) - 1)) for habit in HABITS])
     weights = by_habit.sum(0) + before * SHARES_PRIOR_WEIGHT
     return dict(zip(HABITS, weights / weights.sum(), strict=True))
 
 
-def _estimate_shape(posterior, rows, before):
-    """How the sizes of leads are spread over pairs, both signs alike."""
+def _estimate_shape(posterior: Floats, rows: Bools, before: Floats) -> Floats:
+    """(leads,): the distribution of leads over pairs, symmetric.
+
+    posterior: (pairs, leads).
+    rows: (pairs,), the pairs to use.
+    before: (leads,), the previous estimate, which weighs 20 pairs.
+    """
     if not rows.any():
         return before
     shape = posterior[rows].sum(0) + 20 * before
     shape = shape + shape[::-1]
-    return shape / shape.sum()
+    shares: Floats = shape / shape.sum()
+    return shares
 
 
-def _build_bell(middle, width):
+def _build_bell(middle: float, width: float) -> Floats:
     bell = np.exp(-((np.abs(LEADS) - middle) ** 2) / (2 * width**2)) * np.gradient(LEADS)
-    return bell / bell.sum()
+    shares: Floats = bell / bell.sum()
+    return shares
 
 
-def _build_result(sheet, honest, usual, shares, shapes):
+def _build_result(
+    sheet: _Sheet, honest: Floats, usual: Floats, shares: dict[str, float], shapes: Floats
+) -> Reliability:
     logs, skills, _ = _compute_evidence(sheet, honest, usual)
     by_habit = _normalise(logs + np.log([shares[habit] for habit in HABITS]))
     others = np.log(np.full(len(HABITS) - 1, 1 / (len(HABITS) - 1)))
@@ -252,15 +303,17 @@ def _build_result(sheet, honest, usual, shares, shapes):
     )
 
 
-def _sum_by(codes, rows, size):
-    """The sums of rows with one code."""
+def _sum_by(codes: Ints, rows: Floats, size: int) -> Floats:
+    """(size, …): the sums of the rows with each code."""
     from scipy.sparse import csr_array
 
     n = len(codes)
-    return csr_array((np.ones(n), (codes, np.arange(n))), (size, n)) @ rows
+    sums: Floats = csr_array((np.ones(n), (codes, np.arange(n))), (size, n)) @ rows
+    return sums
 
 
-def _normalise(logs):
-    """Chances along the last axis from their logs."""
-    chances = np.exp(logs - logs.max(-1, keepdims=True))
-    return chances / chances.sum(-1, keepdims=True)
+def _normalise(logs: Floats) -> Floats:
+    """Probabilities along the last axis, from log weights."""
+    weights = np.exp(logs - logs.max(-1, keepdims=True))
+    chances: Floats = weights / weights.sum(-1, keepdims=True)
+    return chances

@@ -1,15 +1,18 @@
-"""What shows in the form of an answer: length, lists, headings, code, bold, a refusal."""
+"""The form of an answer: length, lists, headings, code, bold, and whether it is a refusal."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
+
+from analyze.maths.arrays import Floats
 
 LIST = re.compile(r"^[ \t]*(?:[-*+][ \t]+|\d{1,3}[.)][ \t]+|•[ \t]*|\d{1,3}、)\S", re.MULTILINE)
 HEADING = re.compile(r"^#{1,6}[ \t]+\S|^\S.{0,80}\n(?:={3,}|-{3,})[ \t]*$", re.MULTILINE)
 CODE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 BOLD = re.compile(r"\*\*[^*\n]+\*\*|__[^_\n]+__")
-# As refusals begin; kinds after Röttger et al. (2024), "XSTest", arXiv 2308.01263, and the same in Chinese.
-REFUSAL_START = 200  # characters: a refusal says so at once
+# Openings of refusals: the kinds of Röttger et al. (2024), "XSTest", arXiv 2308.01263, in English and in Chinese.
+REFUSAL_START = 200  # characters: a refusal opens with it
 AM, CANNOT = r"I(?:['’]m| am)", r"(?:can(?:no|['’])t|won['’]t|must decline|will not)"
 REFUSALS = (
     rf"\b{AM} (?:very |really |so |truly )?sorry,? (?:but )?(?:that )?(?:I {CANNOT}|{AM} (?:not|unable)|as an AI)",
@@ -25,16 +28,22 @@ REFUSAL = re.compile("|".join(REFUSALS), re.IGNORECASE)
 TRAITS = ("length", "lists", "headings", "code", "bold", "refusals")
 
 
-def count_traits(texts):
-    """(n, 6) counts of each text, columns as in TRAITS: characters, list items, headings, blocks of code, words in
-    bold, and 1 for a refusal."""
+def count_traits(texts: Sequence[str]) -> Floats:
+    """(n, 6): for each text the counts of TRAITS: characters, list items, headings, code blocks, bold spans, refusal.
+
+    A refusal counts 1.
+
+    >>> count_traits(["**Yes**", "I cannot help with that."]).tolist()
+    [[7.0, 0.0, 0.0, 0.0, 1.0, 0.0], [24.0, 0.0, 0.0, 0.0, 0.0, 1.0]]
+    """
     return np.array([_count_text_traits(text) for text in texts], float).reshape(len(texts), len(TRAITS))
 
 
-def is_refusal(text):
+def is_refusal(text: str) -> bool:
+    """Whether the text opens as refusals do."""
     return bool(REFUSAL.search(text[:REFUSAL_START]))
 
 
-def _count_text_traits(text):
+def _count_text_traits(text: str) -> tuple[int, int, int, int, int, bool]:
     lists, headings, fences, bold = (len(pattern.findall(text)) for pattern in (LIST, HEADING, CODE, BOLD))
     return len(text), lists, headings, fences // 2, bold, is_refusal(text)

@@ -1,18 +1,24 @@
-"""Texts as columns of numbers, for any language."""
+"""Texts as rows of numbers, for any language."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
+
+from analyze.maths.arrays import Sparse
 
 UNSPACED = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 WORD = re.compile(rf"[^\W_{UNSPACED}]+")
-RUN = re.compile(rf"[{UNSPACED}]+")  # of letters that are written without blanks between words
+RUN = re.compile(rf"[{UNSPACED}]+")  # scripts without spaces between words
 COMMON_TOKEN = ""
-MOST_WORDS = 200_000  # different words that are kept, the most frequent
-MOST_CHARACTERS = 20_000  # characters of a text
+MOST_WORDS = 200_000  # size of the vocabulary: the most frequent words
+MOST_CHARACTERS = 20_000  # of a text; the rest is ignored
 
 
-def split_tokens(text):
-    """Words; of Chinese, Japanese and the like each letter and each two that stand side by side. And COMMON_TOKEN,
-    which all texts have: there is always something to count."""
+def split_tokens(text: str) -> list[str]:
+    """The words of a text; in Chinese, Japanese and the like, its characters and character bigrams.
+
+    The list starts with COMMON_TOKEN, so that even an empty text has a token to count.
+    """
     text = text[:MOST_CHARACTERS].lower()
     words = [COMMON_TOKEN, *WORD.findall(text)]
     for run in RUN.findall(text):
@@ -21,8 +27,15 @@ def split_tokens(text):
     return words
 
 
-def fit_tfidf(texts):
-    """(vectorizer, matrix) of texts: TF-IDF of sublinear counts (Salton and Buckley 1988)."""
+def fit_tfidf(texts: Sequence[str]) -> tuple[Any, Sparse]:
+    """(vectorizer, matrix): TF-IDF of the texts with sublinear counts (Salton and Buckley 1988).
+
+    The vectorizer is sklearn's TfidfVectorizer; the matrix has the shape (texts, words).
+
+    >>> vectorizer, matrix = fit_tfidf(["one two", "two three"])
+    >>> matrix.shape, sorted(vectorizer.vocabulary_)
+    ((2, 4), ['', 'one', 'three', 'two'])
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     rare = 2 if len(texts) > 20 else 1

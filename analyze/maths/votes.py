@@ -1,33 +1,46 @@
-"""What people said of pairs, as columns: the way in for agreement, people and contradictions."""
+"""Votes on pairs of answers, as columns: the input of agreement, people and contradictions."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from analyze.maths.arrays import Bools, Column, Floats, Ints
+
+UNKNOWN: Any = None  # the default of a column that `Votes` fills
 
 
 @dataclass(frozen=True)
 class Votes:
-    """A row for each vote of a person on a pair of answers, which has an order of its own: "first" and "second" are
-    the same for all who judge it.
+    """A row for each vote of an annotator on a pair of answers. A pair has a fixed order: "first" and "second" mean
+    the same to all who judge it.
 
-    `vote` is 1 for the first, -1 for the second, 0 for a tie. `left` is 1 where the first was shown on the left, -1
-    where on the right, 0 where nobody knows; `longer` is 1 where the first is longer, -1 where shorter. `known` is the
-    right vote where it is known (gold), else NaN; `again` is true where a person judged a pair once more (a repeat).
-    `when` is in seconds since the epoch, `seconds` of work, `words` of both answers; NaN where not known.
+    Columns: (n,); lists become arrays, a missing column is filled with 0, False or NaN.
+    vote: 1 for the first, -1 for the second, 0 for a tie.
+    left: 1 if the first was shown on the left, -1 if on the right, 0 if unknown.
+    longer: 1 if the first is longer, -1 if it is shorter.
+    known: the right vote of a gold question, else NaN.
+    again: whether the annotator has judged the pair before (a repeat).
+    when: seconds since the epoch.
+    seconds: time at work.
+    words: in both answers together.
+
+    Raises ValueError if the lengths differ.
     """
 
-    annotator: np.ndarray
-    pair: np.ndarray
-    vote: np.ndarray
-    left: np.ndarray = None
-    longer: np.ndarray = None
-    known: np.ndarray = None
-    again: np.ndarray = None
-    when: np.ndarray = None
-    seconds: np.ndarray = None
-    words: np.ndarray = None
+    annotator: Column
+    pair: Column
+    vote: Ints
+    left: Ints = UNKNOWN
+    longer: Ints = UNKNOWN
+    known: Floats = UNKNOWN
+    again: Bools = UNKNOWN
+    when: Floats = UNKNOWN
+    seconds: Floats = UNKNOWN
+    words: Floats = UNKNOWN
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         n = len(np.asarray(self.annotator))
         blank = {"left": 0, "longer": 0, "again": False}
         for field in fields(self):
@@ -37,17 +50,23 @@ class Votes:
                 raise ValueError(f"columns of different lengths: {field.name}")
             object.__setattr__(self, field.name, column)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.annotator)
 
-    def select_rows(self, rows):
-        """The votes of some rows, a column of true and false or of places."""
+    def select_rows(self, rows: Ints | Bools) -> "Votes":
+        """The votes in these rows: a mask or indices."""
         return Votes(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
-def pair_votes(unit, annotator):
-    """(one, other): the rows of each two votes of different people on one unit, each couple once. They grow with the
-    square of the votes on one unit: whoever asks for them bounds the people."""
+def pair_votes(unit: ArrayLike, annotator: ArrayLike) -> tuple[Ints, Ints]:
+    """(one, other): the rows of each two votes of different annotators on one unit, each couple once.
+
+    The result grows with the square of the votes on one unit: callers limit the number of annotators.
+
+    >>> one, other = pair_votes(unit=[1, 1, 2], annotator=["ann", "bob", "ann"])
+    >>> one.tolist(), other.tolist()
+    ([0], [1])
+    """
     unit_codes = np.unique(np.asarray(unit), return_inverse=True)[1]
     person = np.unique(np.asarray(annotator), return_inverse=True)[1]
     order = np.lexsort((person, unit_codes))

@@ -1,32 +1,51 @@
-"""What a report says, one file for each part, found by itself.
+"""The parts of a report, one module each; `load_parts` discovers them.
 
-A module here that has a LABEL is a part; its name is the module's, with hyphens. It has
+A module here that has a LABEL is a part, named after the module with hyphens for underscores. It defines
 
-    LABEL          its words as a heading
-    PLACE          its place among the parts
-    numbers(data)  what it says of a columns.DatasetColumns, as plain values for JSON: numbers unrounded, an interval
-                   [low, high] at 95 %, null for what cannot be computed, with the reason under `NAME_reason`
+    LABEL            its heading
+    PLACE            its rank among the parts
+    numbers(data)    the numbers of a columns.DatasetColumns, as values for JSON: unrounded, an interval as [low, high]
+                     at 95 %, null for what cannot be computed, with the reason under `NAME_reason`
+
+and may define
+
+    tables(numbers)  {name: rows}, the tables of its page, from the numbers of the whole report
 """
 
 import functools
 import importlib
 import math
 import pkgutil
+from typing import Any, Protocol, cast
 
 import numpy as np
+from django.utils.functional import Promise
+
+from analyze.columns import DatasetColumns
+from analyze.maths.intervals import Rate
+from analyze.shapes import Numbers, RateNumbers
+
+
+class Part(Protocol):
+    """A module of this package; it may also define `tables(numbers)`."""
+
+    LABEL: Promise
+    PLACE: int
+
+    def numbers(self, data: DatasetColumns) -> Numbers: ...
 
 
 @functools.cache
-def load_parts():
-    """{name: module} in the order of their places."""
+def load_parts() -> dict[str, Part]:
+    """{name: module} of every part, by PLACE."""
     names = [info.name for info in pkgutil.iter_modules(__path__)]
     modules = {name.replace("_", "-"): importlib.import_module(f"{__name__}.{name}") for name in names}
-    parts = [(name, module) for name, module in modules.items() if hasattr(module, "LABEL")]
+    parts = [(name, cast(Part, module)) for name, module in modules.items() if hasattr(module, "LABEL")]
     return dict(sorted(parts, key=lambda item: item[1].PLACE))
 
 
-def build_json(value):
-    """A value as JSON holds it: arrays as lists, what is no number as null."""
+def build_json(value: Any) -> Any:
+    """The value as JSON holds it: numpy arrays as lists, NaN and infinity as null."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
@@ -38,15 +57,19 @@ def build_json(value):
     return value
 
 
-def add_reasons(value, why="Nothing can be said of it."):
-    """A part's numbers with the reason of each null, and of a rate without a value, under `NAME_reason`: its own, else
-    that of the others beside it or around it. An interval without bounds is null."""
+def add_reasons(value: Any, why: str = "Nothing can be said of it.") -> Any:
+    """A part's JSON numbers, with a reason under `NAME_reason` for each null and each rate without a value.
+
+    why: the reason for values that have none next to them or around them.
+
+    An interval without ends becomes null.
+    """
     if isinstance(value, list):
         return [add_reasons(item, why) for item in value]
     if not isinstance(value, dict):
         return value
     why = next((text for name, text in value.items() if name.endswith("_reason")), why)
-    completed = {}
+    completed: dict[str, Any] = {}
     for name, item in value.items():
         completed[name] = None if item == [None, None] else add_reasons(item, why)
         if completed[name] is None or (isinstance(item, dict) and item.get("value", 0) is None):
@@ -54,8 +77,11 @@ def add_reasons(value, why="Nothing can be said of it."):
     return completed
 
 
-def build_rate(rate, place=()):
-    """{"value", "interval", "n"} of a Rate, or of one of its places; without an n there is no value."""
-    single = rate[place] if place != () else rate
+def build_rate(rate: Rate, place: int | None = None) -> RateNumbers:
+    """A Rate as JSON holds it.
+
+    place: index of one rate in a Rate of arrays.
+    """
+    single = rate if place is None else rate[place]
     n = int(single.n)
     return {"value": float(single.value) if n else None, "interval": [float(single.low), float(single.high)], "n": n}

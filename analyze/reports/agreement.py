@@ -1,10 +1,15 @@
-"""How far people agree with each other."""
+"""The part on agreement: how far annotators agree with each other."""
+
+from typing import Any
 
 import numpy as np
 from django.utils.translation import gettext_lazy as _
 
-from analyze.maths.agreement import ALPHA_BANDS, INTERVAL, PERCENT_BANDS, compare_people, compute_agreement
+from analyze.columns import DatasetColumns
+from analyze.maths.agreement import ALPHA_BANDS, INTERVAL, PERCENT_BANDS, Band, compare_people, compute_agreement
+from analyze.maths.arrays import Column, Ints
 from analyze.reports import build_rate
+from analyze.shapes import BandNumbers, Line, Numbers
 
 LABEL = _("Agreement")
 PLACE = 3
@@ -12,11 +17,11 @@ PAIRS_SHOWN = 50
 NOTHING = _("No two people have judged the same two answers.")
 
 
-def numbers(data):
+def numbers(data: DatasetColumns) -> Numbers:
     pair, person, opinion, strength = data.opinions
     by_opinion = compute_agreement(pair, person, opinion)
     by_strength = compute_agreement(pair, person, strength, INTERVAL)
-    report = {
+    report: dict[str, Any] = {
         "percent": by_opinion.percent,
         "percent_interval": by_opinion.percent_interval,
         "alpha": by_opinion.alpha,
@@ -36,8 +41,8 @@ def numbers(data):
     return {"agreement": report}
 
 
-def build_pairs(data, pair, person, opinion):
-    """How often each two people said the same, those with the most in common first."""
+def build_pairs(data: DatasetColumns, pair: Column, person: Ints, opinion: Ints) -> list[Line]:
+    """How often each two annotators agree, those with the most shared votes first."""
     named = person >= 0
     pairs = compare_people(pair[named], person[named], opinion[named])
     return [
@@ -46,5 +51,5 @@ def build_pairs(data, pair, person, opinion):
     ]
 
 
-def build_band(band):
+def build_band(band: Band) -> BandNumbers:
     return {"low": band.low, "high": band.high, "of": band.of, "source": band.source}

@@ -1,13 +1,17 @@
-"""How each person judges: rates with intervals, and who needs a look."""
+"""The part on annotators: how each one judges, and who needs a look."""
 
 from datetime import UTC, datetime
 
 import numpy as np
 from django.utils.translation import gettext_lazy as _
 
-from analyze.maths.people import assess_people
+from analyze.columns import DatasetColumns
+from analyze.maths.arrays import Floats, Ints
+from analyze.maths.people import People, assess_people
 from analyze.maths.strengths import fit_strengths
+from analyze.maths.votes import Votes
 from analyze.reports import build_rate
+from analyze.shapes import Line, Numbers
 
 LABEL = _("People")
 PLACE = 4
@@ -16,7 +20,7 @@ RATES = (
 )  # fmt: skip
 
 
-def numbers(data):
+def numbers(data: DatasetColumns) -> Numbers:
     votes = data.votes
     if not len(votes):
         return {"annotators": []}
@@ -24,18 +28,20 @@ def numbers(data):
     return {"annotators": [build_line(data, assessed, n) for n in assessed.order.tolist()]}
 
 
-def compute_weights(data):
-    """What each choice weighs by the reliability of whose it is."""
+def compute_weights(data: DatasetColumns) -> Floats | None:
+    """(choices,): the weight of each choice, by its annotator's reliability; None without votes."""
     votes = data.votes
     if not len(votes):
         return None
     return assess_people(votes, compute_expected_chances(data, votes)).model.compute_weights(data.choices.person)
 
 
-def compute_expected_chances(data, votes):
-    """For each vote the chance that the first answer is chosen, by what all people's choices say of the two sources and
-    of length: without it, whoever rightly prefers what is mostly longer would look like somebody who clicks the longer
-    one."""
+def compute_expected_chances(data: DatasetColumns, votes: Votes) -> Floats:
+    """(votes,): the chance that the first answer is chosen, by the strengths of the sources and the effect of length.
+
+    Without this prior, an annotator who rightly prefers answers that happen to be longer would look like one who always
+    clicks the longer answer.
+    """
     choices = data.choices
     first, second = np.array([pair.split("-") for pair in votes.pair], np.int64).T
     sources = data.get_sources(choices.chosen), data.get_sources(choices.rejected)
@@ -56,13 +62,13 @@ def compute_expected_chances(data, votes):
     return 1 / (1 + np.exp(-lead))
 
 
-def compute_relative_difference(first, second):
-    """The difference of two lengths over their sum."""
+def compute_relative_difference(first: Ints, second: Ints) -> Floats:
+    """(n,): the difference of two lengths over their sum."""
     return (first - second) / np.maximum(first + second, 1)
 
 
-def build_line(data, assessed, n):
-    """One person's line; the first of all is the one that needs a look the most."""
+def build_line(data: DatasetColumns, assessed: People, n: int) -> Line:
+    """The line of annotator n; becomes a shapes.PersonLine as JSON."""
     person = data.people[int(assessed.annotator[n])]
     drift = assessed.drift
     return {
@@ -80,6 +86,9 @@ def build_line(data, assessed, n):
     }
 
 
-def format_moment(seconds):
-    """A moment as ISO text; None where it is not known."""
+def format_moment(seconds: float) -> str | None:
+    """A moment as ISO 8601; None if unknown.
+
+    seconds: since the epoch, or NaN.
+    """
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if np.isfinite(seconds) else None

@@ -1,16 +1,19 @@
-"""What to ask next: about how many more judgments make the order of the sources certain (half of what may come lies
-between `half_between`), and which neighbours are open until then."""
+"""The part on what to ask next: how many more judgments make the order of the sources certain, and which neighbours
+are open until then. `half_between` holds the quartiles of the forecast.
+"""
 
 from django.utils.translation import gettext_lazy as _
 
+from analyze.columns import DatasetColumns
 from analyze.maths.active_selection import forecast_judgments
+from analyze.shapes import Numbers, Tables
 from datasets.models import Comparison
 
 LABEL = _("What to ask next")
 PLACE = 9
 
 
-def numbers(data):
+def numbers(data: DatasetColumns) -> Numbers:
     comparisons = Comparison.objects.filter(dataset=data.dataset)
     counted = {
         "open": comparisons.open().count(),
@@ -33,7 +36,7 @@ def numbers(data):
     }
 
 
-def tables(numbers):
+def tables(numbers: Numbers) -> Tables:
     asking = numbers["asking"]
     line = {name: asking[name] for name in ("open", "sure", "judgments")}
     return {"asking": [line | {"interval": asking["half_between"]}]}

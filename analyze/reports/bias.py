@@ -1,17 +1,19 @@
-"""What the choices would teach besides: length, side, form, refusals."""
+"""The part on biases that a model would learn from the choices: length, side, form, refusals."""
 
 from django.utils.translation import gettext_lazy as _
 
+from analyze.columns import DatasetColumns
 from analyze.maths.bias import compute_bias
 from analyze.maths.style import count_traits
 from analyze.reports import build_rate
+from analyze.shapes import Numbers
 
 LABEL = _("Bias")
 PLACE = 5
 RATES = ("longer_won", "left_won", "lists_won", "headings_won", "code_won", "bold_won", "refusals_won")
 
 
-def numbers(data):
+def numbers(data: DatasetColumns) -> Numbers:
     rows = data.sample
     choices, texts = data.choices, data.sampled_texts
     chosen, rejected = choices.chosen[rows].tolist(), choices.rejected[rows].tolist()

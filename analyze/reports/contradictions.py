@@ -1,19 +1,32 @@
-"""Where choices contradict each other: circles, opposite votes on one pair, stars that say otherwise."""
+"""The part on contradictions: cycles of choices, opposite votes on a pair, stars that contradict a choice."""
+
+from collections.abc import Iterable
 
 import numpy as np
 from django.utils.translation import gettext_lazy as _
 
-from analyze.maths.contradictions import find_cycles_across, find_cycles_within, find_opposites, find_star_conflicts
+from analyze.columns import DatasetColumns
+from analyze.maths.arrays import Ints
+from analyze.maths.contradictions import (
+    Cycle,
+    Opposites,
+    find_cycles_across,
+    find_cycles_within,
+    find_opposites,
+    find_star_conflicts,
+)
+from analyze.shapes import Line, Numbers
 
 LABEL = _("Contradictions")
 PLACE = 8
-SHOWN = 100
+SHOWN = 100  # of each kind, in a stored report
 
 
-def numbers(data):
+def numbers(data: DatasetColumns) -> Numbers:
     choices = data.choices
     columns = (choices.chosen, choices.rejected, choices.strength)
-    person = np.where(choices.person < 0, -1 - np.arange(len(choices)), choices.person)  # nobody is nobody else
+    # Each anonymous vote counts as a person.
+    person = np.where(choices.person < 0, -1 - np.arange(len(choices)), choices.person)
     within = find_cycles_within(choices.prompt, person, *columns)
     across = find_cycles_across(choices.prompt, *columns)
     split = find_opposites(person, *columns)
@@ -36,20 +49,22 @@ def numbers(data):
     }
 
 
-def compare_stars(data):
-    """The places of choices that the same judgment's stars contradict."""
+def compare_stars(data: DatasetColumns) -> Ints:
+    """Indices of choices that the same judgment's stars contradict."""
     choices, judgments = data.choices, data.choices.judgment.tolist()
-    given = [
+    chosen_stars, rejected_stars = (
         np.array([data.stars.get(key, np.nan) for key in zip(judgments, ids.tolist(), strict=True)])
         for ids in (choices.chosen, choices.rejected)
-    ]
-    return find_star_conflicts(*given, choices.strength)
+    )
+    return find_star_conflicts(chosen_stars, rejected_stars, choices.strength)
 
 
 class ListedTexts:
-    """The texts of what is listed, read once."""
+    """Builds the listed lines, with their texts read in one go."""
 
-    def __init__(self, data, cycles, split, against, most):
+    def __init__(
+        self, data: DatasetColumns, cycles: Iterable[Cycle], split: Opposites, against: Ints, most: int | None
+    ) -> None:
         self.data, self.choices = data, data.choices
         ids = {int(pk) for cycle in cycles for pk in cycle.answers}
         ids |= {int(pk) for column in (split.one[:most], split.other[:most]) for pk in column}
@@ -57,7 +72,7 @@ class ListedTexts:
         self.texts = data.fetch_texts(ids)
         self.prompts = data.fetch_prompts({data.responses[pk].prompt for pk in ids})
 
-    def build_cycle(self, cycle):
+    def build_cycle(self, cycle: Cycle) -> Line:
         answers = [int(pk) for pk in cycle.answers]
         person = cycle.annotator is not None and cycle.annotator >= 0
         return {
@@ -67,7 +82,7 @@ class ListedTexts:
             "judgments": self.choices.judgment[list(cycle.rows)],
         }
 
-    def build_opposite(self, split, n):
+    def build_opposite(self, split: Opposites, n: int) -> Line:
         first, second = int(split.one[n]), int(split.other[n])
         return {
             "prompt": self.prompts[self.data.responses[first].prompt],
@@ -79,7 +94,7 @@ class ListedTexts:
             "judgments": self.choices.judgment[list(split.rows[n])],
         }
 
-    def build_starred(self, n):
+    def build_starred(self, n: int) -> Line:
         judgment, chosen, rejected = (
             int(column[n]) for column in (self.choices.judgment, self.choices.chosen, self.choices.rejected)
         )

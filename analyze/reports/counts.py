@@ -1,8 +1,12 @@
-"""How often each answer was chosen and rejected: the primer's table; and the same of each source."""
+"""The part on counts: how often each answer and each source was chosen and rejected (the primer's table)."""
+
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from analyze.maths.counts import count_wins
+from analyze.columns import DatasetColumns
+from analyze.maths.counts import Counts, count_wins
+from analyze.shapes import Line, Numbers, Tables
 from datasets.judgments.progress import count_verdicts
 from datasets.models import Judgment
 
@@ -10,7 +14,7 @@ LABEL = _("Counts")
 PLACE = 1
 
 
-def numbers(data):
+def numbers(data: DatasetColumns) -> Numbers:
     choices = data.choices
     by_answer = count_wins(choices.chosen, choices.rejected, choices.strength)
     by_source = count_wins(data.get_sources(choices.chosen), data.get_sources(choices.rejected), choices.strength)
@@ -29,8 +33,8 @@ def numbers(data):
     }
 
 
-def build_lines(data, counted):
-    """A line for each answer that was judged, the most judged first."""
+def build_lines(data: DatasetColumns, counted: Counts) -> list[Line]:
+    """A line for each judged answer, the most judged first."""
     ids = counted.item.tolist()
     if data.most is not None:
         ids = ids[: data.most]
@@ -49,9 +53,9 @@ def build_lines(data, counted):
     ]
 
 
-def get_columns(counted):
+def get_columns(counted: Counts) -> list[list[Any]]:
     return [column.tolist() for column in (counted.item, counted.chosen, counted.rejected, counted.tied)]
 
 
-def tables(numbers):
+def tables(numbers: Numbers) -> Tables:
     return {"counts": numbers["counts"], "sources": numbers["sources"]}

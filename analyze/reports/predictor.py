@@ -1,18 +1,20 @@
-"""How well a model predicts from the texts which answer people choose."""
+"""The part on prediction: how well a model predicts from the texts which answer annotators choose."""
 
 from django.utils.translation import gettext_lazy as _
 
-from analyze.maths.predictor import TooFewChoices, predict_held_out
+from analyze.columns import DatasetColumns
+from analyze.maths.predictor import Calibration, LearningCurve, Prediction, TooFewChoices, predict_held_out
 from analyze.reports import build_rate
+from analyze.shapes import Line, Numbers
 
 LABEL = _("Prediction")
 PLACE = 6
 RATES = ("accuracy", "baseline_longer", "baseline_source")
-NOTHING = dict.fromkeys((*RATES, *(f"{name}_interval" for name in RATES), "held_out_choices"))
+NOTHING: Numbers = dict.fromkeys((*RATES, *(f"{name}_interval" for name in RATES), "held_out_choices"))
 TOO_FEW = _("There are too few choices, or choices about too few prompts, to hold any out.")
 
 
-def numbers(data):
+def numbers(data: DatasetColumns) -> Numbers:
     prediction = get_prediction(data)
     if prediction is None:
         return {"predictor": NOTHING | {"accuracy_reason": str(TOO_FEW)}}
@@ -32,30 +34,37 @@ def numbers(data):
     }
 
 
-def get_prediction(data):
-    """The Prediction of the choices in data.sample, None where they are too few. It is made once: two parts need it."""
+def get_prediction(data: DatasetColumns) -> Prediction | None:
+    """The Prediction of the choices in data.sample; None with too few. Cached, as two parts use it."""
     if "prediction" not in data.cache:
         data.cache["prediction"] = compute_prediction(data)
-    return data.cache["prediction"]
+    prediction: Prediction | None = data.cache["prediction"]
+    return prediction
 
 
-def compute_prediction(data):
+def compute_prediction(data: DatasetColumns) -> Prediction | None:
     rows, choices = data.sample, data.choices
-    texts, sources = get_texts(data), [data.get_sources(column[rows]) for column in (choices.chosen, choices.rejected)]
-    options = {"strength": choices.strength[rows], "chosen_source": sources[0], "rejected_source": sources[1]}
+    texts = get_texts(data)
     try:
-        return predict_held_out(*texts, choices.prompt[rows], **options)
+        return predict_held_out(
+            *texts,
+            choices.prompt[rows],
+            strength=choices.strength[rows],
+            chosen_source=data.get_sources(choices.chosen[rows]),
+            rejected_source=data.get_sources(choices.rejected[rows]),
+        )
     except TooFewChoices:
         return None
 
 
-def get_texts(data):
-    """(texts of the chosen answers, of the rejected ones) of the choices in data.sample."""
-    texts, rows = data.sampled_texts, data.sample
-    return tuple([texts[pk] for pk in column[rows].tolist()] for column in (data.choices.chosen, data.choices.rejected))
+def get_texts(data: DatasetColumns) -> tuple[list[str], list[str]]:
+    """(chosen, rejected): the texts of the choices in data.sample."""
+    texts, rows, choices = data.sampled_texts, data.sample, data.choices
+    chosen, rejected = ([texts[pk] for pk in column[rows].tolist()] for column in (choices.chosen, choices.rejected))
+    return chosen, rejected
 
 
-def build_calibration(calibration):
+def build_calibration(calibration: Calibration) -> list[Line]:
     return [
         {
             "low": calibration.low[n],
@@ -67,5 +76,5 @@ def build_calibration(calibration):
     ]
 
 
-def build_curve(curve):
+def build_curve(curve: LearningCurve) -> list[Line]:
     return [{"choices": n, **build_rate(curve.accuracy, place)} for place, n in enumerate(curve.choices.tolist())]

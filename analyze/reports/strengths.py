@@ -1,31 +1,46 @@
-"""How strong each source is, with intervals and ranks; what length and side have to do with it; tags and languages."""
+"""The part on strengths of sources: intervals and ranks, effects of length and side, strengths by tag and language."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 from django.utils.translation import gettext_lazy as _
 
+from analyze.columns import DatasetColumns
 from analyze.languages import detect_language
-from analyze.maths.strengths import compute_length_control, compute_win_matrix, fit_strengths, fit_strengths_by_part
+from analyze.maths.arrays import Column
+from analyze.maths.strengths import (
+    Strengths,
+    compute_length_control,
+    compute_win_matrix,
+    fit_strengths,
+    fit_strengths_by_part,
+)
+from analyze.shapes import Line, Numbers, Tables
 from datasets.models import Prompt
 
 LABEL = _("Strengths")
 PLACE = 2
-AT_ONCE = 5000
+AT_ONCE = 5000  # rows fetched in one query
 FEWEST = 30  # choices of a tag or a language
 MOST_PARTS = 50
 
 
-def numbers(data):
+def numbers(data: DatasetColumns) -> Numbers:
     choices = data.choices
     sources = data.get_sources(choices.chosen), data.get_sources(choices.rejected)
     if data.strengths is None:
         why = _("No two answers of different sources were compared.") if len(choices) else _("Nothing was judged yet.")
         return {"strengths": None, "strengths_reason": str(why), "style": None, "matrix": None, "parts": None}
-    columns, options = (*sources, choices.strength), {"clusters": choices.prompt, "weights": data.weights}
+    columns = (*sources, choices.strength)
     fitted = data.strengths
     lengths = compute_length_control(data.get_lengths(choices.chosen), data.get_lengths(choices.rejected))
-    controlled = fit_strengths(*columns, **options, controls={"length": lengths, "left": choices.left / 2})
+    controlled = fit_strengths(
+        *columns,
+        clusters=choices.prompt,
+        weights=data.weights,
+        controls={"length": lengths, "left": choices.left / 2},
+    )
     matrix = compute_win_matrix(*columns)
     return {
         "strengths": build_lines(fitted),
@@ -48,7 +63,7 @@ def numbers(data):
     }
 
 
-def tables(numbers):
+def tables(numbers: Numbers) -> Tables:
     style, parts = numbers["style"] or {}, numbers["parts"] or {}
     return {
         "strengths": numbers["strengths"] or [],
@@ -59,8 +74,8 @@ def tables(numbers):
     }
 
 
-def build_cells(matrix):
-    """A line for each two sources that were compared, from the side of either."""
+def build_cells(matrix: Numbers | None) -> list[Line]:
+    """A line for each ordered pair of compared sources."""
     if not matrix:
         return []
     places = list(enumerate(matrix["sources"]))
@@ -72,7 +87,7 @@ def build_cells(matrix):
     ]
 
 
-def build_lines(fitted):
+def build_lines(fitted: Strengths) -> list[Line]:
     """A line for each source, the strongest first."""
     return [
         {
@@ -88,16 +103,20 @@ def build_lines(fitted):
     ]
 
 
-def build_components(fitted):
-    """[[source, …]] of the groups of sources between which nothing was compared."""
+def build_components(fitted: Strengths) -> list[list[str]]:
+    """[[source, …]] of each connected component of sources."""
     parts = range(fitted.component.max(initial=0) + 1)
     return [fitted.source[fitted.component == part].tolist() for part in parts]
 
 
-def fit_parts(data, columns):
-    """{tag or language: strengths} of those with choices enough; of the MOST_PARTS most judged, as each is a fit."""
+def fit_parts(data: DatasetColumns, columns: tuple[Column, Column, Column]) -> dict[str, list[Line]]:
+    """{tag or language: lines} of the MOST_PARTS most judged parts with FEWEST choices; each takes a fit.
+
+    columns: chosen source, rejected source, strength.
+    """
     judged = Counter(data.choices.prompt[columns[0] != columns[1]].tolist())
-    prompts, choices = defaultdict(set), Counter()
+    prompts: defaultdict[str, set[int]] = defaultdict(set)
+    choices: Counter[str] = Counter()
     for pk, tags, instruction in list_prompts(data):
         for name in {*(f"tag:{tag}" for tag in tags), f"language:{detect_language(instruction)}"}:
             prompts[name].add(pk)
@@ -113,6 +132,7 @@ def fit_parts(data, columns):
     }
 
 
-def list_prompts(data):
+def list_prompts(data: DatasetColumns) -> Iterator[tuple[int, list[str], str]]:
+    """(id, tags, instruction) of the prompts."""
     judged = Prompt.objects.filter(dataset=data.dataset).order_by()
     return judged.values_list("pk", "tags", "instruction").iterator(AT_ONCE)

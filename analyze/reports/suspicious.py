@@ -1,23 +1,29 @@
-"""The judgments that a model which learnt from all others finds strange: to look at, not to leave out."""
+"""The part on suspicious judgments: those that a model trained on the others finds unlikely. To review, not to drop."""
 
 import numpy as np
 from django.utils.translation import gettext_lazy as _
 
+from analyze.columns import DatasetColumns
+from analyze.maths.arrays import Floats
 from analyze.reports.predictor import TOO_FEW, get_prediction, get_texts
+from analyze.shapes import Line, Numbers
 
 LABEL = _("Strange judgments")
 PLACE = 7
 
 
-def numbers(data):
+def numbers(data: DatasetColumns) -> Numbers:
     prediction = get_prediction(data)
     if prediction is None:
         return {"suspicious": [], "suspicious_reason": str(TOO_FEW)}
     return {"suspicious": build_lines(data, prediction.probability)}
 
 
-def build_lines(data, probability):
-    """The judgments whose choice the model, which never saw their prompt, held for unlikely: the unlikeliest first."""
+def build_lines(data: DatasetColumns, probability: Floats) -> list[Line]:
+    """The judgments that the model finds unlikely, the least likely first.
+
+    probability: (sample,), of the choice, by a model that never saw its prompt; NaN for ties.
+    """
     rows, (chosen, rejected) = data.sample, get_texts(data)
     unlikely = np.flatnonzero(probability < 0.5)
     order = unlikely[np.argsort(probability[unlikely], kind="stable")][: data.most]

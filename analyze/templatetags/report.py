@@ -1,9 +1,16 @@
-"""Numbers for reading, and charts, in the templates of a report."""
+"""Filters and tags for the templates of a report: numbers in words, and charts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from django import template
 
 from analyze import charts, wording
+from analyze.shapes import Line, Numbers, PersonLine, RateName
 from analyze.tables import find_rates
+
+T = TypeVar("T")
+Interval = Sequence[float | None] | None  # (low, high)
 
 register = template.Library()
 register.filter("told", wording.translate_text)
@@ -16,98 +23,106 @@ NOTHING = "–"
 
 
 @register.filter
-def percent(value):
+def percent(value: float | None) -> str:
     """A share as "71 %"."""
     return NOTHING if value is None else f"{100 * value:.0f} %"
 
 
 @register.filter
-def signed(value):
-    """A number with its sign, two digits behind the point."""
+def signed(value: float | None) -> str:
+    """A number with its sign, to two decimals."""
     return NOTHING if value is None else f"{value:+.2f}".replace("-", "−")
 
 
 @register.filter
-def round_signed(value):
-    """A round number with its sign, no more digits than it has."""
+def round_signed(value: float) -> str:
+    """A round number with its sign, without trailing zeros."""
     return f"{value:+g}".replace("-", "−") if round(value, 9) else "0"
 
 
 @register.filter
-def percents(interval):
+def percents(interval: Interval) -> str:
     """An interval of shares as "66–75 %"."""
     low, high = interval or (None, None)
     return "" if low is None or high is None else f"{100 * low:.0f}–{100 * high:.0f} %"
 
 
 @register.filter
-def signeds(interval):
+def signeds(interval: Interval) -> str:
     """An interval of numbers as "+0.21 … +1.02"."""
     low, high = interval or (None, None)
     return "" if low is None or high is None else f"{signed(low)} … {signed(high)}"
 
 
 @register.filter
-def numbers(interval):
-    """An interval of numbers that are never below 0 as "12–31"."""
+def numbers(interval: Interval) -> str:
+    """An interval of non-negative numbers as "12–31"."""
     low, high = interval or (None, None)
     return "" if low is None or high is None else f"{low:.0f}–{high:.0f}"
 
 
 @register.filter
-def worded(rows):
-    """The rows, their names in words."""
+def worded(rows: Iterable[Line]) -> list[Line]:
+    """The rows, with their names in words."""
     return [{**row, "name": wording.format_name(row["name"])} for row in rows]
 
 
 @register.filter
-def rates(content):
-    """The rates among the numbers of a part that have a value, their names in words."""
+def rates(content: Numbers | None) -> list[Line]:
+    """The rates of a part that have a value, with their names in words."""
     return worded(rate for rate in find_rates(content) if rate["value"] is not None)
 
 
 @register.filter
-def some(rows, wanted):
-    """Those of the rates whose names are given, with a blank between two."""
+def some(rows: Iterable[Line], wanted: str) -> list[Line]:
+    """The rates with these names; wanted: names, separated by spaces."""
     names = [wording.format_name(name) for name in wanted.split()]
     return [row for row in rows if row["name"] in names]
 
 
 @register.filter
-def having(rows, name):
-    """A row for each line that has a value of this rate: {"name": the line, …}."""
+def having(rows: Iterable[PersonLine] | None, name: RateName) -> list[Line]:
+    """One rate of each person who has a value of it, as rows named after the person."""
     return [row[name] | {"name": row["annotator"]} for row in rows or () if row[name]["value"] is not None]
 
 
 @register.inclusion_tag("analyze/_whiskers.html")
-def whiskers(rows, title, label="name", value="value", band=None):
-    """Shares of one with their intervals, a line each."""
+def whiskers(
+    rows: Iterable[Line] | None,
+    title: str,
+    label: str = "name",
+    value: str = "value",
+    band: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """A chart of shares with their intervals, one line per row."""
     return {"title": title, **charts.build_whiskers(rows, label, value, True, band)}
 
 
 @register.inclusion_tag("analyze/_whiskers.html")
-def strength_whiskers(rows, title, label="source", value="strength"):
-    """Numbers around 0 with their intervals, a line each; what is not told apart is marked."""
+def strength_whiskers(
+    rows: Iterable[Line] | None, title: str, label: str = "source", value: str = "strength"
+) -> dict[str, Any]:
+    """A chart of numbers around 0 with their intervals, one line per row; shades rows that do not differ."""
     return {"title": title, **charts.build_whiskers(rows, label, value, False)}
 
 
 @register.inclusion_tag("analyze/_plot.html")
-def plot(rows, title, x, y="value", diagonal=False):
-    """Shares over numbers, with their intervals; with `diagonal` over shares."""
+def plot(rows: Iterable[Line] | None, title: str, x: str, y: str = "value", diagonal: bool = False) -> dict[str, Any]:
+    """A chart of shares with their intervals, over numbers; with `diagonal`, over shares."""
     return {"title": title, **charts.build_plot(rows, x, y, from_zero=not diagonal, diagonal=diagonal)}
 
 
 @register.filter
-def matrix_lines(matrix):
-    """(source, [(share, wins), …]) of each line of a matrix."""
+def matrix_lines(matrix: Numbers) -> list[tuple[str, list[tuple[float | None, int]]]]:
+    """(source, [(share, wins), …]) of each row of a win matrix."""
     cells = (list(zip(*columns, strict=True)) for columns in zip(matrix["share"], matrix["wins"], strict=True))
     return list(zip(matrix["sources"], cells, strict=True))
 
 
 @register.filter
-def beside(content, name):
-    """A rate of agreement, and what others found as rows under it: the middle, and both ends as the interval."""
-    bands = [
+def beside(content: Numbers, name: str) -> list[Line]:
+    """A rate of agreement, and below it the published ranges: their middles, with both ends as the interval."""
+    bands: list[Line] = [
         {
             "name": wording.translate_text(band["of"]),
             "value": (band["low"] + band["high"]) / 2,
@@ -119,8 +134,8 @@ def beside(content, name):
 
 
 @register.filter
-def balanced(content):
-    """For each trait its rate now and in a length-balanced selection."""
+def balanced(content: Numbers) -> list[dict[str, Any]]:
+    """The rate of each trait now, and in a length-balanced selection."""
     won = content["balance"]["won"]
     now = {name: content["longer_won" if name == "length" else f"{name}_won"]["value"] for name in won}
     return [
@@ -129,17 +144,18 @@ def balanced(content):
 
 
 @register.filter
-def of(mapping, key):
-    """What a mapping has under this key; None where it has nothing."""
+def of(mapping: Mapping[Any, T], key: Any) -> T | None:
+    """The value of a key, or None."""
     return mapping.get(key)
 
 
 @register.filter
-def total(numbers):
+def total(numbers: Iterable[int]) -> int:
+    """The sum of the numbers."""
     return sum(numbers)
 
 
 @register.filter
-def having_some(rows):
-    """The rows that something is behind."""
+def having_some(rows: Iterable[Line]) -> list[Line]:
+    """The rows whose n is not 0."""
     return [row for row in rows if row["n"]]

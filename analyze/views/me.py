@@ -1,5 +1,6 @@
-"""What annotators see of how they judge."""
+"""The page on which annotators see how they judge."""
 
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -8,14 +9,15 @@ from analyze.advice import build_advice
 from analyze.latest_report import fetch_numbers, find_latest_report
 from analyze.summary import find_usual_band
 from annotate.views.history import list_done
-from datasets.views.access import annotator_required
+from datasets.models import Dataset
+from datasets.views.access import UserRequest, annotator_required
 
 
 @annotator_required
 @never_cache
 @require_safe
-def me(request, dataset):
-    """One's own numbers, as of the report that an admin had computed last."""
+def me(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """The annotator's own numbers, from the last report."""
     report = find_latest_report(dataset)
     numbers = fetch_numbers(report, "annotators", "agreement")
     context = {

@@ -1,4 +1,6 @@
-"""The admin's page of people: how each judges, by the report; who needs a look comes first."""
+"""The admins' page on annotators: how each one judges, by the report; those who need a look first."""
+
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.http import HttpResponse
@@ -7,10 +9,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from analyze.latest_report import fetch_numbers
+from analyze.models import Report
+from analyze.shapes import PersonLine
 from analyze.views.report import find_status, render_page
 from datasets.judgments import listing, statistics
+from datasets.models import Dataset
 from datasets.text.reading_time import WORDS_A_SECOND
-from datasets.views.access import dataset_admin_required
+from datasets.views.access import UserRequest, dataset_admin_required
 from datasets.views.judgments import build_links, parse_person
 
 PEOPLE_A_PAGE = 50
@@ -20,7 +25,8 @@ WEEK = 7
 @dataset_admin_required
 @never_cache
 @require_safe
-def annotator_list(request, dataset):
+def annotator_list(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """The annotators, with their numbers, one page of them."""
     after = parse_person(request, "after")
     status = find_status(request, dataset)
     if status is None:
@@ -28,7 +34,7 @@ def annotator_list(request, dataset):
     lines = map_lines(status.report)
     people = list_people_after(dataset, lines, after)
     more = people[PEOPLE_A_PAGE - 1].token if len(people) > PEOPLE_A_PAGE else None
-    context = {
+    context: dict[str, Any] = {
         "here": "annotators",
         "people": [
             (numbers, lines.get(numbers.person))
@@ -40,9 +46,9 @@ def annotator_list(request, dataset):
     return render_page(request, dataset, "datasets/annotators.html", status, context)
 
 
-def map_lines(report):
-    """{Person: what a report says of them}, whoever needs a look first."""
-    lines = fetch_numbers(report, "annotators")["annotators"] or []
+def map_lines(report: Report | None) -> dict[listing.Person, PersonLine]:
+    """{person: line} of a report's annotators, those who need a look first."""
+    lines: list[PersonLine] = fetch_numbers(report, "annotators")["annotators"] or []
     names = [line["annotator"] for line in lines if line["kind"] == listing.ACCOUNT]
     accounts = dict(get_user_model().objects.filter(username__in=names).values_list("username", "pk"))
     people = [
@@ -55,9 +61,13 @@ def map_lines(report):
     return {person: line for person, line in pairs if person.pk or person.kind == listing.IMPORTED}
 
 
-def list_people_after(dataset, lines, after):
-    """The people of a page and one more, after this person: those whom the report knows as it orders them, then the
-    others by name."""
+def list_people_after(
+    dataset: Dataset, lines: dict[listing.Person, PersonLine], after: listing.Person | None
+) -> list[listing.Person]:
+    """The people of a page and one more: those in the report in its order, then the others by name.
+
+    after: the last person of the previous page.
+    """
     known = list(lines)
     place = known.index(after) + 1 if after in lines else 0 if after is None else len(known)
     people = known[place : place + PEOPLE_A_PAGE + 1]
@@ -67,8 +77,8 @@ def list_people_after(dataset, lines, after):
     return people[: PEOPLE_A_PAGE + 1]
 
 
-def count_last_week(dataset):
-    """{"week": {account id: judgments of each of the last seven days}, "most_of_a_person": the most on one day}"""
+def count_last_week(dataset: Dataset) -> dict[str, Any]:
+    """{"week": {account id: judgments on each of the last seven days}, "most_of_a_person": the most on one day}"""
     days = statistics.count_by_day(dataset)
     if not days.dates or days.dates[-1] != timezone.localdate():
         return {"week": {}, "most_of_a_person": 0}

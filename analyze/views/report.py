@@ -1,19 +1,25 @@
-"""The report of a dataset: what it says at a glance, and each part with its charts, tables and files."""
+"""The pages of a dataset's report: an overview, and each part with its charts, tables and files."""
 
-from django.http import Http404, HttpResponse
+from typing import TYPE_CHECKING, Any
+
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from analyze import summary
-from analyze.latest_report import fetch_numbers, get_status
+from analyze.latest_report import ReportStatus, fetch_numbers, get_status
 from analyze.models import Report
 from analyze.tables import build_tables, iter_csv_lines
 from datasets.comparisons import flags
 from datasets.judgments.pauses import list_paused_ids
 from datasets.judgments.progress import count_progress
-from datasets.views.access import dataset_admin_required
+from datasets.models import Dataset
+from datasets.views.access import UserRequest, dataset_admin_required
 from datasets.views.downloads import stream_csv
+
+if TYPE_CHECKING:
+    from analyze.reports import Part
 
 GLANCE_PARTS = ("strengths", "strengths_reason", "is_whole", "agreement", "annotators", "bias", "predictor")
 LINES_SHOWN = 50
@@ -24,8 +30,8 @@ PERSON_RATES = ("agreement", "gold", "self_consistency", "left_share", "longer_s
 @dataset_admin_required
 @never_cache
 @require_safe
-def report_page(request, dataset):
-    """What a report says, in ten seconds."""
+def report_page(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """The overview of a report, to read in ten seconds."""
     status = find_status(request, dataset)
     if status is None:
         return HttpResponse(status=204)
@@ -33,8 +39,8 @@ def report_page(request, dataset):
     return render_page(request, dataset, "analyze/report.html", status, context)
 
 
-def build_glance(report):
-    """What the first page shows of a Report; nothing where there is none."""
+def build_glance(report: Report | None) -> dict[str, Any]:
+    """The context of the overview; empty without a report."""
     if report is None:
         return {}
     numbers = fetch_numbers(report, *GLANCE_PARTS)
@@ -55,8 +61,8 @@ def build_glance(report):
 @dataset_admin_required
 @never_cache
 @require_safe
-def part_page(request, dataset, name):
-    """One part of a report, with all that it says."""
+def part_page(request: UserRequest, dataset: Dataset, name: str) -> HttpResponse:
+    """One part of a report."""
     part = find_part(name)
     status = find_status(request, dataset)
     if status is None:
@@ -79,7 +85,7 @@ def part_page(request, dataset, name):
 @dataset_admin_required
 @never_cache
 @require_safe
-def part_file(request, dataset, name, table):
+def part_file(request: UserRequest, dataset: Dataset, name: str, table: str) -> StreamingHttpResponse:
     """A table of a part as CSV, numbers unrounded."""
     part = find_part(name)
     report = get_object_or_404(Report, dataset=dataset)
@@ -89,31 +95,39 @@ def part_file(request, dataset, name, table):
     return stream_csv(iter_csv_lines(tables[table]), f"{dataset.slug}-{table}.csv")
 
 
-def load_parts():
-    """{name: module} of the parts: where a page of them is asked for, and not before, the mathematics are loaded."""
+def load_parts() -> "dict[str, Part]":
+    """{name: module} of the parts; imports the mathematics, on the first request of a page that needs it."""
     from analyze import reports
 
     return reports.load_parts()
 
 
-def find_part(name):
+def find_part(name: str) -> "Part":
+    """The part of this name.
+
+    Raises Http404.
+    """
     part = load_parts().get(name)
     if part is None:
         raise Http404
     return part
 
 
-def find_status(request, dataset):
-    """The ReportStatus of a report. Whoever opens a page has it computed anew if it is old; a page that only asks
-    whether that is done gets None until it is, and asks for nothing else."""
+def find_status(request: UserRequest, dataset: Dataset) -> ReportStatus | None:
+    """The ReportStatus of a report; None if the page polls for a report that is still being computed.
+
+    Opening a page recomputes an old report; polling does not.
+    """
     if not request.htmx:
         return get_status(dataset, request.user)
     status = get_status(dataset)
     return None if status.is_open else status
 
 
-def render_page(request, dataset, template, status, context):
-    """A page that tells how its report stands; its content alone where a page that waited for it asks."""
+def render_page(
+    request: UserRequest, dataset: Dataset, template: str, status: ReportStatus, context: dict[str, Any]
+) -> HttpResponse:
+    """A page with the state of its report; only its content for a page that polled."""
     context |= {"dataset": dataset, "flags": flags.count_held(dataset), "paused": list_paused_ids(dataset)}
     context |= {"standing": status, "parts": load_parts()}
     return render(request, template, {"base": "analyze/_alone.html" if request.htmx else "base.html"} | context)

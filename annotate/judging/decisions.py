@@ -1,15 +1,18 @@
-"""Who reviews what, and what a review leaves behind.
+"""Reviews: which comparisons a reviewer gets, and what a review writes.
 
-A reviewer gives a first impression without knowing what others said (purpose `review`); then sees that, and decides
-(purpose `decision`). Each is a judgment of its own, leased like any other: one reviewer at a time has a comparison, and
-what they leave comes back when the lease runs out. The votes stay as they are.
+A reviewer first gives a blind impression (purpose `review`), then sees the votes and decides (purpose `decision`). Each
+is a separate judgment, leased like any other: one reviewer at a time has a comparison, and an abandoned one returns
+when its lease expires. The votes stay unchanged.
 """
 
+from typing import TYPE_CHECKING
+
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from annotate.judging.record import UNDO_DEPTH, lock_judgment, record, undo
+from annotate.models import User, get_annotator_id
 from annotate.questions import KEEP, SKIP
 from annotate.queue.fast_path import SKIP_COOLDOWN, SKIPS_LOCKED
 from annotate.queue.lease import change_state, compute_lease_end, expire_leases, lease_comparison, lock_membership
@@ -17,36 +20,43 @@ from datasets.comparisons import flags, review
 from datasets.db.write_lock import write_turn
 from datasets.models import Comparison, Dataset, Judgment
 
+if TYPE_CHECKING:
+    from annotate.judging.forms import Submission
+
 TRIES = 8
 MOST_COUNTED = 1000
 Purpose, State = Judgment.Purpose, Judgment.State
-INACTIVE_STATES = (Dataset.State.PAUSED, Dataset.State.ARCHIVED)  # then nothing is given to reviewers either
+INACTIVE_STATES = (Dataset.State.PAUSED, Dataset.State.ARCHIVED)  # reviewers get nothing either
 
 
-def list_waiting(user, dataset):
-    """The comparisons that wait for a reviewer and that this person may have: none that they judged, flagged, have in
-    hand as an annotator, or wrote an answer of; nor what they left open within a day."""
+def list_waiting(user: User, dataset: Dataset) -> QuerySet[Comparison]:
+    """The comparisons that this reviewer may be given.
+
+    Leaves out those that the reviewer judged, flagged or holds as an annotator, those with a response of theirs, and
+    those they left open within the last day.
+    """
     mine = Judgment.objects.filter(comparison=OuterRef("pk"), annotator=user)
     as_annotator = mine.exclude(purpose__in=Judgment.REVIEWS).exclude(state=State.SKIPPED, flag="")
     left_open = mine.filter(
         purpose=Purpose.DECISION, state=State.SKIPPED, decided_at__gt=timezone.now() - SKIP_COOLDOWN
     )
     barred = Comparison.barred.through.objects.filter(comparison=OuterRef("pk"), user=user)
-    by_review = mine.filter(purpose=Purpose.REVIEW)  # who reviewed is barred from voting, and may go on reviewing
+    by_review = mine.filter(purpose=Purpose.REVIEW)  # a review bars from voting, but not from deciding
     waiting = Comparison.objects.filter(dataset=dataset, review=Comparison.Review.WANTED)
     waiting = waiting.filter(held__in=["", Comparison.FLAGGED]).exclude(Exists(as_annotator)).exclude(Exists(left_open))
     return waiting.exclude(Exists(barred) & ~Exists(by_review))
 
 
-def format_waiting(user, dataset):
-    """How many comparisons wait for this reviewer, in words; "" where none does."""
+def format_waiting(user: User, dataset: Dataset) -> str:
+    """The number of comparisons waiting for this reviewer, "1000+" from MOST_COUNTED on; "" for none."""
     n = list_waiting(user, dataset).values("pk")[:MOST_COUNTED].count()
     return f"{n}+" if n == MOST_COUNTED else str(n or "")
 
 
-def lease_next_review(user, dataset):
-    """The judgment in a reviewer's hands: a decision that they reopened, what they hold, else the next comparison that
-    waits. None when there is nothing to give them now."""
+def lease_next_review(user: User, dataset: Dataset) -> Judgment | None:
+    """The reviewer's current judgment: a reopened decision, else a held lease, else the next waiting comparison; None
+    if there is none.
+    """
     if not review.has_review(dataset) or dataset.state in INACTIVE_STATES:
         return None
     expire_leases(dataset)
@@ -61,14 +71,13 @@ def lease_next_review(user, dataset):
             comparison = lock_next_waiting(user, dataset)
             if comparison is None:
                 return None
-            if not is_leased_by_others(comparison, user.pk):  # somebody was quicker, and has let go of the row since
+            if not is_leased_by_others(comparison, user.pk):  # another reviewer may have leased it before our lock
                 return lease_review(user.pk, comparison)
     return None
 
 
-def find_leased_review(user, dataset):
-    """What this reviewer has before them, held for the whole time again; what no reviewer is wanted for any more goes
-    back."""
+def find_leased_review(user: User, dataset: Dataset) -> Judgment | None:
+    """The judgment that this reviewer holds, its lease renewed. Returns leases that need no reviewer any more."""
     mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose__in=Judgment.REVIEWS)
     mine = mine.select_related("comparison", "dataset")
     reopened = mine.filter(state=State.REOPENED).order_by("decided_at", "pk").first()
@@ -84,49 +93,52 @@ def find_leased_review(user, dataset):
     return None
 
 
-def lock_next_waiting(user, dataset):
-    """The first comparison for this reviewer that nobody else has in hand, locked; None where there is none."""
+def lock_next_waiting(user: User, dataset: Dataset) -> Comparison | None:
+    """The first comparison for this reviewer that no other reviewer holds, locked; else None."""
     taken = Judgment.objects.filter(comparison=OuterRef("pk"), purpose__in=Judgment.REVIEWS, state=State.LEASED)
     free = list_waiting(user, dataset).exclude(Exists(taken)).select_related("dataset").order_by("pk")
     return free.select_for_update(of=("self",), skip_locked=SKIPS_LOCKED).first()
 
 
-def is_leased_by_others(comparison, user_id):
-    """Whether another reviewer has a comparison now."""
+def is_leased_by_others(comparison: Comparison, user_id: int) -> bool:
+    """Whether another reviewer holds the comparison."""
     leases = Judgment.objects.filter(comparison=comparison, purpose__in=Judgment.REVIEWS, state=State.LEASED)
     return leases.exclude(annotator=user_id).exists()
 
 
-def lease_review(user_id, comparison):
-    """The judgment with which a reviewer begins, or goes on: the first impression, or the decision where they have
-    given that, with the answers in the same order."""
-    impression = Judgment.objects.filter(comparison=comparison, annotator=user_id, purpose=Purpose.REVIEW)
-    impression = impression.filter(state__in=[*Judgment.STANDING, State.SKIPPED]).order_by("-pk").first()
+def lease_review(user_id: int, comparison: Comparison) -> Judgment:
+    """Leases the reviewer's next judgment: the first impression, or after it the decision, in the same order."""
+    impressions = Judgment.objects.filter(comparison=comparison, annotator=user_id, purpose=Purpose.REVIEW)
+    impression = impressions.filter(state__in=[*Judgment.STANDING, State.SKIPPED]).order_by("-pk").first()
     if impression is None:
         return lease_comparison(user_id, comparison, Purpose.REVIEW)
-    comparison.barred.add(user_id)  # who knows the votes does not vote
+    comparison.barred.add(user_id)  # a decision shows the votes
     return lease_comparison(user_id, comparison, Purpose.DECISION, impression.order)
 
 
 @transaction.atomic
-def save_impression(judgment, revision, submission):
-    """Save a reviewer's first impression (a forms.Submission), or that they have none; then the decision is in their
-    hands. Whether it changed anything."""
+def save_impression(judgment: Judgment, revision: int, submission: "Submission") -> bool:
+    """Saves a reviewer's first impression, or a skip of it, and leases the decision to them. Returns whether it changed
+    anything.
+    """
     judgment, comparison = lock_judgment(judgment)
     if submission.verdict == KEEP or not record(
         judgment, revision, submission.verdict, submission.said, submission.seconds
     ):
         return False
-    if comparison.review == Comparison.Review.WANTED and not is_leased_by_others(comparison, judgment.annotator_id):
-        lease_review(judgment.annotator_id, comparison)
+    reviewer_id = get_annotator_id(judgment)
+    if comparison.review == Comparison.Review.WANTED and not is_leased_by_others(comparison, reviewer_id):
+        lease_review(reviewer_id, comparison)
     return True
 
 
 @transaction.atomic
-def decide(judgment, revision, submission):
-    """Save what a reviewer decides (a forms.Submission), or that they leave it open. Whether it changed anything:
-    nothing does where the lease ran out and somebody else has it now, or has decided, or no decision is wanted any
-    more."""
+def decide(judgment: Judgment, revision: int, submission: "Submission") -> bool:
+    """Saves a reviewer's decision, or that they leave it open. Returns whether it changed anything.
+
+    Changes nothing after the lease has expired and another reviewer holds the comparison, after another reviewer has
+    decided, or when no decision is wanted any more.
+    """
     judgment, comparison = lock_judgment(judgment)
     if not can_decide(judgment, comparison):
         return False
@@ -135,21 +147,25 @@ def decide(judgment, revision, submission):
     return record(judgment, revision, submission.verdict, submission.said, submission.seconds)
 
 
-def can_decide(judgment, comparison):
-    """Whether this decision is still to be made, and by this person; comparison: as it is now."""
+def can_decide(judgment: Judgment, comparison: Comparison) -> bool:
+    """Whether the decision is still open, and open to this reviewer. comparison: the current row."""
     if judgment.state == State.REOPENED:
         return True
     is_wanted = comparison.review == Comparison.Review.WANTED
-    return is_wanted and not is_leased_by_others(comparison, judgment.annotator_id)
+    return is_wanted and not is_leased_by_others(comparison, get_annotator_id(judgment))
 
 
 @transaction.atomic
-def decide_flagged(judgment, revision, decision):
-    """Put a flagged comparison back, or leave it out (flags.PUT_BACK, LEAVE_OUT). Whether it changed anything. Where
-    the votes on what was put back leave it undecided, that decision comes next."""
+def decide_flagged(judgment: Judgment, revision: int, decision: str) -> bool:
+    """Puts a flagged comparison back or leaves it out. Returns whether it changed anything.
+
+    A comparison put back whose votes are undecided stays with the reviewer for that decision.
+
+    decision: flags.PUT_BACK or flags.LEAVE_OUT.
+    """
     judgment, comparison = lock_judgment(judgment)
-    is_in_hand = judgment.revision == revision and judgment.state in (State.LEASED, State.EXPIRED)
-    if not is_in_hand or not can_decide(judgment, comparison):
+    is_current = judgment.revision == revision and judgment.state in (State.LEASED, State.EXPIRED)
+    if not is_current or not can_decide(judgment, comparison):
         return False
     if not flags.decide(comparison.pk, flags.FLAGGED, decision, judgment.annotator):
         return False
@@ -159,14 +175,14 @@ def decide_flagged(judgment, revision, decision):
     return True
 
 
-def find_last_decision(user, dataset):
-    """The decision that undo would reopen: the latest of this person, at most ten back; None when there is none."""
+def find_last_decision(user: User, dataset: Dataset) -> Judgment | None:
+    """The decision that undo would reopen: the reviewer's latest, while fewer than UNDO_DEPTH are open; else None."""
     mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose=Purpose.DECISION)
     if mine.filter(state=State.REOPENED).count() >= UNDO_DEPTH:
         return None
     return mine.filter(state=State.SAVED).order_by("-decided_at", "-pk").first()
 
 
-def undo_decision(judgment, revision):
-    """Open a decision for another one; it stands until it is replaced, or left open. Whether that was possible."""
+def undo_decision(judgment: Judgment, revision: int) -> bool:
+    """Reopens a decision, which stands until it is replaced or left open. Returns whether it did."""
     return judgment.purpose == Purpose.DECISION and judgment.state == State.SAVED and undo(judgment, revision)

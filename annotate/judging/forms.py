@@ -1,15 +1,21 @@
+"""The forms that judging pages post."""
+
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
+from typing import Any
 
 from django import forms
 from django.core.exceptions import BadRequest
+from django.http import QueryDict
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from annotate.judging.question_spec import NEW, REPAIR
+from annotate.judging.question_spec import NEW, REPAIR, QuestionSpec
 from annotate.questions import FLAG, FLAGS, KEEP, SKIP
 from annotate.wording import get_chips
+from datasets.judgments.said import Said
+from datasets.models import Dataset
 
 WRONG = {
     "no_tie": _("Two answers cannot have the same place here."),
@@ -19,19 +25,21 @@ WRONG = {
 
 @dataclass(frozen=True)
 class Submission:
-    """What a person said of a comparison. said: as Judgment.said. seconds: time at work on it as the browser saw it,
-    None where it did not."""
+    """What a person submits on a comparison.
+
+    seconds: working time measured by the browser, None if it sent none. flag: why the comparison is flagged, a code.
+    """
 
     verdict: str
-    said: dict = field(default_factory=dict)
+    said: Said = field(default_factory=Said)
     seconds: float | None = None
     flag: str = ""
 
 
 class SecondsField(forms.FloatField):
-    """A time that the browser measured; nonsense is no time, and no reason to refuse a verdict."""
+    """A duration measured by the browser. An invalid one counts as missing instead of refusing the verdict."""
 
-    def clean(self, value):
+    def clean(self, value: Any) -> float | None:
         try:
             seconds = super().clean(value)
         except forms.ValidationError:
@@ -40,23 +48,27 @@ class SecondsField(forms.FloatField):
 
 
 class JudgmentForm(forms.Form):
-    """Which judgment a form speaks of, and at which revision."""
+    """The judgment that a form is about, and the revision it was made for."""
 
     judgment = forms.IntegerField(min_value=1)
     revision = forms.IntegerField(min_value=0)
 
 
 class VerdictForm(JudgmentForm):
-    """One verdict on one judgment, as its page posts it. `submission` is what it says, once it is valid."""
+    """One verdict on one judgment, as posted by its page. A valid form has its content in `submission`."""
+
+    data: QueryDict
 
     verdict = forms.ChoiceField(error_messages={"invalid_choice": _("This verdict is not asked for any more.")})
     seconds = SecondsField(required=False)
 
-    def __init__(self, dataset, spec, data):
+    def __init__(self, dataset: Dataset, spec: QuestionSpec, data: QueryDict) -> None:
         super().__init__(data)
         check_text(data)
         self.dataset, self.spec = dataset, spec
-        self.fields["verdict"].choices = [(name, name) for name in (*spec.verdicts, KEEP)]
+        verdict = self.fields["verdict"]
+        assert isinstance(verdict, forms.ChoiceField)
+        verdict.choices = [(name, name) for name in (*spec.verdicts, KEEP)]
         for group in spec.groups:
             values = group.field.values
             self.fields[group.name] = forms.TypedChoiceField(
@@ -73,8 +85,9 @@ class VerdictForm(JudgmentForm):
         for side in spec.repairs:
             self.fields[f"repair_{side}"] = forms.CharField(required=False, strip=False)
 
-    def clean(self):
-        values = super().clean()
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        values = self.cleaned_data
         verdict = values.get("verdict")
         if verdict == FLAG and not values.get("flag"):
             self.add_error("flag", _("Say what is wrong with it."))
@@ -85,7 +98,7 @@ class VerdictForm(JudgmentForm):
             self.check_reasons(values)
         return values
 
-    def check_groups(self, values):
+    def check_groups(self, values: dict[str, Any]) -> None:
         for group in self.spec.groups:
             if values.get(group.name) is None:
                 self.add_error(group.name, _("This is still to be answered."))
@@ -94,14 +107,14 @@ class VerdictForm(JudgmentForm):
             if code:
                 self.add_error(None, WRONG.get(code, code))
 
-    def check_reasons(self, values):
+    def check_reasons(self, values: dict[str, Any]) -> None:
         required = self.dataset.reasons == self.dataset.Asked.REQUIRED and self.spec.question
         if required and not (values.get("reasons") or values.get("reason")):
             self.add_error("reasons", _("Give a reason: choose one, or write it."))
 
     @property
-    def submission(self):
-        """The Submission of a valid form."""
+    def submission(self) -> Submission:
+        """The content of a valid form."""
         values = self.cleaned_data
         verdict, seconds = values["verdict"], values["seconds"]
         if verdict in (SKIP, KEEP):
@@ -109,21 +122,28 @@ class VerdictForm(JudgmentForm):
         if verdict == FLAG:
             return Submission(verdict, {"note": values["note"]} if values["note"] else {}, seconds, values["flag"])
         details = self.spec.gather(values)
-        details |= {name: values[name] for name in ("reasons", "reason") if values.get(name)}
+        if values.get("reasons"):
+            details["reasons"] = values["reasons"]
+        if values.get("reason"):
+            details["reason"] = values["reason"]
         repairs = {
             side: restore_newlines(values[f"repair_{side}"]) for side in self.spec.repairs if values[f"repair_{side}"]
         }
-        return Submission(verdict, details | ({"repairs": repairs} if repairs else {}), seconds)
+        if repairs:
+            details["repairs"] = repairs
+        return Submission(verdict, details, seconds)
 
 
 class LeasesForm(forms.Form):
-    """Judgments that a browser gives back unseen: `lease` is an id and until when, as often as there are some."""
+    """Leases that a browser returns unused: `lease`, at most 50 times, is a judgment id and its `lease_until`."""
 
-    def __init__(self, data):
+    data: QueryDict
+
+    def __init__(self, data: QueryDict) -> None:
         super().__init__(data)
-        self.leases = {}
+        self.leases: dict[int, datetime] = {}
 
-    def clean(self):
+    def clean(self) -> None:
         for lease in self.data.getlist("lease")[:50]:
             pk, _space, until = lease.partition(" ")
             moment = parse_time(until)
@@ -132,8 +152,8 @@ class LeasesForm(forms.Form):
             self.leases[int(pk)] = moment
 
 
-def parse_time(text):
-    """The moment that a text names with its time zone; None where it names none."""
+def parse_time(text: str) -> datetime | None:
+    """The text's date and time in UTC; None if it is invalid or lacks a time zone."""
     try:
         moment = parse_datetime(text)
         return None if moment is None or timezone.is_naive(moment) else moment.astimezone(UTC)
@@ -141,14 +161,14 @@ def parse_time(text):
         return None
 
 
-def check_text(data):
-    """No browser sends half of a surrogate pair, none can be kept or shown: such a request is bad as a whole."""
+def check_text(data: QueryDict) -> None:
+    """Raises BadRequest on a lone surrogate, which no browser sends and which can be neither stored nor shown."""
     try:
         "".join(text for _name, values in data.lists() for text in values).encode()
     except UnicodeEncodeError:
         raise BadRequest("half of a surrogate pair") from None
 
 
-def restore_newlines(text):
-    """A text as it was typed: a browser sends every line end of a text area as CR LF."""
+def restore_newlines(text: str) -> str:
+    """The text as typed: browsers send every line break of a text area as CR LF."""
     return text.replace("\r\n", "\n")

@@ -1,13 +1,16 @@
-"""What an act leaves behind. Each is safe to repeat: a form carries the judgment's revision, and one that was used
-already changes nothing."""
+"""Acts of judging and what they write. Each is idempotent: a form carries the judgment's revision, and a revision that
+was used already changes nothing.
+"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from annotate.judging.question_spec import build_spec
+from annotate.judging.question_spec import ChoiceRow, QuestionSpec, RatingRow, build_spec
 from annotate.judging.repairs import (
     close_repair_round,
     filter_repairs,
@@ -16,9 +19,9 @@ from annotate.judging.repairs import (
     store_repairs,
     withdraw_repairs,
 )
-from annotate.models import Membership
+from annotate.models import Membership, User, get_annotator_id
 from annotate.questions import FLAG, KEEP, SKIP
-from annotate.queue.fast_path import save_and_lease
+from annotate.queue.fast_path import FastSave, save_and_lease
 from annotate.queue.lease import (
     change_slots,
     change_state,
@@ -31,25 +34,38 @@ from datasets.audit.log import Kind, log
 from datasets.comparisons import review
 from datasets.db.write_lock import write_turn
 from datasets.jobs import worker
-from datasets.models import Choice, Comparison, Job, Judgment, Rating
+from datasets.judgments.said import Said
+from datasets.models import Choice, Comparison, Dataset, Job, Judgment, Rating
 
-UNDO_DEPTH = 10
-ANALYSIS, STEER_INTERVAL = "analysis", 20  # the task of analyze/tasks.py, after so many verdicts of one person
+if TYPE_CHECKING:
+    from annotate.judging.forms import Submission
+    from datasets.text.rendered import StoredHtml
+
+UNDO_DEPTH = 10  # acts
+ANALYSIS, STEER_INTERVAL = "analysis", 20  # a task of analyze/tasks.py; verdicts of one person between two runs
 
 
 @dataclass(frozen=True)
 class SaveResult:
-    """What came of an act. judged: how many verdicts of the person stand, None where nobody counted; next: the judgment
-    that was leased to them besides what they hold."""
+    """The outcome of an act.
+
+    judged: the person's standing verdicts in the dataset, None if not counted. next: a judgment leased to them in
+    addition to those they hold. stored_html: of `next`, where it was read with it.
+    """
 
     changed: bool
     judged: int | None = None
     next: Judgment | None = None
+    stored_html: "StoredHtml | None" = None
 
 
-def save(judgment, revision, submission, spec, leasing=False):
-    """Save a forms.Submission, and lease the next comparison to the same person if asked to: on the fast path where
-    that is open to this act, else on the slow one. Both leave the same behind."""
+def save(
+    judgment: Judgment, revision: int, submission: "Submission", spec: QuestionSpec, leasing: bool = False
+) -> SaveResult:
+    """Saves a submission and, if `leasing`, leases the next comparison to the same person.
+
+    Takes the fast path where it is open to this act, else the slow one. Both write the same rows.
+    """
     submission = replace(submission, said=filter_repairs(judgment, submission.said))
     result = None
     if leasing and is_fast(judgment, revision, submission, spec):
@@ -57,17 +73,18 @@ def save(judgment, revision, submission, spec, leasing=False):
     return result or save_slow(judgment, revision, submission, leasing)
 
 
-def is_fast(judgment, revision, submission, spec):
-    """Whether the fast path may be tried: a plain verdict on a judgment in hand, in an open dataset in which no lease
-    waits to be given back."""
+def is_fast(judgment: Judgment, revision: int, submission: "Submission", spec: QuestionSpec) -> bool:
+    """Whether the fast path may be tried: a plain verdict on a leased judgment, in an open dataset without overdue
+    leases.
+    """
     dataset = judgment.dataset
-    in_hand = judgment.state == Judgment.State.LEASED and judgment.revision == revision
+    is_leased = judgment.state == Judgment.State.LEASED and judgment.revision == revision
     is_open = dataset.state == dataset.State.OPEN
-    return is_open and in_hand and is_plain(dataset, submission, spec) and not has_overdue_leases(dataset)
+    return is_open and is_leased and is_plain(dataset, submission, spec) and not has_overdue_leases(dataset)
 
 
-def save_fast(judgment, submission, spec):
-    """Save and lease in one act of the database (queue/fast_path.py). None where it declined: nothing has changed."""
+def save_fast(judgment: Judgment, submission: "Submission", spec: QuestionSpec) -> SaveResult | None:
+    """Saves and leases in one database round trip (queue/fast_path.py). None if it declined; then nothing changed."""
     dataset = judgment.dataset
     choices = spec.list_choices(judgment.order, submission.verdict, submission.said)
     ratings = spec.list_ratings(judgment.order, submission.said)
@@ -78,73 +95,93 @@ def save_fast(judgment, submission, spec):
     if saved is None:
         return None
     steer(dataset, saved.judged)
-    may_have_more = saved.is_free or dataset.mixes
-    following = saved.next or (may_have_more and lease_another(judgment.annotator, dataset)) or None
-    return SaveResult(True, saved.judged, following)
+    following = saved.next
+    if following is None and (saved.is_free or dataset.mixes):
+        assert judgment.annotator is not None
+        following = lease_another(judgment.annotator, dataset)
+    return SaveResult(True, saved.judged, following, saved.stored_html)
 
 
-def save_slow(judgment, revision, submission, leasing):
-    """Save by `record`, then lease by queue/lease.py."""
+def save_slow(judgment: Judgment, revision: int, submission: "Submission", leasing: bool) -> SaveResult:
+    """Saves with `record`, then leases with queue/lease.py."""
     changed = record(judgment, revision, submission.verdict, submission.said, submission.seconds, submission.flag)
-    return SaveResult(
-        changed, None, lease_another(judgment.annotator, judgment.dataset) if changed and leasing else None
-    )
+    if not (changed and leasing):
+        return SaveResult(changed)
+    assert judgment.annotator is not None
+    return SaveResult(changed, None, lease_another(judgment.annotator, judgment.dataset))
 
 
-def steer(dataset, judged):
-    """Where what was judged decides what is asked next, see to it now and then that it does, in the background."""
+def steer(dataset: Dataset, judged: int) -> None:
+    """Starts the analysis in the background every STEER_INTERVAL verdicts, where its result orders the queue."""
     if not dataset.is_steered or judged % STEER_INTERVAL:
         return
     if not Job.objects.filter(kind=ANALYSIS, dataset=dataset, state__in=Job.OPEN).exists():
         worker.start(ANALYSIS, None, dataset)
 
 
-def save_and_review(judgment, submission, choices, ratings):
-    """As save_and_lease, where a vote may bring its comparison before a reviewer. What it touches is locked first, in
-    the order of all acts: whoever then holds a comparison passes over locked ones, and waits for no other."""
+def save_and_review(
+    judgment: Judgment,
+    submission: "Submission",
+    choices: Sequence[ChoiceRow],
+    ratings: Sequence[RatingRow],
+) -> FastSave | None:
+    """`save_and_lease`, then a refresh of whether the comparison needs a reviewer.
+
+    Takes its locks first, in the order that every act uses: a holder of a comparison skips locked ones and never waits
+    for another.
+    """
     with write_turn(), transaction.atomic():
         lock_judgment(judgment)
         saved = save_and_lease(judgment, submission, choices, ratings)
         if saved:
             review.refresh(judgment.dataset, [judgment.comparison_id])
-        else:  # what the database refused has ended the transaction
+        else:  # a refused statement has aborted the transaction
             transaction.set_rollback(True)
     return saved
 
 
-def lock_judgment(judgment):
-    """Lock the person's membership, the judgment and its comparison, in this order. (judgment, comparison) as they are
-    now."""
-    lock_membership(judgment.annotator_id, judgment.dataset_id)
+def lock_judgment(judgment: Judgment) -> tuple[Judgment, Comparison]:
+    """The judgment and its comparison, read again under lock. Lock order: membership, judgment, comparison."""
+    lock_membership(get_annotator_id(judgment), judgment.dataset_id)
     locked = Judgment.objects.select_for_update(of=("self",)).select_related("dataset").get(pk=judgment.pk)
     return locked, Comparison.objects.select_for_update().get(pk=judgment.comparison_id)
 
 
-def update_review(judgment):
-    """See whether the comparison of a vote, a flag or a decision goes to a reviewer now."""
+def update_review(judgment: Judgment) -> None:
+    """Refreshes whether the judgment's comparison needs a reviewer, after a vote, a flag or a decision."""
     if review.has_review(judgment.dataset):
         review.refresh(judgment.dataset, [judgment.comparison_id])
 
 
-def is_plain(dataset, submission, spec):
-    """Whether a verdict leaves choices and ratings behind, and nothing else."""
+def is_plain(dataset: Dataset, submission: "Submission", spec: QuestionSpec) -> bool:
+    """Whether the submission writes choices and ratings and nothing else."""
     starts_round = submission.verdict == "both_bad" and dataset.repair_round
     is_verdict = spec.question is not None and spec.needs_groups(submission.verdict)
     return is_verdict and "repairs" not in submission.said and not starts_round
 
 
 @transaction.atomic
-def record(judgment, revision, verdict, details=None, seconds=None, flag=""):
-    """Save a verdict, with the choices and the ratings that it states, or a skip. Whether it changed anything.
+def record(
+    judgment: Judgment,
+    revision: int,
+    verdict: str,
+    details: Said | None = None,
+    seconds: float | None = None,
+    flag: str = "",
+) -> bool:
+    """Saves a verdict with the choices and ratings that it states, or a skip or a flag. Returns whether it changed
+    anything.
 
-    A late verdict, its lease given back, is kept; it is surplus where the comparison had all it wanted.
-    details, seconds, flag: as of a forms.Submission.
+    A late verdict, whose lease has expired, is kept; it is surplus if the comparison had reached its overlap.
+
+    details, seconds, flag: see forms.Submission.
     """
     if verdict == KEEP:
         return keep_verdict(judgment, revision)
-    judgment = lock_answerable(judgment, revision)
-    if judgment is None:
+    locked = lock_answerable(judgment, revision)
+    if locked is None:
         return False
+    judgment = locked
     if verdict in (SKIP, FLAG):
         skip_or_flag(judgment, seconds, flag, details or {})
         update_review(judgment)
@@ -174,20 +211,20 @@ def record(judgment, revision, verdict, details=None, seconds=None, flag=""):
     return True
 
 
-def build_log_value(verdict, details):
-    """A verdict as it stands in the log: its code; with the places, the stars and the criteria where there are any."""
-    extras = {kind: details[kind] for kind in ("rank", "stars", "criteria") if details.get(kind)}
+def build_log_value(verdict: str, details: Said) -> str | dict[str, Any]:
+    """A verdict in the audit log: its code, or a dict that adds ranks, stars and criteria where given."""
+    extras = {kind: value for kind in ("rank", "stars", "criteria") if (value := details.get(kind))}
     return {"verdict": verdict, **extras} if extras else verdict
 
 
-def log_change(judgment, before, after):
-    """A line of the log where a verdict was replaced by another; to practise once more replaces nothing."""
+def log_change(judgment: Judgment, before: str | dict[str, Any], after: str | dict[str, Any]) -> None:
+    """Writes the replacement of a verdict to the audit log; a repeated practice judgment replaces nothing."""
     if before != after and judgment.purpose != Judgment.Purpose.PRACTICE:
         log(Kind.JUDGMENT, judgment.pk, before, after, by=judgment.annotator, dataset=judgment.dataset)
 
 
-def store_choices(judgment, verdict, details):
-    """Store what a verdict states, in place of what was stated before."""
+def store_choices(judgment: Judgment, verdict: str, details: Said) -> None:
+    """Stores the choices and ratings of a verdict in place of the previous ones."""
     before = withdraw_choices(judgment) if judgment.state == Judgment.State.REOPENED else set()
     choices, ratings = derive_choices(judgment, verdict, details)
     choices += store_repairs(judgment, details.get("repairs", {}))
@@ -211,16 +248,16 @@ def store_choices(judgment, verdict, details):
         open_repair_round(judgment)
 
 
-def derive_choices(judgment, verdict, details):
-    """(choices, ratings) as QuestionSpec gives them; nothing where a better answer was asked for."""
+def derive_choices(judgment: Judgment, verdict: str, details: Said) -> tuple[list[ChoiceRow], list[RatingRow]]:
+    """The choices and ratings of a verdict; none where the task was to write a better response."""
     spec = build_spec(judgment.dataset, len(judgment.order), judgment.comparison.task)
     if spec.question is None:
         return [], []
     return spec.list_choices(judgment.order, verdict, details), spec.list_ratings(judgment.order, details)
 
 
-def withdraw_choices(judgment):
-    """Take back what a judgment stated. The ids of the repairs that it wrote."""
+def withdraw_choices(judgment: Judgment) -> set[int]:
+    """Deletes the choices and ratings of a judgment. Returns the ids of the repairs that it wrote."""
     written = list_repair_ids(judgment)
     judgment.choices.all().delete()
     judgment.ratings.all().delete()
@@ -229,19 +266,24 @@ def withdraw_choices(judgment):
     return written
 
 
-def change_judged(judgment, by):
-    """What comes from the queue counts alike, known or not: the person sees the count."""
+def change_judged(judgment: Judgment, by: int) -> None:
+    """Changes the person's count of verdicts. Gold questions and repeats count like votes, as the person sees the
+    count.
+    """
     if judgment.purpose not in Judgment.WORK:
         return
     mine = Membership.objects.filter(user=judgment.annotator_id, dataset=judgment.dataset_id)
     mine.update(judged=F("judged") + by)
 
 
-def build_stamp(judgment, seconds=None):
-    """When an act was done, how long it took (as the browser saw it, never longer than since the hand-out; else since
-    the hand-out, or since it was reopened), and the next revision."""
+def build_stamp(judgment: Judgment, seconds: float | None = None) -> dict[str, Any]:
+    """The fields that record an act: its time, its duration and the next revision.
+
+    seconds: measured by the browser; capped at the time since the lease or the reopening, which also replaces None.
+    """
     now = timezone.now()
-    elapsed = max(0.0, (now - judgment.leased_at).total_seconds())  # a clock may be set back
+    assert judgment.leased_at is not None
+    elapsed = max(0.0, (now - judgment.leased_at).total_seconds())  # the clock may have been set back
     return {
         "decided_at": now,
         "seconds": elapsed if seconds is None else min(seconds, elapsed),
@@ -249,16 +291,18 @@ def build_stamp(judgment, seconds=None):
     }
 
 
-def lock_answerable(judgment, revision):
-    """The judgment, locked, if this revision of it still awaits an answer; else None."""
-    lock_membership(judgment.annotator_id, judgment.dataset_id)
+def lock_answerable(judgment: Judgment, revision: int) -> Judgment | None:
+    """The judgment, locked, if it is at this revision and still accepts a verdict; else None."""
+    lock_membership(get_annotator_id(judgment), judgment.dataset_id)
     judgments = Judgment.objects.select_for_update(of=("self",)).select_related("comparison", "dataset")
     return judgments.filter(pk=judgment.pk, revision=revision, state__in=Judgment.ANSWERABLE).first()
 
 
-def skip_or_flag(judgment, seconds, flag, details):
-    """Skip: another person gets it. Flagged: nobody does, until an admin decides. Of a reopened judgment the verdict is
-    withdrawn."""
+def skip_or_flag(judgment: Judgment, seconds: float | None, flag: str, details: Said) -> None:
+    """Skips a comparison, so that another person gets it, or flags it, which holds it until an admin decides.
+
+    A reopened judgment loses its verdict.
+    """
     if judgment.state != Judgment.State.EXPIRED:
         change_slots(judgment, +1)
     if judgment.state == Judgment.State.REOPENED:
@@ -272,16 +316,16 @@ def skip_or_flag(judgment, seconds, flag, details):
 
 
 @transaction.atomic
-def keep_verdict(judgment, revision):
-    """Close a reopened judgment again, its verdict as it stands."""
-    judgment = lock_answerable(judgment, revision)
-    if judgment is None or judgment.state != Judgment.State.REOPENED:
+def keep_verdict(judgment: Judgment, revision: int) -> bool:
+    """Closes a reopened judgment with its verdict unchanged. Returns whether it did."""
+    locked = lock_answerable(judgment, revision)
+    if locked is None or locked.state != Judgment.State.REOPENED:
         return False
-    return bool(change_state(judgment, Judgment.State.SAVED, revision=F("revision") + 1))
+    return bool(change_state(locked, Judgment.State.SAVED, revision=F("revision") + 1))
 
 
-def find_last_act(user, dataset):
-    """The judgment that undo would reopen: the latest act of this person, at most ten back; None when there is none."""
+def find_last_act(user: User, dataset: Dataset) -> Judgment | None:
+    """The judgment that undo would reopen: the person's latest undoable act among the last UNDO_DEPTH; else None."""
     mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose__in=Judgment.WORK)
     if mine.filter(state=Judgment.State.REOPENED).count() >= UNDO_DEPTH:
         return None
@@ -292,40 +336,42 @@ def find_last_act(user, dataset):
     return None
 
 
-def can_undo_skip(skipped, comparison=None):
-    """Whether undo would bring a skipped or flagged comparison back: it is still wanted, and nobody else has it now.
-    What is known already, and was mixed in, always comes back."""
+def can_undo_skip(skipped: Judgment, comparison: Comparison | None = None) -> bool:
+    """Whether undo can reopen a skip or flag: the comparison has an open slot, is not held otherwise and was not given
+    to the person again since. Only the last of these applies to gold questions and repeats, which take no slot.
+    """
     comparison = comparison or Comparison.objects.get(pk=skipped.comparison_id)
     wanted = comparison.open_slots > 0 and not is_held_otherwise(comparison, skipped)
     return (wanted or skipped.purpose != Judgment.Purpose.VOTE) and not is_superseded(skipped)
 
 
-def is_held_otherwise(comparison, flagged):
-    """Whether a comparison is kept back for any other reason than this flag."""
+def is_held_otherwise(comparison: Comparison, flagged: Judgment) -> bool:
+    """Whether a comparison is held for any reason other than this flag."""
     if comparison.held != Comparison.FLAGGED or not flagged.flag:
         return comparison.held != ""
     return comparison.judgments.exclude(pk=flagged.pk).exclude(flag="").exists()
 
 
-def is_superseded(skipped):
-    """Whether the person has had the skipped comparison again since."""
+def is_superseded(skipped: Judgment) -> bool:
+    """Whether the person has been given the skipped comparison again since."""
     same = {"comparison": skipped.comparison_id, "annotator": skipped.annotator_id, "purpose": skipped.purpose}
     others = Judgment.objects.filter(**same)
     return others.exclude(pk=skipped.pk).filter(pk__gt=skipped.pk).exists()
 
 
 @transaction.atomic
-def undo(judgment, revision):
-    """Open a judgment for another verdict; the saved one stands until it is replaced. Whether that was possible.
+def undo(judgment: Judgment, revision: int) -> bool:
+    """Reopens a judgment for another verdict; the saved one stands until it is replaced. Returns whether it did.
 
-    A skipped comparison comes back to the person if it is still wanted, a flagged one if nobody else flagged it;
-    nothing does while they are paused.
+    A skipped comparison returns to the person if it still has an open slot, a flagged one if nobody else flagged it.
+    Nothing returns while the person is paused.
     """
-    if lock_membership(judgment.annotator_id, judgment.dataset_id).paused_at:
+    if lock_membership(get_annotator_id(judgment), judgment.dataset_id).paused_at:
         return False
-    judgment = Judgment.objects.select_for_update().filter(pk=judgment.pk, revision=revision).first()
-    if judgment is None:
+    locked = Judgment.objects.select_for_update().filter(pk=judgment.pk, revision=revision).first()
+    if locked is None:
         return False
+    judgment = locked
     if judgment.state == Judgment.State.SAVED:
         return bool(change_state(judgment, Judgment.State.REOPENED, leased_at=timezone.now()))
     if judgment.state != Judgment.State.SKIPPED:

@@ -1,12 +1,15 @@
-"""Which of two answers is better?"""
+"""Which of two responses is better?"""
 
-from annotate.questions import VERDICT, Field
+from collections.abc import Sequence
+
+from annotate.questions import VERDICT, Field, Preference, Settings, StarRating
+from datasets.judgments.said import Statement
 
 FEWEST = MOST = 2
 KEYS = {"left": "1", "right": "2", "tie": "0"}
 
 
-def verdicts(settings):
+def verdicts(settings: Settings) -> list[str]:
     allowed = ["left", "right"]
     if settings.allow_tie:
         allowed.insert(1, "tie")
@@ -15,24 +18,29 @@ def verdicts(settings):
     return allowed
 
 
-def fields(sides):
+def fields(sides: Sequence[str]) -> list[Field]:
     return []
 
 
-def by_criterion(settings, sides):
+def by_criterion(settings: Settings, sides: Sequence[str]) -> list[Field]:
     return [Field("verdict", VERDICT, "", tuple(verdicts(settings)))]
 
 
-def wrong(settings, details):
+def wrong(settings: Settings, details: Statement) -> str:
     return ""
 
 
-def choices(order, verdict, details):
-    """A tie is one choice of strength 0, in id order, so that it says nothing of the sides; both bad is no choice."""
+def choices(order: Sequence[int], verdict: str, details: Statement) -> list[Preference]:
+    """One preference. A tie has strength 0 and is in id order, so that it carries no position; both bad states none."""
     left, right = order
-    stated = {"left": (left, right, 1, None), "right": (right, left, 1, None), "tie": (*sorted(order), 0, None)}
+    first, second = sorted(order)
+    stated: dict[str, Preference] = {
+        "left": (left, right, 1, None),
+        "right": (right, left, 1, None),
+        "tie": (first, second, 0, None),
+    }
     return [stated[verdict]] if verdict in stated else []
 
 
-def ratings(order, details):
+def ratings(order: Sequence[int], details: Statement) -> list[StarRating]:
     return []

@@ -1,36 +1,51 @@
-"""Save a verdict and lease the next comparison: the act that must be fast, as short SQL, one text for each database.
+"""The fast path: saves a verdict and leases the next comparison in short SQL, written once for each database.
 
-Only the plain case goes this way: the person holds the judgment, a verdict, no repair. Whatever else there is changes
-nothing here and takes the slow path of judging/record.py and lease.py. tests/test_queue.py holds both texts, and the
-slow path, against the same table of scenarios.
+Covers only the plain case: a verdict without repairs on a judgment that the person holds. Every other case changes
+nothing here and takes the slow path of judging/record.py and lease.py. tests/test_fast_path.py runs both SQL versions
+and the slow path against the same table of scenarios.
 """
 
 import json
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Model
 from django.utils import timezone
 
 from datasets.db.write_lock import write_turn
-from datasets.models import Choice, Comparison, Judgment, Rating
+from datasets.models import Choice, Comparison, Dataset, Judgment, Rating
 from datasets.text.rendered import TEXT_TO_RENDER_SQL
+
+if TYPE_CHECKING:
+    from django.db.models.query import RawQuerySet
+
+    from annotate.judging.forms import Submission
+    from annotate.judging.question_spec import ChoiceRow, RatingRow
+    from annotate.models import User
+    from datasets.text.rendered import StoredHtml
 
 SKIP_COOLDOWN = timedelta(days=1)
 MAX_ID = 2**63 - 1
 SKIPS_LOCKED = connection.vendor == "postgresql"
 LOCK = "FOR UPDATE OF c SKIP LOCKED" if SKIPS_LOCKED else ""
 
-CHOICE_FIELDS = ("criterion", "chosen", "rejected", "strength", "rank_gap")  # as QuestionSpec states choices
-RATING_FIELDS = ("criterion", "response", "stars")
+CHOICE_FIELDS = ("criterion", "chosen", "rejected", "strength", "rank_gap")  # question_spec.ChoiceRow
+RATING_FIELDS = ("criterion", "response", "stars")  # question_spec.RatingRow
 
 
-def build_search(columns, priority, position, condition="true"):
-    """The first comparison behind a place in the queue that this person may have. One text for both databases but for
-    the row lock, which the caller appends. A comparison that they hold, have judged, have skipped within a day, or are
-    barred from, is passed over. The partial index `next_comparison` makes it one indexed walk."""
+def build_search(columns: str, priority: str, position: str, condition: str = "true") -> str:
+    """SQL that finds the first comparison after a queue position that a person may be given.
+
+    Skips comparisons that they hold, have judged, skipped within SKIP_COOLDOWN, or are barred from. Walks the partial
+    index `next_comparison`. The same for both databases, except for the row lock, which the caller appends.
+
+    columns, priority, position, condition: SQL expressions.
+    """
     return f"""
       SELECT {columns} FROM datasets_comparison c
       WHERE c.dataset_id = %(dataset)s AND c.open_slots > 0 AND c.held = ''
@@ -46,11 +61,12 @@ def build_search(columns, priority, position, condition="true"):
     """
 
 
-def build_insert(model, source, **values):
-    """INSERT of whole rows: the column of each field, with its SQL in `values`, else with the model's default. source:
-    what the SQL selects from, "" for one row.
+def build_insert(model: type[Model], source: str, **values: str) -> str:
+    """An INSERT … SELECT of whole rows that fills fields without a value with the model's default.
 
-    Raises TypeError for a field that has neither, nor may be null: a new field cannot be forgotten here.
+    source: FROM clause of the SELECT, "" for a single row. values: {field name: SQL expression}.
+
+    Raises TypeError for a non-null field with neither value nor default, so that no new field is forgotten here.
     """
     columns, expressions = [], []
     for field in model._meta.concrete_fields:
@@ -59,13 +75,14 @@ def build_insert(model, source, **values):
         if expression is None and not (field.null or field.primary_key):
             raise TypeError(f"{field} has no value and no default")
         if expression is not None:
+            assert field.column is not None
             columns.append(connection.ops.quote_name(field.column))
             expressions.append(expression)
     return f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) SELECT {', '.join(expressions)} {source}"
 
 
-def build_literal(value):
-    """A field's default in SQL."""
+def build_literal(value: Any) -> str:
+    """A field's default as an SQL literal."""
     if isinstance(value, bool | int):
         return str(value).lower()
     return f"'{json.dumps(value) if isinstance(value, dict) else value}'"
@@ -74,8 +91,8 @@ def build_literal(value):
 NEXT_ID = build_search("c.id", "%(priority)s", "%(position)s")
 NEXT_ROW = build_search("c.id, c.priority, c.key, c.prompt_id, c.task", "%(priority)s", "%(position)s")
 
-# PostgreSQL: one statement. Its parts see the database as it was when it began: where that has changed since (two
-# requests of one person at once), a constraint refuses the whole, and the slow path is taken.
+# PostgreSQL: one statement. All its parts see the snapshot from its start: after a concurrent change (two simultaneous
+# requests of one person) a constraint rejects the whole statement, and the act takes the slow path.
 WORK = ", ".join(f"'{purpose}'" for purpose in Judgment.WORK)
 MINE = f"annotator_id = %(user)s AND dataset_id = %(dataset)s AND purpose IN ({WORK})"
 INSERT_CHOICES = build_insert(
@@ -178,24 +195,33 @@ LEASE = build_insert(
 
 @dataclass(frozen=True)
 class FastSave:
-    """What came of the fast path. judged: how many verdicts of the person stand; next: the judgment that was leased to
-    them, None where nothing was; is_free: whether they might have had one."""
+    """The outcome of the fast path.
+
+    judged: the person's standing verdicts in the dataset. next: the judgment leased to them, if any. is_free: whether
+    they may hold another one. stored_html: of `next`, where it was read with it.
+    """
 
     judged: int
     next: Judgment | None
     is_free: bool
+    stored_html: "StoredHtml | None" = None
 
 
-def save_and_lease(judgment, submission, choices, ratings):
-    """Save a verdict on a judgment in hand and lease the next comparison to the same person. A FastSave, or None where
-    this is not the plain case: then nothing has changed. In a dataset that mixes in what it knows already it is saved
-    only: whatever comes next is then leased in one and the same way.
+def save_and_lease(
+    judgment: Judgment,
+    submission: "Submission",
+    choices: Sequence["ChoiceRow"],
+    ratings: Sequence["RatingRow"],
+) -> FastSave | None:
+    """Saves a verdict on a leased judgment and leases the next comparison to the same person.
 
-    submission: a forms.Submission. choices, ratings: as QuestionSpec states them.
+    Returns None if this is not the plain case; then nothing has changed. A dataset that mixes in gold questions or
+    repeats only saves here: every next comparison is then leased by the same code, so that none can be distinguished.
     """
     now, dataset = timezone.now(), judgment.dataset
     minutes = timedelta(minutes=dataset.lease_minutes)
-    elapsed = max(0.0, (now - judgment.leased_at).total_seconds())  # a clock may be set back
+    assert judgment.leased_at is not None
+    elapsed = max(0.0, (now - judgment.leased_at).total_seconds())  # the clock may have been set back
     parameters = {
         "judgment": judgment.pk,
         "revision": judgment.revision,
@@ -211,27 +237,40 @@ def save_and_lease(judgment, submission, choices, ratings):
         "kept_ready": -1 if dataset.mixes else dataset.kept_ready,
         "guideline": dataset.guideline_number,
     }
-    choices = [dict(zip(CHOICE_FIELDS, choice, strict=True)) for choice in choices]
-    ratings = [dict(zip(RATING_FIELDS, rating, strict=True)) for rating in ratings]
+    choice_rows = [dict(zip(CHOICE_FIELDS, choice, strict=True)) for choice in choices]
+    rating_rows = [dict(zip(RATING_FIELDS, rating, strict=True)) for rating in ratings]
     try:
-        row = (save_in_statement if SKIPS_LOCKED else save_in_transaction)(parameters, choices, ratings)
+        row = (save_in_statement if SKIPS_LOCKED else save_in_transaction)(parameters, choice_rows, rating_rows)
     except IntegrityError:
         return None
     if row is None:
         return None
-    judged, is_free, *lease = row
-    return FastSave(judged, build_judgment(judgment, now + minutes, *lease) if lease[0] else None, bool(is_free))
+    judged, is_free, pk, order, comparison, prompt, task, *stored_html = row
+    if not pk:
+        return FastSave(judged, None, bool(is_free))
+    following = build_judgment(judgment, now + minutes, pk, order, comparison, prompt, task)
+    return FastSave(judged, following, bool(is_free), parse_stored_html(*stored_html))
 
 
-def build_judgment(judgment, until, pk, order, comparison, prompt, task, parts=None, htmls=None):
-    """The judgment that was leased beside this one, as it stands in the database; `kept`: the HTML that was read with
-    it, as of rendered.get_stored_html."""
-    person = {"annotator": judgment.annotator, "dataset": judgment.dataset}
-    comparison = Comparison(pk=comparison, prompt_id=prompt, task=task)
-    leased = Judgment(pk=pk, order=json.loads(order), comparison=comparison, lease_until=until, **person)
-    if htmls:
-        leased.kept = parts and json.loads(parts), {int(pk): html for pk, html in json.loads(htmls).items()}
-    return leased
+def build_judgment(
+    judgment: Judgment, until: datetime, pk: int, order: str, comparison: int, prompt: int, task: str
+) -> Judgment:
+    """The judgment leased after this one, without reading it again. order: JSON."""
+    return Judgment(
+        pk=pk,
+        order=json.loads(order),
+        comparison=Comparison(pk=comparison, prompt_id=prompt, task=task),
+        lease_until=until,
+        annotator=judgment.annotator,
+        dataset=judgment.dataset,
+    )
+
+
+def parse_stored_html(parts: str | None = None, htmls: str | None = None) -> "StoredHtml | None":
+    """What rendered.get_stored_html returns, from the JSON of POSTGRESQL_SAVE; None if the row has none."""
+    if not htmls:
+        return None
+    return json.loads(parts) if parts else None, {int(pk): html for pk, html in json.loads(htmls).items()}
 
 
 OWN_JUDGMENT = """
@@ -242,28 +281,33 @@ OWN_JUDGMENT = """
 """
 
 
-def find_judgment(user, dataset, pk):
-    """The person's judgment of this id, as much of it as showing and answering takes; None where it is not theirs."""
+def find_judgment(user: "User", dataset: Dataset, pk: int) -> Judgment | None:
+    """The person's judgment with this id, with only the fields that showing and answering need; None if not theirs."""
     if pk > MAX_ID:
         return None
-    for judgment in Judgment.objects.raw(OWN_JUDGMENT, [pk, user.pk, dataset.pk]):
+    rows: RawQuerySet[Any] = Judgment.objects.raw(OWN_JUDGMENT, [pk, user.pk, dataset.pk])  # with of_prompt, of_task
+    for judgment in rows:
         judgment.annotator, judgment.dataset = user, dataset
         judgment.comparison = Comparison(pk=judgment.comparison_id, prompt_id=judgment.of_prompt, task=judgment.of_task)
         return judgment
     return None
 
 
-def save_in_statement(parameters, choices, ratings):
-    """The row that POSTGRESQL_SAVE answers with; None where the judgment is no longer in hand."""
+def save_in_statement(
+    parameters: dict[str, Any], choices: Sequence[Mapping[str, Any]], ratings: Sequence[Mapping[str, Any]]
+) -> tuple[Any, ...] | None:
+    """Runs POSTGRESQL_SAVE. Returns its row, or None if the judgment is no longer leased."""
     parameters |= {"choices": json.dumps(choices), "ratings": json.dumps(ratings)}
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(POSTGRESQL_SAVE, parameters, prepare=True)  # to read and to plan it takes as long as to run it
+        cursor.execute(POSTGRESQL_SAVE, parameters, prepare=True)  # parsing and planning take as long as running it
         return cursor.fetchone()
 
 
-def save_in_transaction(parameters, choices, ratings):
-    """The same row, by short statements."""
+def save_in_transaction(
+    parameters: dict[str, Any], choices: Sequence[dict[str, Any]], ratings: Sequence[dict[str, Any]]
+) -> tuple[Any, ...] | None:
+    """Does the same in short statements, for SQLite. Returns the same row, without the HTML."""
     judgment, user, dataset = parameters["judgment"], parameters["user"], parameters["dataset"]
     with write_turn(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(SAVE, parameters)
@@ -294,6 +338,6 @@ def save_in_transaction(parameters, choices, ratings):
     return judged + 1, is_free, *(lease or [None] * 5)
 
 
-def adapt_time(at):
-    """A time as the database takes it in a statement of our own."""
+def adapt_time(at: datetime) -> Any:
+    """The time in the form that raw SQL passes to this database."""
     return connection.ops.adapt_datetimefield_value(at)

@@ -1,39 +1,44 @@
-"""Who gets what next. Exact under any number of people at once: a comparison is in as many hands as it wants judgments.
+"""The queue: who gets which comparison next. Exact under any concurrency: a comparison has never more leases and
+verdicts than its overlap.
 
-Short transactions: first leases that ran out are given back, then the person's membership row is locked (two tabs
-of one person wait for each other), and the next open comparison is taken. PostgreSQL passes over rows that somebody
-else is taking; SQLite takes the write lock at the start of the transaction. Nobody ever waits for a comparison while
-holding another: that is what keeps it free of deadlocks. The act of every few seconds, saving a verdict and leasing the
-next comparison, has a fast path of its own in fast_path.py.
+Transactions are short: expired leases are returned first, then the person's membership row is locked (two tabs of one
+person wait for each other), then the next open comparison is taken. PostgreSQL skips rows that others have locked;
+SQLite takes the write lock at the start of the transaction. No transaction waits for a comparison while it holds
+another, which rules out deadlocks. The most frequent act, saving a verdict and leasing the next comparison, has a fast
+path in fast_path.py.
 """
 
 import random
 import time
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
-from annotate.models import Membership
+from annotate.models import Membership, User
 from annotate.queue import quality_checks
 from annotate.queue.fast_path import LOCK, NEXT_ID, SKIP_COOLDOWN, SKIPS_LOCKED, adapt_time
 from datasets.db.write_lock import write_turn
-from datasets.models import Comparison, Judgment
+from datasets.models import Comparison, Dataset, Judgment, JudgmentQuerySet
 
-EXPIRED_AT_ONCE = 20
-CHECK_INTERVAL_S = 1.0  # seconds, in one process: leases run out in minutes
-SLOW_SEARCH_S = 0.05  # seconds that a search takes
-BACKOFF_FACTOR = 20  # a dear search that found nothing is not repeated for so many times as long as it took
+EXPIRED_AT_ONCE = 20  # leases
+CHECK_INTERVAL_S = 1.0  # between two checks of one process for overdue leases; leases last minutes
+SLOW_SEARCH_S = 0.05  # a search that takes longer is expensive
+BACKOFF_FACTOR = 20  # pause after an expensive search without a result, as a multiple of its duration
 TRIES = 8
-_checked_at = {}  # {dataset id: time.monotonic()}
+_checked_at: dict[int, float] = {}  # {dataset id: time.monotonic()}
 
 
-def lease_next(user, dataset, have=None):
-    """The judgment in this person's hands: what they reopened, what they hold, else the next open comparison.
+def lease_next(user: User, dataset: Dataset, have: Collection[int] | None = None) -> Judgment | None:
+    """The person's current judgment: a reopened one, else a leased one, else the next open comparison.
 
-    have: ids of judgments that their browser has already; then the next one besides these, as long as they hold no
-    more than the dataset lets them keep ready. None when there is nothing to give them now, or the dataset is not open.
+    None if there is nothing for them, or the dataset is not open.
+
+    have: ids of judgments that their browser has prefetched. Then returns another one, as long as they hold no more
+    than the dataset's `kept_ready`.
     """
     if dataset.state != dataset.State.OPEN:
         return None
@@ -53,47 +58,56 @@ def lease_next(user, dataset, have=None):
             if not (SKIPS_LOCKED and find_first_after(membership, from_start=True, lock="")):
                 back_off(membership, time.monotonic() - started)
                 return None
-        # To wait for others' locks here, in whatever order we come to them, could end in a deadlock: look again.
+        # Waiting for other people's row locks in arbitrary order could deadlock: retry instead.
         time.sleep(0.01 * (attempt + 1))
     return None
 
 
-def is_excluded(user, dataset, membership):
-    """Whether a person gets nothing here: an admin has paused them, or the practice round is before them."""
+def is_excluded(user: User, dataset: Dataset, membership: Membership) -> bool:
+    """Whether a person gets nothing here: paused by an admin, or yet to pass the practice round."""
     return membership.paused_at is not None or needs_practice(user, dataset, membership)
 
 
-def needs_practice(user, dataset, membership):
-    """Whether the practice round is before this person. Without a known answer to practise with there is none."""
-    if not dataset.practice or user.is_admin or membership.practised_at:
+def needs_practice(user: User, dataset: Dataset, membership: Membership) -> bool:
+    """Whether the person has yet to pass the practice round.
+
+    A dataset without gold questions for it has no round. People who have judged here before it was set are spared.
+    """
+    if not dataset.practice or user.is_admin or membership.practised_at or membership.judged:
         return False
     return dataset.gold.filter(for_practice=True).exists()
 
 
-def is_practice_due(user, dataset):
-    """Whether this person is to take the practice round of an open dataset now."""
+def is_practice_due(user: User, dataset: Dataset) -> bool:
+    """Whether the person must take the practice round of this dataset now. Never in a dataset that is not open."""
     if not dataset.practice or dataset.state != dataset.State.OPEN:
         return False
     membership = Membership.objects.filter(user=user, dataset=dataset).first()
     return membership is not None and membership.paused_at is None and needs_practice(user, dataset, membership)
 
 
-def lease_another(user, dataset):
-    """One more judgment for this person, besides all that they have before them; None where there is none. What they
-    hold is theirs for the whole time again once half of it is over."""
-    before_them = [Judgment.State.LEASED, Judgment.State.REOPENED]
-    mine = Judgment.objects.filter(annotator=user, dataset=dataset, state__in=before_them)
+def lease_another(user: User, dataset: Dataset) -> Judgment | None:
+    """One more judgment for this person, in addition to all that they hold; None if there is none.
+
+    Renews the leases that they hold once half of their time is over.
+    """
+    held_states = [Judgment.State.LEASED, Judgment.State.REOPENED]
+    mine = Judgment.objects.filter(annotator=user, dataset=dataset, state__in=held_states)
     mine = mine.filter(purpose__in=Judgment.WORK)
     have, half = [], timezone.now() + timedelta(minutes=dataset.lease_minutes) / 2
     for judgment in mine.only("state", "lease_until"):
         have.append(judgment.pk)
-        if judgment.state == Judgment.State.LEASED and judgment.lease_until < half:
+        lease_until = judgment.lease_until
+        if judgment.state == Judgment.State.LEASED and lease_until is not None and lease_until < half:
             mine.filter(pk=judgment.pk, state=Judgment.State.LEASED).update(lease_until=compute_lease_end(dataset))
     return lease_next(user, dataset, have)
 
 
-def lock_membership(user, dataset):
-    """The person's row in this dataset (ids), made at their first visit: all their acts in it wait for each other."""
+def lock_membership(user: int, dataset: int) -> Membership:
+    """The person's membership, locked, created at their first visit. Serialises all their acts in the dataset.
+
+    user, dataset: ids.
+    """
     locked = Membership.objects.select_for_update().filter(user=user, dataset=dataset)
     membership = locked.first()
     if membership is None:
@@ -102,11 +116,13 @@ def lock_membership(user, dataset):
     return membership
 
 
-def find_leased_judgment(user, dataset, have=()):
-    """What this person has before them, besides these: the oldest reopened judgment, else what they brought back after
-    a skip, else what they hold the longest.
+def find_leased_judgment(user: User, dataset: Dataset, have: Collection[int] = ()) -> Judgment | None:
+    """The person's current judgment, its lease renewed: the oldest reopened one, else a skip that they undid, else the
+    oldest lease.
 
-    Their own lease that ran out, and that nobody was given in the meantime, is theirs again.
+    Renews an overdue lease too, as long as it was not returned.
+
+    have: ids of judgments to leave out.
     """
     mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose__in=Judgment.WORK).exclude(pk__in=have)
     reopened = mine.filter(state=Judgment.State.REOPENED).order_by("decided_at", "pk").first()
@@ -121,18 +137,19 @@ def find_leased_judgment(user, dataset, have=()):
     )
 
 
-def count_leased(user, dataset):
-    """How many comparisons this person holds."""
+def count_leased(user: User, dataset: Dataset) -> int:
+    """The number of comparisons that this person holds."""
     mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose__in=Judgment.WORK)
     return mine.filter(state=Judgment.State.LEASED).count()
 
 
-def compute_lease_end(dataset):
+def compute_lease_end(dataset: Dataset) -> datetime:
+    """When a lease that starts now expires."""
     return timezone.now() + timedelta(minutes=dataset.lease_minutes)
 
 
-def expire_leases(dataset):
-    """Give back leases that ran out, a few at a time, each in a transaction of its own; their comparisons' ids."""
+def expire_leases(dataset: Dataset) -> list[int]:
+    """Returns overdue leases to the queue: at most EXPIRED_AT_ONCE, one transaction each. Their comparisons' ids."""
     overdue = list_overdue_leases(dataset)
     returned = []
     for pk in overdue.order_by("lease_until").values_list("pk", flat=True)[:EXPIRED_AT_ONCE]:
@@ -144,9 +161,11 @@ def expire_leases(dataset):
     return returned
 
 
-def has_overdue_leases(dataset):
-    """Whether leases have run out, as far as this process has looked within the last second: the slow path gives
-    them back."""
+def has_overdue_leases(dataset: Dataset) -> bool:
+    """Whether leases are overdue, so that the slow path must return them.
+
+    Looks at most once per CHECK_INTERVAL_S and process; False in between.
+    """
     now = time.monotonic()
     if now - _checked_at.get(dataset.pk, -CHECK_INTERVAL_S) < CHECK_INTERVAL_S:
         return False
@@ -154,13 +173,15 @@ def has_overdue_leases(dataset):
     return list_overdue_leases(dataset).exists()
 
 
-def list_overdue_leases(dataset):
+def list_overdue_leases(dataset: Dataset) -> JudgmentQuerySet:
     return Judgment.objects.filter(dataset=dataset, state=Judgment.State.LEASED, lease_until__lt=timezone.now())
 
 
-def release(user, dataset, leases):
-    """Give back what a browser kept ready and never showed. leases: {judgment id: until when, as it was handed out};
-    one that was handed out again since is somebody's, and stays."""
+def release(user: User, dataset: Dataset, leases: Mapping[int, datetime]) -> None:
+    """Returns prefetched leases that the browser never showed.
+
+    leases: {judgment id: its `lease_until` as handed out}. A lease renewed since is in use and stays.
+    """
     for pk, until in leases.items():
         with write_turn(), transaction.atomic():
             lock_membership(user.pk, dataset.pk)
@@ -170,36 +191,47 @@ def release(user, dataset, leases):
                 change_slots(judgment, +1)
 
 
-def change_state(judgment, state, **changes):
-    """Move a judgment to another state, if it still is in the one that we saw, at the revision that we saw."""
+def change_state(judgment: Judgment, state: Judgment.State, **changes: Any) -> int:
+    """Moves a judgment to another state if its row still has the state and revision of `judgment`. 1 if it did, else 0.
+
+    changes: other fields to write.
+
+    Raises ValueError for a move that Judgment.MOVES does not list.
+    """
     if state not in Judgment.MOVES[Judgment.State(judgment.state)]:
         raise ValueError(f"no move from {judgment.state} to {state}")
     moved = Judgment.objects.filter(pk=judgment.pk, state=judgment.state, revision=judgment.revision)
     return moved.update(state=state, **changes)
 
 
-def change_slots(judgment, by):
-    """Of the comparison of a vote. Nothing else takes a slot; the statement is written all the same."""
+def change_slots(judgment: Judgment, by: int) -> None:
+    """Changes the open slots of a vote's comparison.
+
+    Other purposes take no slot; they run the same statement, so that its timing does not give them away.
+    """
     by = by if judgment.purpose == Judgment.Purpose.VOTE else 0
     Comparison.objects.filter(pk=judgment.comparison_id).update(open_slots=F("open_slots") + by)
 
 
-def is_backing_off(membership):
-    """Whether a dear search that found nothing was so short a time ago that there is no other yet."""
+def is_backing_off(membership: Membership) -> bool:
+    """Whether an expensive search without a result is too recent for another one."""
     return membership.nothing_until is not None and membership.nothing_until > timezone.now()
 
 
-def back_off(membership, search_s):
-    """Search no more for a while, after a search that took so many seconds and found nothing, if that was dear."""
+def back_off(membership: Membership, search_s: float) -> None:
+    """Suspends searching for a while if a search without a result was expensive. search_s: its duration in seconds."""
     if search_s > SLOW_SEARCH_S:
         nothing_until = timezone.now() + BACKOFF_FACTOR * timedelta(seconds=search_s)
         Membership.objects.filter(pk=membership.pk).update(nothing_until=nothing_until)
 
 
-def take_next(membership, returned, dataset):
-    """Lease the next open comparison to this person: what just came back, then, unless they are to rest from searching,
-    from where they stand, then once from the start for what came back behind them. Now and then, in place of one that
-    stays where it is, something that is known already: see quality_checks.py."""
+def take_next(membership: Membership, returned: Collection[int], dataset: Dataset) -> Judgment | None:
+    """Leases the next open comparison to this person; None if there is none.
+
+    Looks first among the comparisons just returned; then, unless backing off, from the person's position in the queue,
+    then once from the start for comparisons returned behind it. Sometimes leases a gold question or a repeat instead,
+    and leaves the comparison in place: see quality_checks.py.
+    """
     comparison_id = find_first_returned(membership, returned)
     if comparison_id is None and not is_backing_off(membership):
         comparison_id = find_first_after(membership) or find_first_after(membership, from_start=True)
@@ -213,8 +245,11 @@ def take_next(membership, returned, dataset):
     return lease_comparison(membership.user_id, *(known or (comparison,)))
 
 
-def find_first_after(membership, from_start=False, lock=LOCK):
-    """The id of the first comparison for this person after their position, locked; None where there is none."""
+def find_first_after(membership: Membership, from_start: bool = False, lock: str = LOCK) -> int | None:
+    """The id of the first comparison for this person after their position, locked; None if there is none.
+
+    from_start: search the whole queue instead. lock: the SQL of the row lock, "" for none.
+    """
     parameters = {
         "dataset": membership.dataset_id,
         "priority": -1 if from_start else membership.priority,
@@ -228,8 +263,8 @@ def find_first_after(membership, from_start=False, lock=LOCK):
     return row and row[0]
 
 
-def find_first_returned(membership, returned):
-    """The first of the comparisons that were just given back and that this person may have."""
+def find_first_returned(membership: Membership, returned: Collection[int]) -> int | None:
+    """The id of the first comparison among those just returned that this person may be given, locked."""
     if not returned:
         return None
     mine = Judgment.objects.blocking(membership.user_id, timezone.now() - SKIP_COOLDOWN)
@@ -237,12 +272,18 @@ def find_first_returned(membership, returned):
     barred = Comparison.barred.through.objects.filter(comparison=OuterRef("pk"), user=membership.user_id)
     open_ones = open_ones.exclude(Exists(barred))
     comparison = open_ones.select_for_update(skip_locked=SKIPS_LOCKED).order_by("pk").first()
-    return comparison and comparison.pk
+    return comparison.pk if comparison else None
 
 
-def lease_comparison(user_id, comparison, purpose=Judgment.Purpose.VOTE, order=None):
-    """The person's judgment of this comparison, leased: a new one with left and right drawn (or in this order), or
-    their own whose lease ran out, with the sides as they were (a page with it may still be open somewhere)."""
+def lease_comparison(
+    user_id: int, comparison: Comparison, purpose: str = Judgment.Purpose.VOTE, order: list[int] | None = None
+) -> Judgment:
+    """The person's judgment of this comparison, leased: a new one, or their own expired one.
+
+    An expired judgment keeps its order of responses, as a page that shows it may still be open.
+
+    order: of the response ids in a new judgment; None draws it at random.
+    """
     now = timezone.now()
     lease = {"leased_at": now, "lease_until": compute_lease_end(comparison.dataset)}
     judgment = Judgment.objects.filter(

@@ -1,11 +1,13 @@
-"""The comparison page. It works as plain forms; static/judge.js asks the same addresses for JSON, and keeps the next
-comparisons ready."""
+"""The comparison page. Works as plain forms; static/judge.js requests JSON from the same URLs and prefetches
+comparisons.
+"""
 
 import time
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
@@ -18,7 +20,7 @@ from annotate.judging import decisions
 from annotate.judging.forms import JudgmentForm, LeasesForm, VerdictForm
 from annotate.judging.question_spec import build_spec
 from annotate.judging.record import find_last_act, save, undo
-from annotate.models import Membership
+from annotate.models import Membership, User
 from annotate.pauses import is_paused
 from annotate.queue.fast_path import find_judgment
 from annotate.queue.lease import is_practice_due, lease_next, release
@@ -29,14 +31,18 @@ from datasets.db.turns import in_turn
 from datasets.judgments.progress import get_recent_progress
 from datasets.models import Dataset, Judgment
 from datasets.text.rendered import render as render_text
-from datasets.views.access import annotator_required, signed_in
+from datasets.views.access import UserRequest, annotator_required, signed_in
+
+if TYPE_CHECKING:
+    from datasets.text.rendered import StoredHtml
 
 DATASETS_A_PAGE = 20
 
 
 @signed_in
 @require_safe
-def home(request):
+def home(request: UserRequest) -> HttpResponse:
+    """The datasets open to the person, a page at a time by slug."""
     last_seen = request.GET.get("after", "")
     if "\0" in last_seen:
         raise BadRequest("after")
@@ -61,8 +67,8 @@ def home(request):
 @annotator_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def annotate(request, dataset):
-    """GET: the comparison in hand, or "all done". POST: one verdict, then the next comparison."""
+def annotate(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """GET: the current comparison, or "all done". POST: saves a verdict, then shows the next comparison."""
     if request.method != "POST":
         judgment = lease_next(request.user, dataset)
         if judgment is None and is_practice_due(request.user, dataset):
@@ -81,7 +87,7 @@ def annotate(request, dataset):
     saved = save(judgment, form.cleaned_data["revision"], submission, form.spec, leasing="want" in request.POST)
     message = format_contradiction(judgment, form) if saved.changed else format_standing(judgment, submission.verdict)
     if is_json_requested(request):
-        return JsonResponse(build_reply(request, dataset, message, saved.next, saved.judged))
+        return JsonResponse(build_reply(request, dataset, message, saved.next, saved.judged, saved.stored_html))
     if message:
         messages.info(request, message)
     return redirect("annotate", dataset.slug)
@@ -91,8 +97,8 @@ def annotate(request, dataset):
 @annotator_required
 @never_cache
 @require_POST
-def prefetch(request, dataset):
-    """One more comparison for a browser that keeps some ready; `have`: ids of the judgments that it has."""
+def prefetch(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """One more comparison for a browser that prefetches. POST `have`: ids of the judgments that it has."""
     have = [int(pk) for pk in request.POST.getlist("have")[:50] if pk.isdecimal() and len(pk) < 19]
     judgment = lease_next(request.user, dataset, have)
     answer = build_reply(request, dataset, "", judgment)
@@ -106,8 +112,8 @@ def prefetch(request, dataset):
 @in_turn
 @annotator_required
 @require_POST
-def give_back(request, dataset):
-    """A browser that is closed gives back what it kept ready."""
+def give_back(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """Returns the prefetched leases of a browser that is being closed."""
     form = LeasesForm(request.POST)
     if form.is_valid():
         release(request.user, dataset, form.leases)
@@ -117,8 +123,9 @@ def give_back(request, dataset):
 @in_turn
 @annotator_required
 @never_cache
-def undo_last(request, dataset):
-    if request.method != "POST":  # who pressed it after signing out comes here from the sign-in
+def undo_last(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """Reopens the judgment of the form."""
+    if request.method != "POST":  # a POST after signing out returns from the sign-in as a GET
         return redirect("annotate", dataset.slug)
     form, message, reopened = JudgmentForm(request.POST), "", None
     if form.is_valid():
@@ -141,8 +148,8 @@ def undo_last(request, dataset):
 @annotator_required
 @never_cache
 @require_safe
-def differences(request, dataset, pk):
-    """The answers of a judgment of one's own, where they differ marked word by word: {side: HTML}."""
+def differences(request: UserRequest, dataset: Dataset, pk: int) -> HttpResponse:
+    """The responses of a person's judgment with their differences marked word by word: {side: HTML}."""
     judgment = get_judgment_or_404(request, dataset, pk)
     context = build_comparison_context(judgment, differing=True)
     return JsonResponse({answer.side: answer.html for answer in context["answers"]})
@@ -151,54 +158,56 @@ def differences(request, dataset, pk):
 @in_turn
 @annotator_required
 @require_safe
-def guideline(request, dataset):
+def guideline(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """The dataset's guideline and criteria."""
     context = {"dataset": dataset, "guideline": render_text(dataset.guideline), "criteria": render_criteria(dataset)}
     context["changed"] = find_unseen_change(dataset, request.user)
     return render(request, "annotate/guideline.html", context)
 
 
-def is_json_requested(request):
+def is_json_requested(request: HttpRequest) -> bool:
+    """Whether static/judge.js sent the request."""
     return request.headers.get("Accept") == "application/json"
 
 
-def get_judgment_or_404(request, dataset, pk):
-    """A judgment of whoever asks; 404 where it is not their own."""
+def get_judgment_or_404(request: UserRequest, dataset: Dataset, pk: int) -> Judgment:
+    """The person's judgment with this id; raises Http404 if it is not theirs."""
     judgment = find_judgment(request.user, dataset, pk)
     if judgment is None:
         raise Http404
     return judgment
 
 
-def get_work_or_404(request, dataset, form):
-    """The judgment of a JudgmentForm; 404 where it is not their own, or does not come from the queue."""
+def get_work_or_404(request: UserRequest, dataset: Dataset, form: JudgmentForm) -> Judgment:
+    """The judgment of a valid form; raises Http404 if it is not the person's own or is a review."""
     judgment = get_judgment_or_404(request, dataset, form.cleaned_data["judgment"])
     if judgment.purpose in Judgment.REVIEWS:
         raise Http404
     return judgment
 
 
-def find_posted_judgment(request, dataset):
-    """The judgment of the form; None where the form does not say. 404 where it is not the person's own."""
+def find_posted_judgment(request: UserRequest, dataset: Dataset) -> Judgment | None:
+    """The judgment of the posted form; None if the form is invalid. Raises Http404 if it is not the person's own."""
     form = JudgmentForm(request.POST)
     return get_work_or_404(request, dataset, form) if form.is_valid() else None
 
 
-def count_judged(user, dataset):
-    """How many verdicts of this person stand."""
+def count_judged(user: User, dataset: Dataset) -> int:
+    """The number of the person's standing verdicts."""
     return Membership.objects.filter(user=user, dataset=dataset).values_list("judged", flat=True).first() or 0
 
 
-def format_to_review(user, dataset):
-    """How many comparisons wait for this reviewer, in words; None for others, and where nothing goes to reviewers."""
+def format_to_review(user: User, dataset: Dataset) -> str | None:
+    """The number of comparisons waiting for this reviewer; None for annotators and in datasets without reviews."""
     return decisions.format_waiting(user, dataset) if user.may_review and has_review(dataset) else None
 
 
-def format_judged(n):
+def format_judged(n: int) -> str:
     return ngettext("%(n)s judged by you", "%(n)s judged by you", n) % {"n": n}
 
 
-def format_standing(judgment, verdict):
-    """What to say where an old form said something else than what was saved."""
+def format_standing(judgment: Judgment, verdict: str) -> str:
+    """The message for a stale form whose verdict differs from the saved one; else ""."""
     judgment.refresh_from_db()
     if judgment.state in Judgment.ANSWERABLE and judgment.state != Judgment.State.REOPENED:
         return ""
@@ -207,8 +216,8 @@ def format_standing(judgment, verdict):
     return _("That one was saved before: %(verdict)s.") % {"verdict": format_judgment(judgment)}
 
 
-def format_contradiction(judgment, form):
-    """A word on what was saved, where there is one."""
+def format_contradiction(judgment: Judgment, form: VerdictForm) -> str:
+    """The warning that the saved stars contradict the verdict; else ""."""
     submission, spec = form.submission, form.spec
     is_verdict = spec.question and submission.verdict in spec.question.verdicts(form.dataset)
     if is_verdict and spec.is_contradicted(judgment.order, submission.verdict, submission.said):
@@ -216,27 +225,49 @@ def format_contradiction(judgment, form):
     return ""
 
 
-def build_reply(request, dataset, message, following, judged=None):
-    """What follows an act, for the script; `following`: the judgment of the next comparison, if there is one."""
+def build_reply(
+    request: UserRequest,
+    dataset: Dataset,
+    message: str,
+    following: Judgment | None,
+    judged: int | None = None,
+    stored_html: "StoredHtml | None" = None,
+) -> dict[str, Any]:
+    """The JSON that an act returns to the script.
+
+    following: the judgment of the next comparison, if any. judged: the person's standing verdicts, counted if None.
+    stored_html: of `following`, if it was read already.
+    """
     judged = count_judged(request.user, dataset) if judged is None else judged
     progress = get_recent_progress(dataset)
-    answer = {"judged": format_judged(judged), "done_of": [progress.done, progress.total], "told": message}
-    answer["at"] = time.time()
+    answer: dict[str, Any] = {
+        "judged": format_judged(judged),
+        "done_of": [progress.done, progress.total],
+        "told": message,
+        "at": time.time(),
+    }
     if following:
+        assert following.lease_until is not None
         following.annotator, following.dataset = request.user, dataset
-        context = {"dataset": dataset} | build_comparison_context(following)
+        context = {"dataset": dataset} | build_comparison_context(following, stored_html=stored_html)
         answer["next"] = render_to_string("annotate/_comparison.html", context)
         answer["lease"] = f"{following.pk} {following.lease_until.isoformat()}"
     return answer
 
 
-def refuse_verdict(request, dataset, judgment, error=None, form=None):
-    """The same comparison once more, with what is wrong; nothing that was filled in is lost."""
+def refuse_verdict(
+    request: UserRequest,
+    dataset: Dataset,
+    judgment: Judgment | None,
+    error: str | None = None,
+    form: VerdictForm | None = None,
+) -> HttpResponse:
+    """The same comparison again with the errors, filled in as before."""
     errors = [error] if error else []
     if form is None and judgment is not None and not errors:
         errors = [_("This verdict is not asked for any more.")]
     if is_json_requested(request):
-        context = {"dataset": dataset, "errors": errors}
+        context: dict[str, Any] = {"dataset": dataset, "errors": errors}
         if judgment:
             context |= build_comparison_context(judgment, form)
         html = render_to_string("annotate/_comparison.html", context) if judgment else None
@@ -246,13 +277,14 @@ def refuse_verdict(request, dataset, judgment, error=None, form=None):
     return show(request, dataset, judgment, form, status=422)
 
 
-def find_undo_target(request, dataset):
-    """What undo would reopen next, for the script."""
+def find_undo_target(request: UserRequest, dataset: Dataset) -> dict[str, int] | None:
+    """The judgment that the next undo would reopen, for the script."""
     act = find_last_act(request.user, dataset)
-    return act and {"judgment": act.pk, "revision": act.revision}
+    return {"judgment": act.pk, "revision": act.revision} if act else None
 
 
-def build_page_context(request, dataset, judgment):
+def build_page_context(request: UserRequest, dataset: Dataset, judgment: Judgment | None) -> dict[str, Any]:
+    """The context of the page around the comparison."""
     paused = is_paused(request.user, dataset)
     return {
         "dataset": dataset,
@@ -267,7 +299,13 @@ def build_page_context(request, dataset, judgment):
     }
 
 
-def show(request, dataset, judgment, form=None, status=200):
+def show(
+    request: UserRequest,
+    dataset: Dataset,
+    judgment: Judgment | None,
+    form: VerdictForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
     """The whole page."""
     context = build_page_context(request, dataset, judgment)
     if judgment:

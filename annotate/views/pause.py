@@ -1,8 +1,9 @@
-"""Pausing a person in one dataset, from the pages of its people."""
+"""Pauses and resumes a person in one dataset, from the pages that list its people."""
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import BadRequest
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -10,11 +11,12 @@ from django.utils.translation import gettext as _
 
 from annotate.models import User
 from annotate.pauses import pause, resume
-from datasets.views.access import dataset_admin_required
+from datasets.models import Dataset
+from datasets.views.access import UserRequest, dataset_admin_required
 
 
 class PauseForm(forms.Form):
-    """A button beside a person. back: the page that it stood on."""
+    """A button beside a person. back: the page that shows it."""
 
     person = forms.IntegerField(min_value=1, max_value=2**63 - 1)
     act = forms.ChoiceField(choices=[("pause", "pause"), ("resume", "resume")])
@@ -22,8 +24,9 @@ class PauseForm(forms.Form):
 
 
 @dataset_admin_required
-def pause_person(request, dataset):
-    if request.method != "POST":  # who pressed it after signing out comes here from the sign-in
+def pause_person(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """Pauses or resumes the person of the form."""
+    if request.method != "POST":  # a POST after signing out returns from the sign-in as a GET
         return redirect("annotators", dataset.slug)
     form = PauseForm(request.POST)
     if not form.is_valid():

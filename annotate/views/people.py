@@ -1,8 +1,10 @@
+"""User management for admins, and people's own settings."""
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.core.exceptions import BadRequest
-from django.http import HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -24,12 +26,12 @@ from annotate.people_forms import (
     ProfileForm,
     SearchForm,
 )
-from datasets.views.access import admin_required, anyone, signed_in
+from datasets.views.access import UserRequest, admin_required, anyone, signed_in
 from datasets.views.downloads import stream_csv
 
 PEOPLE_A_PAGE = 50
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-SESSION_TOKEN = "choose"  # stands in the address for the token, which the session keeps
+SESSION_TOKEN = "choose"  # replaces the token in the URL once the session holds it
 ACT_MESSAGES = {
     "role": gettext_lazy("Saved."),
     "deactivate": gettext_lazy("%(name)s cannot sign in any more. What they had in hand goes to others."),
@@ -39,7 +41,8 @@ ACT_MESSAGES = {
 
 @admin_required
 @require_safe
-def people_list(request):
+def people_list(request: UserRequest) -> HttpResponse:
+    """All users by name, a page at a time."""
     find = SearchForm(request.GET)
     if not find.is_valid():
         raise BadRequest(find.errors.as_text())
@@ -58,7 +61,8 @@ def people_list(request):
 
 @admin_required
 @require_safe
-def hours_file(request):
+def hours_file(request: UserRequest) -> HttpResponse | StreamingHttpResponse:
+    """The hours of a range of days as CSV."""
     form = HoursForm(request.GET)
     if not form.is_valid():
         return render(request, "people/hours.html", {"hours_form": form}, status=400)
@@ -68,7 +72,8 @@ def hours_file(request):
 
 @admin_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def invite(request):
+def invite(request: UserRequest) -> HttpResponse:
+    """Invites a new user."""
     form = InviteForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -83,7 +88,8 @@ def invite(request):
 
 @admin_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def person_page(request, pk):
+def person_page(request: UserRequest, pk: int) -> HttpResponse:
+    """One user, with the acts of PersonForm."""
     person = get_object_or_404(User, pk=pk)
     form = PersonForm(request.POST if request.method == "POST" else None, initial={"role": person.role})
     if form.is_valid():
@@ -95,8 +101,8 @@ def person_page(request, pk):
     return render(request, "people/person.html", context, status=422 if form.is_bound else 200)
 
 
-def redirect_after_act(request, person, act):
-    """What follows an act: the link, or the person again; home for whoever is no admin any more."""
+def redirect_after_act(request: UserRequest, person: User, act: str) -> HttpResponse:
+    """Redirects to the link or the person; to the home page if the act ended the user's own admin rights."""
     if act == "reset":
         return redirect("person-link", person.pk)
     messages.success(request, ACT_MESSAGES[act] % {"name": person.username})
@@ -107,8 +113,8 @@ def redirect_after_act(request, person, act):
 @admin_required
 @never_cache
 @require_safe
-def person_link(request, pk):
-    """The link that lets this person choose a password, for the admin to pass on. Each look makes a fresh one."""
+def person_link(request: UserRequest, pk: int) -> HttpResponse:
+    """A link for this person to choose a password, for the admin to pass on; a new one at each request."""
     person = get_object_or_404(User, pk=pk)
     link = request.build_absolute_uri(people.issue_link(person, request.user))
     return render(request, "people/link.html", {"person": person, "link": link, "ends": people.get_link_expiry()})
@@ -117,9 +123,8 @@ def person_link(request, pk):
 @anyone
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def choose_password(request, uidb64, token):
-    """The page of an invitation. The token moves from the address into the session before anything is shown, so that
-    no history, screen or Referer holds it."""
+def choose_password(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
+    """The page of an invitation. Moves the token from the URL into the session first, out of history and Referer."""
     link_token = request.session.get("invitation", "") if token == SESSION_TOKEN else token
     person = people.find_invited(uidb64, link_token)
     if person is None:
@@ -141,8 +146,8 @@ def choose_password(request, uidb64, token):
 
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
-def profile(request):
-    """Language and time zone."""
+def profile(request: UserRequest) -> HttpResponse:
+    """The person's language and time zone."""
     now = {"language": request.user.language, "time_zone": request.user.time_zone}
     form = ProfileForm(request.POST if request.method == "POST" else None, initial=now)
     if not form.is_valid():
@@ -150,7 +155,7 @@ def profile(request):
     form.save(request.user)
     language = form.cleaned_data["language"]
     if language:
-        translation.activate(language)  # so that the answer speaks it too
+        translation.activate(language)  # for the message below
     messages.success(request, _("Saved."))
     response = redirect("profile")
     if not language:
@@ -160,9 +165,9 @@ def profile(request):
 
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
-def password(request):
-    """A new password of one's own. This browser stays signed in, others do not."""
-    if request.method != "POST":  # who pressed it after signing out comes here from the sign-in
+def password(request: UserRequest) -> HttpResponse:
+    """Changes the person's own password. Keeps this browser signed in and signs out the others."""
+    if request.method != "POST":  # a POST after signing out returns from the sign-in as a GET
         return redirect("profile")
     form = ChangePasswordForm(request.user, request.POST)
     if not form.is_valid():
@@ -174,7 +179,7 @@ def password(request):
     return redirect("profile")
 
 
-def show_profile(request, form, password_form):
+def show_profile(request: UserRequest, form: ProfileForm, password_form: ChangePasswordForm) -> HttpResponse:
     wrong = (form.is_bound and form.errors) or (password_form.is_bound and password_form.errors)
     context = {"form": form, "password_form": password_form, "now": timezone.now()}
     return render(request, "people/profile.html", context, status=422 if wrong else 200)
@@ -182,8 +187,8 @@ def show_profile(request, form, password_form):
 
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
-def language(request):
-    """The switch on top of each page: saves the language, and shows the same page in it."""
+def language(request: UserRequest) -> HttpResponse:
+    """The language switch at the top of each page: saves the language and redirects to the same page."""
     form = LanguageForm(request.POST)
     if request.method == "POST" and form.is_valid():
         people.choose_language(request.user, form.cleaned_data["language"])

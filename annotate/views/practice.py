@@ -1,5 +1,6 @@
-"""The practice round as plain pages: a comparison, what is known of it, and in the end the result."""
+"""The practice round as plain pages: a comparison, its known answer, and finally the result."""
 
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -9,21 +10,21 @@ from annotate import practice
 from annotate.comparison_context import build_comparison_context, render_criteria
 from annotate.judging.forms import JudgmentForm, VerdictForm
 from annotate.questions import SKIP
-from annotate.wording import format_verdict
+from annotate.wording import Label, format_verdict
 from datasets.comparisons.gold import is_right, list_choices
 from datasets.db.turns import in_turn
 from datasets.judgments import wording
-from datasets.models import Judgment
+from datasets.models import Dataset, Gold, Judgment
 from datasets.text.rendered import render as render_text
-from datasets.views.access import annotator_required
+from datasets.views.access import UserRequest, annotator_required
 
 
 @in_turn
 @annotator_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def practise(request, dataset):
-    """The next comparison of the round, or its result. POST: a verdict, then what is known; or a further round."""
+def practise(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """GET: the next comparison of the round, or its result. POST: saves a verdict, or begins another round."""
     if request.method == "POST" and "again" in request.POST:
         practice.begin_again(request.user, dataset)
         return redirect("practice", dataset.slug)
@@ -32,7 +33,7 @@ def practise(request, dataset):
     round_ = practice.find_round(request.user, dataset)
     if round_ is None:
         return redirect("annotate", dataset.slug)
-    if round_.is_over:
+    if round_.next is None:
         return render(request, "annotate/practice_over.html", {"dataset": dataset, "round": round_})
     return show(request, dataset, round_, practice.ensure_judgment(request.user, round_.next))
 
@@ -41,8 +42,8 @@ def practise(request, dataset):
 @annotator_required
 @never_cache
 @require_http_methods(["GET", "HEAD"])
-def practised(request, dataset, pk):
-    """What is known of a comparison, beside what this person said of it in practice."""
+def practised(request: UserRequest, dataset: Dataset, pk: int) -> HttpResponse:
+    """The known answer to a comparison, next to the person's own practice verdict."""
     mine = Judgment.objects.filter(annotator=request.user, dataset=dataset, purpose=practice.PRACTICE)
     mine = mine.filter(state__in=Judgment.STANDING, comparison__gold__for_practice=True)
     judgment = get_object_or_404(mine.select_related("comparison__gold", "dataset"), pk=pk)
@@ -59,7 +60,8 @@ def practised(request, dataset, pk):
     return render(request, "annotate/practised.html", context)
 
 
-def save_posted_answer(request, dataset):
+def save_posted_answer(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """Saves the posted practice verdict and redirects to the known answer."""
     judgment_form = JudgmentForm(request.POST)
     mine = Judgment.objects.filter(annotator=request.user, dataset=dataset, purpose=practice.PRACTICE)
     judgment = get_object_or_404(
@@ -76,8 +78,15 @@ def save_posted_answer(request, dataset):
     return redirect("practised", dataset.slug, judgment.pk)
 
 
-def show(request, dataset, round_, judgment, form=None, status=200):
-    """The comparison, as it will be in earnest but for what only the queue has a use for."""
+def show(
+    request: UserRequest,
+    dataset: Dataset,
+    round_: practice.Round,
+    judgment: Judgment,
+    form: VerdictForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The comparison as in the queue, without skip, flag, keep and undo."""
     differing = "differences" in request.GET
     context = build_comparison_context(judgment, form, differing, practice.build_practice_spec(judgment)) | {
         "dataset": dataset,
@@ -93,8 +102,8 @@ def show(request, dataset, round_, judgment, form=None, status=200):
     return render(request, "annotate/practice.html", context, status=status)
 
 
-def format_known(gold, order):
-    """What is known, in the letters of the page: which answer is best, or that none is."""
+def format_known(gold: Gold, order: list[int]) -> Label:
+    """The known answer: the letters of the best responses, or the label of its verdict."""
     if gold.verdict != "choice":
         return format_verdict(gold.verdict)
     letters = dict(zip(order, wording.LETTERS, strict=False))

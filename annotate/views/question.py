@@ -1,16 +1,19 @@
-"""Choosing the question of a dataset, with the comparison page as annotators would see it."""
+"""The question settings of a dataset, with a preview of the comparison page."""
 
 from django.contrib import messages
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from annotate.question_forms import READY_CRITERIA, QuestionForm, add_ready_criterion
 from annotate.question_preview import build_preview_context
-from datasets.views.access import dataset_admin_required
+from datasets.models import Dataset
+from datasets.views.access import UserRequest, dataset_admin_required
 
 
 @dataset_admin_required
-def question_page(request, dataset):
+def question_page(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """The question settings. POST saves them."""
     form = QuestionForm(request.POST or None, instance=dataset)
     if request.method == "POST" and form.is_valid():
         form.save(by=request.user)
@@ -20,18 +23,19 @@ def question_page(request, dataset):
 
 
 @dataset_admin_required
-def question_preview(request, dataset):
-    """What annotators would see; nothing is saved. With htmx the preview alone, else the page as it was filled in."""
-    if request.method != "POST":  # who pressed it after signing out comes here from the sign-in
+def question_preview(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """A preview of unsaved settings: only the preview for htmx, else the whole page as filled in."""
+    if request.method != "POST":  # a POST after signing out returns from the sign-in as a GET
         return redirect("question", dataset.slug)
     data = request.POST.copy()
-    if data.get("add") in READY_CRITERIA:
-        data["criteria"] = add_ready_criterion(data.get("criteria", ""), data["add"])
+    added = request.POST.get("add", "")
+    if added in READY_CRITERIA:
+        data["criteria"] = add_ready_criterion(request.POST.get("criteria", ""), added)
     return show(request, QuestionForm(data, instance=dataset), "_preview" if request.htmx else "question")
 
 
-def show(request, form, template="question"):
-    """The form with its preview; of one that cannot be saved, what is wrong with it."""
+def show(request: UserRequest, form: QuestionForm, template: str = "question") -> HttpResponse:
+    """The form with its preview, or with its errors if it is invalid."""
     wrong = form.is_bound and not form.is_valid()
     context = {
         "dataset": form.instance,

@@ -1,8 +1,11 @@
-"""The reviewer's pages: a first impression, blind; then what others said, and the decision."""
+"""The reviewer's pages: a blind first impression, then the votes and the decision."""
+
+from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import BadRequest
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -16,15 +19,15 @@ from annotate.questions import SKIP
 from datasets.comparisons import flags
 from datasets.db.turns import in_turn
 from datasets.judgments import listing, outcomes, wording
-from datasets.models import Comparison, Judgment
+from datasets.models import Comparison, Dataset, Judgment
 from datasets.text.rendered import render as render_text
-from datasets.views.access import reviewer_required
+from datasets.views.access import UserRequest, reviewer_required
 
 DECISION = Judgment.Purpose.DECISION
 
 
 class FlagForm(JudgmentForm):
-    """What becomes of a flagged comparison."""
+    """The decision on a flagged comparison."""
 
     decision = forms.ChoiceField(choices=[(name, name) for name in (flags.PUT_BACK, flags.LEAVE_OUT)])
 
@@ -33,8 +36,8 @@ class FlagForm(JudgmentForm):
 @reviewer_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def review(request, dataset):
-    """GET: what the reviewer has in hand. POST: the first impression, or the decision; then what follows."""
+def review(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """GET: the reviewer's current comparison. POST: saves the first impression or the decision."""
     if request.method != "POST":
         return show(request, dataset, decisions.lease_next_review(request.user, dataset))
     judgment = find_posted_judgment(request, dataset, JudgmentForm(request.POST))
@@ -51,8 +54,8 @@ def review(request, dataset):
 @reviewer_required
 @never_cache
 @require_POST
-def review_flagged(request, dataset):
-    """Put a flagged comparison back, or leave it out."""
+def review_flagged(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """Puts a flagged comparison back or leaves it out."""
     form = FlagForm(request.POST)
     judgment = find_posted_judgment(request, dataset, form)
     decided = form.cleaned_data
@@ -64,32 +67,39 @@ def review_flagged(request, dataset):
 @in_turn
 @reviewer_required
 @never_cache
-def undo_review(request, dataset):
+def undo_review(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """Reopens the decision of the form."""
     if request.method == "POST":
         form = JudgmentForm(request.POST)
         decisions.undo_decision(find_posted_judgment(request, dataset, form), form.cleaned_data["revision"])
     return redirect("review", dataset.slug)
 
 
-def find_posted_judgment(request, dataset, form):
-    """The judgment of a form, one of the reviewer's own; 404 where it is none."""
+def find_posted_judgment(request: UserRequest, dataset: Dataset, form: JudgmentForm) -> Judgment:
+    """The judgment of a form. Raises BadRequest for an invalid form, Http404 if it is not the reviewer's own."""
     if not form.is_valid():
         raise BadRequest(form.errors.as_text())
     mine = Judgment.objects.filter(annotator=request.user, dataset=dataset, purpose__in=Judgment.REVIEWS)
     return get_object_or_404(mine.select_related("comparison", "dataset"), pk=form.cleaned_data["judgment"])
 
 
-def redirect_to_review(request, dataset, judgment, changed):
-    """To what follows; where nothing has changed, with a word."""
+def redirect_to_review(request: UserRequest, dataset: Dataset, judgment: Judgment, changed: bool) -> HttpResponse:
+    """Redirects to the next comparison, with a message if the act changed nothing."""
     judgment.refresh_from_db()
     if not changed and judgment.state in (Judgment.State.LEASED, Judgment.State.EXPIRED):
         messages.info(request, _("This was decided already, or somebody else has it now; nothing has changed."))
     return redirect("review", dataset.slug)
 
 
-def show(request, dataset, judgment, form=None, status=200):
+def show(
+    request: UserRequest,
+    dataset: Dataset,
+    judgment: Judgment | None,
+    form: VerdictForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
     """The whole page."""
-    context = {
+    context: dict[str, Any] = {
         "dataset": dataset,
         "judgment": judgment,
         "waiting": decisions.format_waiting(request.user, dataset),
@@ -107,23 +117,42 @@ def show(request, dataset, judgment, form=None, status=200):
     return render(request, "annotate/review.html", context, status=status)
 
 
-def build_votes_context(judgment):
-    """What a reviewer sees before deciding: the votes and flags, in the letters of this page; who said it is told by
-    number only, as they judged, so that the answers are weighed and not the people."""
+class ReviewedJudgment(NamedTuple):
+    """A vote, flag or first impression as a reviewer sees it.
+
+    number: of the person on this page, from 1.
+    by_criteria: [(criterion, verdict in words)].
+    """
+
+    line: listing.DescribedJudgment
+    number: int
+    by_criteria: list[tuple[str, str]]
+    reasons: list[str]
+
+
+def build_votes_context(judgment: Judgment) -> dict[str, Any]:
+    """The votes and flags that a reviewer sees before deciding, in the letters of this page.
+
+    People appear as numbers only, in the order in which they judged, so that reviewers weigh the responses and not the
+    people.
+    """
     visible = Judgment.objects.visible().filter(comparison=judgment.comparison_id).order_by("decided_at", "pk")
     visible = visible.select_related("annotator")
     votes = visible.filter(purpose=Judgment.Purpose.VOTE)
     votes_and_flags = [*votes.filter(state__in=Judgment.STANDING), *votes.exclude(flag="")]
     own = list(visible.filter(annotator=judgment.annotator_id, purpose=Judgment.Purpose.REVIEW))
-    rows = outcomes.attach_letters(listing.describe_judgments([*votes_and_flags, *own], judgment.order), judgment.order)
-    letters, numbers = listing.assign_letters(judgment.order), {}
-    for row in rows:
-        key = row.pk if row.person.kind == listing.NOBODY else row.person.key
-        row.number = numbers.setdefault(key, len(numbers) + 1)
-        row.by_criteria = wording.format_criteria(row, letters, judgment.dataset.criteria)
-        row.given = wording.format_reasons(row, judgment.dataset.chips)
+    lines = listing.describe_judgments([*votes_and_flags, *own], judgment.order)
+    lines = outcomes.attach_letters(lines, judgment.order)
+    letters, rows = listing.assign_letters(judgment.order), []
+    numbers: dict[object, int] = {}
+    for line in lines:
+        key: object = line.judgment.pk if line.person.kind == listing.NOBODY else line.person.key
+        number = numbers.setdefault(key, len(numbers) + 1)
+        by_criteria = wording.format_criteria(line.judgment, letters, judgment.dataset.criteria)
+        reasons = wording.format_reasons(line.judgment, judgment.dataset.chips)
+        rows.append(ReviewedJudgment(line, number, by_criteria, reasons))
     is_flagged = judgment.comparison.held == Comparison.FLAGGED
-    context = {
+    context: dict[str, Any] = {
         "deciding": True,
         "said": rows[: len(votes_and_flags)],
         "own": rows[len(votes_and_flags) :][-1:],

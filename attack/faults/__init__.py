@@ -1,12 +1,16 @@
-"""Kinds of fault. Each is a function (server, rng) that hits a running server and returns how many faults it injected.
+"""Kinds of fault. Each is a function (server, rng) that attacks a running server and returns the number of faults.
 
-What it finds out besides goes to `server.note`, what should not be to `server.report_finding`. Where a kind is not
-possible on this machine it raises NotDone.
+It passes measurements to `server.note` and failures to `server.report_finding`, and raises NotDone if this machine
+cannot produce the fault.
 """
 
-from attack.faults import bodies, clock, connections, cuts, databases, disk, files, floods, kills, texts
+import random
+from collections.abc import Callable
 
-PHASES = {
+from attack.faults import bodies, clock, connections, cuts, databases, disk, files, floods, kills, texts
+from attack.server import Server
+
+PHASES: dict[str, Callable[[Server, random.Random], int]] = {
     "calm": connections.stay_calm,
     "half_sent": connections.send_halves,
     "idle": connections.hold_idle,

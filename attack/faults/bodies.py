@@ -1,11 +1,13 @@
-"""Bodies that are far too large, from strangers."""
+"""Oversized request bodies from anonymous clients."""
 
 import contextlib
+import random
 import threading
 import time
 from collections import Counter
 
 from attack.people import TOKEN
+from attack.server import Server
 from attack.wire import STRANGER, connect, draw_address, format_counter
 
 URLS = (
@@ -13,7 +15,7 @@ URLS = (
     "/api/v1/datasets/main/rows/", "/healthz", "/",
 )  # fmt: skip
 BYTES, PIECE, AT_ONCE = 200_000_000, 1 << 18, 4
-GROWS = 1_000_000  # bytes that the data folder may grow by
+GROWS = 1_000_000  # bytes by which the data folder may grow
 SECONDS = 20
 MARK = "attack"
 FILE = f'--{MARK}\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{TOKEN}\r\n--{MARK}\r\n'
@@ -21,12 +23,14 @@ FILE += 'Content-Disposition: form-data; name="files"; filename="a.jsonl"\r\n\r\
 KINDS = {"file": f"multipart/form-data; boundary={MARK}", "form": "application/x-www-form-urlencoded"}
 
 
-def send_large_bodies(server, rng):
-    """200 MB to several addresses, as a file, as a form, and without a length."""
+def send_large_bodies(server: Server, rng: random.Random) -> int:
+    """200 MB to several URLs, as a file, as a form, and chunked."""
     before, memory = server.count_bytes(), server.measure_memory()
     todo = [(url, kind, is_chunked) for url in URLS for kind in KINDS for is_chunked in (False, True)]
     rng.shuffle(todo)
-    did, sent, over, grown = Counter(), [], threading.Event(), [0, memory]
+    did: Counter[str] = Counter()
+    sent: list[int] = []
+    over, grown = threading.Event(), [0, memory]
     watch = threading.Thread(target=watch_growth, args=(server, before, over, grown))
     watch.start()
     until = time.monotonic() + SECONDS
@@ -44,7 +48,14 @@ def send_large_bodies(server, rng):
     return len(sent)
 
 
-def send_all(server, rng, todo, did, sent, until):
+def send_all(
+    server: Server,
+    rng: random.Random,
+    todo: list[tuple[str, str, bool]],
+    did: Counter[str],
+    sent: list[int],
+    until: float,
+) -> None:
     while todo and time.monotonic() < until:
         url, kind, is_chunked = todo.pop()
         status, n = send_large(server, draw_address(rng), url, kind, is_chunked)
@@ -52,8 +63,8 @@ def send_all(server, rng, todo, did, sent, until):
         sent.append(n)
 
 
-def send_large(server, source, url, kind, is_chunked):
-    """(what the server answered, bytes that it took) where somebody sends 200 MB until it stops them."""
+def send_large(server: Server, source: str, url: str, kind: str, is_chunked: bool) -> tuple[str, int]:
+    """(the server's reaction, bytes that it accepted) when a client sends 200 MB until the server stops it."""
     length = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {BYTES}"
     head = f"POST {url} HTTP/1.1\r\n{STRANGER}Content-Type: {KINDS[kind]}\r\n{length}\r\n\r\n"
     first = FILE if kind == "file" else f"csrfmiddlewaretoken={TOKEN}&a="
@@ -76,12 +87,12 @@ def send_large(server, source, url, kind, is_chunked):
     return status, n
 
 
-def encode_chunk(data, is_chunked):
+def encode_chunk(data: bytes, is_chunked: bool) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data) if is_chunked else data
 
 
-def watch_growth(server, before, over, grown):
-    """Keep the most bytes that came to the data folder, and the most memory."""
+def watch_growth(server: Server, before: int, over: threading.Event, grown: list[int]) -> None:
+    """Keeps the maxima in `grown`: bytes added to the data folder, and MiB of memory."""
     while not over.wait(0.15):
         grown[0] = max(grown[0], server.count_bytes() - before)
         grown[1] = max(grown[1], server.measure_memory())

@@ -1,21 +1,22 @@
-"""A clock that steps, under Debian's libfaketime."""
+"""Clock steps, with Debian's libfaketime."""
 
 import glob
 import os
+import random
 import time
 
 from attack.faults.second import second_server
-from attack.server import NotDone
+from attack.server import NotDone, Server
 
 PLACES = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 STEPS = ("-3h", "+0", "+1h", "+0", "-3h", "+1h", "+0")
 
 
-def step_clock(server, rng):
-    """The clock of a second server goes three hours back, an hour on, and back to the right time.
+def step_clock(server: Server, rng: random.Random) -> int:
+    """Sets the clock of a second server three hours back, an hour ahead, and back to the right time.
 
-    libfaketime slows the server down and lets some of its sleeping threads fail with EINVAL: how long people wait there
-    is told apart.
+    libfaketime slows the server down and makes some of its sleeping threads fail with EINVAL: waiting times on this
+    server are reported separately.
     """
     found = [os.environ.get("FAKETIME_LIB", ""), *glob.glob(PLACES)]
     library = next((path for path in found if path and os.path.exists(path)), None)
@@ -24,7 +25,7 @@ def step_clock(server, rng):
     says = server.folder / f"{server.database}-clock"
     says.write_text("+0")
     faked = {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": str(says), "FAKETIME_CACHE_DURATION": "1"}
-    with second_server(server, rng, "clock", DONT_FAKE_MONOTONIC="1", **faked):
+    with second_server(server, rng, "clock", None, DONT_FAKE_MONOTONIC="1", **faked):
         for step in STEPS:
             time.sleep(2)
             says.write_text(step)

@@ -1,13 +1,16 @@
 """Connections that send or read too slowly, or not at all."""
 
 import contextlib
+import random
 import resource
 import socket
 import threading
 import time
+from collections import Counter
+from collections.abc import Mapping
 
 from attack.people import TOKEN, Person
-from attack.server import NotDone
+from attack.server import NotDone, Server
 from attack.wire import FORM, STRANGER, connect, draw_address, fetch, format_counter, hold, open_lines
 
 URLS = ("/annotate/main/", "/accounts/login/", "/datasets/upload/", "/api/v1/datasets/main/rows/", "/nosuch/")
@@ -16,14 +19,14 @@ IDLE, SPARE_FILES = 5000, 200
 READERS = 20
 
 
-def stay_calm(server, rng):
-    """People judge, nobody attacks."""
+def stay_calm(server: Server, rng: random.Random) -> int:
+    """People judge, nobody attacks: the baseline."""
     time.sleep(8)
     return 0
 
 
-def send_halves(server, rng):
-    """Bodies and headers that stop in the middle, trickle, never end or say two lengths; idle kept connections."""
+def send_halves(server: Server, rng: random.Random) -> int:
+    """Bodies and headers that stop half way, trickle, never end or give two lengths; idle keep-alive connections."""
     begun = {
         "bodies": [build_half_body(url) for url in URLS[:4] for _ in range(60)],
         "headers": [f"GET {url} HTTP/1.1\r\n{STRANGER}X-Half: ".encode() for url in URLS for _ in range(12)],
@@ -38,11 +41,13 @@ def send_halves(server, rng):
     }
     lines = {name: (b"", open_lines(server, rng, firsts)) for name, firsts in begun.items()}
     lines |= {name: (drip, open_lines(server, rng, firsts)) for name, (drip, firsts) in dripping.items()}
-    did = {}
-    threads = [
-        threading.Thread(target=lambda name=name: did.update({name: hold(lines[name][1], HELD, lines[name][0])}))
-        for name in lines
-    ]
+    did: dict[str, Counter[str]] = {}
+
+    def hold_group(name: str) -> None:
+        drip, group = lines[name]
+        did[name] = hold(group, HELD, drip)
+
+    threads = [threading.Thread(target=hold_group, args=(name,)) for name in lines]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -51,36 +56,37 @@ def send_halves(server, rng):
     return sum(len(group) for _, group in lines.values())
 
 
-def build_half_body(url):
+def build_half_body(url: str) -> bytes:
     return f"POST {url} HTTP/1.1\r\n{STRANGER}{FORM}Content-Length: 1000\r\n\r\ncsrfmiddlewaretoken={TOKEN}&a=".encode()
 
 
-def build_large_body(url):
-    """The beginning of a body that is no small one."""
+def build_large_body(url: str) -> bytes:
+    """The beginning of a body above the limit for small ones."""
     return f"POST {url} HTTP/1.1\r\n{STRANGER}{FORM}Content-Length: 2000000\r\n\r\n".encode() + b"a" * 100_000
 
 
-def build_chunked(url):
+def build_chunked(url: str) -> bytes:
     return f"POST {url} HTTP/1.1\r\n{STRANGER}{FORM}Transfer-Encoding: chunked\r\n\r\n".encode()
 
 
-def build_both_lengths(url):
-    """A request of two lengths that hides another one."""
+def build_both_lengths(url: str) -> bytes:
+    """Request smuggling: a request with two lengths that hides another one."""
     return (
         f"POST {url} HTTP/1.1\r\n{STRANGER}{FORM}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
         + (b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     )
 
 
-def hold_idle(server, rng):
-    """Connections that say nothing: 5,000, opened anew where the server closes them. Each hundred is a fault."""
+def hold_idle(server: Server, rng: random.Random) -> int:
+    """5,000 silent connections, reopened when the server closes them. Each hundred counts as a fault."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = IDLE + SPARE_FILES
     if hard != resource.RLIM_INFINITY and hard < wanted:
         raise NotDone(f"a process may open {hard} files here, {wanted} are needed")
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    lines, refused, most = [], 0, 0
+    lines: list[socket.socket] = []
+    refused, most = 0, 0
     until = time.monotonic() + 14
     try:
         while time.monotonic() < until:
@@ -97,8 +103,8 @@ def hold_idle(server, rng):
     return most // 100
 
 
-def open_up_to(server, rng, lines, n, until):
-    """Open connections until there are n; how many could not be opened."""
+def open_up_to(server: Server, rng: random.Random, lines: list[socket.socket], n: int, until: float) -> int:
+    """Opens connections until `lines` has n; returns the number of failures."""
     refused = 0
     while len(lines) < n and time.monotonic() < until and refused < 100:
         try:
@@ -108,8 +114,8 @@ def open_up_to(server, rng, lines, n, until):
     return refused
 
 
-def is_open(line):
-    """Whether the other side has not closed it; closes it on ours."""
+def is_open(line: socket.socket) -> bool:
+    """Whether the server keeps the connection open; otherwise closes our side."""
     line.setblocking(False)
     try:
         if line.recv(1, socket.MSG_PEEK):
@@ -122,8 +128,8 @@ def is_open(line):
     return False
 
 
-def read_slowly(server, rng):
-    """Downloads of an admin and pages that are read one byte a second."""
+def read_slowly(server: Server, rng: random.Random) -> int:
+    """An admin's downloads, and pages, read at one byte per second."""
     admin, annotator = server.sessions["admin"][0], server.sessions["crowd"][0]
     wanted = [(admin, f"/datasets/judged/export/{name}/?mode=every") for name in ("judgments-csv", "dpo")]
     wanted = wanted * (READERS // 2) + [(annotator, "/annotate/judged/"), (admin, "/datasets/judged/judgments/")] * 10
@@ -133,7 +139,8 @@ def read_slowly(server, rng):
             line = connect(server, draw_address(rng), receives=2048)
             line.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: sessionid={session}\r\n\r\n".encode())
             lines.append(line)
-    until, first = time.monotonic() + 12, {}
+    first: dict[int, bytes] = {}
+    until = time.monotonic() + 12
     while time.monotonic() < until:
         for number, line in enumerate(lines):
             line.setblocking(False)
@@ -152,8 +159,8 @@ def read_slowly(server, rng):
     return len(lines)
 
 
-def export_again(server, admin):
-    """How long an admin waits for a download once the slow readers have gone, and how long that takes."""
+def export_again(server: Server, admin: str) -> dict[str, float]:
+    """Seconds until an admin gets a download after the slow readers have gone, and its duration."""
     gone = time.monotonic()
     while time.monotonic() - gone < 70:
         began = time.monotonic()
@@ -164,9 +171,9 @@ def export_again(server, admin):
     return {}
 
 
-def count_statuses(first):
-    """{status: how often} of the beginnings of answers."""
-    counted = {}
+def count_statuses(first: Mapping[int, bytes]) -> dict[str, int]:
+    """{status: count} from the first bytes of responses."""
+    counted: dict[str, int] = {}
     for data in first.values():
         status = data[9:12].decode("ascii", "replace") or "none"
         counted[status] = counted.get(status, 0) + 1

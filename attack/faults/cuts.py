@@ -1,21 +1,24 @@
-"""Annotators with bad connections: forms cut in the middle, sent twice at once, sent again with another verdict."""
+"""Annotators with bad connections: forms truncated, sent twice concurrently, or resent with another verdict."""
 
 import contextlib
 import random
 import threading
 import time
 from collections import Counter
+from typing import Any
 
 from attack.people import Ledger, Person, Worker, build_form
+from attack.server import Server
 
 CLUMSY, SECONDS, MOST = 10, 16, 4000
 KINDS = ("half", "unheard", "twice", "old")
 
 
-def cut_connections(server, rng):
-    """Ten people judge; each of their forms meets with one of these faults, and is sent again until it is answered."""
+def cut_connections(server: Server, rng: random.Random) -> int:
+    """Ten people judge; each form suffers one of these faults, and is retried until it is answered."""
     sessions = server.make_people("clumsy", CLUMSY)
-    ledger, counted, over = Ledger(server.folder / f"{server.database}-clumsy.jsonl"), Counter(), threading.Event()
+    ledger, over = Ledger(server.folder / f"{server.database}-clumsy.jsonl"), threading.Event()
+    counted: Counter[str] = Counter()
     threads = []
     for number, session in enumerate(sessions):
         own = random.Random(rng.random())
@@ -32,7 +35,7 @@ def cut_connections(server, rng):
     return sum(counted.values())
 
 
-def judge_clumsily(server, worker, session, counted):
+def judge_clumsily(server: Server, worker: Worker, session: str, counted: Counter[str]) -> None:
     other = Person(server.port, session)
     shown = worker.look()
     for _ in range(MOST // CLUMSY):
@@ -63,8 +66,8 @@ def judge_clumsily(server, worker, session, counted):
     other.close()
 
 
-def leave(person, data):
-    """Send this much and go."""
+def leave(person: Person, data: bytes) -> None:
+    """Sends the data and disconnects."""
     with contextlib.suppress(OSError):
         person.send(data)
         if person.socket:
@@ -72,7 +75,7 @@ def leave(person, data):
     person.close()
 
 
-def say_again(person, path, form):
-    """Send a form once, whatever comes of it."""
+def say_again(person: Person, path: str, form: dict[str, Any]) -> None:
+    """Sends a form once, and ignores the outcome."""
     with contextlib.suppress(OSError):
         person.ask("POST", path, form)

@@ -1,16 +1,17 @@
-"""PostgreSQL: its backends ended one by one, and the whole of it restarted as after a crash."""
+"""PostgreSQL: terminated backends, and crash restarts of the whole server."""
 
 import contextlib
+import random
 import time
 
-from attack.server import NotDone
+from attack.server import NotDone, Server
 
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
 ENDED, RESTARTS = 150, 3
 
 
-def end_backends(server, rng):
-    """pg_terminate_backend of connections, at random."""
+def end_backends(server: Server, rng: random.Random) -> int:
+    """pg_terminate_backend on random connections."""
     if not server.postgres:
         raise NotDone("SQLite has no backends")
     ended, until = 0, time.monotonic() + 20
@@ -22,7 +23,7 @@ def end_backends(server, rng):
     return ended
 
 
-def restart(server, rng):
+def restart(server: Server, rng: random.Random) -> int:
     if not server.postgres:
         raise NotDone("SQLite is no server")
     for _ in range(RESTARTS):

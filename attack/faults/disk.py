@@ -1,24 +1,29 @@
-"""A full disk: a small tmpfs as the data folder of a second server."""
+"""A full disk: a small tmpfs is the data folder of a second server."""
 
 import contextlib
 import json
 import os
+import random
 import subprocess
 import time
+from pathlib import Path
 
 from attack.faults.second import second_server
-from attack.server import NotDone
+from attack.server import NotDone, Server
 from attack.wire import upload
 
 MIB, ROUNDS = 64, 3
 
 
-def fill_disk(server, rng):
-    """People judge and an admin uploads while there is no room; then there is some again."""
+def fill_disk(server: Server, rng: random.Random) -> int:
+    """People judge and an admin uploads while the disk is full; then it has room again."""
     place = server.folder / f"{server.database}-disk"
     place.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={MIB}m", "attack", str(place)], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", f"size={MIB}m", "attack", str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise NotDone(f"no tmpfs can be mounted here: {done.stderr.strip()}")
@@ -27,8 +32,8 @@ def fill_disk(server, rng):
         return sum(fill_once(server, small, place, ledger, number) for number in range(ROUNDS))
 
 
-def fill_once(server, small, place, ledger, number):
-    """Fill the disk, judge and upload, free it. How many faults that was."""
+def fill_once(server: Server, small: Server, place: Path, ledger: Path, number: int) -> int:
+    """Fills the disk, judges and uploads, and frees it; returns the number of faults."""
     time.sleep(1.5)
     fill, faults, admin = place / "fill", 1, small.sessions["disk-admin"][0]
     with open(fill, "wb", buffering=0) as file, contextlib.suppress(OSError):
@@ -54,13 +59,13 @@ def fill_once(server, small, place, ledger, number):
     return faults
 
 
-def wait_for_acknowledgement(ledger, began):
-    """Seconds from then until the next verdict was acknowledged; False where none was in ten seconds."""
+def wait_for_acknowledgement(ledger: Path, began: float) -> float | bool:
+    """Seconds from `began` until the next acknowledged verdict; False if none comes within ten seconds."""
     while time.monotonic() - began < 10:
         for text in ledger.read_text().splitlines()[-50:]:
             with contextlib.suppress(ValueError):
                 line = json.loads(text)
                 if line["kind"] == "verdict" and line["answered"] and line["ended"] > began:
-                    return round(line["ended"] - began, 2)
+                    return round(float(line["ended"]) - began, 2)
         time.sleep(0.1)
     return False

@@ -1,28 +1,33 @@
-"""Files that are not what they seem, uploaded by an admin while people judge."""
+"""Malformed and malicious files, uploaded by an admin while people judge."""
 
 import csv
 import gzip
 import io
 import json
+import random
 import threading
 import time
 import zipfile
 from collections import Counter
+from collections.abc import Callable
 
+from attack.server import Server
 from attack.wire import shuffle, upload
 
-DONE_WITHIN = 45  # seconds until all tasks have ended
+DONE_WITHIN = 45  # seconds in which all tasks must end
 SHEET = '<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
 OPEN = "SELECT kind, state, error FROM datasets_job WHERE state IN ('waiting', 'running')"
 
 
-def upload_hostile_files(server, rng):
-    """Upload each file, two at once, and wait for what comes of it."""
-    admin, did, slow = server.sessions["admin"][0], {}, {}
+def upload_hostile_files(server: Server, rng: random.Random) -> int:
+    """Uploads every file, two at a time, and waits for the tasks."""
+    admin = server.sessions["admin"][0]
+    did: dict[str, int] = {}
+    slow: dict[str, float] = {}
     first = server.run_sql("SELECT coalesce(max(id), 0) FROM datasets_job")[0][0]
     todo, until = shuffle(rng, FILES.items()), time.monotonic() + 60
 
-    def send():
+    def send() -> None:
         while todo and time.monotonic() < until:
             name, make = todo.pop()
             content, began = make(), time.monotonic()
@@ -46,8 +51,8 @@ def upload_hostile_files(server, rng):
     return len(did)
 
 
-def note_tasks(server, first):
-    """What came of the tasks since then."""
+def note_tasks(server: Server, first: int) -> None:
+    """Reports the outcome of all tasks after the id `first`."""
     rows = server.run_sql(f"SELECT arguments, kind, state, error FROM datasets_job WHERE id > {first}")
     server.note(tasks=dict(Counter(f"{kind} {state}" for _, kind, state, _ in rows)))
     for arguments, kind, state, error in rows:
@@ -58,8 +63,8 @@ def note_tasks(server, first):
             server.report_finding(f"{kind} of {names.get('files')} failed: {error}")
 
 
-def make_wide_csv(columns):
-    def make():
+def make_wide_csv(columns: int) -> Callable[[], bytes]:
+    def make() -> bytes:
         names = ["prompt", "response_1", "response_2", *(f"c{n}" for n in range(columns - 3))]
         out = io.StringIO()
         csv.writer(out).writerows([names, [f"x{n}" for n in range(columns)]])
@@ -68,12 +73,12 @@ def make_wide_csv(columns):
     return make
 
 
-def build_same_columns():
+def build_same_columns() -> bytes:
     return b"prompt,response_1,response_2" + b",a" * 60_000 + b"\nx,y,z" + b",1" * 60_000 + b"\n"
 
 
-def build_gz_bomb():
-    """1 GB of blanks in 1 MB."""
+def build_gz_bomb() -> bytes:
+    """1 GB of spaces in 1 MB."""
     out = io.BytesIO()
     with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=9) as file:
         for _ in range(256):
@@ -81,14 +86,14 @@ def build_gz_bomb():
     return out.getvalue()
 
 
-def build_gz_in_gz():
+def build_gz_in_gz() -> bytes:
     return gzip.compress(gzip.compress(gzip.compress(b"\0" * (64 << 20))))
 
 
-def make_zip_bomb(cells):
-    """An .xlsx whose sheet is some hundred MB."""
+def make_zip_bomb(cells: bytes) -> Callable[[], bytes]:
+    """Builder of an .xlsx file whose sheet has some hundred MB."""
 
-    def make():
+    def make() -> bytes:
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as book:
             types = '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"></Types>'
@@ -109,8 +114,8 @@ def make_zip_bomb(cells):
     return make
 
 
-def build_laughs():
-    """Entities within entities, in a sheet."""
+def build_laughs() -> bytes:
+    """Billion laughs: nested entities, in a sheet."""
     names = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' for n in range(9))
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as book:
@@ -120,7 +125,7 @@ def build_laughs():
     return out.getvalue()
 
 
-def build_parquet(columns=3, rows=1000):
+def build_parquet(columns: int = 3, rows: int = 1000) -> bytes:
     import pyarrow
     import pyarrow.parquet
 
@@ -131,32 +136,32 @@ def build_parquet(columns=3, rows=1000):
     return out.getvalue()
 
 
-def build_half_parquet():
+def build_half_parquet() -> bytes:
     whole = build_parquet()
     return whole[: len(whole) // 2]
 
 
-def build_broken_parquet():
+def build_broken_parquet() -> bytes:
     whole = bytearray(build_parquet())
     for place in range(100, len(whole) - 8, 97):
         whole[place] ^= 0xFF
     return bytes(whole)
 
 
-def build_one_line():
+def build_one_line() -> bytes:
     """One line of 50 MB."""
     return b'{"prompt": "a", "chosen": "' + b"b" * 50_000_000 + b'", "rejected": "c"}\n'
 
 
-def build_bad_rows():
+def build_bad_rows() -> bytes:
     return b"".join(b'{"prompt": "%d", "chosen": "a", "rejected": "a"}\n' % n for n in range(100_000))
 
 
-def encode_judged(text):
+def encode_judged(text: str) -> bytes:
     return json.dumps({"prompt": "a", "chosen": text, "rejected": "c"}).encode() + b"\n"
 
 
-FILES = {
+FILES: dict[str, Callable[[], bytes]] = {
     "columns-16385.csv": make_wide_csv(16_385),
     "columns-100000.csv": make_wide_csv(100_000),
     "columns-same.csv": build_same_columns,

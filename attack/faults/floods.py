@@ -1,21 +1,25 @@
-"""Requests without a pause, from strangers at many addresses."""
+"""Request floods from anonymous clients at many addresses."""
 
+import random
 import threading
 import time
 from collections import Counter
 
 from attack.people import TOKEN, Cut, Person
+from attack.server import Server
 from attack.wire import draw_address, format_counter
 
 SECONDS, EACH = 10, 3
-STATIC = "/static/chosen.css"
-NEW_ADDRESS_EVERY = 40  # wrong passwords: below what closes an address
+STATIC = "/static/css/base.css"
+NEW_ADDRESS_EVERY = 40  # wrong passwords: fewer than block an address
 KINDS = ("home", "sign_in", "passwords", "healthz", "static", "nowhere")
 
 
-def send_floods(server, rng):
-    """Several connections for each kind of page. Each connection is a fault."""
-    until, did, guard, jobs = time.monotonic() + SECONDS, Counter(), threading.Lock(), []
+def send_floods(server: Server, rng: random.Random) -> int:
+    """Several connections for each kind of page. Each connection counts as a fault."""
+    until, guard = time.monotonic() + SECONDS, threading.Lock()
+    did: Counter[str] = Counter()
+    jobs: list[threading.Thread] = []
     for kind in KINDS:
         for _ in range(EACH):
             jobs.append(threading.Thread(target=flood, args=(server, rng, kind, until, did, guard)))
@@ -30,13 +34,16 @@ def send_floods(server, rng):
     return len(jobs)
 
 
-def flood(server, rng, kind, until, did, guard):
+def flood(
+    server: Server, rng: random.Random, kind: str, until: float, did: Counter[str], guard: threading.Lock
+) -> None:
     person, n = Person(server.port, "", draw_address(rng)), 0
     while time.monotonic() < until:
         n += 1
         if n % NEW_ADDRESS_EVERY == 0:
             person.close()
             person.source = draw_address(rng)
+        status: int | str
         try:
             status = ask(person, kind, rng)
         except Cut:
@@ -49,7 +56,7 @@ def flood(server, rng, kind, until, did, guard):
     person.close()
 
 
-def ask(person, kind, rng):
+def ask(person: Person, kind: str, rng: random.Random) -> int:
     """The status of one request of this kind."""
     if kind == "passwords":
         fields = {"csrfmiddlewaretoken": TOKEN, "username": f"crowd{rng.randrange(20)}", "password": f"{rng.random()}"}

@@ -1,23 +1,27 @@
-"""kill -9 of what serves, renders and works in the background."""
+"""kill -9 for workers, their parent, renderers and background tasks."""
 
 import contextlib
 import json
+import random
 import threading
 import time
+from collections.abc import Collection
+from typing import Any
 
 import psutil
 
 from attack.people import Person
+from attack.server import Server
 from attack.wire import upload
 
-GONE_WITHIN = 3  # seconds, after which nothing listens where the parent is gone
-WORKERS_AGAIN = 10
+GONE_WITHIN = 3  # seconds in which workers must stop listening after their parent is killed
+WORKERS_AGAIN = 10  # seconds in which a killed worker must be replaced
 KILLED_WORKERS, KILLED_WHOLE, KILLED_PARENTS, KILLED_RENDERERS = 10, 4, 3, 100
 STORED_ROWS = 6000
 
 
-def kill_workers(server, rng):
-    """One worker at a time; the other goes on, and a new one comes."""
+def kill_workers(server: Server, rng: random.Random) -> int:
+    """Kills one worker at a time; the other goes on, and a new one replaces it."""
     longest = 0.0
     for _ in range(KILLED_WORKERS):
         workers = wait_for_workers(server)
@@ -33,8 +37,8 @@ def kill_workers(server, rng):
     return KILLED_WORKERS
 
 
-def wait_for_workers(server, but=()):
-    """The workers, once there are two, some of them new ones; a finding where they do not come."""
+def wait_for_workers(server: Server, but: Collection[psutil.Process] = ()) -> list[psutil.Process]:
+    """The workers, once there are two and not the same as `but`; reports a finding on a timeout."""
     until = time.monotonic() + WORKERS_AGAIN
     while time.monotonic() < until:
         workers = server.list_workers()
@@ -45,8 +49,8 @@ def wait_for_workers(server, but=()):
     return server.list_workers()
 
 
-def kill_all(server, rng):
-    """All workers at once."""
+def kill_all(server: Server, rng: random.Random) -> int:
+    """Kills all workers together."""
     for _ in range(KILLED_WHOLE):
         with server.outage():
             for worker in wait_for_workers(server):
@@ -56,8 +60,9 @@ def kill_all(server, rng):
     return KILLED_WHOLE
 
 
-def kill_parent(server, rng):
-    """The process that started the workers: they go too, soon, and then it is started anew."""
+def kill_parent(server: Server, rng: random.Random) -> int:
+    """Kills the parent of the workers, which must end soon after; then starts the server again."""
+    assert server.process
     longest = 0.0
     for _ in range(KILLED_PARENTS):
         with server.outage():
@@ -78,11 +83,12 @@ def kill_parent(server, rng):
     return KILLED_PARENTS
 
 
-def kill_renderers(server, rng):
-    """The processes that render, while hostile texts are looked at."""
+def kill_renderers(server: Server, rng: random.Random) -> int:
+    """Kills rendering processes while somebody looks at hostile texts."""
     from attack.faults.texts import look_on
 
-    over, looked = threading.Event(), []
+    over = threading.Event()
+    looked: list[float] = []
     session = server.sessions["hostile"][-1]
     beside = threading.Thread(target=look_on, args=(server, session, rng, over, looked))
     beside.start()
@@ -98,16 +104,16 @@ def kill_renderers(server, rng):
     return killed
 
 
-def end(process):
-    """kill -9; whether there was something to kill."""
+def end(process: psutil.Process) -> int:
+    """Kill -9; returns 1, or 0 if the process no longer exists."""
     with contextlib.suppress(psutil.Error):
         process.kill()
         return 1
     return 0
 
 
-def kill_tasks(server, rng):
-    """The background worker while it stores an import; the next one goes on. account_tasks looks at the end."""
+def kill_tasks(server: Server, rng: random.Random) -> int:
+    """Kills the background worker while it stores an import; the next one resumes. account_tasks checks at the end."""
     killed = 0
     for number in range(3):
         slug = f"killed-{number}"
@@ -124,25 +130,24 @@ def kill_tasks(server, rng):
     return killed
 
 
-def upload_checked(server, slug):
-    """The id of an import that is checked and waits for a decision; None where that fails."""
+def upload_checked(server: Server, slug: str) -> int | None:
+    """The id of an import that is checked and waits for a decision; None if that fails."""
     rows = ({"prompt": f"{slug} {n}", "response_1": f"{n} one.", "response_2": f"{n} two."} for n in range(STORED_ROWS))
     content = "".join(json.dumps(row | {"model_1": "a", "model_2": "b"}) + "\n" for row in rows).encode()
     status, _ = upload(server, server.sessions["admin"][0], slug, "rows.jsonl", content)
-    found = status == 302 and wait_for_rows(
-        server, f"SELECT id FROM datasets_import WHERE slug = '{slug}' AND state = 'checked'", 15
-    )
+    query = f"SELECT id FROM datasets_import WHERE slug = '{slug}' AND state = 'checked'"
+    found = wait_for_rows(server, query, 15) if status == 302 else None
     if not found:
         server.report_finding(f"the upload of {slug} was not checked: {status}")
     return found[0][0] if found else None
 
 
-def read_state(server, run):
+def read_state(server: Server, run: int) -> str:
     return "{} {}".format(*server.run_sql(f"SELECT state, stored_upto FROM datasets_import WHERE id = {run}")[0])
 
 
-def wait_for_rows(server, query, seconds):
-    """What a question to the database gives once it gives anything; None where it does not."""
+def wait_for_rows(server: Server, query: str, seconds: float) -> list[tuple[Any, ...]] | None:
+    """The rows of a query, once it returns any; None after `seconds`."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         if found := server.run_sql(query):
@@ -151,14 +156,14 @@ def wait_for_rows(server, query, seconds):
     return None
 
 
-def account_tasks(server):
-    """See that imports whose worker was killed are stored whole: {dataset: prompts}."""
+def account_tasks(server: Server) -> dict[str, int]:
+    """{dataset: stored prompts} of the imports whose worker was killed; reports those that are incomplete."""
     runs = server.run_sql("SELECT slug FROM datasets_import WHERE slug LIKE 'killed-%'")
     if not runs:
         return {}
     with contextlib.suppress(Exception):
         server.manage("work", "--until-idle", timeout=90)
-    stored = {}
+    stored: dict[str, int] = {}
     for (slug,) in runs:
         query = f"""SELECT count(*) FROM datasets_prompt p JOIN datasets_dataset d ON d.id = p.dataset_id
             WHERE d.slug = '{slug}'"""

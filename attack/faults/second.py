@@ -1,6 +1,9 @@
-"""A second server beside the one that is attacked, in circumstances of its own, with a few people of its own."""
+"""A second server beside the main one, with special conditions and a few people."""
 
 import contextlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
 
 from attack.account import read_ledger
 from attack.measuring import measure
@@ -11,10 +14,15 @@ OVERLAP, PEOPLE, ROWS = 3, 6, 600
 
 
 @contextlib.contextmanager
-def second_server(server, rng, dataset, data=None, **extra):
-    """(server, ledger): it serves the same database, or a new one where SQLite gets another data folder (`data`).
+def second_server(
+    server: Server, rng: random.Random, dataset: str, data: Path | None = None, **extra: str
+) -> Iterator[tuple[Server, Path]]:
+    """(server, ledger) of a running second server.
 
-    `extra` goes into its environment. What its people were told is saved is looked for at the end, as with all others.
+    data: another data folder; on SQLite, this means a new database.
+    extra: additions to its environment.
+
+    The final account includes the verdicts that it acknowledged.
     """
     environment = {**server.environment, "DATA_DIR": str(data or server.data)}
     small, crowd = Server(server.database, environment, server.folder, server.postgres), None

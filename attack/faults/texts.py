@@ -1,21 +1,29 @@
-"""Texts that are hard to render, on the screens of a few annotators while the others judge."""
+"""Texts that are hard to render: a few annotators look at them while the others judge."""
 
 import json
 import random
 import string
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from attack.people import Ledger, Person, Worker, build_form, parse_comparison
+from attack.server import Server
+
+MakeText = Callable[[random.Random], str]
 
 SECONDS, LOOKERS = 18, 2
 PROMPTS = 700
-WORST = 5.0  # seconds that a page with a hostile text may take
+WORST = 5.0  # seconds: the limit for a page with a hostile text
 
 
-def judge_hostile_texts(server, rng):
-    """People look at hostile texts and judge them. Each page is a fault."""
-    over, looked = threading.Event(), []
+def judge_hostile_texts(server: Server, rng: random.Random) -> int:
+    """People look at hostile texts and judge them. Each page counts as a fault."""
+    over = threading.Event()
+    looked: list[float] = []
     lookers = [
         threading.Thread(target=look_on, args=(server, session, random.Random(rng.random()), over, looked))
         for session in server.sessions["hostile"][:LOOKERS]
@@ -32,8 +40,11 @@ def judge_hostile_texts(server, rng):
     return len(looked)
 
 
-def look_on(server, session, rng, over, looked):
-    """Look at one comparison after the other, each twice, and judge it; how long each page took goes into `looked`."""
+def look_on(server: Server, session: str, rng: random.Random, over: threading.Event, looked: list[float]) -> None:
+    """Opens one comparison after the other and judges it.
+
+    looked: receives the seconds that each page took.
+    """
     ledger = Ledger(server.folder / f"{server.database}-hostile.jsonl")
     worker = Worker(Person(server.port, session), "hostile", "hostile", ledger, rng, over)
     until = time.monotonic() + 60
@@ -47,7 +58,7 @@ def look_on(server, session, rng, over, looked):
             if answer and answer.status != 200:
                 server.report_finding(f"a page with a hostile text was answered with {answer.status}")
             break
-        shown.left = shown.right = ""  # what is shown is not the text as it is exported
+        shown.left = shown.right = ""  # the rendered text differs from the exported one: do not compare them
         form = build_form(shown, "left")
         form.pop("want")
         worker.send_until_answered("verdict", "POST", worker.path, form, shown, "left", accept="application/json")
@@ -55,8 +66,8 @@ def look_on(server, session, rng, over, looked):
     ledger.close()
 
 
-def write_texts(path, seed):
-    """A file of prompts with two hostile answers each; each begins with words of its own."""
+def write_texts(path: Path, seed: str) -> int:
+    """Writes prompts with two hostile answers each, with a unique beginning; returns the number of prompts."""
     rng = random.Random(seed)
     texts = [make(rng) for make in list_makers() for _ in range(2)]
     rng.shuffle(texts)
@@ -64,7 +75,7 @@ def write_texts(path, seed):
     with open(path, "w") as file:
         for number in range(0, len(texts) - 1, 2):
             turns = build_turns(rng) if number % 10 == 0 else f"{number} what?"
-            row = {"prompt": turns, "model_1": "a", "model_2": "b"}
+            row: dict[str, Any] = {"prompt": turns, "model_1": "a", "model_2": "b"}
             row |= {
                 "response_1": f"{number} one\n\n{texts[number]}",
                 "response_2": f"{number} two\n\n{texts[number + 1]}",
@@ -73,31 +84,37 @@ def write_texts(path, seed):
     return len(texts) // 2
 
 
-def build_turns(rng):
-    """A prompt of many turns, each with formulas that never end."""
+def build_turns(rng: random.Random) -> list[dict[str, str]]:
+    """A prompt of many turns, each with unclosed formulas."""
     bad = rng.choice(["$$a", "\\(x", "\\text{" * 40, "> " * 200, "[" * 300])
     said = [{"role": ("user", "assistant")[n % 2], "content": f"{n} {bad} " * 80} for n in range(rng.choice((11, 41)))]
     return [*said[: len(said) // 2 * 2], {"role": "user", "content": f"{rng.random()} and now?"}]
 
 
-def list_makers():
-    """Functions (rng) -> text."""
+def list_makers() -> list[MakeText]:
+    """Functions that draw a hostile text: for every lexer, and several for each of SHAPES."""
     from pygments.lexers import get_all_lexers
 
     names = [aliases[0] for _, aliases, _, _ in get_all_lexers() if aliases]
-    lexers = [lambda rng, name=name: build_code_block(rng, name) for name in names]
-    return lexers + [lambda rng, kind=kind: kind(rng) for kind in SHAPES for _ in range(8)]
+    lexers: list[MakeText] = [partial(build_code_block, name=name) for name in names]
+    return lexers + [kind for kind in SHAPES for _ in range(8)]
 
 
-def build_code_block(rng, name):
-    """Code that repeats itself, almost: what is the same over and over is easily told."""
+def build_code_block(rng: random.Random, name: str) -> str:
+    """Nearly repetitive code: exact repetition would be too easy to detect.
+
+    name: of a lexer.
+    """
     return f"```{name}\n{rng.choice(PATTERNS)(rng, rng.choice((3_000, 9_900, 40_000)))}\n```"
 
 
-def make_noisy(unit, noise=0.15):
-    """Code of units, with other characters between them now and then."""
+def make_noisy(unit: str, noise: float = 0.15) -> Callable[[random.Random, int], str]:
+    """A function (rng, length) that draws code of repeated units, with other characters between them.
 
-    def write(rng, n):
+    noise: probability of another character after a unit.
+    """
+
+    def write(rng: random.Random, n: int) -> str:
         others = string.ascii_letters + " \n("
         parts = (unit + (rng.choice(others) if rng.random() < noise else "") for _ in range(n // len(unit)))
         return "".join(parts)[:n]
@@ -109,7 +126,7 @@ PATTERNS = [
     make_noisy(unit) for unit in (" ", "a", " \n", "\n", "(", "{", '"', "'", "/*", "<", "a.", "1", "\\", "#", "a b ")
 ]
 PATTERNS += [make_noisy(unit, 0.0) for unit in (" ", "a", " \n", '"""', "<a")]
-SHAPES = [
+SHAPES: list[MakeText] = [
     lambda rng: "$" + "\\text{" * rng.choice((25, 300, 10_000)) + "$",
     lambda rng: "$$" + "\\frac{1}{" * rng.choice((29, 400, 8_000)) + "x" + "}" * 400 + "$$",
     lambda rng: "$$" + "\\left(" * rng.choice((29, 3_000)) + "$$",

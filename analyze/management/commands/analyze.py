@@ -1,27 +1,32 @@
 import json
 import time
+from collections.abc import Iterator
+from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from analyze.report import compute_numbers
 from analyze.reports import add_reasons
+from analyze.shapes import Numbers
 from datasets.cli import find_dataset
 
 MOST_LINES = 1000
 
 
 class Command(BaseCommand):
-    help = "What people's choices say of a dataset: counts, strengths, agreement, people, bias, prediction. "
-    help += "One object of JSON on the last line."
+    help = "Analyse the choices in a dataset: counts, strengths, agreement, annotators, bias, prediction. "
+    help += "Prints one JSON object on the last line."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", help="the dataset's short name")
-        parser.add_argument("--json", action="store_true", help="the object alone, without a summary to read before it")
-        parser.add_argument("--weighted", action="store_true", help="weigh choices by whose they are: how reliable")
-        parser.add_argument("--all", action="store_true", help=f"every answer and judgment, not the first {MOST_LINES}")
+        parser.add_argument("--json", action="store_true", help="print only the JSON object, without the summary")
+        parser.add_argument("--weighted", action="store_true", help="weigh each choice by its annotator's reliability")
+        parser.add_argument(
+            "--all", action="store_true", help=f"list every answer and judgment, not only the first {MOST_LINES}"
+        )
 
-    def handle(self, slug, **options):
+    def handle(self, *args: Any, slug: str, **options: Any) -> None:
         started, dataset = time.monotonic(), find_dataset(slug)
         numbers = compute_numbers(dataset, None if options["all"] else MOST_LINES, weighted=options["weighted"])
         made = {"dataset": slug, "made_at": timezone.now().isoformat(timespec="milliseconds")}
@@ -32,12 +37,12 @@ class Command(BaseCommand):
         )
 
 
-def encode_json(value):
+def encode_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def format_summary(numbers):
-    """The first things to know, a line each."""
+def format_summary(numbers: Numbers) -> Iterator[str]:
+    """The key numbers, one line each."""
     yield f"{numbers['judgments']} judgments, {numbers['choices']} choices, {numbers['both_bad']} both bad"
     for line in numbers["strengths"] or ():
         low, high = line["interval"]

@@ -1,8 +1,9 @@
 import json
 import sys
+from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from annotate import people
@@ -11,14 +12,14 @@ from datasets.audit.log import Kind, log
 
 
 class Command(BaseCommand):
-    help = "Create a person, or change their role and password. The password is read from stdin."
+    help = "Create a user, or change the role and password of an existing one. Reads the password from stdin."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
         parser.add_argument("--role", choices=User.Role.values, required=True)
         parser.add_argument("--password-stdin", action="store_true", required=True)
 
-    def handle(self, name, role, **options):
+    def handle(self, name: str, role: str, **options: Any) -> None:
         try:
             password = sys.stdin.read().removesuffix("\n").removesuffix("\r")
             password.encode()

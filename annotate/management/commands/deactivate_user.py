@@ -1,21 +1,20 @@
 import json
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotate import people
 from annotate.models import User
 
 
 class Command(BaseCommand):
-    help = (
-        "Shut a person out: what they have in hand goes to others, what they judged stays. --back lets them in again."
-    )
+    help = "Deactivate a user: their leases return to the queue, their judgments stay. --back activates the user again."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
-        parser.add_argument("--back", action="store_true", help="let them in again")
+        parser.add_argument("--back", action="store_true", help="activate the user again")
 
-    def handle(self, name, back, **options):
+    def handle(self, name: str, back: bool, **options: Any) -> None:
         person = User.objects.filter(username=name).first()
         if person is None:
             raise CommandError(f"There is nobody called {name}.", returncode=2)

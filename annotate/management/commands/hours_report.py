@@ -1,31 +1,40 @@
 import json
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC
 from pathlib import Path
+from typing import Any, TypedDict
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotate.hours import iter_csv_lines, iter_hours
+from annotate.hours import HoursRow, iter_csv_lines, iter_hours
 from annotate.people_forms import HoursForm
 from datasets.cli import write_whole
 
 
+class Totals(TypedDict):
+    rows: int
+    judgments: int
+    skips: int
+    hours: float
+
+
 class Command(BaseCommand):
-    help = "Write hours, judgments and skips by day (UTC), person and dataset as CSV; without --output to stdout."
+    help = "Write hours, judgments and skips as CSV, by day (UTC), annotator and dataset."
 
-    def add_arguments(self, parser):
-        parser.add_argument("--since", metavar="DATE", help="the first day, as 2026-11-01")
-        parser.add_argument("--until", metavar="DATE", help="the last day")
-        parser.add_argument("--output", metavar="FILE", default="-", help="where to write; - is stdout")
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--since", metavar="DATE", help="first day, for example 2026-11-01")
+        parser.add_argument("--until", metavar="DATE", help="last day, inclusive")
+        parser.add_argument("--output", metavar="FILE", default="-", help="output file; - for stdout, the default")
 
-    def handle(self, since, until, output, **options):
+    def handle(self, since: str | None, until: str | None, output: str, **options: Any) -> None:
         started = time.monotonic()
         form = HoursForm({"since": since or "", "until": until or ""})
         if not form.is_valid():
-            problems = "; ".join(f"--{name}: {' '.join(errors)}" for name, errors in form.errors.items())
+            problems = "; ".join(f"--{name}: {' '.join(map(str, errors))}" for name, errors in form.errors.items())
             raise CommandError(problems, returncode=2)
-        totals = {"rows": 0, "judgments": 0, "skips": 0, "hours": 0.0}
+        totals: Totals = {"rows": 0, "judgments": 0, "skips": 0, "hours": 0.0}
         lines = (
             line.encode() for line in iter_csv_lines(tally_rows(iter_hours(**form.cleaned_data, zone=UTC), totals))
         )
@@ -38,12 +47,11 @@ class Command(BaseCommand):
         (self.stderr if output == "-" else self.stdout).write(json.dumps(summary))
 
 
-def tally_rows(rows, totals):
-    """The rows, added up in `totals` as they pass."""
+def tally_rows(rows: Iterable[HoursRow], totals: Totals) -> Iterator[HoursRow]:
+    """Passes the rows through and adds them up in `totals`."""
     for row in rows:
-        *_names, judgments, skips, spent = row
         totals["rows"] += 1
-        totals["judgments"] += judgments
-        totals["skips"] += skips
-        totals["hours"] += spent
+        totals["judgments"] += row.judgments
+        totals["skips"] += row.skips
+        totals["hours"] += row.hours
         yield row

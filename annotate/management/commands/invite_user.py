@@ -1,20 +1,21 @@
 import json
+from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotate import people
 from annotate.models import User
 
 
 class Command(BaseCommand):
-    help = "Invite a person, or make a new link for one who is there. The link's path sets the password, once."
+    help = "Invite a user, or issue a new link for an existing one. The link lets them set their password once."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
         parser.add_argument("--role", choices=User.Role.values, default=User.Role.ANNOTATOR)
 
-    def handle(self, name, role, **options):
+    def handle(self, name: str, role: str, **options: Any) -> None:
         person = User.objects.filter(username=name).first()
         if person is None:
             try:

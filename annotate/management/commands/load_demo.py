@@ -1,10 +1,12 @@
 import json
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from annotate.models import User
+from datasets.imports import check as imports_check
 from datasets.imports import store as imports_store
 from datasets.models import Dataset
 
@@ -14,15 +16,15 @@ NAMES = {"travel": "旅行 · Travel", "models": "Four models · 四个模型"}
 
 
 class Command(BaseCommand):
-    help = "Load the demo data and its sign-ins, once, into an empty database. They are for a loopback address only."
+    help = "Load demo data and accounts into an empty database, else do nothing. For use on a loopback address only."
 
-    def handle(self, **options):
+    def handle(self, **options: Any) -> None:
         loaded = not User.objects.exists() and not Dataset.objects.exists()
         if loaded:
             for name, role in PEOPLE.items():
                 User.objects.create_user(name, password="demo", role=role)
             for slug, name in NAMES.items():
                 with open(DEMO / f"{slug}.jsonl", "rb") as file:
-                    imports_store.store(imports_store.check([(f"{slug}.jsonl", file)], slug))
+                    imports_store.store(imports_check.check([(f"{slug}.jsonl", file)], slug))
                 Dataset.objects.filter(slug=slug).update(name=name)
         self.stdout.write(json.dumps({"loaded": loaded}))

@@ -1,6 +1,7 @@
 import json
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotate.models import User
 from annotate.pauses import pause, resume
@@ -9,16 +10,16 @@ from datasets.cli import find_dataset
 
 class Command(BaseCommand):
     help = (
-        "Pause a person in a dataset: what they have in hand goes to others, what they judged stays. "
-        "--resume lets them go on."
+        "Pause an annotator in a dataset: their leases return to the queue, their judgments stay. "
+        "--resume ends the pause."
     )
 
-    def add_arguments(self, parser):
-        parser.add_argument("slug", help="the dataset's short name")
-        parser.add_argument("name", help="the person's name")
-        parser.add_argument("--resume", action="store_true", help="let them go on")
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug", help="short name of the dataset")
+        parser.add_argument("name", help="name of the annotator")
+        parser.add_argument("--resume", action="store_true", help="end the pause")
 
-    def handle(self, slug, name, **options):
+    def handle(self, slug: str, name: str, **options: Any) -> None:
         dataset, person = find_dataset(slug), User.objects.filter(username=name).first()
         if person is None:
             raise CommandError(f"There is nobody called {name}.", returncode=2)
