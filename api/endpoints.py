@@ -1,12 +1,16 @@
-"""The endpoints under /api/v1/. Each says first which scope it asks for."""
+"""The endpoints under /api/v1/. `auth` is the scope that each requires."""
 
 import functools
 import os
 import re
 import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from django.http import Http404, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.urls import URLPattern
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -15,7 +19,7 @@ from ninja import NinjaAPI, Status
 from api import problems
 from api.dataset_settings import collect_settings, create_dataset
 from api.openapi import ARCHIVE, BUNDLE, EXPORT, REFUSAL_RESPONSES, ROWS
-from api.rows import body_file, read_first_refusals, receive
+from api.rows import body_file, build_options, read_first_refusals, receive
 from api.schemas import (
     After,
     Background,
@@ -25,8 +29,10 @@ from api.schemas import (
     DatasetOut,
     FileName,
     Format,
+    Ignored,
     ImportOut,
     LeaveOut,
+    Mask,
     NewDataset,
     Number,
     ProblemOut,
@@ -34,6 +40,7 @@ from api.schemas import (
     RowsStored,
     Slug,
     TaskOut,
+    Turns,
 )
 from api.tasks import start_rows
 from api.tokens import READS, WRITES, token_required
@@ -44,28 +51,36 @@ from datasets.bundles.tasks import is_small, start_bundle
 from datasets.comparisons import flags
 from datasets.exports.export import Export
 from datasets.exports.forms import FileForm, FilterForm
+from datasets.exports.selection import Filters
 from datasets.formats import get_writable_formats
 from datasets.imports.summary import COUNTS as IMPORT_COUNTS
 from datasets.jobs import worker
 from datasets.jobs.limits import BYTES_AT_ONCE
 from datasets.judgments import progress
 from datasets.models import Dataset, Job, Prompt, Snapshot
-from datasets.views.access import anyone
+from datasets.views.access import UserRequest, anyone
 from datasets.views.downloads import stream_export
 from datasets.views.exports import stream_archive
 
 PAGE_SIZE = 50
 ROOT = "/api/v1/"
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 api = NinjaAPI(title="Chosen", version="1", docs_url=None, openapi_url=None, description="docs/api.md has examples.")
 problems.add_handlers(api)
 
 
-def known_parameters_required(view):
-    """A name in the query that there is not is refused: a misspelt filter must not give the whole file."""
+def known_parameters_required(
+    view: Callable[Concatenate[HttpRequest, P], R],
+) -> Callable[Concatenate[HttpRequest, P], R]:
+    """Rejects unknown query parameters: a misspelt filter must not return the whole file."""
 
     @functools.wraps(view)
-    def wrapper(request, *args, **kwargs):
+    def wrapper(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> R:
+        assert request.resolver_match is not None
+        assert request.method is not None
         path = re.sub(r"<\w+:(\w+)>", r"{\1}", request.resolver_match.route)
         operation = build_document()["paths"][f"/{path}"]["get" if request.method == "HEAD" else request.method.lower()]
         known = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"}
@@ -81,7 +96,7 @@ api.add_decorator(known_parameters_required)
 
 
 @api.get("datasets/", auth=READS, response={200: DatasetList, **REFUSAL_RESPONSES}, url_name="api-datasets")
-def list_datasets(request, after: After = ""):
+def list_datasets(request: UserRequest, after: After = "") -> dict[str, Any]:
     """Datasets with progress, by short name, fifty at a time."""
     page = list(Dataset.objects.filter(slug__gt=after).order_by("slug")[:PAGE_SIZE])
     return {
@@ -96,19 +111,20 @@ def list_datasets(request, after: After = ""):
     response={201: DatasetOut, **REFUSAL_RESPONSES, 400: ProblemOut, 409: ProblemOut, 413: ProblemOut},
     url_name="api-datasets",
 )
-def new_dataset(request, body: NewDataset):
-    """Make a dataset."""
+def new_dataset(request: UserRequest, body: NewDataset) -> Status[dict[str, Any]]:
+    """Create a dataset."""
     dataset = create_dataset(by=request.user, **body.model_dump(exclude_unset=True))
     return Status(201, build_dataset(dataset))
 
 
 @api.get("datasets/{slug:slug}/", auth=READS, response={200: DatasetOut, **REFUSAL_RESPONSES}, url_name="api-dataset")
-def show_dataset(request, slug: Slug):
-    """A dataset: its settings, how far it is, and what was said."""
+def show_dataset(request: UserRequest, slug: Slug) -> dict[str, Any]:
+    """A dataset: its settings, progress and verdicts."""
     return build_dataset(get_object_or_404(Dataset, slug=slug))
 
 
-def build_dataset_line(dataset):
+def build_dataset_line(dataset: Dataset) -> dict[str, Any]:
+    """The fields of DatasetLine."""
     return {
         "slug": dataset.slug,
         "name": dataset.name,
@@ -117,7 +133,8 @@ def build_dataset_line(dataset):
     }
 
 
-def build_dataset(dataset):
+def build_dataset(dataset: Dataset) -> dict[str, Any]:
+    """The fields of DatasetOut."""
     return {
         **build_dataset_line(dataset),
         "prompts": Prompt.objects.visible().filter(dataset=dataset).count(),
@@ -144,31 +161,36 @@ def build_dataset(dataset):
     url_name="api-rows",
 )
 def send_rows(
-    request,
+    request: UserRequest,
     slug: Slug,
     format: Format = "auto",
     skip_bad_rows: bool = False,
     file: FileName = "rows",
     leave_out: LeaveOut = "",
+    ignore: Ignored = [],  # noqa: B006
+    turns: Turns = "keep",
+    mask: Mask = "",
     background: Background = None,
-):
-    """Store the rows of the body. Where one is refused, none is stored, unless `skip_bad_rows`."""
+) -> Status[dict[str, Any]] | dict[str, Any]:
+    """Store the rows of the body. If one is refused, none is stored, unless `skip_bad_rows`."""
     dataset = get_object_or_404(Dataset, slug=slug)
     with body_file(request) as body:
         if is_background(background, os.fstat(body.fileno()).st_size > BYTES_AT_ONCE):
             arguments = {"format": format, "skip_bad_rows": skip_bad_rows, "file": file, "leave_out": leave_out}
+            arguments |= {"ignore": ignore, "turns": turns, "mask": mask}
             return Status(202, build_task(start_rows(body.name, dataset, request.user, **arguments)))
-        return receive(body, dataset, request.user, format, skip_bad_rows, file, leave_out)
+        options = build_options(format, ignore, turns, mask)
+        return receive(body, dataset, request.user, options, skip_bad_rows, file, leave_out)
 
 
-def is_background(background, is_long):
-    """Whether something is done after the answer: as it is asked for, else by how long it takes."""
+def is_background(background: bool | None, is_long: bool) -> bool:
+    """Whether to run something as a task: as requested, by default if it takes long."""
     return is_long if background is None else background
 
 
 @api.get("tasks/{int:number}/", auth=READS, response={200: TaskOut, **REFUSAL_RESPONSES}, url_name="api-task")
-def show_task(request, number: Number):
-    """How far a task is, and what came of it."""
+def show_task(request: UserRequest, number: Number) -> dict[str, Any]:
+    """The progress and the result of a task."""
     job = get_object_or_404(Job, pk=number)
     if worker.is_abandoned(job):
         worker.wake()
@@ -178,16 +200,16 @@ def show_task(request, number: Number):
 @api.post(
     "tasks/{int:number}/cancel/", auth=WRITES, response={200: TaskOut, **REFUSAL_RESPONSES}, url_name="api-task-cancel"
 )
-def cancel_task(request, number: Number):
-    """Stop a task. One at work stops within a second or so, and leaves nothing; one that has ended stays as it is."""
+def cancel_task(request: UserRequest, number: Number) -> dict[str, Any]:
+    """Cancel a task. A running one stops within about a second and leaves nothing; a finished one is unchanged."""
     job = get_object_or_404(Job, pk=number)
     worker.cancel(job)
     job.refresh_from_db()
     return build_task(job)
 
 
-def build_task(job):
-    """The TaskOut of a Job."""
+def build_task(job: Job) -> dict[str, Any]:
+    """The fields of TaskOut."""
     return {
         "number": job.pk,
         "address": f"{ROOT}tasks/{job.pk}/",
@@ -211,8 +233,8 @@ def build_task(job):
     response={200: ImportOut, **REFUSAL_RESPONSES},
     url_name="api-import",
 )
-def show_import(request, slug: Slug, number: Number):
-    """An import, whoever made it."""
+def show_import(request: UserRequest, slug: Slug, number: Number) -> dict[str, Any]:
+    """An import, made by any user."""
     run = get_object_or_404(get_object_or_404(Dataset, slug=slug).imports, pk=number)
     counts = {name: getattr(run, name) for name in IMPORT_COUNTS}
     return {
@@ -234,17 +256,17 @@ def show_import(request, slug: Slug, number: Number):
     openapi_extra=EXPORT,
     url_name="api-export",
 )
-def export_file(request, slug: Slug, name: str):
+def export_file(request: UserRequest, slug: Slug, name: str) -> StreamingHttpResponse:
     """A file for a trainer, streamed, with the filters of the pages."""
     dataset = get_object_or_404(Dataset, slug=slug)
     if name not in get_writable_formats():
         raise Http404
-    file = FileForm(request.GET)
+    file = FileForm(request.GET, name=name)
     if not file.is_valid():
         raise problems.build_form_problem(file)
     export = Export(dataset, name, parse_filters(request, dataset), **file.get_options())
     response = stream_export(export)
-    response["ETag"] = f'"{uuid.uuid4().hex}"'  # loaders keep what they have seen under it, and the next may be another
+    response["ETag"] = f'"{uuid.uuid4().hex}"'  # new each time: loaders cache by it, and the data may have changed
     response["Accept-Ranges"] = "none"
     return response
 
@@ -252,14 +274,15 @@ def export_file(request, slug: Slug, name: str):
 @api.api_operation(
     ["HEAD"], "datasets/{slug:slug}/export/{slug:name}/", auth=READS, include_in_schema=False, url_name="api-export"
 )
-def export_head(request, slug: Slug, name: str):
-    """What a loader asks for first. Nothing is counted, so no length is said."""
+def export_head(request: UserRequest, slug: Slug, name: str) -> StreamingHttpResponse:
+    """The headers of a file, which loaders request first; without a length, since nothing is counted."""
     response = export_file(request, slug, name)
     response.streaming_content = []
     return response
 
 
-def parse_filters(request, dataset):
+def parse_filters(request: HttpRequest, dataset: Dataset) -> Filters:
+    """The filters in a query. Raises Problem 422 if one is invalid."""
     form = FilterForm(dataset, request.GET)
     if not form.is_valid():
         raise problems.build_form_problem(form)
@@ -269,8 +292,8 @@ def parse_filters(request, dataset):
 @api.get(
     "datasets/{slug:slug}/bundles/", auth=READS, response={200: BundleList, **REFUSAL_RESPONSES}, url_name="api-bundles"
 )
-def list_bundles(request, slug: Slug):
-    """The bundles that are kept."""
+def list_bundles(request: UserRequest, slug: Slug) -> dict[str, Any]:
+    """The stored bundles."""
     dataset = get_object_or_404(Dataset, slug=slug)
     return {"bundles": list(dataset.snapshots.filter(is_whole=True).defer("manifest")[:PAGE_SIZE])}
 
@@ -282,8 +305,10 @@ def list_bundles(request, slug: Slug):
     openapi_extra=BUNDLE,
     url_name="api-bundles",
 )
-def new_bundle(request, slug: Slug, background: Background = None):
-    """Make a bundle of what the query says, and keep it."""
+def new_bundle(
+    request: UserRequest, slug: Slug, background: Background = None
+) -> Status[dict[str, Any]] | Status[Snapshot]:
+    """Make a bundle with the filters in the query, and store it."""
     dataset, bundle = get_object_or_404(Dataset, slug=slug), BundleForm(request.GET)
     if not bundle.is_valid():
         raise problems.build_form_problem(bundle)
@@ -300,7 +325,7 @@ def new_bundle(request, slug: Slug, background: Background = None):
     response={200: BundleOut, **REFUSAL_RESPONSES},
     url_name="api-bundle",
 )
-def show_bundle(request, slug: Slug, number: Number):
+def show_bundle(request: UserRequest, slug: Slug, number: Number) -> Snapshot:
     """A bundle, with its manifest."""
     return find_snapshot(slug, number)
 
@@ -312,49 +337,52 @@ def show_bundle(request, slug: Slug, number: Number):
     openapi_extra=ARCHIVE,
     url_name="api-archive",
 )
-def bundle_archive(request, slug: Slug, number: Number):
-    """The archive, byte for byte as it was made."""
+def bundle_archive(request: UserRequest, slug: Slug, number: Number) -> StreamingHttpResponse:
+    """The archive of a bundle, byte for byte as it was made."""
     return stream_archive(find_snapshot(slug, number))
 
 
-def find_snapshot(slug, number):
+def find_snapshot(slug: str, number: int) -> Snapshot:
     return get_object_or_404(Snapshot, dataset__slug=slug, number=number, is_whole=True)
 
 
 @functools.cache
-def build_document():
+def build_document() -> dict[str, Any]:
+    """The OpenAPI document."""
     return api.get_openapi_schema(path_prefix=ROOT)
 
 
 @anyone
 @require_safe
-def openapi(request):
-    """The OpenAPI document. It says nothing of what is stored here, so it needs no token."""
+def openapi(request: HttpRequest) -> JsonResponse:
+    """The OpenAPI document. Needs no token, since it contains no stored data."""
     return JsonResponse(build_document())
 
 
 @csrf_exempt
 @anyone
-def answer_not_found(request):
-    """Whatever else is asked for under the API: a script gets JSON, as everywhere."""
+def answer_not_found(request: HttpRequest) -> JsonResponse:
+    """404 as JSON for any other path under /api/."""
     return problems.answer(
         request, problems.Problem(404, _("There is nothing at this address; each ends with a slash."))
     )
 
 
-def iter_endpoints():
-    """The endpoints' URLs, each with who may enter."""
+def iter_endpoints() -> Iterator[URLPattern]:
+    """The URLs of the endpoints, their views guarded by `token_required`."""
     for pattern in api.urls[0]:
-        if pattern.name != "api-root":  # Ninja's own, which shows nothing
+        if isinstance(pattern, URLPattern) and pattern.name != "api-root":  # ninja's own, an empty page
             pattern.callback = token_required(answered_in_json(pattern.callback))
             yield pattern
 
 
-def answered_in_json(view):
-    """Ninja says in HTML that an address knows other methods."""
+def answered_in_json(
+    view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """Replaces ninja's HTML response for a wrong method (405) by JSON."""
 
     @functools.wraps(view)
-    def wrapper(request, *args, **kwargs):
+    def wrapper(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         response = view(request, *args, **kwargs)
         if response.status_code != 405:
             return response

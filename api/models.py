@@ -1,4 +1,6 @@
-"""The tokens with which scripts come in."""
+"""API tokens of scripts."""
+
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -9,15 +11,15 @@ from django.utils.translation import gettext_lazy as _
 from annotate.models import User
 
 
-class TokenQuerySet(models.QuerySet):
-    def working(self):
-        """Tokens that have not expired, of people who are admins now."""
+class TokenQuerySet(models.QuerySet["Token"]):
+    def working(self) -> Self:
+        """Unexpired tokens of users who are active admins now."""
         lasting = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
         return self.filter(lasting, user__is_active=True, user__role=User.Role.ADMIN)
 
 
 class Token(models.Model):
-    """What lets a script in, in the name of its owner. Of the secret itself only the SHA-256 is kept."""
+    """A script's access to the API, on behalf of its owner. Stores only the SHA-256 of the secret."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens")
     name = models.CharField(_("name"), max_length=80)
@@ -36,9 +38,9 @@ class Token(models.Model):
             models.CheckConstraint(condition=Q(reads=True) | Q(writes=True), name="a_token_is_good_for_something")
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
     @property
-    def has_expired(self):
+    def has_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()

@@ -1,4 +1,6 @@
-"""What the types do not say of an endpoint, for the OpenAPI document: the filters, from their forms, and files."""
+"""Parts of the OpenAPI document that do not follow from types: filters, generated from their forms, and files."""
+
+from typing import Any
 
 from django import forms
 from django.utils.translation import override
@@ -12,8 +14,8 @@ ACCESS_RESPONSES = {401: ProblemOut, 403: ProblemOut, 404: ProblemOut}
 REFUSAL_RESPONSES = {**ACCESS_RESPONSES, 422: ProblemOut}
 
 
-def build_parameters(*kinds):
-    """The fields of forms as parameters of a query."""
+def build_parameters(*kinds: type[forms.Form]) -> list[dict[str, Any]]:
+    """The fields of forms as query parameters."""
     with override("en"):
         return [
             {
@@ -28,7 +30,8 @@ def build_parameters(*kinds):
         ]
 
 
-def build_schema(field):
+def build_schema(field: forms.Field) -> dict[str, Any]:
+    """The JSON schema of a form field."""
     limits = {"min_value": "minimum", "max_value": "maximum"}
     bounds = {word: getattr(field, name) for name, word in limits.items() if getattr(field, name, None) is not None}
     if isinstance(field, forms.FloatField):
@@ -40,12 +43,13 @@ def build_schema(field):
     return build_choices_schema(field)
 
 
-def build_choices_schema(field):
+def build_choices_schema(field: forms.Field) -> dict[str, Any]:
     values = [value for value, _label in getattr(field, "choices", ()) if value]
     return {"type": "string", **({"enum": values} if values else {})}
 
 
-def build_content(*types):
+def build_content(*types: str) -> dict[str, Any]:
+    """The `content` of a response or body that is a file. types: content types, parameters dropped."""
     return {name.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for name in types}
 
 

@@ -1,31 +1,56 @@
-"""What goes wrong, as JSON: always the same shape, in words and in codes."""
+"""Error responses as JSON, all of the same shape, with messages and codes."""
 
 import logging
+from collections.abc import Callable, Iterable
+from typing import Any, TypedDict
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, JsonResponse, UnreadablePostError
+from django.forms import BaseForm
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from datasets import reasons
+from datasets.files.item import FileProblem
+from datasets.imports.spool import RefusedRow
 
 MAX_REFUSALS = 100
 
 
+class ErrorEntry(TypedDict):
+    """One error of a problem; see schemas.Error."""
+
+    field: str
+    reason: str
+    words: str
+    line: int | None
+
+
 class Problem(Exception):
-    """An answer that is no success. errors: [{field, reason, words, line}]; more: what else is in the body."""
+    """An error response.
 
-    def __init__(self, status, detail, errors=(), **more):
+    more: further fields of the body.
+    """
+
+    def __init__(self, status: int, detail: str | Promise, errors: Iterable[ErrorEntry] = (), **more: Any) -> None:
         super().__init__(detail)
-        self.status, self.body = status, {"detail": str(detail), "errors": list(errors), **more}
+        self.status = status
+        self.body: dict[str, Any] = {"detail": str(detail), "errors": list(errors), **more}
 
 
-def build_error(reason, words, field="", line=None):
+def build_error(reason: str, words: str | Promise, field: str = "", line: int | None = None) -> ErrorEntry:
+    """One error of a problem.
+
+    reason: a code.
+    field: empty if the error concerns the whole request.
+    """
     return {"field": field, "reason": reason, "words": str(words), "line": line}
 
 
-def build_form_problem(*forms):
-    """422 for what forms refuse, by the names of their fields; `all` is the form as a whole."""
+def build_form_problem(*forms: BaseForm) -> Problem:
+    """The 422 for invalid forms, with one error per message; the field `all` is a form as a whole."""
     entries = [
         build_error(why.code or "invalid", " ".join(why.messages), form.add_prefix(name).replace("__all__", "all"))
         for form in forms
@@ -35,15 +60,15 @@ def build_form_problem(*forms):
     return Problem(422, _("Some of this is not valid."), entries)
 
 
-def build_file_problem(problem):
-    """422 for a body that cannot be read as rows."""
+def build_file_problem(problem: FileProblem) -> Problem:
+    """The 422 for a body that cannot be read as rows."""
     words = f"{reasons.FILE[problem.code]} {problem.detail}".strip()
     entry = build_error(problem.code, words, line=problem.line or None)
     return Problem(422, _("The rows cannot be read: nothing is stored."), [entry], summary=None)
 
 
-def build_refusal_errors(refusals):
-    """The errors of refused rows, as their spool tells them."""
+def build_refusal_errors(refusals: Iterable[RefusedRow]) -> list[ErrorEntry]:
+    """The errors for refused rows."""
     return [
         build_error(
             refusal["reason"],
@@ -55,40 +80,50 @@ def build_refusal_errors(refusals):
     ]
 
 
-def answer(request, problem):
+def answer(request: HttpRequest, problem: Problem) -> JsonResponse:
+    """The response for a problem."""
     return JsonResponse(problem.body, status=problem.status)
 
 
-def refuse_unauthenticated(request, why):
-    """401: with a word on how to come in."""
+def refuse_unauthenticated(request: HttpRequest, why: AuthenticationError) -> HttpResponse:
+    """401, naming the required scheme."""
     response = answer(request, Problem(401, _("Send a token that works: Authorization: Bearer …")))
     response["WWW-Authenticate"] = 'Bearer realm="chosen"'
     return response
 
 
-def refuse_invalid(request, why):
-    """422 for what the types refuse."""
+def refuse_invalid(request: HttpRequest, why: ValidationError) -> HttpResponse:
+    """422 for values that violate the schemas."""
     entries = [build_error(issue["type"], issue["msg"], ".".join(map(str, issue["loc"][1:]))) for issue in why.errors]
     return answer(request, Problem(422, _("Some of this is not valid."), entries))
 
 
-def answer_failure(request, why):
-    """500: what nobody thought of, told in the server's log."""
+def answer_failure(request: HttpRequest, why: Exception) -> HttpResponse:
+    """500 for an unexpected exception, which is logged."""
     logging.getLogger("django.request").error("%s: %s", request.path, why, exc_info=why)
     return answer(request, Problem(500, _("Something went wrong here. The server's log says what.")))
 
 
-def add_handlers(api):
-    """Teach the API to answer so. Where several fit, it takes the nearest class."""
-    api.add_exception_handler(Problem, answer)
-    api.add_exception_handler(AuthenticationError, refuse_unauthenticated)
-    api.add_exception_handler(ValidationError, refuse_invalid)
-    api.add_exception_handler(Exception, answer_failure)
-    handlers = {
+def add_handlers(api: NinjaAPI) -> None:
+    """Registers these responses as exception handlers; ninja picks the one of the nearest base class."""
+    responses: dict[type[Exception], Callable[..., HttpResponse]] = {
+        Problem: answer,
+        AuthenticationError: refuse_unauthenticated,
+        ValidationError: refuse_invalid,
+        Exception: answer_failure,
+    }
+    problems: dict[type[Exception], Callable[[Any], Problem]] = {
         Http404: lambda why: Problem(404, _("There is nothing of this name here.")),
         HttpError: lambda why: Problem(why.status_code, why.message),
         RequestDataTooBig: lambda why: Problem(413, _("This is too large.")),
         UnreadablePostError: lambda why: Problem(400, _("The body is cut off: nothing is stored.")),
     }
-    for kind, build in handlers.items():
-        api.add_exception_handler(kind, lambda request, why, build=build: answer(request, build(why)))
+    for kind, build in problems.items():
+        responses[kind] = answer_with(build)
+    for kind, respond in responses.items():
+        api.add_exception_handler(kind, respond)
+
+
+def answer_with(build: Callable[[Any], Problem]) -> Callable[..., HttpResponse]:
+    """A handler that answers with the problem built from an exception."""
+    return lambda request, why: answer(request, build(why))

@@ -1,52 +1,95 @@
-"""Rows that a script sends: the body to disk, then as the command import_dataset does it."""
+"""Rows sent by a script: the body is written to disk, then imported as by the command import_dataset."""
 
 import contextlib
 import time
 import uuid
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO
 
 from django.conf import settings
-from django.http import UnreadablePostError
+from django.http import HttpRequest, UnreadablePostError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from api.problems import MAX_REFUSALS, Problem, build_file_problem, build_refusal_errors
+from annotate.models import User
+from api.problems import MAX_REFUSALS, ErrorEntry, Problem, build_file_problem, build_refusal_errors
 from datasets.disk import DiskFull, is_disk_full
 from datasets.files.item import FileProblem
+from datasets.files.streams import Rereadable
+from datasets.imports import check as imports_check
+from datasets.imports import spool as imports_spool
 from datasets.imports import store as imports_store
+from datasets.imports.personal_data import parse_mask
+from datasets.imports.reading import Options
 from datasets.imports.spool import Spool
 from datasets.imports.summary import build_summary
 from datasets.imports.warnings import SECOND_PASS, parse_warnings
-from datasets.models import Import
+from datasets.models import Dataset, Import
 from datasets.views.request_bodies import allow_file
 
 PIECE = 1 << 20
 NO_ROOM = gettext_lazy("The server's disk has no room for this. Nothing was stored.")
 
 
-def receive(file, dataset, user, format, skip_bad_rows, name, leave_out):
-    """Check and store the rows of a file; the summary. Raises Problem, and then nothing is stored."""
+def receive(
+    file: BinaryIO, dataset: Dataset, user: User, options: Options, skip_bad_rows: bool, name: str, leave_out: str
+) -> dict[str, Any]:
+    """Checks and stores the rows of a file; returns the fields of RowsStored.
+
+    name: of the import, in lists and in refusals.
+    leave_out: comma-separated warnings whose rows to leave out.
+
+    Raises Problem, in which case nothing is stored.
+    """
     started = time.monotonic()
-    return store_rows(check_rows(file, dataset, format, name, user, leave_out), skip_bad_rows, started, leave_out)
+    run = check_rows(file, dataset, options, name, user, leave_out)
+    return store_rows(run, skip_bad_rows, started, leave_out)
 
 
-def check_rows(file, dataset, format, name, user, leave_out):
+def build_options(format_name: str, ignore: Iterable[str], turns: str, mask: str = "") -> Options:
+    """The options of a check, from the parameters of a request."""
+    return Options(format_name, ignored=frozenset(ignore), turns=turns, mask=parse_mask([mask]))
+
+
+def check_rows(
+    file: Rereadable, dataset: Dataset, options: Options, name: str, user: User | None, leave_out: str
+) -> Import:
+    """The checked import of a file's rows. Arguments as in `receive`. Raises Problem if the file cannot be read."""
     twice = bool(SECOND_PASS & set(parse_warnings([leave_out])))
     try:
-        run = imports_store.check([(name, file)], dataset.slug, format, near_duplicates=twice)
+        run = imports_check.check([(name, file)], dataset.slug, options, near_duplicates=twice)
     except FileProblem as problem:
         raise build_file_problem(problem) from None
     Import.objects.filter(pk=run.pk).update(created_by=user)
     return run
 
 
-def store_rows(run, skip_bad_rows, started, leave_out, store=imports_store.store):
+def store_rows(
+    run: Import,
+    skip_bad_rows: bool,
+    started: float,
+    leave_out: str,
+    store: Callable[[Import], object] = imports_store.store,
+) -> dict[str, Any]:
+    """Stores a checked import; returns the fields of RowsStored.
+
+    started: `time.monotonic()` at its start.
+
+    Raises Problem, in which case the import is dropped: 422 if rows are refused and not `skip_bad_rows`, 503 if another
+    import holds the dataset.
+    """
     errors = read_first_refusals(run)
-    if imports_store.count_wrong_rows(run) and not skip_bad_rows:
-        report = build_summary(run, time.monotonic() - started)
+    warnings = imports_check.count_warnings(run)
+    if run.blocking:
+        report = build_summary(run, warnings, time.monotonic() - started)
+        imports_store.drop(run)
+        detail = _("Columns that may bear on learning are not read: %(columns)s. Nothing is stored.")
+        raise Problem(422, detail % {"columns": ", ".join(run.blocking)}, errors, unread=run.unread, summary=report)
+    if imports_check.count_wrong_rows(run) and not skip_bad_rows:
+        report = build_summary(run, warnings, time.monotonic() - started)
         imports_store.drop(run)
         raise Problem(422, _("Rows are refused: nothing is stored."), errors, summary=report)
-    doubts = imports_store.count_warnings(run)
-    if imports_store.leave_out(run, parse_warnings([leave_out])):
+    if imports_check.leave_out(run, parse_warnings([leave_out])):
         errors = read_first_refusals(run)
     try:
         store(run)
@@ -54,13 +97,16 @@ def store_rows(run, skip_bad_rows, started, leave_out, store=imports_store.store
         imports_store.drop(run)
         raise Problem(503, _("Another import into this dataset is being stored. Try again when it is done.")) from None
     run.refresh_from_db()
-    return {**build_summary(run, time.monotonic() - started), "number": run.pk, "errors": errors, "doubts": doubts}
+    summary = build_summary(run, warnings, time.monotonic() - started)
+    return {**summary, "number": run.pk, "errors": errors, "doubts": warnings}
 
 
 @contextlib.contextmanager
-def body_file(request):
-    """The body as a file on disk, from its beginning; gone afterwards, unless it was moved away. Memory holds a piece
-    of it."""
+def body_file(request: HttpRequest) -> Iterator[BinaryIO]:
+    """The body as a file on disk, deleted afterwards unless it was moved. Holds only one piece of it in memory.
+
+    Raises Problem for a multipart form (415) and for a full disk (507).
+    """
     if request.content_type == "multipart/form-data":
         raise Problem(415, _("Send the rows as the body itself, not in a form: curl --data-binary @rows.jsonl"))
     path = settings.FILE_UPLOAD_TEMP_DIR / f"body-{uuid.uuid4().hex}"
@@ -82,8 +128,9 @@ def body_file(request):
         path.unlink(missing_ok=True)
 
 
-def read_first_refusals(run):
-    path = imports_store.get_spool_path(run)
+def read_first_refusals(run: Import) -> list[ErrorEntry]:
+    """The first MAX_REFUSALS refused rows of an import."""
+    path = imports_spool.get_spool_path(run)
     if not path.exists():
         return []
     spool = Spool(path)

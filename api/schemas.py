@@ -1,7 +1,7 @@
-"""What goes in and comes out, typed: the document at /api/v1/openapi.json is made of it."""
+"""Schemas of requests and responses, from which /api/v1/openapi.json is generated."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from django import forms
 from django.utils.translation import override
@@ -12,7 +12,7 @@ from annotate.question_forms import CriteriaField, LinesField
 from annotate.settings_forms import FIELDS
 from datasets import formats, reasons
 from datasets.forms import PeopleField
-from datasets.imports import warnings
+from datasets.imports import personal_data, warnings
 
 SLUG = r"^[-a-zA-Z0-9_]{1,80}$"
 MAX_ID = 2**63 - 1
@@ -20,8 +20,12 @@ MAX_ID = 2**63 - 1
 Slug = Annotated[str, Path(pattern=SLUG, description="The dataset's short name")]
 Number = Annotated[int, Path(ge=1, le=MAX_ID)]
 After = Annotated[str, Query(pattern=r"^[-a-zA-Z0-9_]{0,80}$", description="Only datasets after this short name")]
+if TYPE_CHECKING:  # mypy does not take a Literal that is built at runtime
+    FormatName = str
+else:
+    FormatName = Literal[("auto", *formats.get_readable_formats())]
 Format = Annotated[
-    Literal[("auto", *formats.get_readable_formats())],
+    FormatName,
     Query(description="The shape of the rows; `auto`: told by the content"),
 ]
 Background = Annotated[
@@ -36,14 +40,30 @@ LeaveOut = Annotated[
         description="Doubts, with commas between them, whose rows are left out, or `all`",
     ),
 ]
+MASKABLE = f"({'|'.join([*personal_data.MASKABLE, 'all'])})"
+Mask = Annotated[
+    str,
+    Query(
+        pattern=rf"^({MASKABLE}(,{MASKABLE})*)?$",
+        description="What placeholders such as [EMAIL] replace in prompts and answers, comma-separated, or `all`",
+    ),
+]
+Ignored = Annotated[
+    list[str],
+    Query(description="Columns that need not be read, although they may bear on learning; may repeat"),
+]
+Turns = Annotated[
+    Literal["keep", "join", "refuse"],
+    Query(description="Prompts whose turns do not alternate: kept, joined side by side, or the row is refused"),
+]
 FileName = Annotated[
     str,
     Query(pattern=r"^[^\x00-\x1f\x7f]{1,200}$", description="How the import is listed, and named in later refusals"),
 ]
 
 
-def check_storable(text):
-    """The text, if every database can hold it."""
+def check_storable(text: str) -> str:
+    """The text. Raises ValueError if a database cannot store it."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -55,7 +75,7 @@ Text = Annotated[str, AfterValidator(check_storable)]
 
 
 class Strict(Schema):
-    """As JSON says it: no text for a number, no field that there is not."""
+    """Rejects unknown fields, and values of another JSON type."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -65,8 +85,8 @@ class Criterion(Strict):
     guideline: Text = ""
 
 
-def choose_type(field):
-    """The type in JSON of a form's field."""
+def choose_type(field: forms.Field) -> Any:
+    """The type of a form field in JSON."""
     if isinstance(field, forms.BooleanField):
         return bool
     if isinstance(field, forms.IntegerField):
@@ -76,12 +96,12 @@ def choose_type(field):
     if isinstance(field, PeopleField | LinesField):
         return list[Text]
     if isinstance(field, forms.ChoiceField):
-        return Literal[tuple(value for value, _label in field.choices)]
+        return Literal[tuple(value for value, _label in cast(Any, field).choices)]
     return Text
 
 
-def build_settings_fields():
-    """Each setting of a dataset as a field, by the forms of the pages."""
+def build_settings_fields() -> dict[str, Any]:
+    """The settings of a dataset as pydantic fields {name: (type, field)}, from the forms of the pages."""
     with override("en"):
         return {
             name: (choose_type(field) | None, Field(default=None, description=str(field.label)))
@@ -89,17 +109,22 @@ def build_settings_fields():
         }
 
 
-NewDataset = create_model(
-    "NewDataset",
-    __base__=Strict,
-    __doc__="A new dataset. What is not named stands as for a dataset made by an upload.",
-    slug=(str, Field(pattern=SLUG, description="Short name: letters, digits, - and _")),
-    **build_settings_fields(),
-)
+if TYPE_CHECKING:
+
+    class NewDataset(Strict):
+        slug: str
+else:
+    NewDataset = create_model(
+        "NewDataset",
+        __base__=Strict,
+        __doc__="A new dataset. Settings that are left out have the defaults of a dataset made by an upload.",
+        slug=(str, Field(pattern=SLUG, description="Short name: letters, digits, - and _")),
+        **build_settings_fields(),
+    )
 
 
 class Progress(Schema):
-    """Comparisons: done (all wanted judgments are there), in hand (somebody has it now), open (the rest)."""
+    """Numbers of comparisons: done (has all its judgments), in_hand (leased to somebody), open (the rest)."""
 
     total: int
     done: int
@@ -147,7 +172,7 @@ class ProblemOut(Schema):
 
 
 class Summary(Schema):
-    """As the command import_dataset says it: rows = stored + duplicates + refused."""
+    """The counts of an import, as the command import_dataset prints them: rows = stored + duplicates + refused."""
 
     dataset: str
     format: str
@@ -157,15 +182,18 @@ class Summary(Schema):
     choices: int
     duplicates: int
     refused: int
+    unread: dict[str, int] = Field(description="By column that was not read: rows that have it")
+    warnings: dict[str, int] = Field(description="By warning: rows, left out or not")
     seconds: float
 
 
 class RowsRefused(ProblemOut):
     summary: Summary | None = Field(description="None where the body could not be read at all")
+    unread: dict[str, int] | None = Field(None, description="Columns that were not read, where they stop the import")
 
 
 class ImportOut(Schema):
-    """An import as it stands; errors: the first hundred refused rows."""
+    """The current state of an import; errors: the first hundred refused rows."""
 
     number: int
     dataset: str
@@ -183,7 +211,7 @@ class ImportOut(Schema):
 
 
 class RowsStored(Summary):
-    """The summary, the number of the import, the first hundred refused rows, and how many rows are doubtful."""
+    """The counts and the number of the import, its first hundred refused rows, and the number of doubtful rows."""
 
     number: int
     errors: list[Error]
@@ -207,7 +235,7 @@ class BundleList(Schema):
 
 
 class TaskOut(Schema):
-    """Something that goes on in the background, or did."""
+    """A background task, running or finished."""
 
     number: int
     address: str = Field(description="Ask here how far it is; cancel/ under it stops it")

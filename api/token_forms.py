@@ -1,3 +1,7 @@
+"""The form for a new API token."""
+
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -5,6 +9,8 @@ from api.models import Token
 
 
 class TokenForm(forms.ModelForm):
+    """A new token. days: its lifetime, None for no limit."""
+
     days = forms.TypedChoiceField(
         label=_("Works for"),
         choices=[("", _("until it is revoked")), (30, _("30 days")), (90, _("90 days")), (365, _("a year"))],
@@ -20,8 +26,9 @@ class TokenForm(forms.ModelForm):
         help_texts = {"name": _("What it is for, so that you know later which one to revoke.")}
         widgets = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
 
-    def clean(self):
-        data = super().clean()
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        data = self.cleaned_data
         if not (data.get("reads") or data.get("writes")):
             raise forms.ValidationError(_("Tick at least one: a token that may do nothing is of no use."))
         return data

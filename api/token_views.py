@@ -1,6 +1,7 @@
-"""The page on which an admin makes tokens and revokes them."""
+"""The page on which an admin creates and revokes API tokens."""
 
 from django.contrib import messages
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -8,14 +9,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from api.token_forms import TokenForm
 from api.tokens import create_token
-from datasets.views.access import admin_required
+from datasets.views.access import UserRequest, admin_required
 
 
 @admin_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def token_list(request):
-    """One's own tokens. A new one is shown in the answer to the form that made it, and never again."""
+def token_list(request: UserRequest) -> HttpResponse:
+    """The user's own tokens; POST creates one and shows its secret, once and never again."""
     form, secret = TokenForm(request.POST if request.method == "POST" else None), None
     if form.is_valid():
         _token, secret = create_token(request.user, **form.cleaned_data)
@@ -26,8 +27,8 @@ def token_list(request):
 
 @admin_required
 @require_POST
-def token_revoke(request, pk):
-    """From now on it opens nothing."""
+def token_revoke(request: UserRequest, pk: int) -> HttpResponse:
+    """Deletes a token, which stops working immediately."""
     token = get_object_or_404(request.user.tokens, pk=pk)
     token.delete()
     messages.success(request, _("%(name)s was revoked.") % {"name": token})

@@ -1,3 +1,5 @@
+"""The URLs of the API and of the page for its tokens."""
+
 from django.urls import include, path, re_path
 
 from api import endpoints, token_views

@@ -1,3 +1,5 @@
+"""The Django app of datasets."""
+
 from django.apps import AppConfig
 
 

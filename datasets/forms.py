@@ -1,3 +1,8 @@
+"""Forms: upload files, change the settings of a dataset, delete a dataset."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
 from django import forms
 from django.contrib.auth import get_user_model
 from django.core.validators import validate_slug
@@ -9,24 +14,27 @@ from datasets.comparisons.tasks import start_review_refresh
 from datasets.models import RESERVED_SLUGS, Dataset
 from datasets.text.one_line import is_plain
 
+if TYPE_CHECKING:
+    from annotate.models import User
+
 
 class FilesInput(forms.ClearableFileInput):
     allow_multiple_selected = True
 
 
 class FilesField(forms.FileField):
-    """One file or several."""
+    """One or more files."""
 
     widget = FilesInput
 
-    def clean(self, data, initial=None):
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
         if not data:
             raise forms.ValidationError(self.error_messages["required"], code="required")
         return [super(FilesField, self).clean(file, initial) for file in data]
 
 
 class UploadForm(forms.Form):
-    """`overlap` comes last: a browser cut off in the middle of a file has not sent it, and nothing is stored."""
+    """Files for a dataset. `overlap` is the last field: a form that is cut off in a file lacks it and is invalid."""
 
     slug = forms.CharField(
         label=_("Dataset"),
@@ -35,7 +43,7 @@ class UploadForm(forms.Form):
         help_text=_("The short name of a dataset, or a new one: letters, digits, - and _."),
         widget=forms.TextInput(attrs={"list": "slugs", "autocomplete": "off", "placeholder": "support-replies"}),
     )
-    files = FilesField(
+    files = FilesField(  # type: ignore[assignment]  # the metaclass moves it to `fields`; `files` stays the uploads
         label=_("Files"),
         allow_empty_file=True,
         help_text=_(
@@ -50,25 +58,25 @@ class UploadForm(forms.Form):
         help_text=_("For a new dataset; an old one keeps its own."),
     )
 
-    def clean_slug(self):
-        slug = self.cleaned_data["slug"]
+    def clean_slug(self) -> str:
+        slug: str = self.cleaned_data["slug"]
         if slug in RESERVED_SLUGS:
             raise forms.ValidationError(_("This short name cannot be taken."))
         return slug
 
 
 class PeopleField(forms.CharField):
-    """People by name, one a line: it holds for a team of five and for a hundred thousand."""
+    """Users by name, one per line: practical for five users and for a hundred thousand."""
 
     widget = forms.Textarea
 
-    def prepare_value(self, value):
+    def prepare_value(self, value: "str | Iterable[User] | None") -> str:
         return value if isinstance(value, str) else "\n".join(sorted(person.username for person in value or ()))
 
-    def has_changed(self, initial, data):
+    def has_changed(self, initial: "str | Iterable[User] | None", data: str | None) -> bool:
         return self.prepare_value(initial).split() != (data or "").split()
 
-    def clean(self, value):
+    def clean(self, value: Any) -> "list[User]":
         names = set(super().clean(value).replace(",", " ").split())
         people = list(get_user_model().objects.filter(username__in=names).order_by("username"))
         if unknown := sorted(names - {person.username for person in people}):
@@ -82,6 +90,10 @@ OPTIONAL_SETTINGS = ("gold_share", "repeat_share", "practice", "practice_pass", 
 
 
 class SettingsForm(forms.ModelForm):
+    """The settings of a dataset, without those of its question."""
+
+    instance: Dataset
+
     annotators = PeopleField(
         label=_("Who may judge"),
         required=False,
@@ -147,26 +159,30 @@ class SettingsForm(forms.ModelForm):
             ),
         }
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in OPTIONAL_SETTINGS:
             self.fields[name].required = False
 
-    def clean_name(self):
-        """A name is on one line. One that an older version took stays as it is."""
-        name = self.cleaned_data["name"]
+    def clean_name(self) -> str:
+        """The name, which has to fit on one line. A name that an older version accepted may stay."""
+        name: str = self.cleaned_data["name"]
         if name != self.initial.get("name") and not is_plain(name):
             raise forms.ValidationError(_("A name is plain text on one line, without control characters."))
         return name
 
-    def clean(self):
-        """What is switched on beside the rest stays as it is where a form says nothing of it."""
-        data = super().clean()
+    def clean(self) -> dict[str, Any]:
+        """The data, in which optional settings that the form does not send keep their values."""
+        super().clean()
+        data = self.cleaned_data
         untouched = {name: getattr(self.instance, name) for name in OPTIONAL_SETTINGS if data.get(name) in (None, "")}
         return data | {name: value for name, value in untouched.items() if name not in self.errors}
 
-    def save(self, by=None):
-        """The dataset, saved, with what follows from its settings for the comparisons."""
+    def save(self, by: "User | None" = None) -> Dataset:  # type: ignore[override]  # always commits
+        """The dataset, saved. Updates its comparisons to match the new settings.
+
+        by: the user in the audit log; None for a command.
+        """
         dataset = save_settings(self, by)
         if "overlap" in self.changed_data:
             set_overlap(dataset, dataset.overlap)
@@ -178,15 +194,17 @@ class SettingsForm(forms.ModelForm):
 
 
 class DeleteForm(forms.Form):
+    """Confirms the deletion of a dataset by its short name."""
+
     name = forms.CharField(
         label=_("Type the short name to delete"), widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
 
-    def __init__(self, dataset, *args):
+    def __init__(self, dataset: Dataset, *args: Any) -> None:
         super().__init__(*args)
         self.dataset = dataset
 
-    def clean_name(self):
+    def clean_name(self) -> str:
         if self.cleaned_data["name"] != self.dataset.slug:
             raise forms.ValidationError(_("This is not the short name of the dataset. Nothing was deleted."))
         return self.dataset.slug

@@ -1,6 +1,11 @@
-"""Every reason for which a row or a file is refused, or a choice is left out of an export, in words."""
+"""The texts that users see for codes: why a row or file is refused, why a choice is left out of an export, and more."""
+
+from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from datasets.files.item import FileProblem
 
 REFUSED = {
     "bad_json": _("This is not valid JSON."),
@@ -27,19 +32,25 @@ REFUSED = {
     "null_text": _("There is null where a text is expected."),
     "off_scale": _("This is none of the numbers or words that may stand here."),
     "other_verdict": _("The same person said otherwise of the same two answers before."),
+    "picture": _("Pictures, sound and video cannot be judged here yet."),
     "prompts_differ": _("The two sides do not share the same prompt."),
     "ragged_row": _("The row has another number of cells than the header."),
+    "reasoning": _("Reasoning beside an answer cannot be kept here yet."),
     "row_too_long": _("The row is too long."),
     "same_answer": _("The two answers are the same text: there is nothing to choose."),
+    "score_contradicts": _("The chosen answer has a lower score than the rejected one."),
     "second_header": _("This is a second header."),
+    "steps": _("The answers are the steps of one answer, each with a label; steps cannot be compared."),
     "system_not_first": _("The system text must come first."),
     "too_deep": _("The row is nested too deeply."),
     "too_few_answers": _("There are fewer than two answers."),
+    "tools": _("Tools and tool calls cannot be kept here yet."),
     "too_many_answers": _("There are more answers in one judgment than anybody reads."),
     "turns_differ": _("There are not as many answers as turns of the user."),
     "two_systems": _("The row has two different system texts."),
     "unknown_role": _("This role is not known; user, assistant and system are."),
     "unknown_winner": _("The winner names none of the answers."),
+    "zero_weight": _("The weight of the row is 0."),
 }
 
 FILE = {
@@ -47,14 +58,19 @@ FILE = {
     "bad_parquet": _("The Parquet file is damaged, or holds what cannot be read."),
     "bad_table": _("The table cannot be read, as after a quotation mark that is never closed."),
     "bad_xlsx": _("The .xlsx file is damaged, or protected by a password."),
+    "by_columns": _('This JSON is by columns. Write it by rows, in pandas with orient="records", lines=True.'),
+    "counting": _("It is not clear what the numbers of the winner column count from."),
     "cut_off": _("The file ends in the middle: the array is not closed."),
     "cut_off_gzip": _("The .gz file is damaged or cut off."),
     "duplicate_column": _("A column's name stands twice in the header."),
     "empty_file": _("The file is empty."),
+    "labels": _("The labels are not all good or bad."),
     "no_such_column": _("The file has no such column."),
     "no_rows": _("No row of the file could be read."),
     "not_text": _("This is not a text file."),
     "row_too_long": _("A row is too long."),
+    "rows_within": _("The rows are in a list within the document. Save that list as the file."),
+    "sign": _("It is not clear what the signs of the winner column say."),
     "swells": _("The .gz file swells to many times its size, as no text does."),
     "too_deep": _("A row is nested too deeply."),
     "too_many_columns": _("The table has more columns than a spreadsheet can have, which are 16,384."),
@@ -67,22 +83,27 @@ FILE = {
 MAPPING = {
     "column_twice": _("One column is said to be two things."),
     "half_a_pair": _("The better and the worse answer go together: one of the two is missing."),
+    "no_effect": _("A column has a role that changes nothing here."),
     "no_prompt": _("No column is the prompt."),
     "one_answer": _("Numbered answers are two at least; a single one is named otherwise."),
     "role_twice": _("Two columns are said to be the same thing."),
     "two_kinds": _("The answers are said to be of two kinds: several in a row, one in a row, or two already judged."),
     "unknown_count": _("There is no such way to name the better answer."),
     "unknown_role": _("There is nothing of this name that a column may be."),
+    "unknown_verdict": _("A value means the number of an answer, a tie, both bad or no verdict."),
     "winner_of_nothing": _("Which answer is better can be said of several answers in a row only."),
 }
 
 UNSURE = {
     "counting": _("It is not sure what the numbers of the better answer count from."),
     "one_answer": _("It is not sure whether the answers are to be compared or to learn from."),
+    "labels": _("Not all labels say that an answer is good or bad."),
+    "no_such_column": _("The file lacks a column of its saved mapping."),
     "pointer": _("It is not sure whether “chosen” holds an answer or only names one."),
     "said": _("Somebody has said before what these columns are. Whatever you say now holds from now on."),
     "sign": _("It is not sure what the signs of the numbers say."),
     "unknown_shape": _("The fields are none of a known shape."),
+    "unread": _("Columns that may bear on learning are not read. Say what they are, or give them up."),
     "verdict": _("It is not sure which answer the verdicts name."),
 }
 
@@ -101,6 +122,8 @@ LEFT_OUT = {
     "needs_history": _("the dialect has no place for earlier turns"),
     "needs_system": _("the dialect has no place for a system text"),
     "no_choice": _("judgments that state no choice"),
+    "not_alternating": _("the dialect needs turns that alternate"),
+    "other_label": _("against the label from a file"),
     "outvoted": _("outvoted by the majority"),
     "paused": _("by people who are paused"),
     "rank_policy": _("not asked for of an order"),
@@ -181,16 +204,23 @@ HUB = {
 }
 
 WARNINGS = {
+    "control_tokens": _("texts with tokens of a chat template, such as <|im_end|>"),
     "cut_off": _("answers that seem cut off"),
+    "dialogue": _("prompts that look like a whole dialogue in one text"),
+    "keys": _("texts with keys: API keys, access tokens, private keys"),
+    "known": _("prompts on the list of known prompts"),
     "names_model": _("answers that name a model or its maker: people would know whose they are"),
     "near_answers": _("nearly equal answers to one prompt"),
     "near_prompts": _("prompts that are nearly the same as another"),
+    "personal_data": _("texts with personal data: e-mail addresses, phone numbers, ID or account numbers"),
+    "placeholder": _("texts that stand for a picture, video or sound that is not there, such as <image>"),
     "repeats_prompt": _("answers that begin with the prompt"),
     "same_answers": _("equal answers to one prompt"),
     "stored": _("rows that are stored already"),
+    "turn_weight": _("turns with weight 0: an export trains on them all the same"),
 }
 
 
-def format_file_problem(problem):
-    """What is wrong with a file, and where it says so: `problem` is a FileProblem."""
+def format_file_problem(problem: "FileProblem") -> str:
+    """The message about a file, with its detail."""
     return f"{FILE[problem.code]} ({problem.detail})" if problem.detail else str(FILE[problem.code])

@@ -1,4 +1,4 @@
-"""Where a worker finds the kinds of tasks of this app (`manage.py work`)."""
+"""Registers the kinds of tasks of this app for workers (`manage.py work`)."""
 
 from datasets.bundles import tasks as bundle_tasks  # noqa: F401
 from datasets.comparisons import tasks as comparison_tasks  # noqa: F401

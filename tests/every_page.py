@@ -1,4 +1,4 @@
-"""Every page in every state: where it is, who sees it, and what is done there before one looks."""
+"""Every page in every state: its path, who sees it, and the steps before looking at it."""
 
 import json
 from pathlib import Path
@@ -23,8 +23,9 @@ from datasets.audit.guidelines import save_version
 from datasets.audit.log import Kind, log
 from datasets.bundles.archive import Settings, make_bundle
 from datasets.comparisons.gold import create_gold
+from datasets.imports import check as imports_check
 from datasets.imports import columns, tasks
-from datasets.imports import store as imports_store
+from datasets.imports import spool as imports_spool
 from datasets.models import Dataset, Import, Job, Judgment
 from tests.browsing import await_ready, press, wait_for
 from tests.conftest import build_rows, create_person
@@ -37,7 +38,7 @@ EVERYTHING = {"with_stars": True, "criteria": CRITERIA, "reasons": "required", "
 
 
 def find_row_with(mark):
-    """The first demo row with two answers that hold this, with these two."""
+    """The first demo row in which two answers contain the text, reduced to these two."""
     for row in DEMO:
         found = [response for response in row["responses"] if mark in response["text"]]
         if len(found) > 1:
@@ -48,12 +49,12 @@ def find_row_with(mark):
 def create_bad_upload(
     slug="demo", bad=({"prompt": "Why?", "responses": ["Because.", ""]}, {"prompt": "", "responses": ["a", "b"]})
 ):
-    """An upload with refused rows, awaiting the decision."""
+    """An upload with refused rows that awaits a decision."""
     path = Path(settings.DATA_DIR) / "bad.jsonl"
     rows = [*build_rows(1), *bad]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     with path.open("rb") as file:
-        return imports_store.check([(path.name, file)], slug)
+        return imports_check.check([(path.name, file)], slug)
 
 
 ODD_COLUMNS = [
@@ -64,7 +65,7 @@ ODD_COLUMNS = [
 
 
 def create_unsure_upload(admin, rows=ODD_COLUMNS):
-    """An upload of which nobody knows what its columns are."""
+    """An upload with unmapped columns."""
     file = SimpleUploadedFile("odd.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
     return tasks.check_kept(admin.pk, *tasks.keep_files([file]), "odd", 1)
 
@@ -78,7 +79,7 @@ def look_at_columns(page):
 
 
 def assign_columns(admin, run):
-    """The same upload once somebody has said what they are."""
+    """The same upload with mapped columns."""
     roles = {
         "prompt": "Aufgabe",
         "answer_1": "Links",
@@ -86,7 +87,7 @@ def assign_columns(admin, run):
         "winner": "Urteil",
         "counts": "minus_first",
     }
-    columns.save_roles(columns.read_draft(imports_store.get_files_folder(run)), roles, admin)
+    columns.save_roles(columns.read_draft(imports_spool.get_files_folder(run)), roles, admin)
     tasks.check_kept(admin.pk, run.folder, run.files, run.slug, run.overlap)
     return run
 
@@ -97,7 +98,7 @@ def mistake_columns(page):
 
 
 def pick_demo_rows(n):
-    """Demo rows with at least so many answers, none with headings of its own: those begin at any level."""
+    """Demo rows with at least n answers, none of which has headings: those may begin at any level."""
     plain = [row for row in DEMO if not any("## " in response["text"] for response in row["responses"])]
     return [row for row in plain if len(row["responses"]) >= n][:3]
 
@@ -113,7 +114,7 @@ def await_reason(page):
 
 
 def forbid_tie(page):
-    """The admin forbids ties while somebody fills in one."""
+    """The admin forbids ties while somebody is filling one in."""
     Dataset.objects.filter(slug="refused").update(allow_tie=False)
     press(page, "Digit1", "Digit1", "Enter")
     expect(page.locator("main [role=alert]")).to_be_visible()
@@ -138,7 +139,7 @@ def wait(page):
     press(page, "Digit1")
     expect(page.locator("main.empty")).to_be_visible()
     wait_for(page, "() => outbox.sending.size")
-    for _ in range(200):  # the browser tells of its request a moment later
+    for _ in range(200):  # the browser reports its request a moment later
         if held:
             break
         page.wait_for_timeout(25)
@@ -178,7 +179,7 @@ def push_without_a_name(page):
 
 
 def create_refused_push(dataset):
-    """A push that the Hub refused; another has worked, and is shown on the bundle's page."""
+    """A push that the Hub refused, after a successful one that the bundle's page shows."""
     said = {"bundle": 2, "repo": "org/data", "public": False, "of": "demo-2 → org/data"}
     result = {"dataset": "demo", "bundle": 2, "url": "https://huggingface.co/datasets/org/data", "private": True}
     about = {"kind": "push", "dataset": dataset, "arguments": said}
@@ -187,7 +188,7 @@ def create_refused_push(dataset):
 
 
 def create_every_question(make_dataset, alice, bob):
-    """Datasets of each question with what else can be asked, and what one may meet there."""
+    """Datasets for each question, with every optional field and every state of its pages."""
     make_dataset(pick_demo_rows(3), "scale", question="scale", criteria=CRITERIA)
     make_dataset(pick_demo_rows(4), "rank", question="rank", most_shown=4)
     make_dataset(build_rows(3), "refused", question="rank", allow_tie=True)
@@ -229,7 +230,7 @@ def create_every_question(make_dataset, alice, bob):
 
 
 def create_gold_and_practice(make_dataset, admin, alice, bob):
-    """Known answers, and a practice round before, in the middle and at its end."""
+    """Known answers, and a practice round at its start, middle and end."""
     dataset = make_dataset(pick_demo_rows(3), "known", practice=2, practice_pass=80, guideline="Look *well*.")
     for _ in range(2):
         judgment = lease_next(admin, dataset)
@@ -252,7 +253,7 @@ def create_gold_and_practice(make_dataset, admin, alice, bob):
 
 
 def create_reviews(make_dataset, alice, bob, admin):
-    """What a reviewer meets, on a dataset where everything is asked."""
+    """The states of a review, on a dataset with every option on."""
     rita = create_person("rita", User.Role.REVIEWER)
     said = {"stars": [5, 1], "criteria": {"facts": {"verdict": ["left"]}, "tone": {"verdict": ["tie"]}}}
     for slug in ("unseen", "undecided", "gone-wrong", "decided"):
@@ -277,7 +278,7 @@ def create_reviews(make_dataset, alice, bob, admin):
 
 
 def create_reports(make_dataset, admin, alice):
-    """Reports with all that they may say, with next to nothing, and one that is still being computed."""
+    """Full reports, nearly empty ones, and one that is still being computed."""
     crowd = create_judged_dataset(make_dataset, [HONEST, HONEST, HONEST, LEFT], judgments=30, gold=0.35, repeats=0.35)
     make_report(crowd)
     Job.objects.create(kind="analysis", dataset=make_dataset(build_rows(1), "computing"))
@@ -296,7 +297,7 @@ def create_reports(make_dataset, admin, alice):
 
 @pytest.fixture
 def every_page(make_dataset, alice, bob, admin):
-    """{name: (who, path, status, what is done there)} of pages in every state."""
+    """{name: (who, path, status, steps)} of pages in every state."""
     for slug, mark in (("code", "```"), ("formulas", "\\("), ("table", "|---")):
         make_dataset([find_row_with(mark)], slug)
     make_dataset([row for row in DEMO if "system" in row and "messages" in row][:1], "turns")

@@ -1,5 +1,5 @@
-"""A stand-in of the Hugging Face Hub's HTTP API on 127.0.0.1: what the real client needs to make a dataset repository
-and to commit to it. It keeps of each file the SHA-256 only, and reads a body piece by piece."""
+"""A fake of the Hugging Face Hub's HTTP API on 127.0.0.1, with what the real client needs to create a dataset
+repository and commit to it. It stores only the SHA-256 of each file, and reads bodies in chunks."""
 
 import base64
 import contextlib
@@ -10,12 +10,15 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 TOKEN = "hf_good"
-LARGE = 3000  # bytes; larger files go the long way (LFS), as on the Hub those of some megabytes
+LARGE = 3000  # bytes; larger files use LFS, as do files of some megabytes on the Hub
 
 
 class Hub:
-    """repos: {name: {"private", "files": {path: SHA-256}, "git": {path: git's hash}, "commits": […]}}; fails:
-    {(method, path as a pattern): (status, body)}, answered instead."""
+    """The fake's state.
+
+    repos: {name: {"private", "files": {path: SHA-256}, "git": {path: git's hash}, "commits": […]}}.
+    fails: {(method, path pattern): (status, body)} of failures to return.
+    """
 
     def __init__(self):
         self.repos, self.stored, self.sent, self.fails = {}, {}, [], {}
@@ -26,7 +29,7 @@ class Hub:
         self.repos[name] = {**start, "files": {path.replace("_", "."): "" for path in files}}
 
     def answer(self, method, path, read):
-        """(status, JSON) of a request."""
+        """(status, JSON) for a request."""
         for (verb, pattern), failure in self.fails.items():
             if method == verb and re.search(pattern, path):
                 read()
@@ -118,7 +121,7 @@ ACTIONS = {
 
 @contextlib.contextmanager
 def fake_hub():
-    """A Hub that answers at hub.url."""
+    """A running fake Hub at hub.url."""
     hub = Hub()
 
     class Handler(BaseHTTPRequestHandler):
@@ -127,7 +130,7 @@ def fake_hub():
         def answer(self):
             hub.sent.append((self.command, self.path))
             token = self.headers.get("Authorization")
-            signed = self.path.startswith("/store/")  # such an address needs no token, and must not be shown one
+            signed = self.path.startswith("/store/")  # such a URL needs no token, and must not receive one
             if signed == (token is None) and (signed or token == f"Bearer {TOKEN}"):
                 status, body = hub.answer(self.command, self.path, self.iter_pieces)
             else:

@@ -1,4 +1,4 @@
-"""A real server on a database of its own, and people who use it over the network."""
+"""A real server with a separate database, and people who use it over the network."""
 
 import contextlib
 import http.cookiejar
@@ -24,7 +24,7 @@ ROOT = Path(settings.BASE_DIR)
 
 @pytest.fixture
 def place(tmp_path, db):
-    """The environment of a server of its own: an empty database of the kind that is tested, and a port."""
+    """The environment of a separate server: an empty database of the tested kind, and a port."""
     with empty_place(tmp_path) as environment:
         yield environment
 
@@ -52,7 +52,7 @@ def find_free_port():
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory, django_db_setup, django_db_blocker):
-    """A running server with the demo data, for all tests of a module: its environment; PID is the server's."""
+    """The environment, with the server's PID, of a running server with the demo data; one per module."""
     with django_db_blocker.unblock(), empty_place(tmp_path_factory.mktemp("house")) as environment:
         manage(environment, "migrate", "--verbosity=0")
         manage(environment, "load_demo")
@@ -62,7 +62,7 @@ def house(tmp_path_factory, django_db_setup, django_db_blocker):
 
 
 def manage(environment, *arguments):
-    """The summary of a command."""
+    """The JSON summary of a manage.py command."""
     command = [sys.executable, str(ROOT / "manage.py"), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else None
@@ -70,7 +70,7 @@ def manage(environment, *arguments):
 
 @contextlib.contextmanager
 def running_server(environment):
-    """The server, with two workers, in a process group of its own; killed at the end, if it was not before."""
+    """A server with two workers in a new process group; killed at the end if it still runs."""
     command = [sys.executable, "-m", "config.serve", "--port", environment["PORT"], "--workers", "2"]
     server = subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True)
     try:
@@ -95,7 +95,7 @@ def await_server(port):
 
 
 class Person:
-    """Somebody with a browser that knows cookies, redirects and forms."""
+    """A browser that handles cookies, redirects and forms."""
 
     def __init__(self, name, port):
         self.base = f"http://127.0.0.1:{port}"
@@ -105,7 +105,7 @@ class Person:
         self.post("/accounts/login/", {**read_fields(page), "username": name, "password": "demo"})
 
     def format_cookies(self):
-        """The header Cookie as the browser sends it."""
+        """The Cookie header as the browser sends it."""
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.jar)
 
     def get(self, path):
@@ -122,6 +122,6 @@ def read_fields(page):
 
 
 def count_exported(environment, folder):
-    """How many judgments the export holds."""
+    """The number of judgments in the export."""
     output = f"--output={folder / 'out.jsonl'}"
     return manage(environment, "export_dataset", "models", "--format=dpo", "--mode=every", output)["rows"]

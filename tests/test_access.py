@@ -1,4 +1,4 @@
-"""Who may open what. One table of every URL; one that is not in it fails."""
+"""Who may open what: a table of every URL. A URL that is missing in it fails."""
 
 import contextlib
 
@@ -15,10 +15,10 @@ from datasets.models import Comparison, Dataset, Gold, Import, Job, Judgment, Pr
 from datasets.views import access
 from tests.conftest import build_rows
 
-LOGIN = "sign in"  # a redirect to the sign-in page, which is what a stranger gets
+LOGIN = "sign in"  # a redirect to the sign-in page, for anonymous clients
 
-# What each gets: a stranger, charlie (who is not of the dataset), alice (who is), the admin. Then who the view says
-# it is for; Django's own views say nothing.
+# What each gets: an anonymous client, charlie (not a member), alice (a member), the admin. Then whom the view declares
+# itself for; Django's own views declare nothing.
 TABLE = {
     # name: (guard, GET, POST of an empty form)
     "home": (access.signed_in, (LOGIN, 200, 200, 200), (LOGIN, 405, 405, 405)),
@@ -104,7 +104,7 @@ TABLE = {
     "set_language": (None, (302, 302, 302, 302), (302, 302, 302, 302)),
     "healthz": (access.anyone, (200, 200, 200, 200), (200, 200, 200, 200)),
 }
-ROWS = {  # what pk is in a URL of this name
+ROWS = {  # the meaning of pk in a URL of this name
     "import": Import,
     "task": Job,
     "prompt": Prompt,
@@ -133,7 +133,7 @@ def iter_patterns(resolver):
 
 @pytest.fixture
 def world(make_dataset, alice, bob, charlie, admin):
-    """A dataset that names alice and bob; the clients of the four."""
+    """A dataset restricted to alice and bob; the clients of the four."""
     dataset = make_dataset(build_rows(3))
     dataset.annotators.set([alice, bob])
     lease_next(bob, dataset)
@@ -147,7 +147,7 @@ def world(make_dataset, alice, bob, charlie, admin):
 
 
 def build_url(name):
-    """A URL of this name that leads to something."""
+    """A URL of this name for an existing object."""
     keys = next(pattern for pattern in iter_patterns(get_resolver()) if pattern.name == name).pattern.converters
     found = {"slug": "demo", "name": "dpo", "uidb64": "nobody", "token": "none", "number": 1}
     found |= NAMES.get(name, {})
@@ -173,7 +173,7 @@ def rolled_back():
 
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_each_person_gets_what_the_table_says(world, method):
-    """One world for all URLs: what each request changes is rolled back, signing out too."""
+    """One world for all URLs: the changes of each request are rolled back, including signing out."""
     form = {"csrfmiddlewaretoken": "as a browser sends it"} if method == "post" else None
     outcomes, cookies = {}, {person: client.cookies.copy() for person, client in world.items()}
     for name in TABLE:

@@ -1,4 +1,4 @@
-"""The report of a dataset: what `analyze --json` prints, by CONTRACT.md."""
+"""The report of a dataset: the output of `analyze --json`, as CONTRACT.md defines it."""
 
 import json
 
@@ -68,7 +68,7 @@ def test_an_empty_dataset_has_a_report_too(make_dataset, run_command):
 
 
 def find_bare_nulls(value):
-    """The nulls of an object without a reason beside them, at any depth, and lists of nothing but nulls."""
+    """Nulls without a reason beside them, at any depth, and lists that contain only nulls."""
     if isinstance(value, list):
         return [name for one in value for name in find_bare_nulls(one)]
     if not isinstance(value, dict):
@@ -96,7 +96,7 @@ def test_a_single_pair_judged_twice_says_little(travel, run_command):
 
 @pytest.fixture
 def judged(make_dataset, admin):
-    """Forty prompts with an answer of `m0`, which is better, and one of `m1`; three people, one of them a coin."""
+    """Forty prompts with a better answer by `m0` and one by `m1`; three people, one of whom judges at random."""
     dataset = make_dataset(build_rows(40), overlap=3, gold_share=20, repeat_share=20)
     for _ in range(6):
         known = lease_next(admin, dataset)

@@ -1,4 +1,4 @@
-"""Agreement: known values of the literature, closed forms, an interval that holds."""
+"""Agreement: values from the literature, closed forms, coverage of the intervals."""
 
 import krippendorff
 import numpy as np
@@ -73,7 +73,7 @@ def test_alpha_of_the_bootstrap_is_the_librarys(votes, level):
 
 
 def test_the_intervals_hold_as_often_as_they_say():
-    """Two people each say the truth with 0.9: they agree with 0.82."""
+    """Two people are each right with probability 0.9, so they agree with probability 0.82."""
     rng = np.random.default_rng(1)
     held = []
     for _ in range(200):

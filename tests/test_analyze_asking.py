@@ -1,4 +1,4 @@
-"""What to ask next, when to stop, how much is left."""
+"""Active selection: what to ask next, when to stop, how much is left."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def fit_votes(**votes):
 
 
 def test_what_is_known_tells_nothing_new():
-    """a is far ahead, d far behind; b and c are close: asking those tells the most."""
+    """a is far ahead, d far behind; b and c are close: that pair has the largest gain."""
     found = fit_votes(ab=40, ba=2, bc=20, cb=20, cd=40, dc=2)
     gain = dict(zip(map(tuple, PAIRS), compute_information_gain(*PAIRS.T, found), strict=True))
     assert [str(name) for name in found.source] in (["a", "b", "c", "d"], ["a", "c", "b", "d"])
@@ -33,7 +33,7 @@ def test_what_is_known_tells_nothing_new():
 
 
 def test_of_two_sources_the_gain_is_what_a_second_way_says():
-    """The mutual information of an outcome and of who leads, by integration."""
+    """The mutual information of the outcome and the leader, by integration."""
     found = fit_votes(ab=30, ba=22)
     lead, error = found.strength[0] * 2, np.sqrt(4 * found.covariance[0, 0])
 
@@ -97,7 +97,7 @@ def test_the_most_informative_comparison_is_the_least_certain():
 
 
 def test_a_forecast_is_about_as_many_as_it_takes():
-    """Two sources, truly 0.5 apart: asked on until sure, from 60 judgments on, over many courses."""
+    """Two sources, truly 0.5 apart: many simulations from 60 judgments until certainty."""
     rng = np.random.default_rng(5)
     foretold, taken = [], []
     for _ in range(30):

@@ -1,4 +1,4 @@
-"""What choices teach besides."""
+"""Bias: what else the choices teach."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_who_has_more_and_won():
 
 
 def test_a_balanced_selection_takes_the_lists_of_the_longer_with_it():
-    """Three longer ones won, of which two have a list, and one shorter one: two choices stay."""
+    """Three longer answers won, two of them with a list, and one shorter one: two choices stay."""
     chosen, rejected = ["- a\n- bcd", "- e\n- fgh", "much longer", "no"], ["x", "y", "z", "longer"]
     found = compute_bias(count_traits(chosen), count_traits(rejected), [1, 2, 3, 4])
     assert (found.balance.kept, found.balance.left_out) == (2, 2)
@@ -80,7 +80,7 @@ def test_ties_are_counted_aside():
 
 
 def test_intervals_hold_with_many_choices_of_one_prompt():
-    """Longer wins 60 of 100, but each prompt pulls to its side."""
+    """Longer answers win 60 of 100, but each prompt has its own preference."""
     rng = np.random.default_rng(1)
     held = []
     for _ in range(200):

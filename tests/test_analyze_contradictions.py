@@ -1,4 +1,4 @@
-"""Circles, opposite votes, stars against choices."""
+"""Cycles, opposite votes, stars against choices."""
 
 from itertools import permutations
 
@@ -60,7 +60,7 @@ def test_an_order_has_no_circle(arrows):
 @settings(deadline=None)
 @given(st.lists(st.permutations(range(5)).map(lambda order: order[:2]), unique_by=frozenset, max_size=10))
 def test_a_circle_is_found_where_there_is_one_and_is_the_shortest(arrows):
-    """One arrow at most between two answers: all circles of up to five are looked through."""
+    """At most one edge between two answers; checks all cycles of up to five."""
     said = {tuple(pair) for pair in arrows}
     found = find_cycles_within([1] * len(arrows), [1] * len(arrows), [a for a, _ in arrows], [b for _, b in arrows])
     circles = [

@@ -1,4 +1,4 @@
-"""People: their rates by hand, and simulated ones whose habits are known."""
+"""People: rates computed by hand, and simulated people with known habits."""
 
 import numpy as np
 import pytest
@@ -82,7 +82,7 @@ def test_careless_people_are_found():
 
 
 def test_evidence_against_honest_people_is_rare():
-    """An e-value: of honest people one in x at most reaches x."""
+    """An e-value: at most one honest person in x reaches x."""
     evidence = np.concatenate([fit_reliability(draw_crowd(seed, [HONEST] * 60).votes).evidence for seed in range(8)])
     assert np.mean(evidence >= 20) <= 1 / 20
     assert np.mean(evidence >= 2) <= 1 / 2

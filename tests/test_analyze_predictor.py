@@ -1,4 +1,4 @@
-"""The model of texts: what it learns, what it says of what it does not know, whom it suspects."""
+"""The text model: what it learns, how it handles the unknown, which judgments it suspects."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_where_nothing_can_be_learnt_it_is_right_half_the_time():
 
 
 def test_a_text_met_in_training_is_not_held_against_its_own_prompt():
-    """The same two answers judged many times: were the prompt not held out whole, all would be predicted."""
+    """The same two answers judged many times: unless the whole prompt is held out, all are predicted."""
     rng = np.random.default_rng(4)
     texts = [" ".join(f"x{word}" for word in rng.choice(400, 10, replace=False)) for _ in range(120)]
     prompt = np.repeat(np.arange(60), 6)

@@ -1,4 +1,4 @@
-"""Strengths of sources: closed forms, second implementations, simulated sources of known strength."""
+"""Strengths of sources: closed forms, reference implementations, simulated sources of known strength."""
 
 import choix
 import numpy as np
@@ -26,7 +26,7 @@ def build_choices(**votes):
 
 
 def sort_truth(found, truth):
-    """The truth in the order of the result, mean 0."""
+    """The true strengths in the order of the result, with mean 0."""
     sorted_truth = truth[found.source.astype(int)]
     return sorted_truth - sorted_truth.mean()
 
@@ -42,7 +42,7 @@ def test_two_sources_have_a_closed_form():
 
 
 def test_it_is_the_maximum_that_firth_defines():
-    """No ties: log-likelihood and half the log of the information's determinant, maximised by another method."""
+    """Without ties: another optimiser maximises log-likelihood plus half the log determinant of the information."""
     wins = np.array([[0, 7, 3, 5], [2, 0, 4, 1], [1, 6, 0, 2], [0, 3, 3, 0]])
 
     def compute_loss(free):
@@ -151,7 +151,7 @@ def test_turning_every_choice_turns_the_strengths(made):
 
 
 def test_a_lead_that_is_length_goes_when_length_is_held():
-    """Source 0 writes long, people like long: no source is better. Shown first wins a little more often as well."""
+    """Source 0 writes long answers, and people prefer those: no source is better. The first side has a slight edge."""
     rng = np.random.default_rng(5)
     first = rng.integers(0, 3, 6000)
     second = (first + rng.integers(1, 3, 6000)) % 3

@@ -1,4 +1,4 @@
-"""The comparison page as CONTRACT.md promises it, read as a browser without JavaScript reads it."""
+"""The comparison page as CONTRACT.md defines it, read as by a browser without JavaScript."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ PAGE = "/annotate/demo/"
 
 
 class Element:
-    """A piece of a page."""
+    """An HTML element."""
 
     def __init__(self, tag, attributes=()):
         self.tag, self.attributes, self.children = tag, dict(attributes), []
@@ -29,7 +29,7 @@ class Element:
         return self.attributes[name]
 
     def find_all(self, tag=None, **attributes):
-        """Every element inside with this tag and these attributes; data_x stands for data-x, True for any value."""
+        """All descendants with this tag and these attributes; data_x means data-x, True any value."""
         wanted = {name.replace("_", "-"): value for name, value in attributes.items()}
         for child in self.children:
             if isinstance(child, Element):
@@ -41,7 +41,7 @@ class Element:
         return name in self.attributes and value in (True, self.attributes[name])
 
     def find(self, tag=None, **attributes):
-        """The only element of this kind."""
+        """The only such descendant."""
         (found,) = self.find_all(tag, **attributes)
         return found
 
@@ -83,12 +83,12 @@ def parse_page(response):
 
 
 def read_fields(form):
-    """What a browser sends of a form besides the button pressed."""
+    """The fields that a browser sends from a form, without the pressed button."""
     return {field["name"]: field["value"] for field in form.find_all("input")}
 
 
 class Browser:
-    """A person at the comparison page."""
+    """A person on the comparison page."""
 
     def __init__(self, client, person, page=PAGE):
         client.force_login(person)
@@ -109,17 +109,17 @@ class Browser:
 
     @property
     def status_texts(self):
-        """What the page says of a reopened comparison."""
+        """The page's messages about a reopened comparison."""
         return [element.text for element in self.page.find_all("p", role="status")]
 
     @property
     def undo_forms(self):
-        """The form that undoes, where there is a button for it."""
+        """The undo forms on the page: one or none."""
         pressed = [button for button in self.page.find_all("button", form="undo") if not button.has("hidden", True)]
         return list(self.page.find_all("form", action=f"{self.address}undo/")) if pressed else []
 
     def read_messages(self):
-        """What the page tells, errors among it."""
+        """The page's messages, including errors."""
         boxes = [*self.page.find_all("div", role="status"), *self.page.find_all("div", role="alert")]
         return [item.text for box in boxes for item in box.find_all("li")]
 
@@ -137,7 +137,7 @@ class Browser:
         return self.send(form["action"], sent or read_fields(form), **headers)
 
     def send(self, address, sent, **headers):
-        """Post a form. The script's way (JSON) is answered with the comparison to keep ready, which is shown here."""
+        """Posts a form. The response to the script (JSON) has the next comparison, which becomes the page."""
         self.answer = self.client.post(address, sent, follow=True, headers=headers)
         self.said_json = self.answer.json() if "json" in self.answer["Content-Type"] else {}
         html = self.said_json.get("again") or self.said_json.get("next") or ""
@@ -147,7 +147,7 @@ class Browser:
 
 @pytest.fixture
 def at_work(client, alice, pairs):
-    """Alice before the first of twelve comparisons."""
+    """Alice on the page of the first of twelve comparisons."""
     return Browser(client, alice).look()
 
 
@@ -156,7 +156,7 @@ def list_saved():
 
 
 def list_everything():
-    """All that an act could change."""
+    """Everything that an act could change."""
     fields = ("pk", "state", "verdict", "revision", "order", "decided_at", "surplus")
     choices = Choice.objects.order_by("pk").values_list("judgment", "chosen", "rejected", "strength")
     slots = Comparison.objects.order_by("pk").values_list("pk", "open_slots")
@@ -227,7 +227,7 @@ def test_text_that_pretends_to_be_html_is_shown_as_text(client, alice, make_data
 
 
 def test_judging_is_blind(client, alice, bob, make_dataset):
-    """Neither source nor id nor what others said, in page, headers or fragment, before and after a verdict."""
+    """No source, id or other verdict in page, headers or fragment, before and after a verdict."""
     dataset = Dataset.objects.create(slug="demo", overlap=3)
     for n in range(2):
         prompt = Prompt.objects.create(pk=770_101 + n, dataset=dataset, instruction="Why?", fingerprint=n)
@@ -242,7 +242,7 @@ def test_judging_is_blind(client, alice, bob, make_dataset):
     for answer in answers:
         seen = answer.content.decode().replace('\\"', '"') + str(answer.headers) + str(client.cookies)
         assert 'data-response="left"' in seen
-        seen = re.sub(r"[A-Za-z0-9]{32,}", "", seen)  # tokens drawn at random, which may hold anything
+        seen = re.sub(r"[A-Za-z0-9]{32,}", "", seen)  # random tokens, which may contain anything
         assert not re.findall(r"(?<!\d)(?:77|88|99)01\d\d(?!\d)|zebra|bob", seen)
     assert set(read_fields(parse_page(answers[0]).find("form", data_comparison=True))) == {
         "csrfmiddlewaretoken",
@@ -359,7 +359,7 @@ def test_a_verdict_switched_off_while_the_form_is_open_is_refused_in_words(at_wo
 
 
 def test_settings_saved_while_the_form_is_open_lose_nothing(at_work, admin, client):
-    """Other pairs and a larger overlap: what somebody holds stays."""
+    """Other pairs and a larger overlap: existing leases stay."""
     held = at_work.judgment
     client.force_login(admin)
     address = reverse("dataset-settings", args=["demo"])
@@ -393,7 +393,7 @@ def test_the_winner_is_the_response_that_was_shown_never_the_side(client, alice,
         assert (choice.chosen.text, choice.rejected.text) == (shown[verdict], shown[loser])
         assert choice.chosen_id == judgment.order[verdict == "right"]
         winners[choice.chosen.source] += 1
-    assert min(orders[True], orders[False], winners["m0"], winners["m1"]) > 3  # drawn anew: by chance once in 10^6
+    assert min(orders[True], orders[False], winners["m0"], winners["m1"]) > 3  # fails by chance once in 10^6
 
 
 def test_a_tie_and_both_bad_say_nothing_of_the_sides(at_work):

@@ -34,7 +34,7 @@ class Script:
 
 
 def check_documented(answer):
-    """The answer, which the OpenAPI document must know of its address."""
+    """The response, whose status the OpenAPI document must list for its URL."""
     request = answer.wsgi_request
     path = "/" + re.sub(r"<\w+:(\w+)>", r"{\1}", request.resolver_match.route)
     if path in build_document()["paths"]:
@@ -49,7 +49,7 @@ def script(admin):
 
 @pytest.fixture
 def judged(make_dataset, alice):
-    """Six comparisons; alice has chosen the left answer of four, of which three were m0's or m1's as drawn."""
+    """Six comparisons; alice has chosen the left answer of four, whose sources depend on the drawn sides."""
     dataset = make_dataset(build_rows(6))
     for _ in range(4):
         record(lease_next(alice, dataset), 0, "left")

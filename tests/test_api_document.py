@@ -1,4 +1,4 @@
-"""The OpenAPI document: served, complete, and true (schemathesis sends what it allows, and what it does not)."""
+"""The OpenAPI document: served, complete, and correct (schemathesis sends what it allows, and what it does not)."""
 
 import argparse
 import gzip
@@ -69,7 +69,7 @@ def test_the_filters_in_it_are_those_of_the_contract():
 
 
 def iter_commands():
-    """The curl commands of the docs: the words of each, without comments and pipes."""
+    """The arguments of each curl command in the docs, without comments and pipes."""
     for block in re.findall(r"```sh\n(.*?)```", DOCS, re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
             if "curl " in line:
@@ -77,7 +77,7 @@ def iter_commands():
 
 
 def parse_curl(words):
-    """(method, address, body, its type) that curl would send."""
+    """(method, path, body, content type) that curl would send."""
     options = argparse.ArgumentParser()
     for name in ("-H", "-X", "-T", "-d", "-o", "--data-binary"):
         options.add_argument(name, action="append", default=[])
@@ -126,7 +126,7 @@ CHECKS = (
     checks.content_type_conformance,
     checks.response_schema_conformance,
     checks.unsupported_method,
-)  # not among them: what is accepted. A name may be taken, and what breaks the document may be lost on the way
+)  # no check on acceptance: a name may be taken, and invalid data may be lost in transit
 
 
 @pytest.mark.django_db(transaction=True)

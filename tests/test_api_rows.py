@@ -1,4 +1,4 @@
-"""Rows that a script sends: all of them or none, whatever the body holds."""
+"""Rows sent by a script: all or nothing, for any body."""
 
 import gzip
 import io
@@ -53,6 +53,8 @@ def test_rows_are_stored_and_counted(script):
         "choices": 0,
         "duplicates": 0,
         "refused": 0,
+        "unread": {},
+        "warnings": {},
         "number": Import.objects.get().pk,
         "errors": [],
         "doubts": {},
@@ -185,7 +187,7 @@ def test_a_body_that_holds_no_rows_is_refused_in_words(script, body, reason):
         (b'{"prompt": "\\ud800", "responses": ["a", "b"]}', "bad_unicode"),
         (b'{"prompt": "\xff", "responses": ["a", "b"]}', "bad_unicode"),
         (b'{"prompt": ' + b"[" * 5000 + b"]" * 5000 + b"}", "too_deep"),
-        (b'{"prompt": "Why?", "responses": ["same", "same"], "winner": 0}', None),
+        (b'{"prompt": "Why?", "responses": ["same", "same"], "winner": 3}', None),
     ],
 )
 def test_a_hostile_row_is_refused_alone(script, row, reason):
@@ -215,7 +217,7 @@ def test_a_name_that_cannot_be_kept_is_refused(script, name):
 
 
 class GrowingBody:
-    """A body that is made while it is read, and notes how much is asked for at once."""
+    """A body that is generated while it is read; records the largest read."""
 
     def __init__(self, size, line):
         self.left, self.line, self.kept, self.most = size, line, b"", 0

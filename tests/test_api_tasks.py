@@ -1,4 +1,4 @@
-"""What takes long goes on after the answer, as a task that a script can follow and stop."""
+"""Long operations continue after the response, as tasks that a script can follow and cancel."""
 
 import json
 import threading
@@ -37,7 +37,7 @@ def script(admin):
 
 
 def fetch_task(script, address, method="get"):
-    """The task at this address."""
+    """The task at this URL."""
     answer = check_documented(getattr(Client(), method)(address, headers=script.headers))
     assert answer.status_code == 200
     return answer.json()

@@ -1,4 +1,4 @@
-"""Tokens for scripts: made once, shown once, and who gets in with them."""
+"""Tokens for scripts: creation, one-time display, and access."""
 
 import hashlib
 import re
@@ -26,7 +26,7 @@ def get_status(secret, path=DATASETS, method="get", **more):
 
 @pytest.fixture
 def token(admin):
-    """(the Token, its secret), which reads only."""
+    """(the Token, its secret) with the scope `read`."""
     return create_token(admin, "nightly", reads=True, writes=False)
 
 

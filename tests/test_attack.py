@@ -1,4 +1,4 @@
-"""The account of `make attack`: "0 lost" and "0 over the overlap" are no answers that it always gives."""
+"""The account of `make attack` detects losses: it does not always say "0 lost" and "0 over the overlap"."""
 
 import json
 from collections import Counter
@@ -27,7 +27,7 @@ def build_csv_row(judgment=1, verdict="left", comparison="1-2", surplus="False",
 
 
 def compute_account(lines, rows, pairs=None, overlap=2):
-    """The account where the dpo export agrees with the table, unless `pairs` are given."""
+    """The account with a dpo export that agrees with the table, unless `pairs` are given."""
     if pairs is None:
         pairs = Counter()
         for row in rows:

@@ -1,4 +1,4 @@
-"""`backup` and `restore`: one moment of everything, on both databases, and from either to the other."""
+"""`backup` and `restore`: a consistent snapshot, on both databases, and from either to the other."""
 
 import errno
 import json
@@ -27,11 +27,13 @@ from annotate.judging.record import record, undo
 from annotate.models import User
 from annotate.queue.lease import lease_next
 from datasets.backup import write as backup_write
+from datasets.imports import check as imports_check
+from datasets.imports import spool as imports_spool
 from datasets.imports import store as imports_store
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
 from tests.conftest import build_rows, create_person
 
-# What COPY, JSON, a line or a database might not take for what it is.
+# Values that COPY, JSON, line splitting or a database might corrupt.
 HARD = [
     "\\N",
     "\\.",
@@ -55,7 +57,7 @@ TAKEN = ("leased", "saved", "reopened")
 
 
 def judge(user, dataset, turns):
-    """Some of all that people do, ending with one in hand."""
+    """A sample of everything that people do; ends with an open lease."""
     for turn in range(turns):
         judgment = lease_next(user, dataset)
         if judgment is None:
@@ -68,7 +70,7 @@ def judge(user, dataset, turns):
 
 @pytest.fixture
 def world(transactional_db, make_dataset, admin, alice, bob):
-    """A dataset with something in every table, hard texts, NULLs and empty texts side by side."""
+    """A dataset with rows in every table, difficult texts, NULLs and empty texts."""
     rows = [
         {"prompt": f"{i}{text}", "responses": [{"model": "", "text": text}, {"model": text, "text": f"{i}"}]}
         for i, text in enumerate(HARD)
@@ -96,7 +98,7 @@ def world(transactional_db, make_dataset, admin, alice, bob):
 
 
 def list_all_rows():
-    """{table: its rows as the driver gives them}, of every table but those that a backup leaves out."""
+    """{table: rows as the driver returns them} of every table that a backup includes."""
     found = {}
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
@@ -132,7 +134,7 @@ def test_a_restored_database_holds_every_row_of_every_table(world, tmp_path, run
 
 
 def test_after_a_restore_work_goes_on(world, tmp_path, alice, make_dataset):
-    """New rows get ids of their own, and the queue is where it was."""
+    """New rows get unused ids, and the queue continues where it was."""
     held = lease_next(alice, world)
     call_command("backup", str(tmp_path / "b.zip"))
     call_command("restore", str(tmp_path / "b.zip"), "--replace")
@@ -168,7 +170,7 @@ call_command("backup", sys.argv[2])
 
 
 def test_a_backup_moves_to_a_fresh_sqlite_and_back(world, tmp_path):
-    """With TEST_DB=pg: from PostgreSQL to SQLite and from SQLite to PostgreSQL. Not a byte of a row differs."""
+    """With TEST_DB=pg: from PostgreSQL to SQLite and back. No row differs in a single byte."""
     before = list_all_rows()
     here, there = tmp_path / "here.zip", tmp_path / "there.zip"
     call_command("backup", str(here))
@@ -214,7 +216,7 @@ def test_every_kind_of_value_comes_back_as_it_was(field, value):
 
 
 def test_a_backup_while_people_judge_is_of_one_moment(transactional_db, make_dataset, tmp_path, monkeypatch):
-    """Between any two tables further judgments are saved; none of them is in the file, not even half."""
+    """Judgments saved between the reads of any two tables are not in the file, not even partly."""
     dataset = make_dataset(build_rows(150), overlap=3)
     people = [create_person(f"p{i}") for i in range(4)]
     acts, done, errors = Counter(), threading.Event(), []
@@ -228,7 +230,7 @@ def test_a_backup_while_people_judge_is_of_one_moment(transactional_db, make_dat
                     undo(judgment, judgment.revision + 1)
                 turn += 1
                 acts[user.pk] += 1
-        except BaseException as error:  # told by the test itself
+        except BaseException as error:  # the test reports the error
             errors.append(error)
             raise
         finally:
@@ -267,12 +269,12 @@ def test_a_backup_while_people_judge_is_of_one_moment(transactional_db, make_dat
 
 @pytest.fixture
 def unfinished(transactional_db, make_dataset, tmp_path):
-    """An import that a killed process left in the middle, with its spool."""
+    """A half-stored import of a killed process, with its spool."""
     dataset = make_dataset(build_rows(1))
     path = tmp_path / "more.jsonl"
     path.write_text('{"prompt": "half", "chosen": "a", "rejected": "b"}\nnonsense\n')
     with open(path, "rb") as file:
-        run = imports_store.check([(path.name, file)], "demo")
+        run = imports_check.check([(path.name, file)], "demo")
     Import.objects.filter(pk=run.pk).update(
         dataset=dataset, state="storing", touched_at=timezone.now() - timedelta(hours=1)
     )
@@ -294,11 +296,11 @@ def test_an_unfinished_import_is_finished_where_the_backup_is_restored(unfinishe
 
 def test_an_import_that_ends_during_the_backup_is_in_it_as_it_began(unfinished, tmp_path, monkeypatch):
     def write_after_its_end(archive, model, write=backup_write.write_table):
-        if model is Import:  # the third table or so: the snapshot has begun
+        if model is Import:  # about the third table: the snapshot has begun
             finish = threading.Thread(target=lambda: (imports_store.store_rows(unfinished), connection.close()))
             finish.start()
             finish.join()
-            imports_store.get_spool_path(unfinished).unlink(missing_ok=True)
+            imports_spool.get_spool_path(unfinished).unlink(missing_ok=True)
         return write(archive, model)
 
     monkeypatch.setattr(backup_write, "write_table", write_after_its_end)
@@ -409,7 +411,7 @@ def test_a_file_that_cannot_be_opened_is_named(db, tmp_path, run_command, comman
 
 
 def rewrite_backup(path, change):
-    """A copy of a backup whose members {name: content} went through `change`."""
+    """A copy of a backup with its members {name: content} passed through `change`."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     change(members)
@@ -419,14 +421,14 @@ def rewrite_backup(path, change):
 
 
 def change_manifest(**facts):
-    """Change what the manifest says."""
+    """Changes the manifest."""
     return lambda members: members.update(
         {"manifest.json": json.dumps({**json.loads(members["manifest.json"]), **facts}).encode()}
     )
 
 
 def change_rows(label, change):
-    """Change the lines of a table, with a manifest that agrees."""
+    """Changes the lines of a table, and the manifest to match."""
 
     def rewrite(members):
         members[f"tables/{label}.jsonl"] = change(members[f"tables/{label}.jsonl"])
@@ -455,7 +457,7 @@ REFUSED = [
     (change_rows("datasets.response", lambda lines: lines + lines.splitlines(True)[0]), "does not take the rows of"),
     (change_rows("datasets.judgment", lambda lines: b"".join(lines.splitlines(True)[1:])), "damaged"),
     (change_rows("datasets.dataset", lambda lines: lines.replace(b'"open"', b"null")), "does not take the rows of"),
-    (None, "damaged"),  # cut off
+    (None, "damaged"),  # truncated
 ]
 
 

@@ -1,4 +1,4 @@
-"""An admin with files in a real browser."""
+"""An admin uploads and downloads files in a real browser."""
 
 import json
 import re
@@ -9,9 +9,11 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
 from playwright.sync_api import expect
 
+from annotate.judging.record import record
+from annotate.queue.lease import lease_next
 from datasets.imports import tasks
 from datasets.jobs import worker
-from datasets.models import Dataset, Import, Job, Judgment
+from datasets.models import Dataset, Import, Job, Judgment, Snapshot
 from tests.browsing import PHONE, find_button, focus, press
 from tests.conftest import build_rows
 from tests.every_page import ODD_COLUMNS, create_bad_upload, create_unsure_upload, look_at_columns
@@ -42,7 +44,7 @@ def test_an_admin_uploads_decides_looks_and_downloads(enter, context, admin, tmp
     page.get_by_label("Format").select_option("dpo")
     find_button(page, "Count and preview").click()
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download").click()
+        find_button(page, "Download").click()
     assert download.value.suggested_filename == "trips-dpo.jsonl"
     call_command("export_dataset", "trips", "--format", "dpo", "--output", str(tmp_path / "by_command.jsonl"))
     downloaded = Path(download.value.path()).read_bytes()
@@ -57,8 +59,34 @@ def test_the_switch_for_spreadsheets_stands_beside_a_csv_format_alone(enter, adm
     page.get_by_label("Format", exact=True).select_option("judgments-csv")
     expect(switch).not_to_be_checked()
     switch.check()
-    expect(page.get_by_role("link", name="Download")).to_have_attribute("href", re.compile("for-spreadsheets=1"))
+    with page.expect_download() as download:
+        find_button(page, "Download").click()
+    assert "/export/judgments-csv/?for-spreadsheets=1" in download.value.url
     assert Axe().run(page).violations_count == 0
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_what_is_downloaded_and_bundled_has_the_filters_on_the_page(elsewhere, admin, alice, pairs, has_scripts):
+    for verdict in ("left", "right", "tie"):
+        record(lease_next(alice, pairs), 0, verdict)
+    page = elsewhere(admin, "/datasets/demo/export/?format=dpo", java_script_enabled=has_scripts)
+    for least, rows in (("", 2), ("2", 0)):
+        page.get_by_label("Least judgments of a pair").fill(least)
+        with page.expect_download() as download:
+            find_button(page, "Download").click()
+        assert Path(download.value.path()).read_bytes().count(b"\n") == rows
+    page.get_by_label("Least judgments of a pair").fill("1")
+    if has_scripts:
+        expect(page.get_by_role("row", name="Rows")).to_contain_text("2")
+    find_button(page, "Count and preview").click()
+    expect(page.get_by_role("row", name="Rows")).to_contain_text("2")
+    page.get_by_label("Least judgments of a pair").fill("2")
+    page.get_by_role("checkbox", name="alpaca", exact=True).uncheck()
+    find_button(page, "Make a bundle").click()
+    page.wait_for_url(re.compile("/bundles/1/|/upload/tasks/"))
+    manifest = Snapshot.objects.get().manifest
+    assert manifest["settings"]["min_votes"] == 2
+    assert "alpaca" not in {about.get("dialect") for about in manifest["files"].values()}
 
 
 def test_an_admin_who_stores_nothing_has_nothing_stored(enter, admin):

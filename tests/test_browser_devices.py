@@ -1,4 +1,4 @@
-"""One person at several places: two devices, two tabs, the back button, a long lunch, a session that ends, the past."""
+"""One person in several places: two devices, two tabs, the back button, a long break, an expired session, history."""
 
 from datetime import timedelta
 
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def is_saved_once():
-    """Whether each comparison has one judgment of alice, saved at its first revision."""
+    """Whether each comparison has one judgment by alice, saved at its first revision."""
     saved = Judgment.objects.filter(state="saved", annotator__username="alice")
     return saved.count() == saved.values("comparison").distinct().count() == saved.filter(revision=1).count()
 
@@ -166,13 +166,13 @@ def test_who_leaves_a_page_with_typed_text_is_asked_first(enter, alice, make_dat
     page.get_by_placeholder("in your own words").press("Escape")
     press(page, "Digit1")
     await_judged(page, 1)
-    await_sent(page)  # a verdict on its way asks too
+    await_sent(page)  # a verdict in transit also triggers the warning
     page.get_by_role("link", name="History").click()
     expect(page.get_by_role("heading", name="what you judged")).to_be_visible()
     assert asked == ["beforeunload"]
 
 
-# --- time goes by -----------------------------------------------------------------------------------------------------
+# --- time passes ------------------------------------------------------------------------------------------------------
 
 
 def test_verdicts_after_a_long_lunch_are_kept(at_work, alice, bob, pairs):

@@ -1,10 +1,13 @@
-"""What is asked besides the verdict: stars, criteria, reasons, better answers, flags. Enter alone says nothing."""
+"""Entries beside the verdict: stars, criteria, reasons, better answers, flags. Enter alone does nothing."""
+
+import re
 
 import pytest
 from playwright.sync_api import expect
 
 from annotate.judging.record import record
 from annotate.queue.lease import lease_next
+from datasets.comparisons.gold import create_gold
 from datasets.models import Choice, Comparison, Judgment, Response
 from tests.browsing import (
     await_change,
@@ -32,7 +35,7 @@ CRITERIA = [{"name": "helpful", "guideline": "does it"}, {"name": '有帮助: "<
 
 @pytest.fixture
 def asked(enter, alice, make_dataset):
-    """asked(**settings): alice before the first of six pairs."""
+    """asked(**settings): alice on the page of the first of six pairs."""
 
     def begin(**settings):
         make_dataset(build_rows(6), **settings)
@@ -299,7 +302,7 @@ def test_enter_in_a_radio_button_a_box_or_a_field_gives_no_verdict(asked, beside
     page.get_by_text("Something is wrong with this one").click()
     for field in page.locator(FIELDS).all():
         if field.evaluate("(field) => !!field.closest('[data-flag]')"):
-            continue  # there Enter is “flag it”
+            continue  # Enter presses “flag it” there
         if field.get_attribute("type") in ("radio", "checkbox"):
             field.check(force=True)
         field.focus()
@@ -320,3 +323,27 @@ def test_without_javascript_enter_in_a_field_gives_no_verdict_and_loses_nothing(
     expect(page.get_by_placeholder("in your own words")).to_have_value("Because.")
     assert not Judgment.objects.exclude(state="leased").exists()
     excuse(troubles, "422")
+
+
+def test_keys_fill_in_the_criteria_of_practice_before_they_give_the_verdict(enter, make_dataset, admin, alice):
+    criteria = [{"name": "truth", "guideline": ""}, {"name": "style", "guideline": ""}]
+    dataset = make_dataset(build_rows(4), practice=1, criteria=criteria, reasons="required")
+    judgment = lease_next(admin, dataset)
+    record(judgment, 0, "left")
+    judgment.refresh_from_db()
+    create_gold(judgment, "It says so.", for_practice=True, by=admin)
+    page = enter(alice, "/annotate/demo/practice/")
+    page.keyboard.press("2")
+    page.keyboard.press("0")
+    expect(page.locator("input[value=right]:checked")).to_have_count(1)
+    expect(page.locator("input[value=tie]:checked")).to_have_count(1)
+    page.keyboard.press("2")
+    expect(page.get_by_text("Choose a reason or write one")).to_be_visible()
+    assert page.url.endswith("/practice/")
+    page.keyboard.type("1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=re.compile("That is right|The known answer is another"))).to_be_visible()
+    judgment = Judgment.objects.get(purpose="practice")
+    assert judgment.verdict == "right"
+    assert judgment.said["criteria"] == {"truth": {"verdict": ["right"]}, "style": {"verdict": ["tie"]}}
+    assert len(judgment.said["reasons"]) == 1

@@ -1,4 +1,4 @@
-"""Texts that try to become a script, a form, a frame: they stay texts on every page."""
+"""Texts that try to become a script, a form or a frame stay texts on every page."""
 
 import pytest
 from playwright.sync_api import expect
@@ -57,7 +57,7 @@ def test_hostile_texts_run_nothing_on_any_page(enter, context, alice, admin, mak
 
 
 def is_harmless(page):
-    """Whether nothing of the texts became a script, a frame, an image, a form or a link that runs."""
+    """Whether no text became a script, a frame, an image, a form or a link that runs code."""
     return page.evaluate("""() => {
         const never = "iframe, img, object, embed, style, [onerror], [onload], form[action*=evil]";
         const nor = "form, button, script, svg, [hx-get], [style], [id]";

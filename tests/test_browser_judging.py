@@ -142,7 +142,7 @@ def test_a_key_pressed_the_moment_the_next_comparison_appears_counts_and_loads_n
 def test_a_double_click_judges_once(at_work, slow):
     place = find_button(at_work, "A is better").bounding_box()
     x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
-    if slow:  # the second click comes when the next comparison is there already
+    if slow:  # the next comparison is already shown when the second click comes
         at_work.mouse.click(x, y)
         await_judged(at_work, 1)
         at_work.mouse.move(x, y)

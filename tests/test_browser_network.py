@@ -1,4 +1,4 @@
-"""What was judged is kept in the browser until the server says that it has it: no network, errors, signed out."""
+"""The browser keeps judgments until the server acknowledges them: no network, errors, signed out."""
 
 import pytest
 from playwright.sync_api import expect
@@ -49,7 +49,7 @@ def test_what_waits_survives_a_reload_and_is_sent_exactly_once(at_work, context,
     at_work.on("dialog", lambda dialog: dialog.accept())
     at_work.reload()
     await_judged(at_work, 2)
-    for _ in range(100):  # the page goes on when the script has heard of it
+    for _ in range(100):  # the page goes on when the script has noticed
         if shown not in (read_answers(at_work), read_answers(at_work)[::-1]):
             break
         at_work.wait_for_timeout(50)
@@ -162,7 +162,7 @@ def test_what_one_person_judged_is_never_sent_as_another(at_work, context, enter
 
 
 def test_an_answer_that_comes_late_leaves_nobody_waiting(enter, alice, make_dataset, context):
-    """The browser asked for more before the last verdict was given; what it hears belongs to then."""
+    """The browser requested more before the last verdict; the response is stale."""
     make_dataset(build_rows(1))
     held = []
     context.route("**/annotate/demo/ahead/", lambda route: held.append(route) if not held else route.continue_())

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def walk(every_page, enter, context, troubles):  # noqa: F811
-    """walk(): (name, page) of each page in turn, in a window of this width."""
+    """walk(): (name, page) of each page in turn, in a window of a given width."""
 
     def walk(width=1280, pages=slice(None)):
         page = context.new_page()
@@ -57,7 +57,7 @@ def test_axe_finds_nothing_on_any_page_wide_or_narrow_light_or_dark(walk, part):
 
 
 def look_wide_and_narrow(page, name, found):
-    """What axe finds on the page in a wide window, and in one of a phone's width; and where it scrolls sideways."""
+    """What axe finds in a wide window and at a phone's width, and where the page scrolls sideways."""
     for width in (1440, 360):
         page.set_viewport_size({"width": width, "height": 800})
         look(page, f"{name}, {width}", found)
@@ -71,7 +71,7 @@ COLOURS = {"resultTypes": ["violations"], "runOnly": ["color-contrast", "link-in
 
 
 def look(page, name, found):
-    """What axe finds on the page in light, and what of it changes with the colours in dark."""
+    """What axe finds in the light theme, and what changes with the colours of the dark one."""
     page.evaluate(Axe().axe_script)
     for scheme, rules in (("light", EVERYTHING), ("dark", COLOURS)):
         page.emulate_media(color_scheme=scheme)
@@ -109,7 +109,7 @@ SHOWN = """() => {
 
 @pytest.fixture
 def english():
-    """A pattern for each English text that Django has in Chinese, with anything in its gaps."""
+    """A pattern for each English text with a Chinese translation; placeholders match anything."""
     with override("zh-hans"):
         catalogue = trans_real.translation("zh-hans")._catalog
         texts = {key[0] if isinstance(key, tuple) else key for key, _ in catalogue.items()}

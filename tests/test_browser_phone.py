@@ -1,4 +1,4 @@
-"""On a phone: the verdicts in reach of a thumb, one answer at a time, nothing that scrolls sideways."""
+"""On a phone: verdicts within reach of a thumb, one answer at a time, no sideways scrolling."""
 
 import pytest
 from playwright.sync_api import expect

@@ -1,4 +1,4 @@
-"""Each question in a real browser: by keys alone, by mouse, by finger, without JavaScript."""
+"""Each question in a real browser: with keys alone, mouse, finger, and without JavaScript."""
 
 import pytest
 from playwright.sync_api import expect
@@ -26,7 +26,7 @@ STEPS = ["left3", "left2", "left1", "tie", "right1", "right2", "right3"]
 
 @pytest.fixture
 def asked(enter, alice, make_dataset):
-    """asked(question, answers, **settings): alice before the first of four comparisons of so many answers."""
+    """asked(question, answers, **settings): alice on the page of the first of four comparisons."""
 
     def begin(question, answers, **settings):
         settings = {"fewest_shown": answers, "most_shown": answers} | settings
@@ -92,7 +92,7 @@ def test_places_by_hand(asked, hand):
 
 
 def find_drop_points(page, letter, place):
-    """The middles of a letter and of the place that it goes to."""
+    """The centres of a letter and of its target place."""
     ladder = page.locator("[data-ladder]")
     ladder.scroll_into_view_if_needed()
     boxes = [

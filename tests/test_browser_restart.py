@@ -1,4 +1,4 @@
-"""A real server that is killed and started again while somebody judges in a browser: all is saved, once."""
+"""A real server is killed and restarted while somebody judges in a browser: every judgment is saved, once."""
 
 import re
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def page(browser, place, troubles):
-    """A page of a browser that is signed in nowhere yet."""
+    """A page of a browser that is not signed in."""
     context = browser.new_context(base_url=f"http://127.0.0.1:{place['PORT']}", reduced_motion="reduce")
     watch(context, troubles)
     yield context.new_page()
@@ -43,7 +43,7 @@ def test_a_server_that_is_killed_and_comes_back_has_every_judgment_once(place, p
         expect_judged(page, 3)
         await_ready(page)
         expect(page.get_by_role("alert")).to_be_hidden()
-        press(page, "Digit1", "Digit1")  # these may have arrived, or not
+        press(page, "Digit1", "Digit1")  # these may or may not have arrived
         kill(server)
     press(page, "Digit2")
     expect(page.get_by_role("alert")).to_be_visible()

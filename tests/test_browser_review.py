@@ -1,4 +1,4 @@
-"""A reviewer's hour in a real browser: by keys, on plain pages."""
+"""A reviewer at work in a real browser, with keys, on plain pages."""
 
 import pytest
 from playwright.sync_api import expect

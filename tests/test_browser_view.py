@@ -1,4 +1,4 @@
-"""How answers are looked at: differences, one at a time, the size of the text, for how long; and not whose they are."""
+"""How answers are shown: differences, one at a time, text size, time at work; and blindness."""
 
 import json
 import re
@@ -74,7 +74,7 @@ def test_a_page_that_came_with_its_differences_shows_it_without_them(at_work):
 
 
 def read_visible(page):
-    """The letters of the answers that are in sight."""
+    """The letters of the visible answers."""
     return [text[-1] for text in page.locator(".answer:not([hidden]) h2").all_inner_texts()]
 
 
@@ -186,7 +186,7 @@ IN_VIEW = """(isIn) => {
 
 @pytest.fixture
 def slowly(context, enter, alice, pairs):
-    """Alice before the first of twelve comparisons, with a clock that the test moves."""
+    """Alice on the page of the first of twelve comparisons, with a clock that the test moves."""
     page = context.new_page()
     page.clock.install()
     enter(alice)
@@ -230,7 +230,7 @@ def test_of_a_time_without_moving_a_minute_counts(slowly):
 
 
 def begin_ids_at(model, first):
-    """Give ids that are found nowhere else by chance."""
+    """Starts ids at values that occur nowhere else by chance."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", [model._meta.db_table, first])

@@ -1,4 +1,4 @@
-"""Many rows at once: to the byte, with ids that nobody else gets, and beside what others have made."""
+"""Bulk inserts: byte for byte, with unique ids, and beside rows of other writers."""
 
 import pytest
 

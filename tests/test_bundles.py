@@ -1,4 +1,4 @@
-"""Bundles: what is in them, that they stay, and what differs between two."""
+"""Bundles: their contents, their permanence, and the difference between two."""
 
 import csv
 import hashlib
@@ -25,11 +25,11 @@ from datasets.models import Judgment, Snapshot, SnapshotPart
 from datasets.text.one_line import flatten_text
 from tests.conftest import build_rows
 
-pytestmark = pytest.mark.django_db(transaction=True)  # a bundle is of one moment, in a transaction of its own
+pytestmark = pytest.mark.django_db(transaction=True)  # a bundle reads a snapshot, in its own transaction
 
 
 def create_judged_dataset(make_dataset, people, n=40, **settings):
-    """A dataset of n prompts where these people prefer the answer of the lower number, but for every fifth."""
+    """A dataset of n prompts where these people prefer the answer with the lower number, except on every fifth."""
     dataset = make_dataset(build_rows(n), overlap=len(people), **settings)
     for person in people:
         while judgment := lease_next(person, dataset):
@@ -303,7 +303,7 @@ def test_a_name_is_text_in_a_card_and_no_markup(make_dataset, alice, name):
 
 
 def merge_text(inline):
-    """The tokens of a line, those that are only text as one."""
+    """The tokens of a line, with adjacent text tokens merged."""
     text = {"text", "text_special", "softbreak"}
     if all(token.type in text for token in inline.children):
         inline.children[0].type, inline.children[0].content = "text", "".join(one.content for one in inline.children)

@@ -1,4 +1,4 @@
-"""Which column is what: asked where the shape of a file is not sure, remembered, and used for the next one."""
+"""Column mapping: requested if the shape of a file is ambiguous, remembered, and applied to the next one."""
 
 import csv
 import gzip
@@ -16,7 +16,7 @@ from datasets.formats.guessing import find_ambiguity, guess
 from datasets.formats.rows import Prompt, Refusal, TableRow
 from datasets.imports import store as imports_store
 from datasets.imports import tasks
-from datasets.imports.column_forms import COUNTS, ROLE_LABELS
+from datasets.imports.column_forms import COUNTS, GROUPS, ROLE_LABELS
 from datasets.jobs import worker
 from datasets.models import Choice, Import, Job, Mapping, Response
 from datasets.models import Prompt as Kept
@@ -58,7 +58,7 @@ FILES = {
 
 @pytest.fixture
 def send(client, admin):
-    """send(data, …): where an upload of these files leads to."""
+    """send(data, …): the redirect target of an upload of these files."""
     client.force_login(admin)
 
     def send(*files, slug="demo"):
@@ -73,7 +73,7 @@ def list_uploads(settings):
     return sorted((settings.DATA_DIR / "uploads").iterdir())
 
 
-# --- what may be said, and what rows then are -------------------------------------------------------------------------
+# --- mappings, and the rows they give ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,8 @@ def test_what_cannot_be_said_of_columns(roles, fault):
 
 
 def test_everything_that_may_be_said_has_its_words():
-    assert set(ROLE_LABELS) == set(mapping.ROLES)
+    roles = {*mapping.ROLES, *mapping.EVERYWHERE, *mapping.COLUMN_CHOICES}
+    assert set(ROLE_LABELS) == roles == {role for _, group in GROUPS for role in group}
     assert tuple(COUNTS) == mapping.COUNTS
 
 
@@ -199,7 +200,7 @@ def test_a_refused_row_names_the_column_of_the_file(row, reason, field):
     assert (refused.value.reason, refused.value.field) == (reason, field)
 
 
-# --- when it is not sure, and what is guessed -------------------------------------------------------------------------
+# --- ambiguous shapes, and guesses ------------------------------------------------------------------------------------
 
 
 def build_row(winner, key="winner", names="ab"):
@@ -320,7 +321,7 @@ def test_what_was_said_can_be_said_anew(send, client, settings):
 
 @pytest.mark.django_db
 def test_of_very_many_columns_the_first_are_asked_about(send, client):
-    rows = [{**row, **{f"more {n}": n for n in range(1500)}} for row in OBJECTS]
+    rows = [{**row, **{f"more {n}": f"x{n}" for n in range(1500)}} for row in OBJECTS]
     address = send(encode_lines(rows))
     page = client.get(address)
     assert len(page.context["columns"]) == 200
@@ -371,7 +372,7 @@ def test_a_row_that_cannot_be_read_so_is_shown_and_then_refused_with_the_others(
 
 
 def read_columns(address, client):
-    """What is said of the columns, wherever they stand."""
+    """The mapping of the columns, in any order."""
     roles = {column: role for role, column in ROLES.items()}
     fields = client.get(address).context["columns"]
     return {field.html_name: roles[str(field.label)] for field, _ in fields}

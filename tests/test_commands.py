@@ -1,4 +1,4 @@
-"""What the pages do can be scripted: settings, deleting, undoing, inviting, deactivating."""
+"""Commands do what the pages do: settings, deleting, undoing, inviting, deactivating."""
 
 import io
 import os
@@ -116,7 +116,7 @@ def test_people_are_invited_shut_out_and_let_in_again(db, client, admin, run_com
     "arguments", [["set_dataset", "demo", "--criteria"], ["export_dataset"], ["log"], ["invite_user"]]
 )
 def test_an_argument_that_is_no_utf8_is_told(arguments, tmp_path):
-    """Read as the shell gives it, before anything is done with it."""
+    """Checked as the shell passes it, before anything else happens."""
     environment = {**os.environ, "DATA_DIR": str(tmp_path), "SECRET_KEY": "for-tests-only"}
     command = [sys.executable, str(ROOT / "manage.py"), *arguments, b"a\xff"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)

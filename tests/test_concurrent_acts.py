@@ -1,4 +1,4 @@
-"""Many at once on the fast path: overlap exact, nobody twice, no count off."""
+"""Concurrency on the fast path: overlap exact, nobody twice, all counts right."""
 
 import fcntl
 import os
@@ -21,14 +21,14 @@ from tests.test_queue import has_right_counters
 
 
 def run_at_once(*works):
-    """Do these at once. One test at a time does so: fifty connections twice are more than PostgreSQL has. None of these
-    may do so again, it would wait for itself."""
+    """Runs these concurrently. Only one test at a time does so: twice fifty connections exceed PostgreSQL's limit. The
+    calls must not use it themselves: they would deadlock."""
     errors = []
 
     def run(work):
         try:
             work()
-        except BaseException as error:  # told by the test itself
+        except BaseException as error:  # the test reports the error
             errors.append(error)
             raise
         finally:
@@ -73,7 +73,7 @@ def test_forty_at_once_the_short_way_judge_each_exactly_as_often_as_wanted(make_
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("same", [True, False])
 def test_two_requests_of_one_person_at_once_are_one_act_each(make_dataset, alice, same):
-    """The same form twice, or two forms: each is saved once, and nothing is leased twice."""
+    """The same form twice, or two forms: each is saved once, and no comparison is leased twice."""
     dataset = make_dataset(build_rows(40), overlap=2, kept_ready=3)
     asked = build_spec(dataset, 2)
     for _ in range(12):

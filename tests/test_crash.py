@@ -1,4 +1,4 @@
-"""A real server, killed while people judge: what it said is saved is there, and the same form sent again saves once."""
+"""A real server is killed while people judge: acknowledged judgments are saved, and resent forms save once."""
 
 import http.client
 import threading
@@ -11,7 +11,7 @@ from tests.serving import Person, count_exported, kill, manage, read_fields, run
 
 
 def judge_on(person, acknowledged, sent):
-    """Judge until the server is gone; what it answered, and what was sent last."""
+    """Judges until the server is gone; `acknowledged` receives the judgments, `sent` the person's last form."""
     try:
         page = person.get("/annotate/models/")
         while "data-all-done" not in page:
@@ -43,5 +43,5 @@ def test_no_judgment_is_lost_when_every_process_is_killed(place, tmp_path):
         for person in people:
             person.post("/annotate/models/", sent[person])
             person.post("/annotate/models/", sent[person])
-        # What was in the air is saved now, and once.
+        # The form in transit is saved now, once.
         assert count_exported(place, tmp_path) == len(set(acknowledged) | {form["judgment"] for form in sent.values()})

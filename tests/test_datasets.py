@@ -25,7 +25,7 @@ def owner(client, admin):
 
 
 def build_settings_form(dataset, **changes):
-    """What the settings form posts."""
+    """The fields that the settings form posts."""
     fields = ("name", "state", "guideline", "pairs", "overlap", "lease_minutes")
     data = {field: getattr(dataset, field) for field in fields}
     return {**data, "pairs_limit": dataset.pairs_limit or "", **changes}
@@ -143,7 +143,7 @@ def test_a_dataset_is_deleted_once_its_name_is_typed(owner, pairs, alice, make_d
 
 
 def count_queries(owner, path):
-    """How many queries a page takes; the page must not be an error."""
+    """The number of queries of a page, which must not be an error."""
     with CaptureQueriesContext(connection) as taken:
         assert owner.get(path).status_code == 200, path
     return len(taken)
@@ -187,7 +187,7 @@ def test_lists_go_on_by_key(owner, make_dataset):
 
 
 def upload(owner, *files, slug="fresh"):
-    """Choose files (name, bytes) and look at what they hold."""
+    """Uploads files (name, bytes) for a preview."""
     data = {"slug": slug, "overlap": 1, "files": [SimpleUploadedFile(name, content) for name, content in files]}
     return owner.post(reverse("upload"), data, follow=True)
 

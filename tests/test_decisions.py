@@ -1,4 +1,4 @@
-"""What goes to a reviewer, who gets it, and what a review leaves behind."""
+"""Reviews: what goes to a reviewer, who gets it, and the records of a review."""
 
 import itertools
 import random
@@ -70,7 +70,7 @@ def test_of_an_order_one_pair_is_enough():
 
 
 def vote(user, dataset, verdict, said=None, flag=""):
-    """Judge the next comparison, whichever way the answers stand: `left` is the one with the lower id."""
+    """Judges the next comparison, whatever its sides: `left` means the answer with the lower id."""
     judgment = lease_next(user, dataset)
     if verdict in ("left", "right") and judgment.order != sorted(judgment.order):
         verdict = {"left": "right", "right": "left"}[verdict]
@@ -80,7 +80,7 @@ def vote(user, dataset, verdict, said=None, flag=""):
 
 @pytest.fixture
 def split(make_dataset, alice, bob):
-    """A dataset with one comparison on which alice and bob do not agree."""
+    """A dataset with one comparison on which alice and bob disagree."""
     dataset = make_dataset(build_rows(1), overlap=2, review="split", allow_flag=True)
     vote(alice, dataset, "left", {"reason": "it is right"})
     vote(bob, dataset, "right")
@@ -88,7 +88,7 @@ def split(make_dataset, alice, bob):
 
 
 def flag_as_another(dataset, user):
-    """Somebody else comes to the comparison of the split, and flags it."""
+    """Another person gets the split comparison and flags it."""
     Comparison.objects.filter(dataset=dataset).update(open_slots=1)
     vote(user, dataset, "flag", {"note": "GPT"}, "leak")
 
@@ -106,7 +106,7 @@ def give_decision(judgment, verdict="left"):
 
 
 def begin_decision(user, dataset):
-    """The decision in a reviewer's hands, after their first impression."""
+    """A reviewer's open decision, after their first impression."""
     assert give_impression(reviews.lease_next_review(user, dataset))
     return reviews.lease_next_review(user, dataset)
 
@@ -281,7 +281,7 @@ def test_a_paused_dataset_gives_reviewers_nothing_a_closed_one_does(split, rita,
 
 
 def recompute_reviews(dataset):
-    """What should stand: said anew, in a loop of its own."""
+    """The expected reviews, recomputed in an independent loop."""
     found = []
     for comparison in Comparison.objects.filter(dataset=dataset).order_by("pk"):
         judgments = comparison.judgments.all()
@@ -387,7 +387,7 @@ def test_judging_pays_nothing_where_nothing_is_reviewed(
         assert save(judgment, judgment.revision, Submission("left"), build_spec(dataset, 2), leasing=leasing).changed
 
 
-# --- many at once ----------------------------------------------------------------------------------------------------
+# --- concurrency -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""Where answers differ is marked, and nothing else of their HTML is changed."""
+"""The diff marks where answers differ, and leaves the rest of their HTML unchanged."""
 
 import random
 import re
@@ -30,7 +30,7 @@ def strip_marks(html):
 
 
 class TagChecker(HTMLParser):
-    """Whether each tag is closed in the order it was opened, and marks hold text and whole formulas alone."""
+    """Checks that tags are properly nested, and that marks contain only text and whole formulas."""
 
     def __init__(self, html):
         super().__init__()
@@ -66,17 +66,18 @@ def test_what_is_the_same_bears_no_mark(text):
 @pytest.mark.parametrize(
     ("first", "second", "marked"),
     [
-        ("one two three", "one 2 three", ["<p>one <mark>two </mark>three</p>", "<p>one <mark>2 </mark>three</p>"]),
-        ("one", "one two", ["<p>one</p>", "<p>one<mark>two</mark></p>"]),
-        ("我喜欢茶", "我喜欢水", ["<p>我喜欢<mark>茶</mark></p>", "<p>我喜欢<mark>水</mark></p>"]),
+        ("one two three", "one 2 three", ["one <mark>two </mark>three", "one <mark>2 </mark>three"]),
+        ("one", "one two", ["one", "one<mark>two</mark>"]),
+        ("我喜欢茶", "我喜欢水", ["我喜欢<mark>茶</mark>", "我喜欢<mark>水</mark>"]),
         ("a **b c** d", "a **b x** d", None),
-        ("", "words", ["", "<p><mark>words</mark></p>"]),
+        ("", "words", ["", "<mark>words</mark>"]),
     ],
 )
 def test_the_words_that_differ_are_marked(first, second, marked):
-    found = [html.strip() for html in mark_differences([render(first), render(second)])]
+    marked_htmls = mark_differences([render(first), render(second)])
+    found = [html.strip().removeprefix('<p dir="auto">').removesuffix("</p>") for html in marked_htmls]
     if marked is None:
-        assert found[0] == "<p>a <strong>b <mark>c</mark></strong> d</p>"
+        assert found[0] == "a <strong>b <mark>c</mark></strong> d"
     else:
         assert [re.sub(r"\s*<mark>\s*", "<mark>", html) for html in found] == [
             re.sub(r"\s*<mark>\s*", "<mark>", html) for html in marked

@@ -1,4 +1,4 @@
-"""A disk that is full: every page says so, and nothing is half stored."""
+"""A full disk: every page says so, and nothing is half stored."""
 
 import errno
 import shutil
@@ -72,7 +72,7 @@ def test_a_check_that_fills_the_disk_says_so(client, admin, monkeypatch):
     def check(*_args, **_named):
         raise FULL
 
-    monkeypatch.setattr(tasks.imports_store, "check", check)
+    monkeypatch.setattr(tasks.imports_check, "check", check)
     answer = upload(client)
     assert answer.status_code == 507
     assert "disk has no room" in answer.content.decode()

@@ -1,4 +1,4 @@
-"""docs/formats.md holds no example and no list that the code does not bear out."""
+"""Every example and list in docs/formats.md agrees with the code."""
 
 import io
 import json
@@ -13,9 +13,10 @@ from datasets.files.detect import read_items
 from datasets.files.limits import LONGEST_ROW
 from datasets.files.writers import encode_line
 from datasets.formats import mapping, prompts
+from datasets.imports import check as imports_check
 from datasets.imports import store as imports_store
 from datasets.imports.near_duplicates import LEAST_SIMILARITY, MOST_NEWLY_GROUPED
-from datasets.imports.validate import detect_format
+from datasets.imports.reading import Facts, detect_format
 from datasets.models import Choice, Comparison, Dataset, Prompt, Response
 from datasets.text.minhash import SIMILARITY_THRESHOLD
 from datasets.text.tags import LONGEST_TAG, MOST_TAGS
@@ -26,13 +27,13 @@ BLOCK = re.compile(r"```(json|csv)\n(.*?)```", re.DOTALL)
 
 
 def split_sections(text, level):
-    """{heading: what stands under it} of the headings of a level."""
+    """{heading: its section} for the headings of a level."""
     pieces = re.split(rf"^{'#' * level} (.*)\n", text, flags=re.MULTILINE)
     return dict(zip(pieces[1::2], pieces[2::2], strict=True))
 
 
 def split_named_sections(text):
-    """{name: section} of the headings that are a name in backticks."""
+    """{name: section} for the headings that are a name in backticks."""
     return {heading.strip("`"): body for heading, body in split_sections(text, 3).items() if heading.startswith("`")}
 
 
@@ -58,8 +59,8 @@ def test_every_shape_has_an_example_and_every_example_says_what_it_becomes():
 @pytest.mark.parametrize(("name", "text", "becomes"), EXAMPLES)
 def test_an_example_is_read_as_its_shape_and_becomes_what_the_page_says(name, text, becomes):
     found = list(read_items(io.BytesIO(text.encode()))[1])
-    assert detect_format(found, "auto")[0] == name
-    run = imports_store.store(imports_store.check([("example", io.BytesIO(text.encode()))], "demo"))
+    assert detect_format(Facts.collect(found), "auto")[0] == name
+    run = imports_store.store(imports_check.check([("example", io.BytesIO(text.encode()))], "demo"))
     assert (run.refused, run.duplicates) == (0, 0)
     to_judge = Comparison.objects.filter(held="", open_slots__gt=0)
     counts = [Prompt.objects.count(), Response.objects.count(), Choice.objects.count(), to_judge.count()]
@@ -70,11 +71,11 @@ def test_an_example_is_read_as_its_shape_and_becomes_what_the_page_says(name, te
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_dialect_is_written_as_the_page_shows_it(name):
     for _, text in BLOCK.findall(SECTIONS["Files that are written"].split("\n### ")[0]):
-        imports_store.store(imports_store.check([("example", io.BytesIO(text.encode()))], "demo"))
+        imports_store.store(imports_check.check([("example", io.BytesIO(text.encode()))], "demo"))
     export = Export(Dataset.objects.get(), name)
     written = b"".join(export.iter_pieces())
     if formats.get_file_kind(name) == "jsonl":
-        shown = "".join(text for _, text in BLOCK.findall(WRITTEN[name]))  # with blanks, for people
+        shown = "".join(text for _, text in BLOCK.findall(WRITTEN[name]))  # with spaces, for readability
         assert written == b"".join(encode_line(json.loads(line)) for line in shown.splitlines())
     else:
         columns = re.findall(r"^\| `(\w+)` \| .+ \|$", WRITTEN["judgments-csv"], re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What people chose as files, through the command: every dialect, every filter, and an account that adds up."""
+"""Exports through the command: every dialect, every filter, and an account that adds up."""
 
 import csv
 import hashlib
@@ -23,8 +23,9 @@ from datasets.exports.export import Export
 from datasets.exports.selection import EVERY, Filters, pick_by_rank
 from datasets.formats import get_file_kind, get_writable_formats
 from datasets.formats.rows import Demonstration, JudgmentRow, Label, Preference
-from datasets.models import Choice, Dataset, Job, Judgment, Response
+from datasets.models import Choice, Dataset, Job, Judgment, Response, Snapshot
 from tests.conftest import build_rows
+from tests.test_annotate import parse_page
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +42,7 @@ TRAINING = [*SFT, *LABELS, *PREFERENCES]
 
 @pytest.fixture
 def export(run_command, tmp_path):
-    """export(format, *options): (the rows of the file, the summary) of the dataset `demo`."""
+    """export(format, *options): (rows of the file, summary) of the dataset `demo`."""
 
     def export_dataset(name, *options):
         path = tmp_path / "out.jsonl"
@@ -68,13 +69,14 @@ def parse_rows(name, data):
 
 
 def reconcile(account, criterion="", purposes=("vote",)):
-    """Every choice by the criterion, every vote that states none and, in SFT files, every demonstration is a row or
-    left out; with labels each counts twice. In a table every act is. purposes: of the judgments that are asked for."""
+    """Checks that every choice by the criterion, every vote without one and, in SFT files, every demonstration is a row
+    or left out; with labels each counts twice. In a table this holds for every act.
+
+    purposes: of the judgments to account for.
+    """
     acts = Judgment.objects.visible().filter(dataset__slug=account["dataset"], purpose__in=purposes)
     votes = acts.filter(state__in=Judgment.STANDING)
-    stated = list(
-        votes.values_list("pk", flat=True)
-    )  # ids, not a query in a query: PostgreSQL may plan that for minutes
+    stated = list(votes.values_list("pk", flat=True))  # ids, not a subquery, whose PostgreSQL plan may take minutes
     choices = list(Choice.objects.filter(judgment__in=stated, criterion=criterion).values_list("judgment", flat=True))
     there = len(choices) + len(set(stated) - set(choices))
     if account["format"] in SFT:
@@ -87,7 +89,7 @@ def reconcile(account, criterion="", purposes=("vote",)):
 
 
 def build_matching_row(annotator, winner, n=0):
-    """A judged row of the first two answers of a wide prompt."""
+    """A judged row for the first two answers of a wide prompt."""
     row = build_judged_row(annotator, winner, *(f"Answer {answer} to {n}." for answer in (0, 1)), f"Prompt {n}?")
     return row | {"model_a": "m0", "model_b": "m1"}
 
@@ -190,7 +192,7 @@ def test_an_answer_with_a_label_stands_once_as_most_people_have_it(export, make_
             build_judged_row("bob", "a"),
             build_judged_row("cid", "b"),
             build_judged_row("ann", "a", "b", "c"),
-            build_judged_row("ann", "a", "c", "a"),
+            build_judged_row("ann", "b", "a", "c"),
         ]
     )
     for name in LABELS:
@@ -334,7 +336,7 @@ def test_a_policy_takes_some_of_the_choices_of_an_order(choices, policy, taken):
 
 @pytest.fixture
 def ranked(make_dataset, alice, bob):
-    """One prompt, four answers: alice says 0 > 1 = 2 > 3, bob 0 > 2 > 1 > 3."""
+    """One prompt with four answers: alice ranks 0 > 1 = 2 > 3, bob 0 > 2 > 1 > 3."""
     dataset = make_dataset(build_rows(1, answers=4), question="rank", most_shown=4, overlap=2)
     for who, places in ((alice, [1, 2, 2, 4]), (bob, [1, 3, 2, 4])):
         judgment = lease_next(who, dataset)
@@ -401,7 +403,7 @@ def test_single_answers_with_stars_state_no_choice(export, make_dataset, alice):
 
 @pytest.fixture
 def by_criteria(make_dataset, alice, bob):
-    """alice and bob chose the first answer in all; by style alice the second, bob neither."""
+    """alice and bob chose the first answer overall; by style alice chose the second, bob neither."""
     criteria = [{"name": "truth", "guideline": ""}, {"name": "style", "guideline": ""}]
     dataset = make_dataset(build_rows(1), criteria=criteria, overlap=2)
     for who, style in ((alice, "second"), (bob, "both_bad")):
@@ -628,11 +630,11 @@ def test_however_many_prompts_are_read_at_once_the_file_is_the_same(make_dataset
 
 
 def note_sizes(votes_of, asked):
-    """A function that gives votes, and notes of how many prompts."""
+    """A function that loads votes and records the number of prompts per call."""
     return lambda prompts: (asked.append(len(prompts)), votes_of(prompts))[1]
 
 
-# --- whatever the sides were ----------------------------------------------------------------------------------------
+# --- for any sides --------------------------------------------------------------------------------------------------
 
 
 def parse_message(message):
@@ -642,7 +644,7 @@ def parse_message(message):
 
 
 def parse_prompt(row):
-    """[(role, text)] of the prompt of a row, under whatever keys it has it."""
+    """[(role, text)] of a row's prompt, under any keys."""
     if "instruction" in row:
         system = [("system", row["system"])] if row.get("system") else []
         earlier = [turn for pair in row.get("history", []) for turn in zip(("user", "assistant"), pair, strict=True)]
@@ -654,7 +656,7 @@ def parse_prompt(row):
 
 
 def parse_side(value):
-    """What one side says: a text, a message, or the last of a list of them."""
+    """The text of one side: a text, a message, or the last of a list of messages."""
     message = value[-1] if isinstance(value, list) else value
     return message if isinstance(message, str) else parse_message(message)[1]
 
@@ -666,7 +668,7 @@ ANSWERS = (
 
 
 def parse_line(row):
-    """([(role, text)] of the prompt, its answers: the one, or the chosen and the rejected one) of a line."""
+    """([(role, text)] of the prompt, answers: one, or the chosen and the rejected one) of a line."""
     prompt, answers = parse_prompt(row), [parse_side(row[key]) for key in ANSWERS if key in row]
     if prompt[-1][0] == "assistant":
         answers = [prompt.pop()[1], *answers[-1:]]
@@ -696,7 +698,7 @@ acts = st.lists(
 def test_what_was_chosen_is_what_people_chose_whatever_the_sides_were(make_dataset, alice, bob, charlie, texts, acts):
     rows = [{"prompt": f"Prompt {n}", "responses": some} for n, some in enumerate(texts)]
     dataset = make_dataset(rows, slug=f"random-{next(numbers)}", overlap=2)
-    chosen = {}  # (person, comparison): (prompt, chosen, rejected), None where there is a verdict without a choice
+    chosen = {}  # (person, comparison): (prompt, chosen, rejected), None for a verdict without a choice
     for person, verdict, second in acts:
         user = (alice, bob, charlie)[person]
         judgment = lease_next(user, dataset)
@@ -721,7 +723,7 @@ def test_what_was_chosen_is_what_people_chose_whatever_the_sides_were(make_datas
 
 
 def record_verdict(judgment, verdict, chosen):
-    """Record a verdict on what is shown, and note what was meant by it."""
+    """Records a verdict on the shown comparison, and remembers its meaning."""
     shown = Response.objects.in_bulk(judgment.order)
     left, right = (shown[pk].text for pk in judgment.order)
     assert record(judgment, judgment.revision, verdict)
@@ -768,7 +770,86 @@ def test_a_name_that_cannot_be_is_refused(client, admin, pairs, path):
 def test_a_bundle_takes_only_what_it_knows(client, admin, pairs):
     client.force_login(admin)
     posted = {"dialects": "dpo", "split": "100,0,0", "zzz": "\0"}
+    assert "zzz" in client.post("/datasets/demo/bundles/", posted, follow=True).content.decode()
+    del posted["zzz"]
+    client.post("/datasets/demo/bundles/", posted | {"annotator": "\0"}, follow=True)
+    assert not Job.objects.exists()
     assert client.post("/datasets/demo/bundles/", posted).status_code == 302
-    assert "zzz" not in json.dumps(Job.objects.get().arguments)
-    assert client.post("/datasets/demo/bundles/", posted | {"annotator": "\0"}, follow=True).status_code == 200
     assert Job.objects.count() == 1
+
+
+# --- the page: whichever button is pressed takes the filters as they are on it ----------------------------------------
+
+
+def test_each_button_of_the_page_sends_the_fields_of_one_form(votes, client, admin):
+    client.force_login(admin)
+    for fields in ("", "?format=dpo&min-votes=2"):
+        page = parse_page(client.get(f"/datasets/demo/export/{fields}"))
+        (form,) = page.find_all("form", id="choosing")
+        assert form["method"] == "get"
+        inside = form.find_all("button")
+        pressed = {button.text.strip(): button for button in [*inside, *page.find_all("button", form="choosing")]}
+        assert set(pressed) == {"Count and preview", "Download", "Make a bundle"}
+        assert (pressed["Download"]["name"], pressed["Download"]["value"]) == ("download", "1")
+        assert pressed["Make a bundle"]["formaction"] == "/datasets/demo/bundles/"
+        assert not [*page.find_all("form", action="/datasets/demo/bundles/")], "no second form with older filters"
+        assert not [*page.find_all("a", href="/datasets/demo/export/dpo/")], "no address with older filters"
+        assert {field["name"] for field in page.find_all("input", form="choosing")} == {"dialects", "split"}
+
+
+def test_a_download_has_the_filters_of_the_page_and_nothing_else(votes, client, admin):
+    client.force_login(admin)
+    fields = {"format": "dpo", "mode": "every", "since": "", "annotator": ["ann", "bob"], "min-votes": "2"}
+    fields |= {"dialects": ["dpo", "kto"], "split": "80,10,10", "with": "", "download": "1"}
+    answer = client.get("/datasets/demo/export/", fields)
+    assert answer["Location"] == "/datasets/demo/export/dpo/?mode=every&annotator=ann&annotator=bob&min-votes=2"
+    assert client.get("/datasets/demo/export/", {"download": "1"})["Location"] == "/datasets/demo/export/dpo/"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bundle_has_the_filters_of_the_page(votes, client, admin):
+    client.force_login(admin)
+    fields = {"format": "dpo", "min-votes": "2", "mode": "", "dialects": ["dpo"], "split": "100,0,0"}
+    client.post("/datasets/demo/bundles/", fields)
+    assert Snapshot.objects.get().manifest["settings"]["min_votes"] == 2
+    again = client.post("/datasets/demo/bundles/", fields | {"split": "1,1,1"}, follow=True)
+    page = parse_page(again)
+    assert page.find("input", name="min-votes")["value"] == "2", "the page keeps what was chosen"
+    ticked = [box["value"] for box in page.find_all("input", name="dialects") if box.has("checked", True)]
+    assert ticked == ["dpo"]
+    assert "100, as 80,10,10" in again.content.decode()
+
+
+@pytest.mark.parametrize("name", ["min_votes", "colour", "format"])
+def test_a_misspelt_filter_is_refused_rather_than_overlooked(votes, client, admin, name):
+    client.force_login(admin)
+    answer = client.get("/datasets/demo/export/dpo/", {name: "dpo"})
+    assert (answer.status_code, "Content-Disposition" in answer) == (422, False)
+    assert name in answer.content.decode()
+    if name == "format":
+        return
+    for fields in ({}, {"download": "1"}):
+        answer = client.get("/datasets/demo/export/", {"format": "dpo", name: "2"} | fields)
+        assert answer.status_code == 422
+        assert f"There is no filter “{name}”." in answer.content.decode()
+    answer = client.post("/datasets/demo/bundles/", {"dialects": ["dpo"], name: "2"}, follow=True)
+    assert (answer.status_code, Snapshot.objects.count()) == (422, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_name_of_a_filter_is_taken(votes, client, admin):
+    client.force_login(admin)
+    known = {
+        "mode": "every", "annotator": "ann", "since": "2026-01-01", "until": "2027-01-01", "min-agreement": "0.5",
+        "min-strength": "1", "min-votes": "1", "tags": "", "flags": "without", "paused": "without",
+        "decisions": "first", "length": "", "criterion": "", "ranks": "all", "for-spreadsheets": "", "with": "id",
+    }  # fmt: skip
+    assert client.get("/datasets/demo/export/dpo/", known).status_code == 200
+    assert client.get("/datasets/demo/export/", known | {"format": "dpo", "exact": "1"}).status_code == 200
+    assert (
+        client.get("/datasets/demo/export/bundle/", known | {"dialects": "dpo", "split": "100,0,0"}).status_code == 200
+    )
+    assert client.get("/datasets/demo/export/dpo/", {"split": "100,0,0"}).status_code == 422
+    assert (
+        client.get("/datasets/demo/export/", {"format": "nothing"}).content.decode().count("There is no such format.")
+    )

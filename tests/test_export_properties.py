@@ -1,5 +1,4 @@
-"""Whatever people say of whatever texts, and whatever is asked of it: each file holds what most of them chose, and
-accounts for the rest."""
+"""For any texts, judgments and filters, each file contains the majority's choices and accounts for the rest."""
 
 import itertools
 from collections import Counter, defaultdict
@@ -45,13 +44,13 @@ prompts = st.fixed_dictionaries(
 stated = st.sampled_from([*["left", "right"] * 3, "tie", "both_bad"])
 acts = st.lists(
     st.tuples(
-        st.sampled_from([0, 0, 0, 1, 2]),  # of which prompt
+        st.sampled_from([0, 0, 0, 1, 2]),  # index of the prompt
         st.sampled_from([(0, 1)] * 6 + PAIRS),
         st.sampled_from(PEOPLE),
         stated,
         st.integers(1, 3),
         st.none() | stated,  # by the criterion `style`
-        st.booleans(),  # whether the first answer stands left
+        st.booleans(),  # whether the first answer is on the left
     ),
     min_size=4,
     max_size=14,
@@ -92,7 +91,10 @@ filters = st.builds(
 
 @dataclass(frozen=True)
 class Statement:
-    """What one person said of two answers by a criterion, as the test remembers it. said: (chosen, rejected) texts."""
+    """One person's statement about two answers by a criterion, as the test remembers it.
+
+    said: (chosen, rejected) texts.
+    """
 
     prompt: int
     pair: frozenset
@@ -102,7 +104,7 @@ class Statement:
 
 
 class World:
-    """A dataset of these prompts, with these acts stored, and what the test knows of them."""
+    """A dataset of these prompts and acts, and the test's own record of them."""
 
     def __init__(self, make_dataset, slug, rows, acts, flags, decisions):
         self.rows = [row | {"instruction": f"{row['instruction']} {n}"} for n, row in enumerate(rows)]
@@ -121,7 +123,7 @@ class World:
             self.act(*act)
 
     def find_comparison(self, number, pair):
-        """(the comparison, its two answers), where there are these."""
+        """(the comparison, its two answers), if they exist."""
         if number >= len(self.rows) or max(pair) >= len(self.rows[number]["responses"]):
             return None
         prompt, texts = self.prompts[number], [self.rows[number]["responses"][place] for place in pair]
@@ -165,7 +167,7 @@ class World:
         self.said[criterion].append(Statement(number, frozenset(pair), who, (chosen.text, rejected.text), strength))
 
     def is_asked(self, filters, number, pair, who):
-        """Whether the filters on prompts, people, pauses, dates and flags let an act through."""
+        """Whether an act passes the filters on prompts, people, pauses, dates and flags."""
         at, tags = get_day(1 + DAYS.index(who)), self.rows[number].get("tags", [])
         return not (
             (filters.tags and set(tags).isdisjoint(filters.tags))
@@ -177,7 +179,7 @@ class World:
         )
 
     def compute_pairs(self, filters):
-        """[(prompt, chosen, rejected, times, strength, votes)] that should go out, before any balance."""
+        """[(prompt, chosen, rejected, times, strength, votes)] expected in the export, before any balance."""
         of_pairs, found = defaultdict(list), []
         decided = {(n, frozenset(pair)) for n, pair, who in self.decided if self.is_asked(filters, n, pair, who)}
         for one in self.said[filters.criterion]:
@@ -204,7 +206,7 @@ class World:
         return found
 
     def get_turns(self, number):
-        """((role, text), …) of a prompt as trainers are to see it."""
+        """((role, text), …) of a prompt as trainers should see it."""
         row = self.rows[number]
         system = [("system", row["system"])] if row.get("system") else []
         earlier = [turn for pair in row.get("history", []) for turn in zip(("user", "assistant"), pair, strict=True)]
@@ -255,7 +257,7 @@ def test_a_file_holds_what_most_people_chose_and_accounts_for_the_rest(
 
 
 def count_rows(lines):
-    """How often each row stands in a file, as plain values."""
+    """{row as plain values: count} of a file."""
     counted = Counter()
     for line in lines:
         prompt, answers = parse_line(line)
@@ -266,7 +268,7 @@ def count_rows(lines):
 
 
 def count_expected_rows(name, world, pairs, soft):
-    """The same, as the people would have it."""
+    """The same, expected from the people's statements."""
     rows, wanted = Counter(), Counter()
     for number, chosen, rejected, times, strength, votes in pairs:
         turns = world.get_turns(number)

@@ -1,4 +1,4 @@
-"""Save and lease: the fast path in SQL and the slow path through the models leave the same rows behind."""
+"""Save and lease: the fast path in SQL and the slow path through the models leave the same rows."""
 
 import importlib
 from collections import Counter
@@ -38,7 +38,7 @@ def save_slow(judgment, revision, act):
     return SaveResult(changed, None, lease_another(judgment.annotator, judgment.dataset) if changed else None)
 
 
-# --- what there is before, each with the judgment to answer -----------------------------------------------------------
+# --- scenarios, each with the judgment to answer ----------------------------------------------------------------------
 
 
 def lease_one(dataset, alice, bob):
@@ -154,13 +154,13 @@ def pause_dataset(dataset, alice, bob):
 
 
 def pause_person(dataset, alice, bob):
-    """Their lease is not given back yet."""
+    """Their lease is not returned yet."""
     judgment = lease_next(alice, dataset)
     Membership.objects.filter(user=alice, dataset=dataset).update(paused_at=timezone.now())
     return judgment
 
 
-# (what there is, how far the form's revision is off, verdict, whether the fast path does it)
+# (scenario, offset of the form's revision, verdict, whether the fast path applies)
 SCENARIOS = [
     (lease_one, 0, "left", True), (lease_one, 0, "tie", True),
     (lease_one, 0, "both_bad", True), (lease_one, 0, "skip", False),
@@ -178,7 +178,7 @@ SCENARIOS = [
 
 
 def list_touched_rows(dataset):
-    """Every row that an act touches, in words that do not depend on ids."""
+    """Every row that an act touches, described without ids."""
     comparisons = Comparison.objects.filter(dataset=dataset).order_by("pk")
     place = {comparison.pk: n for n, comparison in enumerate(comparisons)}
     soon = timezone.now() + timedelta(minutes=dataset.lease_minutes) / 2
@@ -201,14 +201,14 @@ def list_touched_rows(dataset):
 
 
 def has_right_judged_counts(dataset):
-    """Whether `judged` of each person is what a count of their standing verdicts gives."""
+    """Whether `judged` of each person equals the number of their standing verdicts."""
     votes = Judgment.objects.votes().filter(dataset=dataset)
     counted = Counter(votes.values_list("annotator", flat=True))
     return all(m.judged == counted[m.user_id] for m in Membership.objects.filter(dataset=dataset))
 
 
 def act_in_scenario(make_dataset, way, arrange, off, verdict, *people):
-    """(what came of the act, all that it left behind) of a scenario in a dataset of its own."""
+    """(result of the act, rows that it left) for a scenario in a new dataset."""
     dataset = make_dataset(build_rows(5), slug=way.__name__, **SETTINGS)
     for n, comparison in enumerate(Comparison.objects.filter(dataset=dataset).order_by("pk")):
         Comparison.objects.filter(pk=comparison.pk).update(priority=n)

@@ -1,4 +1,4 @@
-"""Flagging a comparison from its page: nobody is given it until an admin has looked, or the flag is undone."""
+"""Flagging a comparison from its page: nobody gets it until an admin decides or the flag is undone."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.test_queue import has_right_counters
 
 @pytest.fixture
 def at_work(client, alice, make_dataset):
-    """at_work(**settings): alice at the page of one comparison that may be flagged."""
+    """at_work(**settings): alice on the page of a comparison that may be flagged."""
 
     def begin(**settings):
         make_dataset(build_rows(1), allow_flag=True, **settings)

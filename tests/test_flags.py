@@ -1,4 +1,4 @@
-"""What people flagged: an admin sees it and decides, whoever else decides at the same moment."""
+"""Flags: an admin sees them and decides, even if another decides concurrently."""
 
 import threading
 from datetime import timedelta
@@ -26,7 +26,7 @@ def dataset(make_dataset):
 
 
 def flag(who, dataset, why="leak", note="It says “as GPT”."):
-    """The judgment that flagged the next comparison of a person."""
+    """The judgment by which a person flags their next comparison."""
     judgment = lease_next(who, dataset)
     assert record(judgment, 0, "flag", {"note": note} if note else {}, flag=why)
     return Judgment.objects.select_related("comparison").get(pk=judgment.pk)
@@ -172,7 +172,7 @@ def test_a_comparison_is_decided_in_its_own_dataset_only(client, admin, alice, d
     comparison = flag(alice, other).comparison_id
     client.force_login(admin)
     assert press(client, comparison, PUT_BACK).status_code == 404
-    assert "other" not in {c.dataset.slug for c in flags.list_held(dataset, FLAGGED, 0, 10)}
+    assert "other" not in {held.comparison.dataset.slug for held in flags.list_held(dataset, FLAGGED, 0, 10)}
 
 
 @pytest.mark.parametrize("path", ["", "follow/", "judgments/", "people/", "people/record/"])
@@ -198,7 +198,7 @@ def test_the_pages_hold_each_flagged_comparison_once(client, admin, alice, datas
 
 
 def walk_pages(client, tag, key):
-    """The comparisons on page after page, as the links named `More` lead."""
+    """The comparisons on all pages, following the `More` links."""
     address, seen = PAGE, []
     while address:
         page = parse_page(client.get(address))
@@ -213,7 +213,7 @@ def test_the_page_takes_a_bounded_number_of_queries(client, admin, alice, datase
     for _ in range(9):
         flag(alice, dataset)
     client.force_login(admin)
-    client.get(PAGE)  # texts are rendered at the first showing
+    client.get(PAGE)  # texts are rendered on first display
     with django_assert_max_num_queries(10):
         client.get(PAGE)
 
@@ -267,7 +267,7 @@ def test_a_flag_is_no_skip(client, admin, alice, dataset):
     assert "Flagged It names the model" in " ".join(page.find("tbody").text.split())
     assert len(list(parse_page(client.get("/datasets/demo/judgments/?verdict=skip")).find("tbody").find_all("tr"))) == 1
     follow = " ".join(parse_page(client.get("/datasets/demo/follow/")).find("main").text.split())
-    assert "Skip150 % Flagged150 %" in follow
+    assert "Skip 1 50 % Flagged 1 50 %" in follow
 
 
 @pytest.mark.parametrize("review", ["off", "split"])

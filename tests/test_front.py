@@ -1,4 +1,4 @@
-"""Between the server and Django: who gets a thread, and what is streamed."""
+"""The layer between the server and Django: thread allocation and streaming."""
 
 import asyncio
 import threading
@@ -12,13 +12,13 @@ STRANGERS = {"flood", "flood 2"}
 
 
 def run(work):
-    """What a coroutine brings. In a thread: the browser's tests leave a loop running in this one."""
+    """The result of a coroutine, run in a thread: browser tests leave an event loop running in this one."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
 
 
 async def wait_in(slots, clients):
-    """The order in which these clients, who come in this order, are let in."""
+    """(the order of admission, the tasks) of clients that arrive in this order."""
     order = []
 
     async def come(client):
@@ -59,7 +59,7 @@ def test_who_leaves_while_waiting_takes_no_slot():
         tasks[0].cancel()
         await asyncio.sleep(0)
         slots.give_back(True)
-        tasks[1].cancel()  # it has the slot already
+        tasks[1].cancel()  # it already has the slot
         await asyncio.gather(*tasks, return_exceptions=True)
         return slots
 
@@ -81,7 +81,7 @@ def test_strangers_leave_places_to_those_who_are_known():
 
 
 async def download(receive, parts):
-    """Stream parts to a client; what it was sent."""
+    """Streams parts to a client; returns the messages sent."""
     sent = []
 
     async def send(message):

@@ -1,4 +1,4 @@
-"""Which groups of answers are asked, and how long they are to read."""
+"""Which groups of answers become comparisons, and their reading time."""
 
 import io
 import json
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from datasets.comparisons import generate
 from datasets.comparisons.generate import choose_groups
+from datasets.imports import check as imports_check
 from datasets.imports import store as imports_store
 from datasets.models import Comparison, Dataset, Import, Prompt, Response
 from datasets.text.reading_time import count_prompt_words, count_words
@@ -112,7 +113,7 @@ def test_what_stands_already_stays_and_counts():
         ("한국어 단어", 2),
         ("用 Python 写", 2),  # one word, two letters
         ("Use中文in between", 4),
-        ("你好，世界", 3),  # four letters; the comma between them is a piece of its own
+        ("你好，世界", 3),  # four letters; the comma between them is a separate piece
         ("x = f(a, b)  # 加", 6),
         ("\U00020000" * 10, 6),
         ("🙂 🙂", 2),
@@ -137,7 +138,7 @@ def test_the_database_asks_the_pairs_that_the_policy_says(demonstrations, monkey
     ]
     rows += [{"instruction": f"Say {n}.", "output": f"text {rng.randrange(9)}"} for n in range(40)]
     files = [("a", io.BytesIO(json.dumps(some).encode())) for some in (rows[:60], rows[60:])]
-    imports_store.store(imports_store.check(files, "demo"))
+    imports_store.store(imports_check.check(files, "demo"))
     dataset = Dataset.objects.get()
     dataset.ask_demonstrations = demonstrations
     dataset.overlap = 3

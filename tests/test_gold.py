@@ -1,4 +1,4 @@
-"""Known answers: made from an admin's judgment, told from wrong ones, explained, taken back."""
+"""Known answers: created from an admin's judgment, matched with verdicts, explained, revoked."""
 
 import json
 

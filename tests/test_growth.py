@@ -1,7 +1,7 @@
-"""Nothing takes longer than n log n in what a file, a text or many people can make long.
+"""Nothing takes longer than n log n in the sizes that a file, a text or many people control.
 
-Two things are measured. Lines of Python that run: they are the same each time, and what 4n adds to 2n may be little
-more than twice what 2n adds to n. And processor time, for what libraries do: loosely, and three times if need be.
+Two quantities are measured. Executed lines of Python are deterministic: going from 2n to 4n may add little more than
+twice what going from n to 2n adds. Processor time covers libraries, with a loose limit and up to three tries.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from datasets import formats
 from datasets.files import detect, item, limits
 from datasets.formats import guessing, mapping
 from datasets.formats.rows import CANDIDATES, Prompt, Refusal, Response, Row, TableRow
-from datasets.imports import columns, near_duplicates, validate, warnings
+from datasets.imports import near_duplicates, personal_data, reading, validate, warnings
 from datasets.imports.spool import Spool
 from datasets.judgments.listing import Person
 from datasets.models import Dataset
@@ -38,14 +38,14 @@ from datasets.text.reading_time import count_words
 from tests.test_files import build_workbook, encode_parquet, format_links, format_texts
 from tests.test_formats import SHAPES
 
-STEPS, FEW = 2.6, 300  # what 4n may add by what 2n adds (n²: 4), and so many lines that are passed over
-SLACK = 2  # of processor time, beyond n log n
-SHORTEST, TRIES = 0.02, 3  # seconds that 4n should take at least: n is doubled until it does
+STEPS, FEW = 2.6, 300  # limit of the added lines of 4n over those of 2n (n²: 4), and a number of lines to ignore
+SLACK = 2  # factor of processor time, beyond n log n
+SHORTEST, TRIES = 0.02, 3  # least seconds for 4n: n is doubled until they are reached
 ORDINARY = "Explain in plain words how a river finds its way from the mountains to the sea, and why it bends so often. "
 
 
 def count_lines(work):
-    """How many lines of Python run in `work()`."""
+    """The number of lines of Python that `work()` executes."""
     count, before = 0, sys.gettrace()
 
     def step(frame, event, arg):
@@ -73,7 +73,7 @@ def measure_seconds(work):
 
 
 def check_lines(make, n):
-    make(n)()  # what is loaded or remembered at a first time
+    make(n)()  # lazy imports and caches of the first run
     once, twice, four = (count_lines(make(size)) for size in (n, 2 * n, 4 * n))
     assert four - twice <= STEPS * max(twice - once, 0) + FEW, f"lines at {n}, {2 * n}, {4 * n}: {once, twice, four}"
 
@@ -84,7 +84,7 @@ def check_seconds(make, n, most):
         n *= 2
         four = measure_seconds(make(4 * n))
     if four < SHORTEST:
-        return  # it takes no time at any size that may come
+        return  # it takes no measurable time at any realistic size
     once, allowed = measure_seconds(make(n)), 4 * log(4 * n) / log(n) * SLACK
     for _ in range(TRIES - 1):
         if four <= allowed * once:
@@ -94,7 +94,12 @@ def check_seconds(make, n, most):
 
 
 def check_growth(make, n, most=200_000, start=None):
-    """make(size) gives what is measured. n: the smallest size; most: the largest, of which four times are made."""
+    """Fails if the work grows faster than n log n.
+
+    make: (size) -> the work.
+    n: the smallest size.
+    most: the largest n; sizes go up to four times it.
+    """
     check_lines(make, n)
     check_seconds(make, start or n, most)
 
@@ -111,7 +116,7 @@ def format_cells(n):
 
 
 def format_styles(code, styles=1):
-    """Number formats of a workbook: one, and so many styles that show it."""
+    """Number formats of a workbook: one format, and n styles that use it."""
     xfs = '<xf numFmtId="200"/>' * styles
     return f'<numFmts><numFmt numFmtId="200" formatCode="{code}"/></numFmts><cellXfs>{xfs}</cellXfs>'
 
@@ -168,7 +173,7 @@ FILES = {
     ".xlsx: styles": lambda n: build_workbook(format_cells(2), formats=format_styles("0" * n, n)),
 }
 MOST = {".xlsx: a comment": 2_000_000}
-AT_ONCE = 4_000  # of what may be no more than 16,384
+AT_ONCE = 4_000  # at most 16,384 columns are allowed
 
 
 def read_file(data, suppressed=item.FileProblem):
@@ -186,13 +191,13 @@ def test_a_file_is_read_in_a_time_that_grows_with_it(name):
     check_growth(make, 200, most, start=min(most, 4_000))
 
 
-# Dialects: the first example of each in test_formats.py, made long.
+# Dialects: the first example of each in test_formats.py, lengthened.
 EXAMPLES = {name: row for _, name, row, *_ in reversed(SHAPES)}
 SHORT = {"role", "from", "winner", "label", "annotator", "judge", "source", "models", "model_a", "model_b", "user_id"}
 
 
 def lengthen(value, n, key=""):
-    """A value with each text in it n times, where it is a text to read."""
+    """A value with each natural-language text in it repeated n times."""
     if isinstance(value, dict):
         return type(value)((name, lengthen(one, n, name)) for name, one in value.items())
     if isinstance(value, list):
@@ -202,7 +207,7 @@ def lengthen(value, n, key=""):
 
 
 def repeat_turns(value, n):
-    """A value with n earlier turns in each conversation in it, and each other list n times."""
+    """A value with n earlier turns in each conversation, and every other list repeated n times."""
     if isinstance(value, dict):
         return type(value)((name, repeat_turns(one, n)) for name, one in value.items())
     if not isinstance(value, list):
@@ -216,7 +221,7 @@ def repeat_turns(value, n):
 
 
 def add_keys(row, n):
-    """A row with n more keys, in the objects in it too."""
+    """A row with n more keys, also in nested objects."""
     more = {f"extra_{k}": "x" for k in range(n)}
     return type(row)({key: {**one, **more} if isinstance(one, dict) else one for key, one in row.items()} | more)
 
@@ -238,7 +243,7 @@ def test_a_dialect_is_read_in_a_time_that_grows_with_its_row(name, change):
 
 
 def build_argilla_record(n, prompt="Hi", question="preference", fields=2):
-    """A record of Argilla that n users have judged."""
+    """An Argilla record that n users have judged."""
     said = [{"value": "response_1", "user_id": f"u{k}"} for k in range(n)]
     answers = {f"response_{k}": f"text {k}" for k in range(1, fields + 1)}
     return {"fields": {"prompt": prompt, **answers}, "responses": {question: said}, "metadata": {}}
@@ -304,6 +309,31 @@ TEXTS = {
     "doubts: an open end": lambda n: (
         lambda: warnings.find_warnings(build_row([" \n" * n + "a", "```" * n, "1" * n, "\t" * n + "-"]))
     ),
+    "doubts: tokens": lambda n: (
+        lambda: warnings.find_warnings(
+            build_row(["<|" * n, "<s>" * n, "<s>a<b" * n + "</s>", "<image>" * n, "<|a" * n + "</video>", "[" * n])
+        )
+    ),
+    "doubts: a dialogue": lambda n: (
+        lambda: warnings.find_warnings(
+            Row(Prompt("user:\n" * n + "assistant" + " " * n, " \n" * n + "\nai:"), (), CANDIDATES)
+        )
+    ),
+    "doubts: keys": lambda n: (
+        lambda: warnings.find_warnings(
+            build_row(
+                ["sk-" * n, "sk-a " * n, "eyJaaaaaaaa." * n, "-----BEGIN PRIVATE KEY-----\n" * n, "hf_" + "a" * n]
+            )
+        )
+    ),
+    "doubts: personal data": lambda n: (
+        lambda: personal_data.mask_row(
+            build_row(
+                ["a" * n + "@", "a@b." * n, "@" * n, "1" * n, "+1 " * n, "12.34." * n, "DE89 " * n, "a@b.cc " * n]
+            ),
+            personal_data.MASKABLE,
+        )
+    ),
     "doubts: sources": lambda n: (
         lambda: warnings.find_warnings(
             Row(
@@ -315,9 +345,9 @@ TEXTS = {
     ),
     "words": lambda n: lambda: (count_words("a b " * n), count_words("字 a\u3000" * n)),
     "columns": lambda n: (
-        lambda: columns.collect_columns(
+        lambda: reading.Facts.collect(
             [item.Item(1, {f"c{k}": k for k in range(n)}), item.Item(2, {f"d{k}": k for k in range(n)})]
-        )
+        ).list_columns()
     ),
     "guesses of columns": lambda n: lambda: guessing.guess([f"answer_{k}" for k in range(n)]),
     "columns as they were said": lambda n: (
@@ -327,8 +357,11 @@ TEXTS = {
         )
     ),
     "the shape of a file": lambda n: (
-        lambda: validate.detect_format(
-            [item.Item(1, {"prompt": "Hi", "Completion": "a", **{f"c{k}": k for k in range(n)}})], "auto"
+        lambda: reading.detect_format(
+            reading.Facts.collect(
+                [item.Item(1, {"prompt": "Hi", "Completion": "a", **{f"c{k}": k for k in range(n)}})]
+            ),
+            "auto",
         )
     ),
     "people: of one pair": lambda n: (
@@ -360,14 +393,14 @@ def test_a_text_is_looked_at_in_a_time_that_grows_with_it(name):
 
 
 def test_two_answers_as_long_as_are_compared_take_no_more_than_a_moment():
-    """Their words are compared in the time of their product, up to here."""
+    """Up to this length, the comparison of their words is quadratic."""
     n = diff.MOST_WORDS
     htmls = [" ".join(f"{side}{k}" for k in range(n)) for side in "ab"]
     assert "<mark>" in diff.mark_differences(htmls)[1]
     assert min(measure_seconds(lambda: diff.mark_differences(htmls)) for _ in range(TRIES)) < 0.5
 
 
-# An upload, and what is near in it.
+# Uploads, and their near-duplicates.
 
 
 def fill_spool(rows):
@@ -453,8 +486,10 @@ def test_votes_are_checked_in_a_time_that_grows_with_the_row(name):
 
 
 class Columns(DatasetColumns):
-    """The columns of a dataset without the dataset's rows: choices of (chosen, rejected, prompt, person), sources by
-    answer."""
+    """The columns of a dataset, without its rows.
+
+    choices: (chosen, rejected, prompt, person); sources: by answer.
+    """
 
     def __init__(self, dataset, chosen, rejected, prompt, person, sources=6, ties=True):
         super().__init__(dataset)
@@ -488,26 +523,26 @@ class Columns(DatasetColumns):
 
 
 def build_many_prompts(dataset, n, sources=6):
-    """n choices, three on each prompt, in a circle."""
+    """n choices, three per prompt, in a cycle."""
     prompt = np.arange(n) // 3
     turn = np.arange(n) % 3
     return Columns(dataset, prompt * 3 + turn, prompt * 3 + (turn + 1) % 3, prompt, np.arange(n) % 20, sources)
 
 
 def build_many_sources(dataset, n):
-    """n choices between n sources, each over the next."""
+    """n choices between n sources, each one over the next."""
     places = np.arange(n)
     return Columns(dataset, places, places + 1, places * 0, places % 20, n + 1)
 
 
 def build_ring(dataset, n):
-    """n choices about one prompt, that go once around n answers."""
+    """n choices about one prompt, in one cycle through n answers."""
     places = np.arange(n)
     return Columns(dataset, places, (places + 1) % n, places * 0, places * 0, ties=False)
 
 
 def build_pair(dataset, n):
-    """n people of one pair of answers."""
+    """n people on one pair of answers."""
     places = np.arange(n)
     return Columns(dataset, places % 2, 1 - places % 2, places * 0, places)
 
@@ -524,14 +559,14 @@ REPORTS = [
 LEARNT = (
     "predictor",
     "suspicious",
-)  # the library learns until it is sure, which does not take the same steps each time
+)  # the library iterates to convergence: the number of steps varies
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("name", "choices"), REPORTS, ids=lambda value: getattr(value, "__name__", value))
 def test_a_report_is_made_in_a_time_that_grows_with_the_choices(name, choices, monkeypatch):
     dataset = Dataset.objects.create(slug="d")
-    monkeypatch.setattr(fitting, "MOST_SOURCES", 40)  # a fit takes its cube, up to here
+    monkeypatch.setattr(fitting, "MOST_SOURCES", 40)  # a fit is cubic up to here
     tags = [(pk, [f"tag {pk % 700} {k}" for k in range(9)], "Hi") for pk in range(10_000)]
 
     def make(n):

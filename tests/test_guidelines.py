@@ -1,4 +1,4 @@
-"""A guideline has versions: what makes one, which a judgment was made under, what differs, who is told."""
+"""Guideline versions: what creates one, which one a judgment records, differences, notices."""
 
 from importlib import import_module
 
@@ -27,7 +27,7 @@ def list_guidelines():
     return list(Guideline.objects.order_by("number").values_list("number", "text"))
 
 
-STEPS = [  # one after the other: (what is set, the newest version after it)
+STEPS = [  # in order: (setting, the newest version after it)
     ("--overlap=2", 0),
     ("--criteria=facts\ntone", 0),
     ("--guideline=Be fair.", 1),

@@ -1,4 +1,4 @@
-"""Forms that no page of ours sends: each is refused, none is an error of the server, none is stored."""
+"""Forms that no page of ours sends: each is refused without a server error, none is stored."""
 
 import sys
 from pathlib import Path
@@ -135,7 +135,7 @@ def test_the_history_page_takes_as_many_queries_for_many(
 
 @pytest.fixture
 def new_question(monkeypatch, tmp_path):
-    """A question in a file of its own, with a verdict and a refusal that nothing else knows."""
+    """A new question file with its own verdict and refusal."""
     text = Path(pair.__file__).read_text(encoding="utf-8")
     text = text.replace('"left"', '"upper"').replace('return ""', 'return "odd"')
     (tmp_path / "upper_lower.py").write_text(text, encoding="utf-8")

@@ -6,6 +6,7 @@ import sys
 from django.conf import settings
 
 from datasets import formats
+from lint import diagram
 
 
 def test_formats_load_without_django():
@@ -14,7 +15,7 @@ def test_formats_load_without_django():
 
 
 def test_judging_does_not_pay_for_the_numbers():
-    """What the web process loads at its start has no mathematics in it: they are imported where a report is made."""
+    """The web process loads no numerical libraries at its start: they are imported where a report is computed."""
     code = "import config.wsgi, django.urls; django.urls.get_resolver().url_patterns; import sys; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=settings.BASE_DIR, capture_output=True, text=True, check=True
@@ -37,3 +38,8 @@ def test_migrations_are_complete(db):
     from django.core.management import call_command
 
     call_command("makemigrations", check=True, dry_run=True)
+
+
+def test_the_diagram_of_states_is_up_to_date():
+    text = diagram.CONTRIBUTING.read_text(encoding="utf-8")
+    assert diagram.replace_diagram(text) == text, "run: .venv/bin/python -m lint.diagram"

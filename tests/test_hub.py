@@ -1,4 +1,4 @@
-"""Push of a bundle, by the real client, to a stand-in of the Hub (tests/hub.py)."""
+"""Pushes of a bundle, by the real client, to a fake Hub (tests/hub.py)."""
 
 import hashlib
 import io
@@ -62,13 +62,13 @@ def kept(dataset):
 
 @pytest.fixture
 def browsing(client, admin, kept):
-    """The browser of an admin."""
+    """An admin's browser."""
     client.force_login(admin)
     return client
 
 
 def push(browsing, address=PAGE, **form):
-    """Push by the page, and work; the task."""
+    """Pushes through the page and runs the worker; returns the task."""
     said = {"repo": "org/data", "token": TOKEN, **form}
     browsing.post(f"{address}push/", {name: value for name, value in said.items() if value is not None})
     work(until_idle=True)
@@ -76,7 +76,7 @@ def push(browsing, address=PAGE, **form):
 
 
 def compute_hashes(snapshot):
-    """{path: SHA-256} of what is in the archive."""
+    """{path: SHA-256} of the archive's files."""
     with zipfile.ZipFile(io.BytesIO(b"".join(iter_content(snapshot)))) as archive:
         return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
 
@@ -218,7 +218,7 @@ def test_a_wrong_token_is_refused_in_the_language_of_who_asked(browsing, there, 
 )
 def test_a_form_that_cannot_be_is_shown_again_without_its_token(browsing, wrong):
     answer = browsing.post(f"{PAGE}push/", {"repo": "org/data", "token": "hf_secret", **wrong})
-    if wrong == {"token": "a\n"}:  # a line end from the clipboard is cut off
+    if wrong == {"token": "a\n"}:  # a line end from the clipboard is stripped
         assert answer.status_code == 302
         return
     assert (answer.status_code, Job.objects.count()) == (422, 0)

@@ -1,4 +1,4 @@
-"""Files into a dataset, through the command: what is stored, refused, merged, asked, and left by an interruption."""
+"""Imports through the command: what is stored, refused and merged, which comparisons result, and interruptions."""
 
 import gzip
 import io
@@ -22,7 +22,9 @@ from datasets.exports.export import Export
 from datasets.exports.selection import EVERY, Filters
 from datasets.formats import rows
 from datasets.formats.rows import TableRow
+from datasets.imports import check as imports_check
 from datasets.imports import spool
+from datasets.imports import spool as imports_spool
 from datasets.imports import store as imports_store
 from datasets.judgments.progress import annotate_counts, count_by_source, count_progress, count_verdicts
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Response
@@ -40,7 +42,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def put(tmp_path, run_command):
-    """put(rows or text, …, slug="demo", options=()): what importing these as files gives: (status, summary, stderr)."""
+    """put(rows or text, …, slug="demo", options=()): imports these as files; returns (status, summary, stderr)."""
 
     def import_files(*contents, slug="demo", options=()):
         paths = []
@@ -58,7 +60,7 @@ def format_jsonl(rows):
 
 
 def count_all():
-    """How many of everything there are."""
+    """The number of rows of each model."""
     return {model.__name__: model.objects.count() for model in (Prompt, Response, Comparison, Judgment, Choice)}
 
 
@@ -75,7 +77,7 @@ def build_judged_row(chosen, rejected, annotator="", prompt="Hi"):
 
 
 def list_asked_pairs():
-    """The pairs that are asked, as texts."""
+    """The pairs of all comparisons to judge, as texts."""
     texts = dict(Response.objects.values_list("pk", "text"))
     return sorted(tuple(texts[pk] for pk in c.response_ids) for c in Comparison.objects.filter(held=""))
 
@@ -97,7 +99,7 @@ def test_every_row_is_stored_or_a_duplicate_or_refused(put):
     seconds = summary.pop("seconds")
     assert summary == {
         "dataset": "demo", "format": "sft", "rows": 6, "prompts": 1, "responses": 2, "choices": 0,
-        "duplicates": 1, "refused": 3,
+        "duplicates": 1, "refused": 3, "unread": {}, "warnings": {},
     }  # fmt: skip
     assert status == 0
     assert seconds > 0
@@ -216,7 +218,7 @@ def test_a_new_dataset_asks_all_pairs_once_unless_told_otherwise(put):
 
 
 @pytest.mark.parametrize("annotator", ["", "ann"])
-@pytest.mark.parametrize("name", sorted({name for _, name, *_ in SHAPES}))
+@pytest.mark.parametrize("name", sorted({name for _, name, row, _ in SHAPES if not isinstance(row, TableRow)}))
 def test_a_file_that_comes_again_brings_nothing_new(put, name, annotator):
     rows = [
         {"annotator": f"{annotator}{number}"} | row if annotator and said.votes else row
@@ -336,8 +338,8 @@ def test_a_tie_is_another_verdict_than_a_choice(put):
 
 
 def test_the_same_verdict_with_the_sides_swapped_is_a_duplicate(put):
-    row = {"prompt": "Hi", "response_a": "a", "response_b": "b", "annotator": "ann", "winner": "a"}
-    swapped = {"prompt": "Hi", "response_a": "b", "response_b": "a", "annotator": "ann", "winner": "b"}
+    row = {"prompt": "Hi", "response_a": "x", "response_b": "y", "annotator": "ann", "winner": "a"}
+    swapped = {"prompt": "Hi", "response_a": "y", "response_b": "x", "annotator": "ann", "winner": "b"}
     assert pick_counts(put([row, swapped])[1]) == {
         "prompts": 1,
         "responses": 2,
@@ -349,12 +351,12 @@ def test_the_same_verdict_with_the_sides_swapped_is_a_duplicate(put):
 
 
 def test_a_refused_row_says_nothing(put):
-    """Of a row with several votes none counts when one is refused."""
+    """If one of a row's votes is refused, none counts."""
     row = {"prompt": "Hi", "responses": ["a", "b", "c"], "annotator": "ann"}
     contradicts = [
         {**row, "responses": ["b", "c"], "winner": 1},
-        {**row, "winner": 3},  # refused: ann has said that b is better than c
-        {**row, "responses": ["a", "c"], "winner": 1},  # must not be measured by the refused row
+        {**row, "winner": 3},  # refused: ann has already said that b is better than c
+        {**row, "responses": ["a", "c"], "winner": 1},  # must not be compared with the refused row
     ]
     status, summary, _ = put(contradicts, options=["--skip-bad-rows"])
     assert (status, summary["refused"], summary["choices"]) == (0, 1, 2)
@@ -366,7 +368,7 @@ def test_imported_names_are_never_our_accounts(put, alice):
     assert Judgment.objects.get().imported_by == "alice"
 
 
-# --- what is asked --------------------------------------------------------------------------------------------------
+# --- comparisons ----------------------------------------------------------------------------------------------------
 
 
 def test_demonstrations_ask_nothing_unless_the_dataset_says_so(put):
@@ -509,12 +511,12 @@ def test_another_overlap_counts_the_open_places_anew(put, alice, bob, before, af
 
 
 class Killed(BaseException):
-    """What an import's process meets, as kill -9 would end it."""
+    """Ends the process of an import, as kill -9 would."""
 
 
 @pytest.fixture
 def interrupt(monkeypatch, put):
-    """interrupt(act, n, *files): an import of batches of two rows that ends at the n-th call of `act`."""
+    """interrupt(act, n, *files): an import in batches of two rows that dies at the n-th call of `act`."""
 
     def import_until(act, n, *files):
         calls, real = itertools.count(1), getattr(imports_store, act)
@@ -540,7 +542,7 @@ def export_rows(dataset, name, filters=None):
 
 
 def list_all_visible(slug="demo"):
-    """All of a dataset that anybody can see."""
+    """Everything in a dataset that is visible to anybody."""
     dataset = Dataset.objects.get(slug=slug)
     exports = {name: export_rows(dataset, name, Filters(EVERY)) for name in ("dpo", "alpaca")}
     shown = [
@@ -551,7 +553,7 @@ def list_all_visible(slug="demo"):
 
 
 def age_imports():
-    """Time passes: what was in the making is no longer."""
+    """Time passes: unfinished imports become stale."""
     Import.objects.update(touched_at=timezone.now() - imports_store.STALE - timedelta(seconds=1))
 
 
@@ -578,7 +580,7 @@ def test_an_interrupted_import_shows_nothing_and_is_finished_later(put, interrup
     age_imports()
     assert imports_store.resume_unfinished() == (1, 0)
     finished = Import.objects.latest("pk")
-    assert not imports_store.get_spool_path(finished).exists()
+    assert not imports_spool.get_spool_path(finished).exists()
     put(STANDING, slug="straight")
     _, straight, _ = put(rows, slug="straight")
     assert {key: getattr(finished, key) for key in pick_counts(straight)} == pick_counts(straight)
@@ -590,7 +592,7 @@ def test_an_interrupted_import_whose_spool_is_gone_leaves_nothing(put, interrupt
     put(STANDING)
     before, there = list_all_visible(), count_all()
     interrupt("store_batch", 3, rows)
-    imports_store.get_spool_path(Import.objects.latest("pk")).unlink()
+    imports_spool.get_spool_path(Import.objects.latest("pk")).unlink()
     age_imports()
     assert imports_store.resume_unfinished() == (0, 1)
     assert (list_all_visible(), count_all()) == (before, there)
@@ -603,7 +605,7 @@ def test_an_import_interrupted_while_asking_is_stored_and_its_comparisons_are_ma
     interrupt(act, 1, CANDIDATES, [build_judged_row("k", "l")])
     assert Response.objects.visible().count() == 8
     if spool == "gone":
-        imports_store.get_spool_path(Import.objects.get()).unlink()
+        imports_spool.get_spool_path(Import.objects.get()).unlink()
     age_imports()
     assert imports_store.resume_unfinished() == (1, 0)
     assert Import.objects.get().state == "done"
@@ -635,7 +637,7 @@ def test_new_prompts_are_asked_the_same_whether_noted_or_looked_up(put, interrup
 
 @pytest.fixture
 def meanwhile(make_checked, monkeypatch):
-    """meanwhile(rows, done, act): an import in batches of five rows; after so many steps somebody else acts."""
+    """meanwhile(rows, done, act): an import in batches of five rows; somebody else acts after `done` steps."""
 
     def import_with(rows, done, act):
         monkeypatch.setattr(imports_store, "BATCH", 5)
@@ -650,7 +652,7 @@ def meanwhile(make_checked, monkeypatch):
 def make_checked(db):
     def check(rows):
         data = "".join(json.dumps(row) + "\n" for row in rows).encode()
-        return imports_store.check([("rows", io.BytesIO(data))], "demo")
+        return imports_check.check([("rows", io.BytesIO(data))], "demo")
 
     return check
 
@@ -690,7 +692,7 @@ def test_rows_left_out_may_be_as_many_as_prompts_that_repeat(make_checked):
     odd[55] = build_rows(1)[0] | {"responses": [{"model": "x", "text": "Other."}, {"model": "y", "text": "More."}]}
     odd[30]["responses"][1]["text"] = odd[30]["responses"][0]["text"]
     run = make_checked(odd)
-    assert imports_store.leave_out(run, ["same_answers"]) == 1
+    assert imports_check.leave_out(run, ["same_answers"]) == 1
     imports_store.store(run)
     assert (run.state, run.prompts, run.responses) == ("done", 58, 118)
 
@@ -714,7 +716,7 @@ def test_the_next_import_takes_up_what_was_left(put, interrupt):
 
 
 def test_a_batch_of_long_rows_is_a_short_one(put, monkeypatch):
-    """What is held in memory is bounded by the length of the texts too."""
+    """The length of the texts also limits a batch, and so the memory."""
     monkeypatch.setattr("datasets.imports.spool.LONG_BATCH", 3)
     sizes, real = [], imports_store.store_batch
 

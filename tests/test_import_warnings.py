@@ -1,4 +1,4 @@
-"""What is odd about a row: said before people judge it, and left out where the admin says so."""
+"""Warnings about rows: shown before people judge, and left out if the admin decides so."""
 
 import json
 
@@ -6,10 +6,22 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from datasets import reasons
-from datasets.formats.rows import CANDIDATES, DEMONSTRATION, Prompt, Response, Row
+from datasets.formats.rows import CANDIDATES, DEMONSTRATION, PROMPT, Prompt, Response, Row
+from datasets.imports import check as imports_check
 from datasets.imports import spool
-from datasets.imports import store as imports_store
-from datasets.imports.warnings import ALL, CUT, NAMES, REPEATS, SAME, find_warnings, parse_warnings
+from datasets.imports import spool as imports_spool
+from datasets.imports.warnings import (
+    ALL,
+    CONTROL,
+    CUT,
+    DIALOGUE,
+    NAMES,
+    PLACEHOLDER,
+    REPEATS,
+    SAME,
+    find_warnings,
+    parse_warnings,
+)
 from datasets.models import Import
 from datasets.models import Prompt as Kept
 from tests.conftest import build_rows
@@ -61,8 +73,153 @@ def test_an_answer_that_begins_with_the_prompt():
     assert find_warnings(build_row("Why? Because.", "Ganymede.", prompt="Why?")) == {}
 
 
-def test_demonstrations_are_not_looked_at():
-    assert find_warnings(build_row("As ChatGPT, I know.", kind=DEMONSTRATION)) == {}
+def test_answers_of_demonstrations_are_not_compared():
+    assert find_warnings(build_row("As ChatGPT, I know.", "Hi", "Hi", kind=DEMONSTRATION)) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hi <|im_end|>",
+        "<|im_start|>user\n你好<|im_end|>",
+        "<|eot_id|>No",
+        "<|endoftext|>",
+        "<|start_header_id|>user",
+        "<|begin_of_text|>Hi",
+        "你好<|assistant|>",
+        "<|User|>Hi",
+        "<｜User｜>你好<｜Assistant｜>",
+        "好的。<｜end▁of▁sentence｜>",
+        "[INST] Why? [/INST]",
+        "<<SYS>>Be kind.<</SYS>>",
+        "<start_of_turn>user",
+        "好的<end_of_turn>",
+        "Yes</s>",
+        "<s>Yes",
+        "<s>A whole text</s>",
+        "<s>Human: Hi</s><s>Assistant: Yes</s>",
+        "你好<eos>",
+        "[gMASK]<sop>你好",
+        "<reserved_106>你好",
+        "[TOOL_CALLS]",
+    ],
+)
+def test_control_tokens(text):
+    assert find_warnings(build_row("Yes.", f"{text}", kind=DEMONSTRATION)) == {CONTROL: [1]}
+    prompt = Prompt("Why?", text, text, (("user", text), ("assistant", text)))
+    assert find_warnings(Row(prompt, (), PROMPT)) == {CONTROL: [-2, -3, -4, -5]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a <s>good</s> bad idea",
+        "<s>struck</s>, she said",
+        "这是<s>删掉的</s>文字",
+        "a <| b |> c, x <|> y, 1 <|x, [inst]",
+        "use std::vec<s32>; a[i]<<s",
+        "<strong>bold</strong> and <small>small</small>, <source>",
+        "the padding token, the end of turn, 结束符",
+    ],
+)
+def test_no_control_tokens(text):
+    assert find_warnings(build_row(text, "No.", prompt=text, kind=DEMONSTRATION)) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<image>What is this?",
+        "<image>\n图里是什么？",
+        "<IMAGE> and <Image 2>",
+        "Look: <video>",
+        "<audio>路径.wav</audio>",
+        "<img>cat.jpg</img>",
+        "<|image|>Hi",
+        "<|vision_start|><|image_pad|><|vision_end|>",
+        "<|AUDIO|>",
+        "<image_placeholder>",
+        "这是什么？[图片]",
+        "【图片】这是什么？",
+        "[IMG] A cat",
+    ],
+)
+def test_placeholders(text):
+    assert find_warnings(build_row("Yes.", kind=DEMONSTRATION, prompt=text)) == {PLACEHOLDER: [-1]}
+    assert find_warnings(build_row("Yes.", text)) == {PLACEHOLDER: [1]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<img src="cat.jpg"> and <image href="a.svg"/> and <video controls src="a.mp4"></video>',
+        "<video>\n<source src='a.mp4'>\n</video>",
+        "<image><url>https://example.org/a.png</url></image>",
+        "![image](cat.png), [image](cat.png), [图片](cat.png), [image]: cat.png",
+        "an image, a video, 一张图片, images[0]",
+    ],
+)
+def test_no_placeholders(text):
+    assert find_warnings(build_row("Yes.", text, prompt=text, kind=DEMONSTRATION)) == {}
+
+
+DIALOGUES = [
+    "Human: Hi\n\nAssistant: Hello!\n\nHuman: And now?",
+    "User: Name a moon.\nAssistant:",
+    "### Human: Hi\n### Assistant: Hello!",
+    "**User:** Hi\n**Assistant**: Hello!",
+    "USER: Hi\nCHATBOT: Hello!",
+    "用户：你好\n助手：你好！\n用户：再见",
+    "用户: 你好\nAI助手: 你好！",
+    "问：火星有几颗卫星？\n答：",
+    "问:一加一?\n答:二\n问:二加二?",
+    "Q: 1 + 1?\nA: 2\nQ: 2 + 2?\nA:",
+    "Question 1: why?\nAnswer 1: so.\nQuestion 2: how?",
+]
+
+
+@pytest.mark.parametrize("text", DIALOGUES)
+def test_a_prompt_that_is_a_whole_dialogue(text):
+    assert find_warnings(build_row("Yes.", kind=DEMONSTRATION, prompt=text)) == {DIALOGUE: [-1]}
+    prompt = Prompt("Why?", text, turns=(("user", text), ("assistant", text)))
+    assert find_warnings(Row(prompt, (), PROMPT)) == {DIALOGUE: [-2, -4]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Question: why?\nAnswer:",
+        "问题：为什么？\n回答：",
+        "The human: an assistant: what do they say?",
+        "User: admin\nPassword: none",
+        "Assistant: Hi\nAssistant: Hello",
+        "Dear assistant, what would a user say?",
+        "Anna: Hi\nBen: Hello\nAnna: Bye",
+        "用户说：你好。助手说：你好。",
+    ],
+)
+def test_a_prompt_that_is_no_dialogue(text):
+    assert find_warnings(build_row("Yes.", prompt=text)) == {}
+
+
+def test_a_dialogue_is_no_doubt_in_an_answer_or_a_system_text():
+    for text in DIALOGUES[:2]:
+        assert find_warnings(Row(Prompt("Why?", system=text), (Response(text),), DEMONSTRATION)) == {}
+
+
+@pytest.mark.django_db
+def test_warnings_of_the_reader_are_counted_with_the_others(run_command, tmp_path):
+    turns = [("user", "Hi"), ("assistant", "Hello<|im_end|>"), ("user", "Mail?"), ("assistant", "a@example.com")]
+    messages = [{"role": role, "content": text, "weight": n % 2} for n, (role, text) in enumerate(turns)]
+    messages[1]["weight"] = 0
+    path = tmp_path / "turns.jsonl"
+    path.write_text(json.dumps({"messages": messages}) + "\n")
+    status, summary, err = run_command("import_dataset", "demo", str(path))
+    assert (status, summary["warnings"]) == (0, {"control_tokens": 1, "personal_data": 1, "turn_weight": 1})
+    assert "turn_weight: 1 (turns with weight 0: an export trains on them all the same)" in err
+    status, summary, _ = run_command("import_dataset", "other", str(path), "--leave-out=turn_weight", "--mask=all")
+    assert (status, summary["refused"], summary["prompts"]) == (0, 1, 0)
+    assert summary["warnings"] == {"control_tokens": 1, "personal_data": 1, "turn_weight": 1}
 
 
 @pytest.fixture
@@ -142,14 +299,14 @@ def build_long_row(prompt, text, source):
 
 @pytest.fixture
 def looked_at(tmp_path):
-    """looked_at(rows, slug): {doubt: [(line, text, what it is too like)]} of a file that is looked at a second time."""
+    """looked_at(rows, slug): {warning: [(line, text, similar text)]} after the second pass over a file."""
 
     def look(rows, slug="demo"):
         path = tmp_path / "rows.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         with path.open("rb") as file:
-            run = imports_store.check([(path.name, file)], slug, near_duplicates=True)
-        looked = spool.Spool(imports_store.get_spool_path(run))
+            run = imports_check.check([(path.name, file)], slug, near_duplicates=True)
+        looked = spool.Spool(imports_spool.get_spool_path(run))
         found = looked.list_warnings()
         looked.close()
         return {doubt: [tuple(example[1:]) for example in examples] for doubt, (_, examples) in found.items()}
@@ -232,7 +389,7 @@ def test_every_doubt_has_its_words():
         parse_warnings(["invented"])
 
 
-# --- by command, and by whoever takes it up ---------------------------------------------------------------------------
+# --- by command, and by the process that resumes it -------------------------------------------------------------------
 
 
 @pytest.fixture

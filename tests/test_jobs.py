@@ -1,4 +1,4 @@
-"""Tasks in the background: done once, stopped when asked, taken up again when a worker was killed."""
+"""Background tasks: run once, stopped on request, resumed after a killed worker."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ def _soon(monkeypatch):
 
 @pytest.fixture
 def does(monkeypatch):
-    """does(function): what tasks of the kind `trial` do."""
+    """does(function): the function of tasks of the kind `trial`."""
     return lambda function: monkeypatch.setitem(job_worker.KINDS, "trial", function)
 
 
@@ -45,7 +45,7 @@ def build_upload(rows, name="rows.jsonl"):
 
 
 def die(*args, **values):
-    """What a killed process does next: nothing."""
+    """Ends the process, as a kill would, before its next step."""
     raise SystemExit
 
 
@@ -190,7 +190,7 @@ def test_what_is_told_of_a_task_after_its_end_changes_nothing(does):
     progress(4, 6)
     progress.write()
     perform(job, progress)
-    progress.write()  # as its thread does where it comes late
+    progress.write()  # as the late heartbeat thread does
     job = refresh(job)
     assert (job.state, job.done, job.total) == ("done", 6, 6)
 
@@ -206,12 +206,12 @@ def test_a_worker_that_was_started_for_a_task_ends_where_the_database_stays_away
     assert "did not come back" in caplog.text
 
 
-# --- what is done so --------------------------------------------------------------------------------------------------
+# --- kinds of tasks ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def large(monkeypatch):
-    """Nothing is small."""
+    """No upload counts as small."""
     for name in ("BYTES_AT_ONCE", "ROWS_AT_ONCE", "PROMPTS_AT_ONCE"):
         monkeypatch.setattr(tasks, name, 0)
 
@@ -229,10 +229,11 @@ def test_an_upload_is_checked_and_stored_in_the_background(client, admin, settin
     run = Import.objects.get()
     assert client.get(answer["Location"])["Location"] == f"/datasets/upload/{run.pk}/"
     assert (run.rows, run.overlap, run.created_by) == (20, 2, admin)
-    assert not list((settings.DATA_DIR / "uploads").iterdir()), "the files are gone"
+    assert list((settings.DATA_DIR / "uploads").iterdir()), "somebody may yet map the columns"
     client.post(f"/datasets/upload/{run.pk}/", {"decision": "store"})
     assert Prompt.objects.count() == 0
     work(until_idle=True)
+    assert not list((settings.DATA_DIR / "uploads").iterdir()), "the files are gone"
     assert Dataset.objects.get(slug="big").prompts.count() == 20
     assert client.get(f"/datasets/upload/tasks/{Job.objects.latest('pk').pk}/")["Location"] == "/datasets/big/"
 
@@ -281,7 +282,7 @@ def test_a_small_upload_is_checked_and_stored_without_a_task(client, admin):
 def test_a_small_upload_killed_while_it_is_checked_leaves_nothing(client, admin, monkeypatch, settings):
     client.force_login(admin)
     monkeypatch.setattr(Spool, "finish", die)
-    monkeypatch.setattr(Spool, "delete", lambda self: None)  # killed, a process deletes nothing
+    monkeypatch.setattr(Spool, "delete", lambda self: None)  # a killed process deletes nothing
     with pytest.raises(SystemExit):
         client.post("/datasets/upload/", {"slug": "small", "files": build_upload(build_rows(3)), "overlap": 1})
     left = [*(settings.DATA_DIR / "uploads").iterdir(), *(settings.DATA_DIR / "spool").iterdir()]
@@ -315,7 +316,7 @@ def test_a_small_import_killed_while_it_is_stored_is_finished_by_whoever_looks(c
 
 
 def stop_in_the_middle(monkeypatch):
-    """Ask every task to stop while the second batch is stored."""
+    """Requests every task to stop while the second batch is stored."""
     batches = []
     real = tasks.imports_store.store_batch
 
@@ -346,11 +347,11 @@ def test_an_import_that_is_stopped_leaves_nothing(client, admin, monkeypatch):
 
 
 def test_what_is_being_stored_by_one_is_not_stored_by_another_too(admin, monkeypatch, tmp_path):
-    """The second of two clicks begins while the first is in the middle: it waits, and finds all done."""
+    """The second of two clicks begins while the first is running: it waits, and finds everything done."""
     path = tmp_path / "rows.jsonl"
     path.write_bytes(build_upload(build_rows(30)).read())
     with path.open("rb") as file:
-        run = tasks.imports_store.check([(path.name, file)], "big")
+        run = tasks.imports_check.check([(path.name, file)], "big")
     monkeypatch.setattr(tasks.imports_store, "BATCH", 5)
     begun, stored_by = threading.Event(), []
     real = tasks.imports_store.store_rows
@@ -408,7 +409,7 @@ def test_the_page_of_a_task_follows_it(client, admin, does):
 
 
 def test_a_task_that_an_older_version_queued_still_has_somebody_who_does_it():
-    """The names of tasks stand in the database: whatever is moved, they stay."""
+    """The names of tasks are in the database, so they must survive refactoring."""
     autodiscover_modules("tasks")
     assert {"analysis", "bundle", "check", "push", "review", "rows", "store"} <= set(job_worker.KINDS)
     assert job_worker.KINDS["check"].__module__ == "datasets.imports.tasks"
@@ -416,14 +417,14 @@ def test_a_task_that_an_older_version_queued_still_has_somebody_who_does_it():
 
 @pytest.mark.long
 def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_path):
-    """A real worker, killed -9 in the middle of storing; another takes the task up."""
+    """A real worker, killed with -9 while storing; another resumes the task."""
     manage(place, "migrate", "--verbosity=0")
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in build_rows(1000)))
     script = (
         "import django; django.setup()\n"
         "from datasets import tasks\n"
-        "from datasets.imports import store as imports\n"
+        "from datasets.imports import check as imports\n"
         "from datasets.jobs import worker as jobs\n"
         f"run = imports.check([('rows.jsonl', open({str(path)!r}, 'rb'))], 'big')\n"
         "print(jobs.start('store', **{'import': run.pk}).pk)\n"

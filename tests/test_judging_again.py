@@ -1,4 +1,4 @@
-"""Undo, and forms from before the settings were changed: nothing that was filled in is lost."""
+"""Undo, and forms older than a change of settings: no entry is lost."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.test_judging_page import CLEAR, CRITERIA, FOUR, Judge, list_ratings, 
 
 @pytest.fixture
 def at_work(client, alice, make_dataset):
-    """at_work(answers=2, **settings): alice at the page of such a dataset."""
+    """at_work(answers=2, **settings): alice on the page of such a dataset."""
 
     def begin(answers=2, **settings):
         make_dataset(build_rows(3, answers), **settings)

@@ -1,4 +1,4 @@
-"""Every question on its page, filled in and posted as a browser without JavaScript does it."""
+"""Every question on its page, filled in and posted as by a browser without JavaScript."""
 
 import itertools
 
@@ -15,20 +15,20 @@ FOUR = {"question": "rank", "fewest_shown": 2, "most_shown": 4}
 
 
 def normalise_text(text):
-    """What a browser makes of the text in a text area, and sends of it."""
+    """The text of a text area as a browser normalises and sends it."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     return lines.removeprefix("\n").replace("\n", "\r\n")
 
 
 class Judge(Browser):
-    """A person who fills the form in."""
+    """A person who fills in the form."""
 
     @property
     def judgment(self):
         return Judgment.objects.get(pk=self.form.find("input", name="judgment")["value"])
 
     def list_entries(self):
-        """[(name, value)] of what a browser would send of the form as it stands, besides the button."""
+        """[(name, value)] that a browser would send from the current form, without the button."""
         found = []
         for field in self.form.find_all():
             if field.tag == "textarea":
@@ -38,7 +38,7 @@ class Judge(Browser):
         return found
 
     def press(self, verdict, headers=None, **said):
-        """Fill in (None: nothing is chosen), then press."""
+        """Fills in fields (None: no option), then presses the button."""
         sent = [(name, value) for name, value in self.list_entries() if name not in said]
         for name, values in said.items():
             sent += [(name, value) for value in (values if isinstance(values, list) else [values]) if value is not None]
@@ -51,17 +51,17 @@ class Judge(Browser):
         return [element["data-response"] for element in self.page.find_all(data_response=True)]
 
     def read_answers(self):
-        """{side: text of the answer there}"""
+        """{side: text of its answer}"""
         return {side: self.page.find(data_response=side).text.strip() for side in self.list_sides()}
 
     def read_chosen(self):
-        """{name: value} of the radio buttons and boxes that are set."""
+        """{name: value} of the checked radio buttons and checkboxes."""
         return {field["name"]: field["value"] for field in self.form.find_all("input") if field.has("checked", True)}
 
 
 @pytest.fixture
 def at_work(client, alice, make_dataset):
-    """at_work(answers=2, n=3, **settings): alice at the page of such a dataset."""
+    """at_work(answers=2, n=3, **settings): alice on the page of such a dataset."""
 
     def begin(answers=2, n=3, **settings):
         settings.setdefault("question", "pair")
@@ -72,7 +72,7 @@ def at_work(client, alice, make_dataset):
 
 
 def list_statements(judgment, shown):
-    """What a judgment states, by the sides that the texts stood on: {(criterion, chosen, rejected, strength, gap)}."""
+    """The choices of a judgment, by the sides of the texts: {(criterion, chosen, rejected, strength, gap)}."""
     side = {text: side for side, text in shown.items()}
     choices = judgment.choices.values_list("criterion", "chosen__text", "rejected__text", "strength", "rank_gap")
     return {(criterion, side[a], side[b], *rest) for criterion, a, b, *rest in choices}
@@ -85,7 +85,7 @@ def list_ratings(judgment, shown):
 
 
 def build_tie(judgment, shown, criterion=""):
-    """A tie as it is stored: in the order of ids."""
+    """A tie as it is stored, in the order of ids."""
     side = {text: side for side, text in shown.items()}
     first, second = Response.objects.filter(text__in=side).order_by("pk").values_list("text", flat=True)
     return {(criterion, side[first], side[second], 0, None)}
@@ -93,7 +93,7 @@ def build_tie(judgment, shown, criterion=""):
 
 SCALE, STARS = {"question": "scale"}, {"question": "stars", "fewest_shown": 1, "most_shown": 2}
 BEST = {"question": "best_worst", "fewest_shown": 3, "most_shown": 4}
-# (settings, answers, verdict, what is filled in, choices without a criterion, ratings)
+# (settings, answers, verdict, entries, choices without a criterion, ratings)
 SAVED = [
     ({}, 2, "left", {}, {("left", "right", 1, None)}, set()),
     ({}, 2, "right", {}, {("right", "left", 1, None)}, set()),
@@ -295,7 +295,7 @@ def test_the_sides_of_several_answers_are_drawn_anew(client, alice, make_dataset
     for _ in range(30):
         orders.add(tuple(sorted(page.judgment.order).index(pk) for pk in page.judgment.order))
         page.press("rank", rank_1=1, rank_2=2, rank_3=3)
-    assert len(orders) > 3  # of six; fewer once in 10^6
+    assert len(orders) > 3  # of six; fewer by chance once in 10^6
 
 
 def test_the_same_texts_win_whatever_the_order(at_work):

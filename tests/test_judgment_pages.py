@@ -1,5 +1,6 @@
-"""Look and follow: the numbers, the list of judgments, the record of a person, the pages. Formulas stand in
-datasets/judgments/statistics.py."""
+"""Following the work: statistics, the list of judgments, a person's record, the pages.
+
+The formulas are in datasets/judgments/statistics.py."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -41,7 +42,7 @@ def get_noon(days_ago=0):
 
 
 def create_judgment(who, comparison, said, at=None, seconds=20.0, turned=False, **more):
-    """A judgment of a user or of an imported name: `first` or `second` answer, tie, both_bad or skip."""
+    """A judgment by a user or an imported name: `first` or `second` answer, tie, both_bad or skip."""
     order = sorted(comparison.response_ids, reverse=turned)
     sides = {"first": ("left", "right")[turned], "second": ("right", "left")[turned]}
     verdict = "" if said == "skip" else sides.get(said, said)
@@ -130,7 +131,7 @@ def test_agreement_counts_pairs_of_votes_whatever_the_sides(pairs, said, share):
     for i, words in enumerate(said):
         who = f"name {i}" if i == 1 else create_person(f"person{i}")
         create_judgment(who, first, words, turned=i % 2 == 1)
-    create_judgment("name 1", other, "first")  # alone there
+    create_judgment("name 1", other, "first")  # the only judgment there
     assert statistics.compute_agreement(pairs) == Share(*share)
     of_each = [row.agreement for row in statistics.compute_numbers(pairs, listing.list_people(pairs))]
     assert sum(each.part for each in of_each) == 2 * share[0]
@@ -194,7 +195,7 @@ def test_still_wanted_is_what_is_missing_also_when_in_hand(pairs, alice, bob):
     assert statistics.count_missing(pairs) == 10
     another.update(wanted=3, open_slots=3)
     assert statistics.count_missing(pairs) == 12
-    another.update(wanted=1, open_slots=-1)  # late ones came on top
+    another.update(wanted=1, open_slots=-1)  # late ones are surplus
     assert statistics.count_missing(pairs) == 9
 
 
@@ -296,7 +297,7 @@ def test_what_an_unfinished_import_brought_counts_nowhere(travel, client, admin,
 
 @pytest.fixture
 def judged(pairs, alice, bob):
-    """{name: judgment} of one of each kind, one a day, the first today."""
+    """{name: judgment} with one of each kind, one per day, the first today."""
     made = [
         ("left", alice, "first", {}),
         ("right", alice, "first", {"turned": True}),
@@ -411,12 +412,12 @@ def test_nonsense_in_an_address_is_told(client, admin, pairs, path, status):
     assert client.get(f"/datasets/demo/{path}").status_code == status
 
 
-# Pages by key
+# Keyset pagination
 
 
 @pytest.fixture
 def thousands(make_dataset, alice, bob):
-    """2,500 votes of three, every ten of them at the same moment."""
+    """2,500 votes by three people, in groups of ten with the same timestamp."""
     dataset = make_dataset(build_rows(1250), slug="many", overlap=2)
     found = list_comparisons(dataset)
     at = timezone.now()
@@ -494,7 +495,7 @@ def test_the_page_of_a_judgment_takes_a_bounded_number_of_queries(
     for i in range(30):
         create_judgment(f"name {i}", list_comparisons(pairs)[0], "second")
     address = reverse("judgment", args=["demo", judgment.pk])
-    client.get(address)  # texts are rendered at the first showing
+    client.get(address)  # texts are rendered on first display
     with django_assert_max_num_queries(12):
         assert client.get(address).content.decode().count("imported</span>") == 30
 
@@ -596,7 +597,7 @@ def test_the_record_marks_each_answer_the_chosen_one_first(client, admin, pairs,
 
 @pytest.fixture
 def said(make_dataset, alice, client, admin):
-    """said(verdict, said={}, answers=2, person=alice, **settings): the judgment, recorded; the answers were shown in
+    """said(verdict, said={}, answers=2, person=alice, **settings): the recorded judgment; the answers were shown in
     the order 0, 1, 2 …"""
     client.force_login(admin)
 
@@ -629,7 +630,7 @@ def fetch_list(client, dataset, query=""):
 
 
 WORDS = [
-    # question, answers, verdict, said; in the list, the title of its page, the marks there
+    # question, answers, verdict, said; text in the list, page title, marks on the page
     ("scale", 2, "left3", {}, ["A much better", "left"], "A much better: left", ["✓ chosen", "✗ rejected"]),
     ("scale", 2, "right1", {}, ["B slightly better", "right"], "B slightly better: right", ["✗ rejected", "✓ chosen"]),
     ("scale", 2, "tie", {}, ["Tie", "–"], "Tie", ["= tied", "= tied"]),
@@ -773,7 +774,7 @@ FAST = [
     (4.9, 100, {"state": "skipped", "verdict": ""}, False),
     (4.9, 100, {"state": "reopened"}, True),
     (4.9, 100, {"revision": 1}, True),
-    (4.9, 100, {"revision": 2}, False),  # a verdict corrected: it was read before
+    (4.9, 100, {"revision": 2}, False),  # a corrected verdict: the text was read before
 ]
 
 

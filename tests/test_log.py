@@ -1,4 +1,4 @@
-"""The log: each act has its line, the line stands or falls with the act, and no secret is in it."""
+"""The audit log: each act has a line in the same transaction, and no line contains a secret."""
 
 import csv
 import io
@@ -48,13 +48,13 @@ def list_changes(*kinds):
 
 @pytest.fixture
 def demo(pairs):
-    """Twelve comparisons; what their making left in the log is gone."""
+    """Twelve comparisons; their creation is removed from the log."""
     Change.objects.all().delete()
     return pairs
 
 
 def build_settings_form(dataset, **changed):
-    """What the settings page posts."""
+    """The fields that the settings page posts."""
     form = SettingsForm(instance=dataset)
     values = {name: form[name].value() for name in form.fields} | changed
     return {name: "" if value is None else value for name, value in values.items() if value is not False}
@@ -127,7 +127,7 @@ def test_what_becomes_of_datasets_imports_and_flags_is_told(make_dataset, admin,
     flagged = lease_next(alice, dataset)
     record(flagged, 0, "flag", flag="leak")
     flags.decide(flagged.comparison_id, "flagged", "leave_out", admin)
-    flags.decide(flagged.comparison_id, "flagged", "put_back", admin)  # too late: decided already
+    flags.decide(flagged.comparison_id, "flagged", "put_back", admin)  # too late: already decided
     make_dataset(build_rows(1), slug="other")
     run = Import.objects.get(slug="other")
     undo_import(run, admin)
@@ -218,7 +218,7 @@ def test_other_places_or_stars_are_another_verdict_and_words_are_not(make_datase
     assert list_sentences() == [f"Judgment {judgment.pk}: A > B = C · facts A = B > C → C > B > A · facts A = B > C"]
 
 
-# --- with the act or not at all --------------------------------------------------------------------------------------
+# --- atomic with the act ---------------------------------------------------------------------------------------------
 
 ACTS = {
     "settings": lambda w: SettingsForm(build_settings_form(w.dataset, overlap=2), instance=w.dataset).save(),
@@ -258,7 +258,7 @@ def test_an_act_that_cannot_be_told_is_not_done(make_dataset, alice, bob, monkey
             ACTS[act](World)
     now = list_everything()
     if act == "pause":
-        now[-1] = [row for row in now[-1] if row[0] != alice.pk]  # a visit, which is not undone
+        now[-1] = [row for row in now[-1] if row[0] != alice.pk]  # a page view, which is not rolled back
         assert not World.dataset.memberships.filter(paused_at__isnull=False).exists()
     assert now == before
     World.dataset.refresh_from_db() if form else None
@@ -266,7 +266,7 @@ def test_an_act_that_cannot_be_told_is_not_done(make_dataset, alice, bob, monkey
     assert Change.objects.count() > len(before[4])
 
 
-# --- looking at it ---------------------------------------------------------------------------------------------------
+# --- viewing it ------------------------------------------------------------------------------------------------------
 
 
 def list_sentences():
@@ -317,7 +317,7 @@ def test_the_page_is_filtered_and_goes_on_by_key(demo, boss, admin, alice, monke
     seen, page = [], boss.get("/datasets/demo/log/")
     while page.context["more"]:
         seen += [change.pk for change in page.context["changes"]]
-        log(Kind.SETTING, "overlap", 0, 0, dataset=demo)  # what comes meanwhile moves no page
+        log(Kind.SETTING, "overlap", 0, 0, dataset=demo)  # new lines do not shift pages
         page = boss.get(f"/datasets/demo/log/?{page.context['more']}")
     seen += [change.pk for change in page.context["changes"]]
     assert len(seen) == len(set(seen)) == 6
@@ -376,7 +376,7 @@ def test_a_known_answer_made_and_taken_back_is_told_and_practising_again_is_not(
     gold = create_gold(judge_next(admin, demo, "left"), for_practice=True, by=admin)
     Dataset.objects.update(practice=1, practice_pass=100)
     demo.refresh_from_db()
-    for verdict in ("right", "tie"):  # one of them is wrong for certain
+    for verdict in ("right", "tie"):  # at least one of them is wrong
         tried = practice.ensure_judgment(alice, gold)
         practice.save_answer(tried, tried.revision, Submission(verdict))
         practice.begin_again(alice, demo)

@@ -1,4 +1,4 @@
-"""Parts of a bundle: near-duplicates together, and nobody ever moves."""
+"""Parts of a bundle: near-duplicates stay together, and no prompt ever moves."""
 
 import random
 
@@ -83,7 +83,7 @@ def test_groups_are_of_one_dataset(make_dataset):
 
 
 def test_marks_find_what_is_alike_and_little_else():
-    """About the chances that the docstring of compute_minhash_bands gives, over 400 pairs of each kind."""
+    """About the probabilities in the docstring of compute_minhash_bands, over 400 pairs of each kind."""
     rng = random.Random(2)
 
     def has_common_mark(overlap):

@@ -1,4 +1,4 @@
-"""A search that found nothing is dear where there is much: it rests, but nobody waits for long."""
+"""Empty searches of a large queue are expensive: they are throttled, but nobody waits long."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ from tests.test_queue import expire_lease, has_right_counters
 
 @pytest.fixture
 def judged(make_dataset, alice):
-    """A dataset in which nothing is left for alice, and every search that finds nothing is dear."""
+    """A dataset with nothing left for alice, in which every empty search counts as expensive."""
     dataset = make_dataset(build_rows(2))
     for _ in range(2):
         record(lease_next(alice, dataset), 0, "left")
@@ -29,7 +29,7 @@ def judged(make_dataset, alice):
 
 @pytest.fixture
 def searches(monkeypatch):
-    """How often was searched, each time for so many seconds."""
+    """Counts the searches; each takes the given number of seconds."""
     seen, really = [], lease.find_first_after
 
     def search_slowly(*args, **kwargs):
@@ -133,12 +133,12 @@ def test_what_somebody_else_is_just_taking_is_waited_for_and_starts_no_rest(make
     assert get_nothing_until(alice) is None
 
 
-# --- what a browser gives back ----------------------------------------------------------------------------------------
+# --- leases that a browser returns ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def kept(make_dataset, alice):
-    """(a dataset, what alice is shown, what her browser keeps ready)"""
+    """(a dataset, the comparison that alice sees, those that her browser has prefetched)"""
     dataset = make_dataset(build_rows(4))
     shown = lease_next(alice, dataset)
     return dataset, shown, lease_next(alice, dataset, [shown.pk])

@@ -1,4 +1,4 @@
-"""What an operator relies on: the environment, logs, the proxy, `check --deploy`, container files, the docs of it."""
+"""Operating: the environment, logs, the proxy, `check --deploy`, container files, and their docs."""
 
 import io
 import json
@@ -29,11 +29,11 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 DOCS = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
 READ = set(re.findall(r'env\.\w+\(\s*"(\w+)"', (ROOT / "config/settings.py").read_text(encoding="utf-8")))
-BY_THE_COMMAND = {"WORKERS", "PORT"}  # read by the Makefile, and by the container files themselves
+BY_THE_COMMAND = {"WORKERS", "PORT"}  # read by the Makefile and the container files only
 
 
 def run_python(*args, **environment):
-    """Run Python as an operator would, with nothing of these tests in its environment."""
+    """Runs Python as an operator would, without the environment of these tests."""
     kept = {key: value for key, value in os.environ.items() if key not in READ | {"DJANGO_ALLOW_ASYNC_UNSAFE"}}
     environment = {**kept, "DJANGO_SETTINGS_MODULE": "config.settings", **environment}
     return subprocess.run([sys.executable, *args], cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -71,7 +71,7 @@ def read_settings(tmp_path, *names, **environment):
 
 
 def test_an_empty_value_is_as_good_as_none(tmp_path):
-    """docker-compose.yml hands on what .env does not set as empty values."""
+    """docker-compose.yml passes variables that .env does not set as empty values."""
     names = ["DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "SECRET_KEY", "DATABASES", "LOG_FORMAT", "BEHIND_PROXY"]
     names += ["SECURE_HSTS_SECONDS", "SECURE_SSL_REDIRECT"]
     assert read_settings(tmp_path, *names, **dict.fromkeys(READ - {"DATA_DIR"}, "")) == read_settings(tmp_path, *names)
@@ -122,7 +122,7 @@ urlpatterns = [path("broken/", fail), path("broken/<str:token>/", fail), path(""
 
 @pytest.fixture
 def logged():
-    """logged(): what has been logged since, a dict for each line, as with LOG_FORMAT=json."""
+    """logged(): the lines logged since, as dicts, as with LOG_FORMAT=json."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
@@ -223,9 +223,9 @@ def find_commands(instruction):
 
 
 @pytest.mark.long
-@pytest.mark.django_db  # the commands take the database of TEST_DB
+@pytest.mark.django_db  # the commands use the database of TEST_DB
 def test_the_containers_own_commands_serve_outside_one_and_stop_when_told(tmp_path):
-    """Its CMD, HEALTHCHECK and environment; JSON logs alone on stderr. On PostgreSQL with TEST_DB=pg."""
+    """Its CMD, HEALTHCHECK and environment; only JSON logs on stderr. On PostgreSQL with TEST_DB=pg."""
     port = find_free_port()
     (health,), (serve,) = find_commands("HEALTHCHECK .* CMD"), find_commands("^CMD")
     assert (health, serve[:2]) == (["python", "-m", "config.healthcheck"], ["sh", "-c"])
@@ -272,7 +272,7 @@ def test_every_folder_that_runs_is_copied_and_every_copied_one_exists():
     copied = {name.rstrip("/") for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.M) for name in line.split()}
     assert [name for name in copied if not (ROOT / name).exists()] == []
     packages = {app.split(".")[0] for app in settings.INSTALLED_APPS if (ROOT / app.split(".")[0]).is_dir()}
-    packages |= {found.parent.name for found in ROOT.glob("*/__init__.py")} - {"tests", "bench", "attack"}
+    packages |= {found.parent.name for found in ROOT.glob("*/__init__.py")} - {"tests", "bench", "attack", "lint"}
     assert copied >= packages | {"config", "manage.py", "templates", "static", "locale", "pyproject.toml"}
 
 
@@ -347,7 +347,7 @@ def test_every_part_of_the_docs_that_is_linked_to_exists():
 
 
 def test_the_server_is_started_alike_everywhere():
-    """The docs' unit and the container differ in the address and the number of workers alone."""
+    """The docs' unit and the container differ only in the address and the number of workers."""
     started = re.findall(r"python -m config\.serve (--[^\"\n]*)", DOCKERFILE + "".join(find_blocks("ini")))
     alike = {re.sub(r"--(host|workers) \S+ ", "", command) for command in started}
     assert (len(started), len(alike)) == (2, 1)

@@ -1,4 +1,4 @@
-"""Pauses: nothing more for one person in one dataset, nothing lost, overlap exact, and an export without them."""
+"""Pauses: a person gets nothing more of a dataset; nothing is lost, overlap stays exact, exports can leave them out."""
 
 import json
 
@@ -122,7 +122,7 @@ def test_a_verdict_on_its_way_is_kept_and_brings_nothing_more(make_dataset, alic
     judgment = lease_next(alice, dataset)
     if given_back:
         pause(alice, dataset)
-    else:  # it comes before its lease is given back
+    else:  # it arrives before its lease is returned
         Membership.objects.update(paused_at=judgment.leased_at)
     mine = find_judgment(alice, dataset, judgment.pk)
     saved = save(mine, 0, Submission("left"), build_spec(dataset, 2), leasing=True)
@@ -138,7 +138,7 @@ def test_a_verdict_on_its_way_is_kept_and_brings_nothing_more(make_dataset, alic
 
 @pytest.mark.django_db(transaction=True)
 def test_pausing_in_the_middle_of_judging_keeps_overlap_exact(make_dataset):
-    """Ten judge without a pause while half of them are paused, and half of these go on."""
+    """Ten people judge continuously while half of them are paused, and half of those resume."""
     dataset = make_dataset(build_rows(40), overlap=3, kept_ready=2)
     crowd, asked = [create_person(f"p{i}") for i in range(10)], build_spec(dataset, 2)
 
@@ -164,7 +164,7 @@ def test_pausing_in_the_middle_of_judging_keeps_overlap_exact(make_dataset):
     assert has_right_judged_counts(dataset)
 
 
-# --- looking, and exporting ------------------------------------------------------------------------------------------
+# --- pages and exports -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""People: invitations, roles, coming and going, passwords, profiles, hours."""
+"""People: invitations, roles, deactivation, passwords, profiles, hours."""
 
 import csv
 import io
@@ -52,12 +52,12 @@ def build_url(user):
 
 
 def read_words(response):
-    """What a person reads of a page, without tags."""
+    """The text of a page, without tags."""
     return " ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split())
 
 
 def open_link(client, link):
-    """The page behind an invitation; the address that it stands at in the end."""
+    """(page behind an invitation, its final URL after redirects)."""
     response = client.get(link, follow=True)
     return response, response.request["PATH_INFO"]
 
@@ -148,7 +148,7 @@ DEAD = [
     lambda user: reverse("invite", args=["AA", "abc-def"]),
     lambda user: reverse("invite", args=["not base64!", "abc-def"]),
     lambda user: reverse("invite", args=["_w", "abc-def"]),  # no UTF-8
-    lambda user: reverse("invite", args=["5LiA", "abc-def"]),  # a word, no number
+    lambda user: reverse("invite", args=["5LiA", "abc-def"]),  # a word, not a number
     lambda user: reverse("invite", args=[people.build_link(user).split("/")[3], "choose"]),
 ]
 
@@ -239,7 +239,7 @@ def test_whoever_opens_the_link_of_another_is_told_and_becomes_that_other(boss, 
         ("alice", 422),
         ("ALICE", 422),
         ("ａｌｉｃｅ", 422),  # full-width letters are the same name
-        ("ÉLODIE", 422),  # as élodie, who is there: on SQLite too
+        ("ÉLODIE", 422),  # the same as the existing élodie, on SQLite too
         ("ﬁona", 422),  # a ligature, as fiona
         ("аlice", 422),  # the first letter is Cyrillic
         ("αlice", 422),  # and Greek
@@ -296,7 +296,7 @@ def test_nobody_signs_in_before_a_password_is_chosen(client, db):
     assert not is_signed_in(client)
 
 
-# --- roles, coming and going -----------------------------------------------------------------------------------------
+# --- roles and deactivation ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("role", "status"), [("admin", 200), ("annotator", 302)])
@@ -330,7 +330,7 @@ def create_anew(user):
 
 
 def restore_silently(user):
-    """The deactivation and the demotion of which an older version told nobody else."""
+    """Reverts a deactivation and a demotion that an older version did not record elsewhere."""
     User.objects.filter(pk=user.pk).update(is_active=False, role=ANNOTATOR)
     people.reactivate(user)
     people.change_role(user, ADMIN)
@@ -358,7 +358,7 @@ def test_a_promotion_signs_nobody_out(admin, alice):
 
 
 def test_who_is_there_when_the_software_is_renewed_stays_signed_in(alice):
-    """The mark of a session is what it was before there was a count of endings."""
+    """The session hash is unchanged from the time before sessions had an end counter."""
     assert alice.get_session_auth_hash() == AbstractUser._get_session_auth_hash(alice)
 
 
@@ -422,7 +422,7 @@ def test_a_verdict_that_comes_while_leases_are_given_back_stands(alice, pairs, m
 
 @pytest.mark.django_db(transaction=True)
 def test_deactivating_while_people_judge_keeps_every_count(make_dataset):
-    """Ten judge without a pause while half of them are shut out."""
+    """Ten people judge continuously while half of them are deactivated."""
     dataset = make_dataset(build_rows(40), overlap=2)
     crowd = [create_person(f"p{i}") for i in range(10)]
 
@@ -442,7 +442,7 @@ def test_deactivating_while_people_judge_keeps_every_count(make_dataset):
 
 
 def run_at_once(*calls):
-    """What the calls give, each made in a thread of its own."""
+    """The results of the calls, each run in its own thread."""
     found, errors = [], []
 
     def run(call):
@@ -802,7 +802,7 @@ def test_a_person_who_is_not_there_is_not_found(boss, pk):
 
 @pytest.fixture
 def worked(make_dataset, alice, bob):
-    """Two datasets; worked(user, dataset, when, seconds, verdict="left") is one act."""
+    """Two datasets; worked(user, dataset, when, seconds, verdict="left") creates one judgment."""
     for slug in ("one", "two"):
         make_dataset(build_rows(20), slug=slug)
 
@@ -967,7 +967,7 @@ def test_the_rows_stream_and_take_one_query(worked, alice, django_assert_num_que
 
 @pytest.fixture
 def browse(browser, live_server):
-    """browse(user, …): a page of a browser of its own, where this person has signed in."""
+    """browse(user, …): a page of a separate browser in which this person is signed in."""
     contexts = []
 
     def browse(user=None, **options):

@@ -1,4 +1,4 @@
-"""The pinned requirements: one version of each package everywhere, each file known by its SHA-256, no index named."""
+"""The pinned requirements: one version per package, a SHA-256 for each file, no index."""
 
 import re
 

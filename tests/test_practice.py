@@ -1,4 +1,6 @@
-"""The practice round: before the first real comparison, with what is known told after each."""
+"""The practice round: before the first real comparison, with the known answer after each verdict."""
+
+import re
 
 import pytest
 
@@ -15,7 +17,7 @@ PAGE = "/annotate/demo/practice/"
 
 @pytest.fixture
 def practising(make_dataset, admin):
-    """Ten comparisons, the answers to four of them known and for practice; three a round, two of them must be right."""
+    """Ten comparisons, four of them known answers for practice; three per round, two must be right."""
     dataset = make_dataset(build_rows(10), practice=3, practice_pass=60, allow_flag=True, allow_repair=True)
     for _ in range(4):
         judgment = lease_next(admin, dataset)
@@ -26,7 +28,7 @@ def practising(make_dataset, admin):
 
 
 def answer(browser, rightly):
-    """Judge what stands there as it is known, or otherwise; the page that tells."""
+    """Judges the shown comparison right or wrong; returns the page with the known answer."""
     judgment = browser.look().judgment
     best = Gold.objects.get(comparison=judgment.comparison_id).choices[0][0]
     side = ("left", "right")[judgment.order.index(best) ^ (not rightly)]
@@ -118,3 +120,32 @@ def test_without_known_answers_without_a_round_and_for_admins_there_is_no_practi
     Gold.objects.update(for_practice=True)
     Dataset.objects.update(practice=0)
     assert client.get("/annotate/demo/").status_code == 200
+
+
+def test_who_has_judged_here_is_spared_a_practice_that_is_set_later(practising, client, alice, bob):
+    Dataset.objects.update(practice=0)
+    practising.refresh_from_db()
+    judgment = lease_next(alice, practising)
+    record(judgment, 0, "left")
+    assert lease_next(bob, practising), "who holds one has not judged yet"
+    Dataset.objects.update(practice=3)
+    practising.refresh_from_db()
+    assert lease_next(alice, practising).purpose == "vote"
+    assert lease_next(bob, practising) is None
+    client.force_login(alice)
+    assert client.get("/annotate/demo/").status_code == 200
+    client.force_login(bob)
+    assert client.get("/annotate/demo/")["Location"] == PAGE
+
+
+def test_practice_has_the_scripts_of_the_real_page(practising, client, alice):
+    client.force_login(alice)
+    page = client.get(PAGE).content.decode()
+    Dataset.objects.update(practice=0)
+    real = client.get("/annotate/demo/").content.decode()
+    scripts = [re.findall(r'<script src="([^"]+)"', html) for html in (real, page)]
+    assert scripts[0] == scripts[1] != []
+    for name in ("open", "one-each", "no-tie", "offline"):
+        said = [re.search(rf'data-{name}="([^"]+)"', html)[1] for html in (real, page)]
+        assert said[0] == said[1]
+    assert "data-plain" in page, "one page after the other, with the known answer between them"

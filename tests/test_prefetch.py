@@ -1,4 +1,4 @@
-"""Several hands at once: each item once, what one has at a time, and an import's comparisons as one hand makes them."""
+"""Threads: each item once, a bounded number in flight, and the same comparisons as with one thread."""
 
 import io
 import json
@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from datasets.db.threads import run_in_threads
+from datasets.imports import check as imports_check
 from datasets.imports import store as imports_store
 from datasets.models import Comparison, Import
 from tests.conftest import build_rows
@@ -34,7 +35,7 @@ def test_each_item_is_done_once_and_no_more_are_fetched_than_there_are_hands(han
 
 def test_hands_work_beside_each_other():
     both = threading.Barrier(2, timeout=20)
-    run_in_threads(2, lambda _: both.wait(), range(2))  # alone, one would wait for the other for ever
+    run_in_threads(2, lambda _: both.wait(), range(2))  # with one thread, one would wait for the other for ever
 
 
 @pytest.mark.parametrize("hands", [1, 2])
@@ -69,7 +70,7 @@ def test_two_hands_make_the_comparisons_that_one_makes(monkeypatch):
     made = {}
     for slug in ("one", "two"):
         files = [(f"{n}.json", io.BytesIO(json.dumps(some).encode())) for n, some in enumerate((rows, judged))]
-        run = imports_store.check(files, slug)
+        run = imports_check.check(files, slug)
         imports_store.store(run, 2, lambda done, total: told.append((done, total)), hurry=slug == "two")
         assert Import.objects.get(pk=run.pk).state == Import.State.DONE
         assert max(told) == (280, 280)

@@ -1,4 +1,4 @@
-"""What lies in DATA_DIR is the owner's alone, also what an older version left open; nothing else is touched."""
+"""Only the owner can read DATA_DIR, including files that an older version left open; nothing else is touched."""
 
 import os
 import sqlite3
@@ -15,7 +15,7 @@ ROOT = settings.BASE_DIR
 
 
 def run_python(data_dir, *args, **environment):
-    """A command as an operator starts it, in a shell that lets others read."""
+    """Runs a command as an operator would, in a shell with a permissive umask."""
     kept = {key: value for key, value in os.environ.items() if key not in ("SECRET_KEY", "DATABASE_URL")}
     environment = {**kept, "DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(data_dir), **environment}
     quiet = {"capture_output": True, "text": True, "umask": 0o022}
@@ -34,7 +34,7 @@ def find_open_files(folder):
 
 @pytest.fixture
 def used(tmp_path):
-    """A data folder as an older version left it, with a file in it that is none of ours."""
+    """A data folder from an older version, with a file in it that is not ours."""
     folder = tmp_path / "used"
     for path in (folder, folder / "uploads", folder / "spool"):
         path.mkdir()

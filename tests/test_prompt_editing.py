@@ -1,4 +1,4 @@
-"""Prompts and answers by hand: written, rendered as they are typed, edited while nobody has judged them."""
+"""Prompts and answers by hand: written, rendered while typing, editable until somebody has judged them."""
 
 import json
 
@@ -23,7 +23,7 @@ def owner(client, admin):
 
 
 def build_form(instruction="Say hello.", answers=(("Hello.", "m1"), ("Hi.", "m2")), turns=(), **more):
-    """What the form of a prompt posts."""
+    """The fields that the form of a prompt posts."""
     data = {"system": "", "instruction": instruction, "input": "", **more}
     for prefix, items in (("turns", turns), ("answers", answers)):
         data |= {f"{prefix}-TOTAL_FORMS": len(items), f"{prefix}-INITIAL_FORMS": 0}
@@ -114,7 +114,7 @@ def test_a_demonstration_by_hand_is_exported_and_asks_nothing(pairs):
 
 def test_what_is_typed_is_rendered_safely(owner):
     answer = owner.post(reverse("rendered"), {"name": "answers-0-text", "answers-0-text": "**b** <script>x</script>"})
-    assert answer.content.decode() == "<p><strong>b</strong> &lt;script&gt;x&lt;/script&gt;</p>\n"
+    assert answer.content.decode() == '<p dir="auto"><strong>b</strong> &lt;script&gt;x&lt;/script&gt;</p>\n'
 
 
 def test_prompts_without_answers_wait_for_them(make_dataset):

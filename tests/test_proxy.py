@@ -1,4 +1,4 @@
-"""The nginx configuration of docs/operating.md, run before a server of ours: TLS outside, slow clients kept away."""
+"""The nginx configuration of docs/operating.md in front of a real server: TLS, and protection from slow clients."""
 
 import contextlib
 import http.client
@@ -22,7 +22,7 @@ DOCS = (Path(settings.BASE_DIR) / "docs/operating.md").read_text(encoding="utf-8
 NAME = "chosen.example.org"
 UNPACKED = Path(settings.BASE_DIR) / ".venv/nginx/usr/sbin/nginx"  # by `make nginx`
 NGINX = shutil.which("nginx") or (str(UNPACKED) if UNPACKED.exists() else None)
-TRUSTING = ssl._create_unverified_context()  # the certificate is made here
+TRUSTING = ssl._create_unverified_context()  # the test generates the certificate
 
 pytestmark = [
     pytest.mark.django_db,
@@ -31,7 +31,7 @@ pytestmark = [
 
 
 class Visitor(Person):
-    """Somebody whose browser speaks https with the proxy."""
+    """A browser that speaks https to the proxy."""
 
     def __init__(self, name, port):
         self.jar = http.cookiejar.CookieJar()
@@ -46,7 +46,7 @@ class Visitor(Person):
 
 @pytest.fixture
 def proxied(place, tmp_path):
-    """The port of nginx with https before a running server; `configuration` of the docs with other ports and paths."""
+    """The https port of nginx in front of a running server; the docs' configuration with other ports and paths."""
     place |= {"BEHIND_PROXY": "1", "ALLOWED_HOSTS": f"127.0.0.1,{NAME}"}
     manage(place, "migrate", "--verbosity=0")
     manage(place, "load_demo")
@@ -83,7 +83,7 @@ def proxied(place, tmp_path):
 
 
 def send(port, text):
-    """A connection through the proxy on which this much was sent."""
+    """A connection through the proxy on which these bytes were sent."""
     line = TRUSTING.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=60))
     line.sendall(text.encode())
     return line

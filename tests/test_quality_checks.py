@@ -1,4 +1,4 @@
-"""Known answers and repeats among the rest: not to be told apart, in nobody's way, in no export."""
+"""Known answers and repeats mixed in: indistinguishable, harmless to the queue, in no export."""
 
 import json
 import random
@@ -26,7 +26,7 @@ GOLD, REPEAT, VOTE = Judgment.Purpose.GOLD, Judgment.Purpose.REPEAT, Judgment.Pu
 
 @pytest.fixture
 def mixed(make_dataset, admin):
-    """mixed(n, gold, **settings): a dataset of n comparisons, the first `gold` of them known by the admin."""
+    """mixed(n, gold, **settings): a dataset of n comparisons; the first `gold` have known answers."""
 
     def make(n, gold=0, **settings):
         dataset = make_dataset(build_rows(n), **settings)
@@ -42,7 +42,7 @@ def mixed(make_dataset, admin):
 
 @pytest.fixture(autouse=True)
 def _drawn_alike(monkeypatch):
-    """The same luck in each run."""
+    """A fixed random seed for each run."""
     monkeypatch.setattr(quality_checks.random, "random", random.Random(3).random)
 
 
@@ -52,7 +52,7 @@ def soon(monkeypatch):
 
 
 def judge_all(user, dataset, verdict="left", most=200):
-    """The judgments that a person gives until there is nothing left."""
+    """The judgments that a person gives until nothing is left."""
     given = []
     while len(given) < most and (judgment := lease_next(user, dataset)):
         record(judgment, judgment.revision, verdict)
@@ -120,7 +120,7 @@ def test_an_admin_takes_a_known_answer_back_and_the_comparison_is_judged(mixed, 
 
 @pytest.fixture
 def next_is(monkeypatch):
-    """next_is(purpose): what is drawn next."""
+    """next_is(purpose): sets the purpose that is drawn next."""
 
     def choose(purpose):
         percent = {GOLD: 0.0, REPEAT: 0.3, VOTE: 0.9}[purpose]
@@ -169,17 +169,17 @@ def test_a_lease_that_runs_out_is_mine_again_and_a_late_verdict_is_kept(sides_va
     assert has_right_counters(sides_vary)
 
 
-# --- not to be told apart ---------------------------------------------------------------------------------------------
+# --- indistinguishable ------------------------------------------------------------------------------------------------
 
 
 def mask_drawn(text):
-    """A page or an answer without texts, numbers and tokens."""
+    """A page or a response without texts, numbers and tokens."""
     text = re.sub(r"csrfmiddlewaretoken[^>]*>|Prompt \d+|Answer \d to \d+\.", "", text)
     return re.sub(r"\d+", "#", text)
 
 
 def capture_response(browser, purpose, next_is, headers):
-    """Status, headers and what was sent of the page or the script's answer that brings one of this purpose."""
+    """Status, headers and body of the page, or of the script's response, with a comparison of this purpose."""
     next_is(purpose)
     if headers:
         sent = read_fields(browser.form) | {"verdict": "left", "want": "1"}
@@ -191,7 +191,7 @@ def capture_response(browser, purpose, next_is, headers):
         judgment = browser.judgment
     assert judgment.purpose == purpose
     headers = {name: sorted(re.split("[;,] ", value)) for name, value in answer.headers.items()}
-    for name in ("Content-Length", "Expires", "X-Request-ID"):  # a length, a moment, a number drawn for each answer
+    for name in ("Content-Length", "Expires", "X-Request-ID"):  # a length, a timestamp, a random number per response
         headers.pop(name, None)
     sent = mask_drawn(answer.content.decode())
     return {"status": answer.status_code, "headers": headers, "sent": sent.splitlines()}
@@ -227,7 +227,7 @@ def test_the_count_and_the_history_know_no_difference(sides_vary, client, alice,
 
 
 def capture_queries(purpose, next_is, browser):
-    """What the database is asked for a verdict and one of this purpose next."""
+    """The queries for a verdict that is followed by a comparison of this purpose."""
     next_is(purpose)
     sent = read_fields(browser.form) | {"verdict": "left", "want": "1"}
     with CaptureQueriesContext(connection) as asked:
@@ -252,7 +252,7 @@ def test_the_database_is_asked_the_same_whatever_comes(sides_vary, client, alice
 
 
 def test_no_clock_tells_it_from_an_ordinary_one(mixed, client, alice, next_is):
-    """Of an ordinary answer and one that brings a known comparison, each takes longer about as often as the other."""
+    """An ordinary response and one with a known answer each take longer about equally often."""
     mixed(56, gold=20, gold_share=25)
     next_is(VOTE)
     browser, took = Browser(client, alice).look(), {VOTE: [], GOLD: []}
@@ -270,7 +270,7 @@ def test_no_clock_tells_it_from_an_ordinary_one(mixed, client, alice, next_is):
     assert 0.23 < sum(pairs) / len(pairs) < 0.77, "0.5 +- 0.27 is three deviations of the rank sum of 20 and 20"
 
 
-# --- many at once -----------------------------------------------------------------------------------------------------
+# --- concurrency ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""Where an admin chooses what people are asked: each setting, the preview of those not saved, what follows of them."""
+"""The question settings: each setting, the preview of unsaved ones, and their effects."""
 
 import sys
 
@@ -37,12 +37,12 @@ def owner(client, admin):
 
 @pytest.fixture
 def fours(make_dataset):
-    """Three prompts with four answers each: six pairs a prompt."""
+    """Three prompts with four answers each: six pairs per prompt."""
     return make_dataset(build_rows(3, answers=4))
 
 
 def build_form(**changes):
-    """What the form of a dataset sends that asks for pairs, but for these changes; False: a box without its tick."""
+    """The fields of the form for a dataset of pairs, with these changes; False: an unticked box."""
     boxes = {"allow_tie": "on", "allow_both_bad": "on", "allow_skip": "on"}
     data = {"question": "pair", "most_shown": "4", "reasons": "off", "kept_ready": "4", "criteria": "", "chips": ""}
     return {name: value for name, value in (data | boxes | changes).items() if value is not False}
@@ -55,7 +55,7 @@ def save_settings(owner, **changes):
 
 
 def read_refusal(owner, **changes):
-    """What the page says to settings that cannot be."""
+    """The page's message about invalid settings."""
     before = Dataset.objects.values().get()
     answer = owner.post(PAGE, build_form(**changes))
     assert answer.status_code == 422
@@ -66,7 +66,7 @@ def read_refusal(owner, **changes):
 
 
 def preview(owner, **changes):
-    """The comparison page in the preview of these settings."""
+    """The preview of the comparison page with these settings."""
     answer = owner.post(PREVIEW, build_form(**changes), headers={"HX-Request": "true"})
     assert answer.status_code == 200
     return parse_page(answer).find(inert=True)
@@ -169,7 +169,7 @@ def test_the_list_of_the_start_is_none_in_chinese_too(owner, pairs):
     assert save_settings(owner, chips=shown).chips == []
 
 
-# --- what follows -----------------------------------------------------------------------------------------------------
+# --- effects ----------------------------------------------------------------------------------------------------------
 
 
 def list_sizes():
@@ -250,7 +250,8 @@ def test_every_question_has_a_card_and_a_new_file_has_one_by_itself(owner, pairs
     monkeypatch.setattr(questions, "__path__", [*questions.__path__, str(tmp_path)])
     questions.load_questions.cache_clear()
     try:
-        cards = [card.text for card in parse_page(owner.get(PAGE)).find_all("label", **{"class": "choice"})]
+        labels = parse_page(owner.get(PAGE)).find_all("label", **{"class": "choice"})
+        cards = [" ".join(label.text.split()) for label in labels]
         dataset = save_settings(owner, question="odd_one", most_shown="5")
     finally:
         questions.load_questions.cache_clear()

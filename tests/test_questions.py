@@ -1,4 +1,4 @@
-"""Each question for itself: what may be said, and what that states. No request, no database."""
+"""Each question alone: valid input, and the choices it states. No request, no database."""
 
 import itertools
 import sys
@@ -34,7 +34,7 @@ def test_the_verdicts_are_those_that_the_settings_allow(question, settings_, ver
     assert question.verdicts(settings_) == verdicts
 
 
-# (question, ids as shown, verdict, what was said, [(chosen, rejected, strength, rank gap)])
+# (question, ids as shown, verdict, details, [(chosen, rejected, strength, rank gap)])
 STATES = [
     (pair, [7, 3], "left", {}, {(7, 3, 1, None)}),
     (pair, [7, 3], "right", {}, {(3, 7, 1, None)}),
@@ -91,7 +91,7 @@ def test_what_cannot_be_has_a_code(question, settings_, places, code):
     assert question.wrong(settings_, {"rank": places}) == code
 
 
-# --- whatever the order shown -----------------------------------------------------------------------------------------
+# --- for any order shown ----------------------------------------------------------------------------------------------
 
 IDS = st.lists(st.integers(1, 10**6), min_size=2, max_size=6, unique=True)
 
@@ -127,7 +127,7 @@ def test_the_mirrored_step_on_swapped_sides_says_the_same(ids, verdict):
     assert pair.choices(ids, plain[verdict[0]], {}) == pair.choices(ids[::-1], plain[mirrored[0]], {})
 
 
-# --- put together from the settings -----------------------------------------------------------------------------------
+# --- built from the settings ------------------------------------------------------------------------------------------
 
 CRITERIA = [{"name": "clear"}, {"name": "友善"}, {"name": "c"}]
 

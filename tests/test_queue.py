@@ -1,4 +1,4 @@
-"""Who gets what next: overlap, leases, positions."""
+"""The queue: overlap, leases, positions."""
 
 import threading
 from collections import Counter
@@ -15,7 +15,7 @@ from tests.conftest import build_rows, create_person
 
 
 def recount(dataset):
-    """{comparison: open slots} counted from the judgments."""
+    """{comparison: open slots}, recounted from the judgments."""
     found = {c.pk: c.wanted for c in Comparison.objects.filter(dataset=dataset)}
     holding = {"state__in": ["leased", "saved", "reopened"], "purpose": "vote"}
     for judgment in Judgment.objects.filter(dataset=dataset, **holding):
@@ -127,7 +127,7 @@ def test_overlap_goes_to_different_people(make_dataset, alice, bob, charlie):
 
 @pytest.mark.django_db(transaction=True)
 def test_fifty_at_once_judge_each_comparison_exactly_as_often_as_wanted(make_dataset):
-    """Fifty people without a pause, some skipping and undoing: nobody twice, overlap exact, nothing lost."""
+    """Fifty people judge continuously, some skip and undo: nobody twice, overlap exact, nothing lost."""
     dataset = make_dataset(build_rows(60), overlap=3)
     people = [create_person(f"p{i}") for i in range(50)]
     saved, errors = Counter(), []
@@ -147,7 +147,7 @@ def test_fifty_at_once_judge_each_comparison_exactly_as_often_as_wanted(make_dat
                     assert again.pk == judgment.pk
                     assert record(again, again.revision, "left")
                 saved[user.pk] += verdict != "skip"
-        except BaseException as error:  # told by the test itself
+        except BaseException as error:  # the test reports the error
             errors.append(error)
             raise
         finally:
@@ -159,7 +159,7 @@ def test_fifty_at_once_judge_each_comparison_exactly_as_often_as_wanted(make_dat
     for thread in threads:
         thread.join()
     assert not errors
-    for user in people:  # whoever still can takes what was skipped at the end
+    for user in people:  # anybody who still can takes the skipped ones at the end
         while judgment := lease_next(user, dataset):
             record(judgment, judgment.revision, "left")
             saved[user.pk] += 1

@@ -1,21 +1,25 @@
-"""Hostile texts: none takes longer than its limit; what is shown plain is kept so and counted; the rest is rendered."""
+"""Hostile texts: none exceeds its limit; plain ones are stored as plain and counted; the rest is rendered."""
 
 import random
+import re
 import string
 import threading
 import time
+from html import unescape
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pygments.lexers import get_lexer_by_name
 
 from datasets.models import Prompt, Response
-from datasets.text import markdown, rendered, renderers
+from datasets.text import markdown, rendered, renderers, unfenced
 from datasets.text.rendered import count_plain_texts, fill_prompt, list_rendered_responses
 from tests.conftest import build_rows
 
-# One name for each lexer: it has several.
+# One name per lexer; most have several.
 ONE_OF_EACH = sorted({get_lexer_by_name(name).name: name for name in sorted(markdown.LEXERS)}.values())
 REPEATED = ["a", " ", "\n", " \n", "a\n", "  a\n", "a ", "/", '\\"', "(", "<", "a.", "0", "-", "'", "{{", "中"]
 
@@ -42,7 +46,7 @@ HOSTILE = {
 
 
 def repeat(unit, share, length, rng):
-    """A unit over and over; a share of it is replaced by two letters that are drawn."""
+    """A unit repeated, with a share of the units replaced by two random letters."""
     out = ""
     while len(out) < length:
         out += unit if rng.random() >= share else "".join(rng.choices(string.ascii_lowercase, k=2))
@@ -156,7 +160,116 @@ def test_formulas_are_limited_by_length_depth_and_number():
     assert markdown.render("$a$ " * 3000)[0].count("<math") == markdown.MOST_FORMULAS
 
 
-SLOW = "[" * 150_000  # half a second and more
+@pytest.mark.parametrize(
+    "text",
+    [
+        "So the chance is\n\\[ 1 - \\frac{2}{3} \\]\nand done.",
+        "So:\n\\[\na\n+ b\n= c\n\\]",
+        "- so:\n  \\[ x \\]\n- next",
+        "> so:\n> \\[ x\n> y \\]\n> next",
+        "So:\n\\( x^2 \\) holds",
+        "So \\[ x \\] holds",
+        "\\[ x \\] holds",
+        "So:\n$$\na\n+ b\n$$\nholds",
+    ],
+)
+def test_a_formula_right_after_a_line_of_text_is_rendered(text):
+    html = markdown.render(text)[0]
+    assert html.count("<math") == 1
+    assert html.count("<li") == (2 if text[0] == "-" else 0), "a line with + is no item"
+    assert not set("\\[]$") & set(html)
+    words = [word for word in ("and done.", "holds", "next") if word in text]
+    assert all(word in html for word in words), "what follows a formula is shown"
+
+
+@pytest.mark.parametrize(
+    "text", [r"Dear \[Your Name\],", "Yours\n\\[City, State\\]", r"as in \[1\]", "\\[ \\] to do", "\\[x"]
+)
+def test_escaped_brackets_around_words_are_no_formula(text):
+    html = markdown.render(text)[0]
+    assert "<math" not in html
+    assert "[" in html
+
+
+BLOCKS = "# a\n\nb\n\n- c\n  - d\n\n1. e\n\n   f\n\n> g\n\n"
+BLOCKS += "| h |\n|---|\n| i |\n\n```\nj\n```\n\n    k\n\n\\[ l \\]\n\n$$m$$\n"
+
+
+def test_each_block_takes_its_direction_from_its_text():
+    html = markdown.render(BLOCKS)[0]
+    opened = re.findall(r"<(p|h\d|ul|ol|li|blockquote|table|th|td|pre|div)\b([^>]*)>", html)
+    assert {tag for tag, _ in opened} == {"p", "h3", "ul", "ol", "li", "blockquote", "table", "th", "td", "pre", "div"}
+    assert [tag for tag, attributes in opened if 'dir="auto"' not in attributes] == []
+    assert html.count('<code dir="ltr">') == 2
+    assert html.count('<math dir="ltr"') == 2
+    assert markdown.render_plain("a").startswith('<pre dir="auto">')
+    assert 'dir="auto"' not in markdown.render('<p dir="rtl">a</p>')[0].replace('<p dir="auto">', "", 1)
+
+
+PYTHON = "# Edit the gene\ndef edit(gene):\n    # Twice\n    if gene:\n        return 2 * gene\n\n    return None"
+UNFENCED = {
+    "JSON": '{\n  "a": [1, "*b*"],\n  "c": "\\\\n"\n}',
+    "JSON on one line": '[{"a": "*b*"}]',
+    "Python": PYTHON,
+    "JavaScript": "const a = 1;\n\nfor (const b of c) {\n  d(b);\n}",
+    "HTML": '<div class="a">\n  <p>*b*</p>\n</div>',
+    "SQL": "SELECT *\n  FROM a\n WHERE b = 1;",
+}
+
+
+@pytest.mark.parametrize("name", UNFENCED)
+def test_json_and_code_without_fences_keep_their_indentation(name):
+    html = markdown.render(UNFENCED[name])[0]
+    shown = unescape(re.sub(r"<[^>]+>", "", html))
+    assert (html[:4], html.count("<pre"), shown.strip("\n")) == ("<pre", 1, UNFENCED[name])
+
+
+def test_code_between_prose_is_set_apart():
+    html = markdown.render(f"Here *you* go:\n{PYTHON}\nIt takes **one** gene.\n\n## Why\n\nBecause.")[0]
+    assert re.findall(r"<(\w+) dir=.auto", html) == ["p", "pre", "p", "h3", "p"]
+    assert "<em>you</em>" in html
+    assert "<strong>one</strong>" in html
+
+
+PROSE = {
+    "verse": "Roses,\n    in the dawn;\n  softly (so) they glow:",
+    "a list": "- a\n    - f(b)\n        - c = 1",
+    "steps": "1. One:\n\n   Do it (now);\n\n2. Two",
+    "a recipe": "Ingredients:\n  2 eggs;\n  1 cup (250 g) flour;\n  a pinch of salt",
+    "a letter": "Dear Sir,\n\n  I write to you;\n  thanks.",
+    "YAML": "list:\n  - a\n  - b",
+    "formulas": "x = 1\ny = 2\n  \\[ z = 3 \\]",
+    "a link": "[a](http://b.c)",
+    "with a fence": "```\nif a:\n    b()\n```",
+    "numbers": "1",
+}
+
+
+@pytest.mark.parametrize("name", PROSE)
+def test_prose_is_not_taken_for_code(name):
+    assert unfenced.wrap_unfenced_code(PROSE[name]) == PROSE[name]
+
+
+def test_lines_of_prose_keep_their_leading_blanks():
+    html = markdown.render("  One,\n    two,\n\tthree\nfour")[0]
+    shown = re.sub(r"<(?!/?span)[^>]+>|\n", "", html)
+    blanks = '<span class="blanks">{}</span>'.format
+    assert shown == f"{blanks('  ')}One,{blanks('    ')}two,{blanks('    ')}threefour"
+    assert "blanks" not in markdown.render(" One,\ntwo")[0]
+
+
+@pytest.mark.django_db
+def test_what_was_rendered_before_is_rendered_again(make_dataset):
+    make_dataset(build_rows(2))
+    Response.objects.update(html="<p>old</p>", plain="time")
+    Prompt.objects.update(html={"instruction": "<p>old</p>"}, plain="long")
+    import_module("datasets.migrations.0017_render_again").forget_html(apps, None)
+    for model in (Prompt, Response):
+        assert list(model.objects.values_list("html", "plain").distinct().order_by()) == [(None, None)]
+    assert 'dir="auto"' in list_rendered_responses([Response.objects.first().pk])[0].html
+
+
+SLOW = "[" * 150_000  # at least half a second
 BRIEF = {"seconds": 0.05}
 
 
@@ -166,9 +279,9 @@ def test_a_child_that_takes_too_long_ends_and_another_takes_its_place():
     child = pool.places.get()
     pool.places.put(child)
     ((html, why, _seconds),) = pool.render([SLOW])
-    assert (why, html[:5]) == ("time", "<pre>")
+    assert (why, html[:4]) == ("time", "<pre")
     assert child.process.poll() is not None
-    assert pool.render(["*hi*"])[0][:2] == ("<p><em>hi</em></p>\n", "")
+    assert pool.render(["*hi*"])[0][:2] == ('<p dir="auto"><em>hi</em></p>\n', "")
 
 
 def test_a_child_has_a_limit_of_memory():
@@ -180,13 +293,13 @@ def test_a_child_has_a_limit_of_memory():
 def test_who_finds_no_child_free_sees_plain_text_this_time():
     pool = renderers.Renderers(1)
     taken = pool.places.get()
-    assert pool.render(["*hi*"]) == [("<pre>*hi*</pre>", None, 0)]
+    assert pool.render(["*hi*"]) == [('<pre dir="auto">*hi*</pre>', None, 0)]
     pool.places.put(taken)
-    assert pool.render(["*hi*"])[0][:2] == ("<p><em>hi</em></p>\n", "")
+    assert pool.render(["*hi*"])[0][:2] == ('<p dir="auto"><em>hi</em></p>\n', "")
 
 
 def test_two_people_do_not_wait_for_one_hostile_page():
-    """While one child is at it, another renders."""
+    """While one child process is busy, another renders."""
     pool = renderers.Renderers(2)
     pool.render(["*hi*"])
     slow = threading.Thread(target=pool.render, args=([SLOW] * 2,))
@@ -210,7 +323,7 @@ def test_a_slow_rendering_is_kept_at_once_and_counted(make_dataset, client, admi
     list_rendered_responses([slow.pk])
     fill_prompt(slow.prompt.__class__.objects.get(instruction__startswith="aaa"))
     slow.refresh_from_db()
-    assert (slow.plain, slow.html[:5]) == ("time", "<pre>")
+    assert (slow.plain, slow.html[:4]) == ("time", "<pre")
     started = time.monotonic()
     list_rendered_responses([slow.pk])
     assert time.monotonic() - started < 0.5
@@ -231,4 +344,4 @@ def test_a_text_that_was_changed_is_rendered_anew(make_dataset):
     response = Response.objects.first()
     list_rendered_responses([response.pk])
     Response.objects.filter(pk=response.pk).update(text="*new*", html=None, plain=None)
-    assert list_rendered_responses([response.pk])[0].html == "<p><em>new</em></p>\n"
+    assert list_rendered_responses([response.pk])[0].html == '<p dir="auto"><em>new</em></p>\n'

@@ -1,4 +1,4 @@
-"""Where all answers are bad, other people are asked for a better one."""
+"""Repair rounds: if all answers are bad, other people are asked for a better one."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.test_queue import has_right_counters
 
 @pytest.fixture
 def both_bad(make_dataset, alice):
-    """both_bad(**settings): (a dataset of one comparison, alice's judgment that all its answers are bad)"""
+    """both_bad(**settings): (a dataset of one comparison, alice's verdict that all its answers are bad)"""
 
     def judge(**settings):
         dataset = make_dataset(build_rows(1), repair_round=True, **settings)

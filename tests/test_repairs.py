@@ -1,4 +1,4 @@
-"""Better answers that people write while they judge: kept to the byte, chosen over what they replace."""
+"""Repairs: better answers that people write, kept byte for byte and chosen over what they replace."""
 
 import json
 
@@ -23,7 +23,7 @@ def repairs(db):
 
 @pytest.fixture
 def at_work(client, alice, make_dataset):
-    """at_work(rows=…, **settings): alice at the page of a dataset whose answers may be improved."""
+    """at_work(rows=…, **settings): alice on the page of a dataset whose answers may be improved."""
 
     def begin(rows=None, **settings):
         make_dataset(rows or build_rows(1), **{"allow_repair": True} | settings)
@@ -140,7 +140,7 @@ def test_an_answer_that_was_edited_since_is_not_taken_for_a_repair(at_work, repa
 
 
 def write(person, dataset, text, verdict="left"):
-    """The judgment by which a person writes a new answer."""
+    """The judgment in which a person writes a new answer."""
     judgment = lease_next(person, dataset)
     assert record(judgment, judgment.revision, verdict, {"repairs": {"new": text}})
     return judgment

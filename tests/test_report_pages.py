@@ -1,4 +1,4 @@
-"""The pages of the report: the numbers of `analyze --json`, how old they are, and what people see of themselves."""
+"""The pages of the report: the numbers of `analyze --json`, their age, and annotators' own figures."""
 
 import csv
 import io
@@ -35,13 +35,13 @@ SOME = [HONEST, HONEST, HONEST, LEFT]
 
 @pytest.fixture
 def crowd(make_dataset):
-    """Four people's 160 judgments, of whom the last clicks the left one."""
+    """160 judgments by four people, of whom the last always chooses the left answer."""
     return create_judged_dataset(make_dataset, SOME, judgments=40, gold=0.25, repeats=0.25)
 
 
 @pytest.fixture
 def look(client, admin):
-    """look(path): what an admin sees under the dataset's report."""
+    """look(path): an admin's page under the dataset's report."""
     client.force_login(admin)
     return lambda path="", slug="crowd", **headers: client.get(f"/datasets/{slug}/{path}", headers=headers)
 
@@ -52,7 +52,7 @@ def read_main(response):
 
 
 def strip_reasons(said):
-    """What a report says, less the reasons that the command gives beside what is null."""
+    """A report without the reasons that the command gives beside nulls."""
     if isinstance(said, list):
         return [strip_reasons(one) for one in said]
     if not isinstance(said, dict):
@@ -112,7 +112,7 @@ def test_the_primers_choices_have_their_counts_and_what_is_not_known_says_why(lo
     assert "There are too few choices" in glance
     assert "Too few judgments to tell it from what is usual" in glance
     assert "Nobody needs a look." in glance
-    with translation.override("zh-hans"):  # the page leaves it as it is found
+    with translation.override("zh-hans"):  # viewing the page does not change it
         chinese = read_main(look("report/strengths/", "travel", accept_language="zh-hans"))
         assert translation.gettext("No two answers of different sources were compared.") in chinese
     assert "No two" not in chinese
@@ -149,7 +149,7 @@ def test_a_page_takes_a_bounded_number_of_queries(look, crowd, django_assert_max
             assert look(path).status_code == 200
 
 
-# How old it is
+# Its age
 
 
 def test_a_large_report_is_computed_in_the_background_and_the_old_numbers_stay_meanwhile(
@@ -235,7 +235,7 @@ def test_a_kept_report_does_not_grow_with_the_length_of_texts(make_dataset, alic
     ]
 
 
-# What annotators see of themselves
+# Annotators' own figures
 
 
 def build_rate(value, n, low=None, high=None):
@@ -305,7 +305,7 @@ def test_ones_own_page_says_nothing_that_is_newer_than_the_report(client, crowd)
 @pytest.mark.parametrize("value", [0.5, 0.73, 0.95])
 @pytest.mark.parametrize("n", [10, 15, 30])
 def test_one_known_answer_more_hardly_shows(value, n):
-    """Told in steps of five: right or wrong, the number that somebody reads moves by a step at most."""
+    """Shown in steps of five: one verdict, right or wrong, moves the figure by at most one step."""
     hits = round(value * n)
     now = int(advice.format_to_nearest_five(hits / n))
     for then in (hits / (n + 1), (hits + 1) / (n + 1)):

@@ -1,4 +1,4 @@
-"""/annotate/SLUG/review/: what a reviewer sees, and does, without a script."""
+"""/annotate/SLUG/review/: a reviewer's pages, without JavaScript."""
 
 import re
 
@@ -23,7 +23,7 @@ def reviewer(client, split, rita):  # noqa: F811
 
 
 def read_fields(page, form="data-comparison"):
-    """The hidden fields of a form of a page, as a browser sends them."""
+    """The hidden fields of a page's form, as a browser sends them."""
     inside = re.search(rf"<form[^>]*{form}.*?</form>", page, re.DOTALL).group()
     return dict(re.findall(r'<input type="hidden" name="(judgment|revision)" value="(\d+)"', inside))
 

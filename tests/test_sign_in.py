@@ -1,4 +1,4 @@
-"""Signing in: throttled by name and address, kept through a restart, over at once when somebody is deactivated."""
+"""Signing in: throttled by name and address; sessions survive a restart and end with a deactivation."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def sign_in(name, password="demo", address=OFFICE, **headers):
 
 
 def fail(name, times, address=OFFICE):
-    """So many wrong passwords, each from a browser that gives itself another name."""
+    """Sends n wrong passwords, each from a browser with another user agent."""
     return [sign_in(name, "wrong", address, HTTP_USER_AGENT=f"agent {i}").status_code for i in range(times)]
 
 
@@ -225,7 +225,7 @@ print(response.status_code, response.context["user"].username)
 
 
 def test_a_session_outlives_the_process_that_made_it(transactional_db, alice):
-    """Another process, as after a restart or on another machine, knows who it is."""
+    """Another process, as after a restart or on another machine, recognises the session."""
     client = Client()
     client.force_login(alice)
     key = client.cookies["sessionid"].value

@@ -1,4 +1,4 @@
-"""What is asked next, decided by what was judged: the order of the queue, and comparisons that are sure."""
+"""Active selection: judgments decide the order of the queue and which comparisons are certain."""
 
 import pytest
 
@@ -19,7 +19,7 @@ SOURCES = ("strong", "middling", "same", "weak")
 
 
 def build_rows(n):
-    """n prompts with an answer of each source."""
+    """n prompts with one answer per source."""
     return [
         {"prompt": f"Why {i}?", "responses": [{"model": name, "text": f"{name} says {i}"} for name in SOURCES]}
         for i in range(n)
@@ -27,7 +27,7 @@ def build_rows(n):
 
 
 def judge(user, dataset, most=1000):
-    """Judge as the sources' names say: strong is best, weak is worst, the other two are alike."""
+    """Judges by the sources' names: strong is best, weak is worst, the other two are equal."""
     place = {"strong": 2, "middling": 1, "same": 1, "weak": 0}
     for turn in range(most):
         judgment = lease_next(user, dataset)

@@ -1,4 +1,4 @@
-"""Every judgment as a table: what CSV and Parquet hold is what people said, to the byte."""
+"""Judgments as tables: CSV and Parquet preserve what people said byte for byte."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ ODD = [
 
 
 def export_table(name, dataset, **filters):
-    """(the rows of a table with their lists read, the account)."""
+    """(rows of a table with parsed lists, account)."""
     export = Export(dataset, name, Filters(**filters))
     rows = parse_rows(name, b"".join(export.iter_pieces()))
     account = export.build_account()
@@ -49,7 +49,7 @@ def parse_lists(row):
 
 
 def sort_choices(row):
-    """The choices of a row; a tie has no order."""
+    """The choices of a row, sorted; a tie has no order."""
     choices = ([name, *(sorted(pair) if not strength else pair), strength, gap]
                for name, *pair, strength, gap in row["choices"])  # fmt: skip
     return sorted(choices)
@@ -168,7 +168,7 @@ FORMULAS = ["=cmd|'/c calc'!A1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"]
 
 @pytest.fixture
 def hostile(make_dataset, alice):
-    """A dataset whose texts, from people and models, begin as formulas do; one of them is quite plain."""
+    """A dataset whose texts, by people and models, begin like formulas; one text is harmless."""
     texts = [*FORMULAS, "plain = text"]
     responses = [[{"text": f"{text} {side}", "model": text} for side in "ab"] for text in texts]
     rows = zip(texts, responses, strict=True)
@@ -212,8 +212,9 @@ def test_a_file_for_spreadsheets_is_asked_for_alike_everywhere(hostile, client, 
 
 def test_the_page_hands_the_switch_on_and_says_why(hostile, client, admin):
     client.force_login(admin)
-    page = client.get("/datasets/demo/export/?format=judgments-csv&for-spreadsheets=1").content.decode()
-    assert "export/judgments-csv/?for-spreadsheets=1" in page
+    path = "/datasets/demo/export/?format=judgments-csv&for-spreadsheets=1"
+    assert client.get(f"{path}&download=1")["Location"].endswith("/export/judgments-csv/?for-spreadsheets=1")
+    page = client.get(path).content.decode()
     assert re.search(r'name="for-spreadsheets" value="1" checked', page)
     assert "as a formula" in page
     page = client.get("/datasets/demo/export/?format=judgments-csv").content.decode()

@@ -1,4 +1,4 @@
-"""Every text a person reads is marked for translation, and has its Chinese."""
+"""Every text that people read is marked for translation, and has a Chinese translation."""
 
 import ast
 import re
@@ -20,7 +20,7 @@ CATALOGUE = polib.pofile(str(settings.BASE_DIR / "locale/zh_Hans/LC_MESSAGES/dja
 MARKS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy"}
 WITH_CONTEXT = {"pgettext", "pgettext_lazy"}
 SAID_ALIKE = {"Chosen", "html", "travel", "中文", "English", "Aa"}  # names, signs, each language's own name
-BOTH_AT_ONCE = {"500.html"}  # served when nothing works any more, not even the choice of a language
+BOTH_AT_ONCE = {"500.html"}  # served when nothing works, not even the choice of a language
 
 
 def iter_marked(source):
@@ -33,7 +33,7 @@ def iter_marked(source):
 
 
 def iter_template_marked(path):
-    """What templatize turns template tags into is Python-like: read the marked strings from it."""
+    """The strings marked in a template; templatize turns its tags into Python-like text."""
     text = templatize(path.read_text(encoding="utf-8"), origin=str(path))
     for match in re.finditer(
         r"\b(?:_|gettext|ngettext|pgettext\([^,]*,)\(?\s*(u?(?:'(?:\\.|[^'])*'|\"(?:\\.|[^\"])*\"))", text

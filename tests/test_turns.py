@@ -1,4 +1,4 @@
-"""Few at once, in the order in which they came."""
+"""Turns: limited concurrency, first come, first served."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from datasets.db.turns import AT_ONCE, TURNS, FairSemaphore, in_turn, out_of_tur
 
 
 def await_waiting(turns, n, within=5):
-    """Wait until so many wait."""
+    """Waits until n threads wait."""
     end = time.monotonic() + within
     while len(turns.waiting) < n:
         assert time.monotonic() < end

@@ -1,4 +1,4 @@
-"""An import can be taken back while nobody has judged what it brought."""
+"""An import can be undone until somebody has judged one of its rows."""
 
 import json
 
@@ -8,6 +8,7 @@ from annotate.judging.record import record
 from annotate.queue.lease import lease_next
 from datasets.audit.delete_dataset import delete_dataset
 from datasets.comparisons.flags import LEAVE_OUT_PROMPT, decide
+from datasets.imports import check as imports_check
 from datasets.imports import store as imports_store
 from datasets.imports.undo import CannotUndo, undo_import
 from datasets.models import Choice, Comparison, Dataset, Import, Judgment, Prompt, Rating, Response
@@ -16,19 +17,19 @@ from tests.conftest import build_rows
 
 @pytest.fixture
 def bring(tmp_path, db):
-    """bring(rows): the Import that stored them into the dataset `demo`."""
+    """bring(rows): the Import that stored the rows in the dataset `demo`."""
 
     def store(rows, name="more.jsonl"):
         path = tmp_path / name
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         with open(path, "rb") as file:
-            return imports_store.store(imports_store.check([(name, file)], "demo"))
+            return imports_store.store(imports_check.check([(name, file)], "demo"))
 
     return store
 
 
 def list_everything():
-    """What stands in the dataset, without ids."""
+    """The contents of the dataset, without ids."""
     return (
         sorted(Prompt.objects.values_list("instruction", flat=True)),
         sorted(Response.objects.values_list("text", "candidate", "demonstration")),

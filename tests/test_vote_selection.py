@@ -1,4 +1,4 @@
-"""What the votes of a prompt come to, and which pairs a balance keeps: plain votes in, plain pairs out."""
+"""The pairs that the votes on a prompt give, and those that a balance keeps: plain votes in, plain pairs out."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ NAMES = ("ann", "bob", "cid", "dan", "eve")
 
 
 def build_vote(chosen, rejected, strength=1, number=0, **said):
-    """A vote of the person of this number."""
+    """A vote by the person with this number."""
     plain = {"verdict": "left" if strength else "tie", "flagged": False, "gap": None}
     at = datetime(2026, 3, 1 + number, tzinfo=UTC)
     known = {"judgment": number, "annotator": NAMES[number % 5], "at": at, "chosen": chosen, "rejected": rejected}
@@ -39,7 +39,7 @@ def build_vote(chosen, rejected, strength=1, number=0, **said):
 
 
 def build_votes(*said):
-    """A vote of one person after the other, of (chosen, rejected) or (chosen, rejected, strength)."""
+    """Votes by consecutive people, from (chosen, rejected) or (chosen, rejected, strength)."""
     return [
         build_vote(*one, number=number) if len(one) == 3 else build_vote(*one, 1, number)
         for number, one in enumerate(said)
@@ -47,7 +47,7 @@ def build_votes(*said):
 
 
 def choose_pairs(said, tagged=(), **filters):
-    """(the pairs, what is left out) of one prompt with these tags."""
+    """(pairs, left_out) of one prompt with these tags."""
     chooser = VoteSelector(Filters(**filters))
     pairs = chooser.pick_pairs(tagged, said)
     assert sum(pair.times for pair in pairs) + chooser.left_out.total() == len(said)
@@ -59,7 +59,7 @@ WITH_A_TIE = build_votes((A, B), (A, B), (A, B, 0), (B, A))
 DECIDED = [*build_votes((A, B), (A, B)), build_vote(B, A, number=2, decides=True)]
 DECIDED_ELSEWHERE = [*build_votes((A, B), (A, B)), build_vote(B, A, number=2, comparison=7, decides=True)]
 
-# (votes, filters, the pairs, what is left out)
+# (votes, filters, pairs, left_out)
 CAME_TO = [
     ([], {}, [], {}),
     (TWO_TO_ONE, {}, [Pair(A, B, 2, THIRD, (2, 3))], {"outvoted": 1}),
@@ -220,7 +220,7 @@ def test_people_who_agree_half_the_time_or_less_are_wrong_half_the_time():
 
 @pytest.mark.parametrize("e", [0.1, 0.2, 0.4])
 def test_a_flip_rate_comes_back_from_what_it_makes_of_two_votes(e):
-    """Of two votes that are each flipped with probability e, 2e(1-e) differ."""
+    """If each of two votes is flipped with probability e, they differ with probability 2e(1-e)."""
     of_a_hundred = round(100 * 2 * e * (1 - e))
     agree, differ = build_votes((A, B), (A, B)), build_votes((A, B), (B, A))
     assert compute_flip_rate(*[agree] * (100 - of_a_hundred), *[differ] * of_a_hundred) == pytest.approx(e)
@@ -232,7 +232,7 @@ def test_each_two_votes_on_a_pair_are_compared_once_and_ties_not_at_all():
     assert (chooser.alike, chooser.unlike) == (1, 2)
 
 
-# --- as often the shorter as the longer ------------------------------------------------------------------------------
+# --- balanced length -------------------------------------------------------------------------------------------------
 
 
 def test_a_mark_tells_which_answer_is_longer():
@@ -248,7 +248,7 @@ def test_equal_pairs_have_numbers_of_their_own_and_the_same_each_time():
 
 
 def keep_balanced(marks):
-    """Those of [(part, sign, number)] that a balance of them keeps."""
+    """The entries of [(part, sign, number)] that balancing keeps."""
     balance = LengthBalance(marks)
     return [mark for mark in marks if balance.is_kept(*mark)]
 

@@ -1,15 +1,20 @@
-"""Deleting a dataset with all that is in it, a few prompts at a time: memory stays flat, others go on judging."""
+"""Deletion of a dataset with everything in it, in batches: memory stays flat, and people can judge meanwhile."""
+
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 
 from datasets.audit.log import Kind, log
 from datasets.models import Comparison, Dataset, Import, Judgment, Prompt, Response
 
-AT_ONCE = 200
+if TYPE_CHECKING:
+    from annotate.models import User
+
+AT_ONCE = 200  # prompts
 
 
-def delete_dataset(dataset, by=None):
-    """Delete the dataset. It is put away first, so that nobody is given anything of it in the meantime."""
+def delete_dataset(dataset: Dataset, by: "User | None" = None) -> None:
+    """Deletes a dataset. Archives it first, so that nobody is handed any of its comparisons meanwhile."""
     Dataset.objects.filter(pk=dataset.pk).update(state=Dataset.State.ARCHIVED)
     while ids := list(Prompt.objects.filter(dataset=dataset).order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
         with transaction.atomic():

@@ -1,47 +1,53 @@
-"""The log to look at: filtered, newest first, a page at a time by key; in sentences, and as plain rows."""
+"""The audit log for reading: filtered, newest first; as pages of sentences, or as plain rows."""
 
 import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib.auth import get_user_model
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from datasets.files.writers import defuse_row
 from datasets.judgments import wording
+from datasets.judgments.said import Statement
 from datasets.models import Change, Dataset, Gold
 
 Kind = Change.Kind
 PAGE_SIZE = 50
 COLUMNS = ("at", "by", "dataset", "kind", "what", "before", "after")
-# What is told of (before, after).
-MEMBERS = {
+# {(before, after): sentence} of each kind
+Sentences = dict[tuple[Any, Any], Promise]
+MEMBERS: Sentences = {
     (None, "named"): gettext_lazy("%(what)s is named among those who may judge"),
     ("named", None): gettext_lazy("%(what)s is named no longer among those who may judge"),
     (None, "paused"): gettext_lazy("%(what)s is paused"),
     ("paused", None): gettext_lazy("%(what)s goes on after a pause"),
 }
-PEOPLE = {
+PEOPLE: Sentences = {
     (None, "link"): gettext_lazy("%(what)s: a link was made that sets the password"),
     (None, "password"): gettext_lazy("%(what)s: the password was set"),
     ("tokens", None): gettext_lazy("%(what)s: the tokens for scripts were revoked"),
     ("active", "inactive"): gettext_lazy("%(what)s was deactivated"),
     ("inactive", "active"): gettext_lazy("%(what)s was reactivated"),
 }
-DATASETS = {
+DATASETS: Sentences = {
     (None, "made"): gettext_lazy("The dataset was made"),
     (None, "deleted"): gettext_lazy("The dataset was deleted"),
 }
-GOLD = {
-    **dict.fromkeys([(None, format_verdict) for format_verdict, _words in Gold.VERDICTS],
+GOLD: Sentences = {
+    **dict.fromkeys([(None, verdict) for verdict, _words in Gold.VERDICTS],
                     gettext_lazy("Comparison %(what)s: its answer counts as known")),
-    **dict.fromkeys([(format_verdict, None) for format_verdict, _words in Gold.VERDICTS],
+    **dict.fromkeys([(verdict, None) for verdict, _words in Gold.VERDICTS],
                     gettext_lazy("Comparison %(what)s: its answer counts as known no longer")),
 }  # fmt: skip
-SENTENCES = {Kind.MEMBER: MEMBERS, Kind.PERSON: PEOPLE, Kind.DATASET: DATASETS, Kind.GOLD: GOLD}
+SENTENCES: dict[str, Sentences] = {Kind.MEMBER: MEMBERS, Kind.PERSON: PEOPLE, Kind.DATASET: DATASETS, Kind.GOLD: GOLD}
 DECISIONS = {
     "put_back": gettext_lazy("put back"),
     "leave_out": gettext_lazy("left out"),
@@ -52,6 +58,8 @@ ROLES = dict(get_user_model()._meta.get_field("role").flatchoices)
 
 
 class LogFilter(forms.Form):
+    """Filters of the audit log."""
+
     kind = forms.ChoiceField(label=gettext_lazy("What"), required=False)
     person = forms.CharField(
         label=gettext_lazy("Person"),
@@ -60,12 +68,14 @@ class LogFilter(forms.Form):
         help_text=gettext_lazy("Who did it, or whom it concerns."),
     )
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.fields["kind"].choices = [("", _("any")), *((kind.value, capfirst(kind.label)) for kind in Kind)]
+        field = self.fields["kind"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [("", _("any")), *((kind.value, capfirst(kind.label)) for kind in Kind)]
 
-    def apply(self, changes):
-        """Those that a valid form lets through."""
+    def apply(self, changes: QuerySet[Change]) -> QuerySet[Change]:
+        """The entries that match a valid form."""
         kind, name = self.cleaned_data["kind"], self.cleaned_data["person"]
         condition = Q(kind=kind) if kind else Q()
         if name:
@@ -73,18 +83,50 @@ class LogFilter(forms.Form):
         return changes.filter(condition)
 
 
-def list_page(changes, before=0):
-    """(a page of them, newest first, each with its `sentence` and `link`; the key before which the next goes on)"""
+class LogLine(NamedTuple):
+    """An entry as a page shows it: `sentence` in the reader's language, and `link` to what it is about, or None.
+
+    by_name: "" for a command.
+    slug: of the dataset, as it was then; "" for none.
+    dataset_id: None for no dataset, or a deleted one.
+    """
+
+    pk: int
+    at: datetime
+    by_name: str
+    slug: str
+    dataset_id: int | None
+    sentence: str
+    link: str | None
+
+
+def list_page(changes: QuerySet[Change], before: int | None = 0) -> tuple[list[LogLine], int | None]:
+    """A page of entries, newest first, and the key of the next page (None on the last one).
+
+    before: key of the page; 0 or None for the first one.
+    """
     query = changes.filter(pk__lt=before) if before else changes
     page = list(query.order_by("-pk")[: PAGE_SIZE + 1])
-    for change in page[:PAGE_SIZE]:
-        change.sentence, change.link = format_change(change), build_link(change)
-    return page[:PAGE_SIZE], page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None
+    lines = [
+        LogLine(
+            change.pk,
+            change.at,
+            change.by_name,
+            change.slug,
+            change.dataset_id,
+            sentence=format_change(change),
+            link=build_link(change),
+        )
+        for change in page[:PAGE_SIZE]
+    ]
+    return lines, page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None
 
 
-def format_change(change):
-    """What a line of the log says, in the reader's language."""
-    was, now, names = change.before, change.after, {"what": change.what}
+def format_change(change: Change) -> str:
+    """Sentence for an entry, in the reader's language."""
+    was: Any = change.before
+    now: Any = change.after
+    names = {"what": change.what}
     if change.kind == Kind.SETTING:
         return format_transition(
             format_setting(change.what), format_value(change.what, was), format_value(change.what, now)
@@ -111,26 +153,26 @@ def format_change(change):
     )
 
 
-def format_transition(what, was, now):
+def format_transition(what: str, was: str, now: str) -> str:
     return _("%(what)s: %(was)s → %(now)s") % {"what": what, "was": was, "now": now}
 
 
-def format_setting(setting):
-    """The name of a setting as the form has it; of one that there is no more, its code."""
+def format_setting(setting: str) -> str:
+    """Label of a setting in the form; for a setting that no longer exists, its code."""
     labels = {field.name: field.verbose_name for field in Dataset._meta.concrete_fields}
-    return capfirst(labels.get(setting, setting))
+    return str(capfirst(labels.get(setting, setting)))
 
 
-def format_value(setting, value):
-    """A setting's value, or a person's role, in words."""
+def format_value(setting: str, value: Any) -> str:
+    """Value of a setting, or a role, in words."""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     choices = ROLES if setting == "role" else CHOICES.get(setting, {})
     return str(choices[value]) if isinstance(value, str) and value in choices else format_plain(value)
 
 
-def format_plain(value):
-    """A value as it stands; nothing is a dash."""
+def format_plain(value: Any) -> str:
+    """Text of a JSON value; a dash for an empty one."""
     if isinstance(value, list):
         return ", ".join(map(format_plain, value)) or "–"
     if isinstance(value, dict):
@@ -138,26 +180,36 @@ def format_plain(value):
     return "–" if value in (None, "") else str(value)
 
 
-def format_verdict(code):
-    """A verdict in words: the answers by their letters, as whoever judged saw them."""
-    statement = code if isinstance(code, dict) else {"verdict": code}
-    parts = [format_statement({**statement, "verdict": [statement["verdict"]]})]
+def format_verdict(code: Any) -> str:
+    """A logged verdict in words, the responses named by letters in the order that the annotator saw.
+
+    code: a verdict, or {"verdict": verdict, **Said}.
+    """
+    statement: dict[str, Any] = code if isinstance(code, dict) else {"verdict": code}
+    overall: Statement = {
+        "verdict": [statement["verdict"]],
+        "rank": statement.get("rank", []),
+        "stars": statement.get("stars", []),
+    }
+    parts = [format_statement(overall)]
     parts += [f"{name} {format_statement(part)}" for name, part in statement.get("criteria", {}).items()]
     return " · ".join(part for part in parts if part)
 
 
-def format_statement(part):
-    """What was said in all, or by one criterion; the places are those of the answers as they were shown."""
+def format_statement(part: Statement) -> str:
+    """A statement, overall or by one criterion, in words; its values are in the order of the responses as shown."""
     letters = dict(enumerate(wording.LETTERS))
     codes = [code for code in part.get("verdict", []) if code not in ("rank", "rate")]
     words = [str(wording.VERDICTS.get(code, code)) for code in codes]
-    listed = [(kind, part[kind]) for kind in ("rank", "stars") if part.get(kind)]
-    words += [wording.format_statement({kind: values}, range(len(values)), letters) for kind, values in listed]
+    if places := part.get("rank"):
+        words.append(wording.format_ranking(places, range(len(places)), letters))
+    if stars := part.get("stars"):
+        words.append(wording.format_stars(stars, range(len(stars)), letters))
     return " · ".join(words)
 
 
-def build_link(change):
-    """Where one can look at it; None where there is nothing to look at."""
+def build_link(change: Change) -> str | None:
+    """URL of the page that shows what an entry is about; None where there is no such page."""
     if not change.dataset_id:
         return None
     if change.kind == Kind.JUDGMENT:
@@ -167,15 +219,15 @@ def build_link(change):
     return None
 
 
-def iter_rows(changes):
-    """The changes as plain rows {column: value}, newest first, a few in memory at a time."""
+def iter_rows(changes: QuerySet[Change]) -> Iterator[dict[str, Any]]:
+    """Entries as rows {column: value}, newest first, in batches."""
     for change in changes.order_by("-pk").iterator(chunk_size=500):
         values = (change.at.isoformat(timespec="milliseconds"), change.by_name, change.slug, change.kind, change.what)
         yield dict(zip(COLUMNS, (*values, change.before, change.after), strict=True))
 
 
-def iter_csv_rows(changes):
-    """The same for a spreadsheet: what was before and after as JSON, and no cell that it would take for a formula."""
+def iter_csv_rows(changes: QuerySet[Change]) -> Iterator[dict[str, Any]]:
+    """Rows for a spreadsheet: `before` and `after` as JSON, formulas escaped, see `writers.defuse_row`."""
     for row in iter_rows(changes):
         values = {name: json.dumps(row[name], ensure_ascii=False) for name in ("before", "after")}
         yield defuse_row(row | values)

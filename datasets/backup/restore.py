@@ -1,4 +1,4 @@
-"""A backup -> the database: SQLite or PostgreSQL, whichever wrote it, all of it or nothing."""
+"""Restore of a backup into SQLite or PostgreSQL, regardless of which one wrote it; all of it or nothing."""
 
 import contextlib
 import hashlib
@@ -8,17 +8,23 @@ import os
 import re
 import zipfile
 import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.color import no_style
 from django.db import Error, connection, transaction
+from django.db.models import Field, Model
 
 from datasets.backup.write import (
     KIND,
     LAYOUT,
     ROWS_AT_ONCE,
     BackupProblem,
+    Manifest,
+    TableEntry,
     get_fields,
     get_member_name,
     get_models,
@@ -26,14 +32,19 @@ from datasets.backup.write import (
 )
 from datasets.imports.spool import get_spool_folder
 
-SEEDED = {"contenttypes.contenttype", "auth.permission"}  # `migrate` fills them, also in an empty database
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+SEEDED = {"contenttypes.contenttype", "auth.permission"}  # filled by `migrate`, even in an empty database
 FORMAT_ERRORS = (KeyError, TypeError, ValueError, ValidationError, EOFError, zlib.error, zipfile.BadZipFile)
 
 
-def restore(path, replace=False):
-    """Read a backup into the database, all of it or nothing; its manifest.
+def restore(path: str | Path, replace: bool = False) -> Manifest:
+    """Restores a backup. Returns its manifest.
 
-    The database must hold nothing yet, unless all that it holds is to be replaced.
+    replace: whether to replace the contents of the database; otherwise it must be empty.
+
+    Raises BackupProblem, and then nothing has changed.
     """
     with backup_archive(path) as archive:
         manifest = read_manifest(archive)
@@ -50,17 +61,17 @@ def restore(path, replace=False):
             with translated_errors("the rows together"):
                 connection.check_constraints()
             if connection.vendor == "postgresql":
-                cursor.execute("ANALYZE")  # else its first plans are guesses
+                cursor.execute("ANALYZE")  # the planner has no statistics yet
             read_spools(archive, manifest["spools"])
-    for path in get_spool_folder().glob("import-*.sqlite3"):
-        if path.name not in manifest["spools"]:
-            path.unlink()
+    for spool in get_spool_folder().glob("import-*.sqlite3"):
+        if spool.name not in manifest["spools"]:
+            spool.unlink()
     return manifest
 
 
 @contextlib.contextmanager
-def backup_archive(path):
-    """The archive at this path; whatever cannot be read in it is a BackupProblem."""
+def backup_archive(path: str | Path) -> Iterator[zipfile.ZipFile]:
+    """The archive at this path. Inside the context, raises errors in its contents as BackupProblem."""
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
@@ -69,8 +80,11 @@ def backup_archive(path):
 
 
 @contextlib.contextmanager
-def translated_errors(what):
-    """What the database refuses is a BackupProblem; the first line of its words quotes no row."""
+def translated_errors(what: str) -> Iterator[None]:
+    """Raises errors of the database as BackupProblem, with their first line, which quotes no row.
+
+    what: the rows that the database refuses.
+    """
     try:
         yield
     except Error as error:
@@ -78,9 +92,12 @@ def translated_errors(what):
         raise BackupProblem(f"The database does not take {what}: {message}") from error
 
 
-def read_manifest(archive):
-    """The manifest, if this software and this database can take what it announces."""
-    manifest = {"kind": None, "layout": None, **json.loads(archive.read("manifest.json"))}
+def read_manifest(archive: zipfile.ZipFile) -> Manifest:
+    """The manifest of an archive.
+
+    Raises BackupProblem where this version, or the schema of this database, cannot restore it.
+    """
+    manifest: Any = {"kind": None, "layout": None, **json.loads(archive.read("manifest.json"))}
     if (manifest["kind"], manifest["layout"]) != (KIND, LAYOUT):
         raise BackupProblem("The file is no backup of Chosen that this version reads.")
     here, there = format_migrations(read_schema()), format_migrations(manifest["schema"])
@@ -95,48 +112,62 @@ def read_manifest(archive):
     return manifest
 
 
-def format_migrations(migrations):
+def format_migrations(migrations: Mapping[str, Iterable[str]]) -> set[str]:
+    """Migrations as app.name."""
     return {f"{app}.{name}" for app, names in migrations.items() for name in names}
 
 
-def list_filled_tables():
-    """The tables that hold rows, of those that a fresh `migrate` leaves empty."""
+def list_filled_tables() -> list[str]:
+    """Labels of the models that have rows, of those that `migrate` leaves empty."""
     return [m._meta.label_lower for m in get_models() if m._meta.label_lower not in SEEDED and m._base_manager.exists()]
 
 
-def empty_all():
-    """Also what is not in a backup: nobody stays signed in as somebody else. On PostgreSQL everybody else waits."""
+def empty_all() -> None:
+    """Empties all tables, those left out of a backup too, which signs everybody out.
+
+    On PostgreSQL other connections wait until the transaction ends.
+    """
     names = [model._meta.db_table for model in (*get_models(), *get_models(left_out=True))]
     connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), names, reset_sequences=True))
 
 
-def read_table(cursor, archive, model, announced):
-    """Insert the rows of a table, and hold them against what the manifest says."""
+def read_table(cursor: Any, archive: zipfile.ZipFile, model: type[Model], announced: TableEntry) -> None:
+    """Inserts the rows of a table.
+
+    announced: the table's entry in the manifest.
+
+    Raises BackupProblem where the rows do not match it.
+    """
     label, digest = model._meta.label_lower, hashlib.sha256()
     with archive.open(get_member_name(model)) as member:
-        lines = hash_lines(BufferedReader(member, 1 << 18), digest)
+        reader = BufferedReader(member, 1 << 18)  # type: ignore[type-var]  # in fact, a ZipExtFile
+        lines = hash_lines(reader, digest)
         with translated_errors(f"the rows of {label}"):
             rows = insert(cursor, model, (parse_row(get_fields(model), line) for line in lines))
     if (rows, digest.hexdigest()) != (announced["rows"], announced["sha256"]):
         raise BackupProblem(f"{label}: the file is damaged: its rows are not those of its manifest.")
 
 
-def hash_lines(lines, digest):
+def hash_lines(lines: Iterable[bytes], digest: "_Hash") -> Iterator[bytes]:
+    """The lines, each added to the digest."""
     for line in lines:
         digest.update(line)
         yield line
 
 
-def parse_row(fields, line):
-    """A line's values as the database takes them."""
+def parse_row(fields: Iterable["Field[Any, Any]"], line: bytes) -> list[Any]:
+    """A line's values, prepared for the database."""
     values = zip(fields, json.loads(line), strict=True)
     return [field.get_db_prep_save(field.to_python(value), connection) for field, value in values]
 
 
-def insert(cursor, model, rows):
-    """Insert rows without the model's own rules (dates that set themselves); how many."""
+def insert(cursor: Any, model: type[Model], rows: Iterator[list[Any]]) -> int:
+    """Inserts rows, bypassing the model's rules, such as dates that set themselves. Returns their number.
+
+    cursor: Any, because only psycopg's has `copy`.
+    """
     quote = connection.ops.quote_name
-    columns = [quote(field.column) for field in get_fields(model)]
+    columns = [quote(str(field.column)) for field in get_fields(model)]
     into, count = f"{quote(model._meta.db_table)} ({', '.join(columns)})", 0
     if connection.vendor == "postgresql":
         with connection.wrap_database_errors, cursor.copy(f"COPY {into} FROM STDIN") as copy:
@@ -151,8 +182,13 @@ def insert(cursor, model, rows):
     return count
 
 
-def read_spools(archive, spools):
-    """The spools of imports into their folder."""
+def read_spools(archive: zipfile.ZipFile, spools: Mapping[str, str]) -> None:
+    """Restores the spools of imports.
+
+    spools: {name: SHA-256}.
+
+    Raises ValueError where a name or hash is wrong.
+    """
     for name, sha256 in spools.items():
         if not re.fullmatch(r"import-\d+\.sqlite3", name):
             raise ValueError(name)

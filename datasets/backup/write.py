@@ -1,8 +1,8 @@
-"""The whole database as one file, written while people judge; datasets/backup/restore.py reads it.
+"""Backup of the whole database into one file, while people judge; datasets/backup/restore.py restores it.
 
-A zip: manifest.json, one file of JSON Lines for each table (a row is the list of its values, in the manifest's order of
-columns), and the spools of imports. All rows are read in one snapshot. Not in it: who is signed in, counted sign-ins
-that failed, the secret key.
+The file is a zip: manifest.json, one JSON Lines file per table (a row is the list of its values, in the manifest's
+order of columns), and the spools of imports. All rows come from one consistent read. Left out: sessions, the log of
+failed sign-ins, the secret key.
 """
 
 import base64
@@ -15,13 +15,16 @@ import shutil
 import sqlite3
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from datetime import date, time, timedelta
 from importlib.metadata import version
 from pathlib import Path
+from typing import IO, Any, TypedDict
 
 from django.apps import apps
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Field, Model
 from django.utils import timezone
 from django.utils.duration import duration_string
 
@@ -34,44 +37,100 @@ LAYOUT = 1
 LEFT_OUT = {"sessions", "axes"}
 ROWS_AT_ONCE = 200  # rows in memory at a time
 COMPRESSION = 3
-ASIDE = ".chosen-backup"  # how the name of a backup ends that is not whole yet
+ASIDE = ".chosen-backup"  # suffix of an incomplete backup
 DAY_S = 24 * 60 * 60  # seconds
-SPOOL_PAGES = 1000  # copied at a time: an import that writes into its spool waits no longer than that
+SPOOL_PAGES = 1000  # copied at a time; an import that writes to its spool waits for this at most
 
 
 class BackupProblem(Exception):
-    """A backup that cannot be written or read; the text says why."""
+    """A backup that cannot be written or read; the message says why."""
 
 
-def get_models(left_out=False):
-    """The models whose rows are in a backup (or those whose rows are not), by name."""
+class TableEntry(TypedDict):
+    """A table in the manifest. sha256: of its JSON Lines."""
+
+    columns: list[str]
+    rows: int
+    sha256: str
+
+
+class Manifest(TypedDict):
+    """What a backup holds: manifest.json.
+
+    database: vendor of the database that it was made from.
+    schema: {app: its migrations}.
+    tables: by model label.
+    spools: {name: SHA-256}.
+    """
+
+    kind: str | None
+    layout: int | None
+    version: str
+    database: str
+    made_at: str
+    schema: dict[str, list[str]]
+    tables: dict[str, TableEntry]
+    spools: dict[str, str]
+
+
+class BackupSummary(TypedDict):
+    """What the commands print about a backup; the numbers are counts."""
+
+    version: str
+    made_at: str
+    made_on: str
+    tables: int
+    rows: int
+    spools: int
+
+
+def get_models(left_out: bool = False) -> list[type[Model]]:
+    """Models whose rows are in a backup, sorted by label.
+
+    left_out: those whose rows are not in a backup instead.
+    """
     models = [m for m in apps.get_models(include_auto_created=True) if m._meta.managed and not m._meta.proxy]
     return sorted((m for m in models if (m._meta.app_label in LEFT_OUT) == left_out), key=lambda m: m._meta.label_lower)
 
 
-def get_fields(model):
+def get_fields(model: type[Model]) -> list["Field[Any, Any]"]:
+    """Fields of a model whose values are in a backup."""
     return [field for field in model._meta.concrete_fields if not field.generated]
 
 
-def read_schema():
-    """{app: [its migrations]} of the tables in a backup; the database must have all of them."""
+def read_schema() -> dict[str, list[str]]:
+    """{app: its migrations} of the tables in a backup.
+
+    Raises BackupProblem where the database lacks a migration.
+    """
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise BackupProblem("The database is not up to date: run `manage.py migrate` first.")
-    migrations = {model._meta.app_label: [] for model in get_models()}
+    migrations: dict[str, list[str]] = {model._meta.app_label: [] for model in get_models()}
     for app, name in sorted(executor.loader.applied_migrations):
         if app in migrations:
             migrations[app].append(name)
     return migrations
 
 
-def write_backup(path):
-    """Write the backup aside and put it in place when it is whole; its manifest."""
+def write_backup(path: str | Path) -> Manifest:
+    """Writes a backup; the file appears under its name when it is complete. Returns the manifest.
+
+    Raises BackupProblem.
+    """
     path = Path(path).resolve()
     if path.exists() and not path.is_file():
         raise BackupProblem(f"{path} is no file.")
-    manifest = {"kind": KIND, "layout": LAYOUT, "version": version("chosen"), "database": connection.vendor}
-    manifest |= {"made_at": timezone.now().isoformat(), "schema": read_schema(), "tables": {}, "spools": {}}
+    manifest: Manifest = {
+        "kind": KIND,
+        "layout": LAYOUT,
+        "version": version("chosen"),
+        "database": connection.vendor,
+        "made_at": timezone.now().isoformat(),
+        "schema": read_schema(),
+        "tables": {},
+        "spools": {},
+    }
     delete_leftovers(path.parent)
     with (
         atomic_file(path) as (file, early),
@@ -88,13 +147,16 @@ def write_backup(path):
 
 
 @contextlib.contextmanager
-def atomic_file(path):
-    """(a file aside, locked while it is written and put in place when that is done; a folder beside it until then)"""
+def atomic_file(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
+    """(a temporary file next to `path`, a temporary folder)
+
+    Locks the file inside the context; moves it to `path` and deletes the folder at its end. Deletes both on an error.
+    """
     number, name = tempfile.mkstemp(ASIDE, f".{path.name}.", path.parent)
     aside, early = Path(name), get_side_folder(name)
     try:
         with open(number, "wb") as file:
-            with contextlib.suppress(OSError):  # there are file systems without locks
+            with contextlib.suppress(OSError):  # some file systems have no locks
                 fcntl.flock(file, fcntl.LOCK_EX)
             early.mkdir(0o700)
             yield file, early
@@ -108,22 +170,25 @@ def atomic_file(path):
         aside.unlink(missing_ok=True)
 
 
-def get_side_folder(aside):
+def get_side_folder(aside: str | Path) -> Path:
+    """Temporary folder that belongs to a temporary file."""
     return Path(f"{aside}.d")
 
 
-def delete_leftovers(place):
-    """Remove from a folder what backups have left there that were killed."""
+def delete_leftovers(place: Path) -> None:
+    """Deletes temporary files that killed backups have left in a folder."""
     for aside in place.glob(f".*{ASIDE}"):
-        with contextlib.suppress(OSError):  # another user's, or gone by now
+        with contextlib.suppress(OSError):  # another user's file, or already deleted
             if is_left_over(aside):
                 shutil.rmtree(get_side_folder(aside), ignore_errors=True)
                 aside.unlink()
 
 
-def is_left_over(aside):
-    """Whether nobody writes the file any more: its lock went with its process. Without locks, whether it is a day
-    old."""
+def is_left_over(aside: Path) -> bool:
+    """Whether no process writes a temporary file any more, which would hold its lock.
+
+    On a file system without locks: whether the file is a day old.
+    """
     with open(aside, "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -134,8 +199,8 @@ def is_left_over(aside):
     return True
 
 
-def write_table(archive, model):
-    """All rows of a table into the archive; what the manifest says of them."""
+def write_table(archive: zipfile.ZipFile, model: type[Model]) -> TableEntry:
+    """Writes all rows of a table into the archive. Returns its entry in the manifest."""
     names = [field.attname for field in get_fields(model)]
     digest, rows = hashlib.sha256(), 0
     with archive.open(get_member_name(model), "w", force_zip64=True) as member:
@@ -148,12 +213,13 @@ def write_table(archive, model):
     return {"columns": names, "rows": rows, "sha256": digest.hexdigest()}
 
 
-def get_member_name(model):
+def get_member_name(model: type[Model]) -> str:
+    """Path of a table in the archive."""
     return f"tables/{model._meta.label_lower}.jsonl"
 
 
-def convert_value(value):
-    """A value as JSON can hold it; the field's to_python reads it back."""
+def convert_value(value: Any) -> str:
+    """Text for a value that JSON lacks; the field's to_python parses it."""
     if isinstance(value, (date, time)):
         return value.isoformat()
     if isinstance(value, timedelta):
@@ -163,14 +229,14 @@ def convert_value(value):
     return str(value)
 
 
-def copy_spools(into):
-    """Copies of the spools as they are before the snapshot: one whose import is finished during the backup goes."""
+def copy_spools(into: Path) -> None:
+    """Copies all spools, before the consistent read: an import that ends during the backup deletes its spool."""
     for path in get_spool_folder().glob("import-*.sqlite3"):
         copy_spool(path.name, into)
 
 
-def copy_spool(name, into):
-    """Whether it was still there. In small steps, as an import may be writing into it."""
+def copy_spool(name: str, into: Path) -> bool:
+    """Copies a spool in small steps, as an import may be writing to it. Returns whether it still existed."""
     target = Path(into) / name
     try:
         with (
@@ -184,8 +250,11 @@ def copy_spool(name, into):
     return True
 
 
-def write_spool(archive, name, early):
-    """The spool of an import into the archive; {name: SHA-256}, nothing where it has none."""
+def write_spool(archive: zipfile.ZipFile, name: str, early: Path) -> dict[str, str]:
+    """Writes an import's spool into the archive. Returns {name: SHA-256}, or {} where the import has none.
+
+    early: folder of the copies by `copy_spools`.
+    """
     copy = Path(early) / name
     if not copy.exists() and not copy_spool(name, early):
         return {}
@@ -194,15 +263,15 @@ def write_spool(archive, name, early):
         return {name: hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def sync_to_disk(path):
-    """What was written to a file, or the names in a folder, are on the disk."""
+def sync_to_disk(path: Path) -> None:
+    """Flushes a file, or the names in a folder, to the disk."""
     number = os.open(path, os.O_RDONLY)
     os.fsync(number)
     os.close(number)
 
 
-def build_summary(manifest):
-    """What a backup holds, as the commands print it."""
+def build_summary(manifest: Manifest) -> BackupSummary:
+    """Summary of a backup."""
     return {
         "version": manifest["version"],
         "made_at": manifest["made_at"],

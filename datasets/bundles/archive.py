@@ -1,7 +1,7 @@
-"""A bundle: one archive with the files of several dialects, in parts, and all that is to be said about them.
+"""Bundles: one archive with the files of several dialects, split into parts, and their documentation.
 
-Everything in it is of one moment. The archive is kept as a Snapshot; card.py writes what is for people and
-trainers to read.
+All of it comes from one consistent read of the database. The archive is stored as a Snapshot; card.py builds the
+documentation for people and trainers.
 """
 
 import contextlib
@@ -11,10 +11,13 @@ import json
 import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import IO, Any
 
 from django.conf import settings as project
 from django.utils import timezone
@@ -22,55 +25,86 @@ from django.utils import timezone
 from datasets.bundles import card
 from datasets.bundles.snapshots import save_snapshot
 from datasets.db.consistent_read import consistent_read
-from datasets.exports.export import ROW_BUILDERS, Writer, count_left_out, count_skips, sort_counts
-from datasets.exports.query import iter_export_prompts
+from datasets.exports.export import (
+    ROW_BUILDERS,
+    PromptPart,
+    Row,
+    Writer,
+    count_left_out,
+    count_skips,
+    sort_counts,
+)
+from datasets.exports.extras import EXTRAS, build_extras
+from datasets.exports.query import ExportPrompt, PromptRow, iter_export_prompts
 from datasets.exports.selection import Filters, VoteSelector
 from datasets.files.writers import encode_line
 from datasets.formats import get_writable_formats, rows
 from datasets.formats.message_lists import build_turns
-from datasets.models import Prompt
+from datasets.models import Dataset, Prompt, Snapshot
 from datasets.text.fingerprints import hash_text
 from datasets.text.near_duplicates import PARTS, assign_groups, pick_part
 
-# What every consumer of FORMATS.md is served with.
+# The default: together they serve every consumer of FORMATS.md
 DIALECTS = ("dpo", "dpo-implicit", "dpo-sharegpt", "alpaca", "sharegpt", "messages", "kto", "kto-messages", "reward")
 SHARES = (80, 10, 10)
 BUNDLE = "bundle"
 PAIRS, LEFT_OUT = "pairs.csv", "left-out.jsonl"
-PIECE = 1 << 20
+PIECE = 1 << 20  # bytes
 PAIRS_COLUMNS = (
-    "kind", "part", "prompt", "chosen", "rejected", "strength", "votes_chosen", "votes_total", "begins",
+    "kind", "part", "prompt", "chosen", "rejected", "strength", "votes_chosen", "votes_total", "begins", "label",
+    "margin", "id", "chosen_source", "rejected_source", "meta",
 )  # fmt: skip
-BEGINS = 80
+BEGINS = 80  # characters of a prompt
+
+ProgressCallback = Callable[[int, int], None]  # called with (done, total)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a bundle holds. shares: of train, validation and test, in percent; (100, 0, 0) is not split."""
+    """What a bundle holds.
+
+    shares: of train, validation and test, in percent; (100, 0, 0) for no split.
+    extras: further columns, of EXTRAS, in the dialects that take them; pairs.csv has all of them in any case.
+    """
 
     filters: Filters = field(default_factory=Filters)
     dialects: tuple[str, ...] = DIALECTS
-    shares: tuple[int, int, int] = SHARES
+    shares: tuple[int, ...] = SHARES
+    extras: tuple[str, ...] = ()
 
     @property
-    def is_split(self):
+    def is_split(self) -> bool:
         return self.shares != (100, 0, 0)
 
 
-def get_dialects():
-    """The dialects that a bundle may hold: those of rows that are made from choices."""
-    return [name for name, module in get_writable_formats().items() if ROW_BUILDERS[module.WRITES]]
+def get_dialects() -> list[str]:
+    """Dialects that a bundle may hold: those whose rows are built from choices."""
+    return [name for name, module in get_writable_formats().items() if module.WRITES in ROW_BUILDERS]
 
 
-def make_bundle(dataset, settings, made_by="", progress=lambda done, total: None):
-    """Make the archive and keep it; the Snapshot. progress(done, total) is called between two prompts."""
+def make_bundle(
+    dataset: Dataset,
+    settings: Settings,
+    made_by: str = "",
+    progress: ProgressCallback = lambda done, total: None,
+) -> Snapshot:
+    """A new bundle, stored as a Snapshot.
+
+    made_by: username, or "" for a command.
+    progress: called with (done, total) for each prompt.
+    """
     with temporary_archive(dataset, settings, made_by, progress) as (path, manifest, made_at):
         return save_snapshot(dataset, path, manifest, made_at, made_by)
 
 
 @contextlib.contextmanager
-def temporary_archive(dataset, settings, made_by="", progress=lambda done, total: None):
-    """(path, manifest, when) of an archive that is there for as long as it is looked at."""
+def temporary_archive(
+    dataset: Dataset,
+    settings: Settings,
+    made_by: str = "",
+    progress: ProgressCallback = lambda done, total: None,
+) -> Iterator[tuple[Path, card.Manifest, datetime]]:
+    """(path, manifest, moment) of an archive that exists inside the context."""
     assign_groups(dataset)
     made_at = timezone.now()
     with tempfile.TemporaryDirectory(dir=project.DATA_DIR, prefix="bundle-") as name:
@@ -85,13 +119,13 @@ def temporary_archive(dataset, settings, made_by="", progress=lambda done, total
 
 
 class Lengths:
-    """How long texts are, in characters. Memory holds one number for each length that there is."""
+    """Lengths of texts, in characters. Memory holds one number per distinct length."""
 
-    def __init__(self):
-        self.times = Counter()
+    def __init__(self) -> None:
+        self.times: Counter[int] = Counter()
 
-    def build_summary(self):
-        """{longest, p95}: 95 of 100 are at most so long; 0 where there is none."""
+    def build_summary(self) -> dict[str, int]:
+        """{longest, p95}: the maximum and the 95th percentile; 0 without texts."""
         wanted, seen = 0.95 * self.times.total(), 0
         p95 = 0
         for length in sorted(self.times):
@@ -102,22 +136,24 @@ class Lengths:
 
 
 class PartFile:
-    """One dialect's rows of one part, on disk. The first of the fittest rows goes to the front in the end."""
+    """Rows of one dialect and one part, on disk; `iter_bytes` moves the first of the fittest rows to the front."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.rows, self.lead, self.fitness = path, 0, (0, 0), 0
-        self.file = open(path, "wb")  # noqa: SIM115 - closed when all is written
+        self.path, self.rows, self.fitness = path, 0, 0
+        self.lead = (0, 0)  # offset and length of the row for the front
+        self.file = open(path, "wb")  # noqa: SIM115 - iter_bytes closes it
 
-    def add(self, row, fitness):
+    def add(self, row: Row, fitness: int) -> None:
+        """Writes a row. fitness: see `Writer.rate_fitness`."""
         line = encode_line(row)
         if fitness > self.fitness:
             self.lead, self.fitness = (self.file.tell(), len(line)), fitness
         self.file.write(line)
         self.rows += 1
 
-    def iter_bytes(self):
-        """The bytes of the file, the row that leads in front."""
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Closes the file; its bytes, with the fittest row in front."""
         self.file.close()
         start, length = self.lead
         yield from read_pieces(self.path, start, start + length)
@@ -126,19 +162,19 @@ class PartFile:
 
 
 class BundleWriter:
-    """A bundle that is being written into a folder."""
+    """Writes the files of a bundle into a folder."""
 
-    def __init__(self, dataset, settings, folder):
+    def __init__(self, dataset: Dataset, settings: Settings, folder: Path) -> None:
         self.dataset, self.settings, self.folder = dataset, settings, folder
         self.chooser = VoteSelector(settings.filters)
-        self.writers = {name: Writer(name, settings.filters.mode) for name in settings.dialects}
-        self.files = {}  # (dialect, part) -> PartFile
+        self.writers = {name: Writer(name, settings.filters.mode, settings.extras) for name in settings.dialects}
+        self.files: dict[tuple[str, str], PartFile] = {}  # by (dialect, part)
         self.prompts, self.answers = Lengths(), Lengths()
-        self.counts = Counter()
-        self.labels = Counter()
+        self.counts: Counter[str] = Counter()
+        self.labels: Counter[bool] = Counter()
 
-    def write(self, progress):
-        """Everything that is read from the database."""
+    def write(self, progress: ProgressCallback) -> None:
+        """Reads the database and writes all files that depend on it."""
         total = Prompt.objects.filter(dataset=self.dataset).count()
         with (
             open(self.folder / PAIRS, "w", encoding="utf-8", newline="") as pairs,
@@ -147,21 +183,22 @@ class BundleWriter:
             table = csv.writer(pairs, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
             table.writerow(PAIRS_COLUMNS)
             for writer in self.writers.values():
-                writer.on_refused = lambda reason, row, name=writer.name: left_out.write(
-                    format_refusal(name, reason, row)
-                )
-            for number, export_prompt in enumerate(iter_export_prompts(self.dataset, self.chooser, self.choose_part)):
+                writer.on_refused = partial(write_refusal, left_out, writer.name)
+            prompts = iter_export_prompts(self.dataset, self.chooser, self.choose_part, with_origins=True)
+            for number, export_prompt in enumerate(prompts):
                 progress(number, total)
                 self.write_prompt(export_prompt)
                 table.writerows(iter_pair_rows(export_prompt))
         self.skips, self.flags = count_skips(self.dataset)
 
-    def choose_part(self, prompt):
+    def choose_part(self, prompt: PromptRow) -> str:
+        """Part of the bundle that a prompt is in."""
         return pick_part(prompt.group or prompt.fingerprint, self.settings.shares)
 
-    def write_prompt(self, export_prompt):
+    def write_prompt(self, export_prompt: ExportPrompt) -> None:
+        """Writes the rows of one prompt in all dialects, and counts them."""
         used = {pk for pair in export_prompt.pairs for pk in (pair.chosen, pair.rejected)}
-        used.update(export_prompt.demonstrations)
+        used.update(export_prompt.demonstrations, export_prompt.labels)
         if used:
             self.prompts.times[sum(len(words) for _, words in build_turns(export_prompt.row))] += 1
             self.answers.times.update(len(export_prompt.texts[pk]) for pk in used)
@@ -173,19 +210,20 @@ class BundleWriter:
                     self.labels[row["label"]] += name == self.label_dialect
 
     @property
-    def label_dialect(self):
-        """The first dialect with labels, whose rows are counted."""
+    def label_dialect(self) -> str | None:
+        """First dialect with labels, the one whose labels are counted; None without any."""
         return next((name for name, one in self.writers.items() if one.module.WRITES is rows.Label), None)
 
-    def open_file(self, name, part):
+    def open_file(self, name: str, part: str) -> PartFile:
+        """File of a dialect and part, created at the first call."""
         if (name, part) not in self.files:
             self.files[name, part] = PartFile(self.folder / card.get_member_path(name, part, self.settings.is_split))
         return self.files[name, part]
 
-    def build_manifest(self, made_at, made_by):
-        """What the archive holds and how it came to be, as plain values."""
+    def build_manifest(self, made_at: datetime, made_by: str) -> card.Manifest:
+        """Manifest of the archive, without sizes and hashes of the files, which `write_archive` adds."""
         places = sorted(self.files, key=lambda place: (self.settings.dialects.index(place[0]), PARTS.index(place[1])))
-        files = {
+        files: dict[str, card.FileEntry] = {
             card.get_member_path(name, part, self.settings.is_split): {
                 "dialect": name,
                 "part": part,
@@ -204,6 +242,7 @@ class BundleWriter:
                 **{key: convert_setting(value) for key, value in filters.items()},
                 "dialects": list(self.settings.dialects),
                 "shares": dict(zip(PARTS, self.settings.shares, strict=True)),
+                "with": list(self.settings.extras),
             },
             "counts": {
                 **{key: self.counts[key] for key in ("prompts", "responses", "pairs")},
@@ -227,40 +266,58 @@ class BundleWriter:
             "files": files,
         }
 
-    def iter_members(self):
-        """(name, the bytes, some at a time) of each file that was written."""
+    def iter_members(self) -> Iterator[tuple[str, Iterable[bytes]]]:
+        """(path in the archive, bytes) of each file that `write` has written."""
         for (name, part), file in self.files.items():
             yield card.get_member_path(name, part, self.settings.is_split), file.iter_bytes()
         for name in (PAIRS, LEFT_OUT):
             yield name, read_pieces(self.folder / name)
 
 
-def convert_setting(value):
-    """A setting as JSON holds it."""
+def convert_setting(value: Any) -> Any:
+    """A setting as a JSON value."""
     if isinstance(value, datetime):
         return value.isoformat()
     return list(value) if isinstance(value, tuple) else value
 
 
-def format_refusal(name, reason, row):
-    """A line of left-out.jsonl: a row that a dialect's rules do not take."""
+def write_refusal(file: IO[str], name: str, reason: str, row: PromptPart) -> None:
+    """Writes a line of left-out.jsonl: a row that the dialect `name` cannot represent."""
     line = {"dialect": name, "reason": reason, **row._asdict(), "prompt": row.prompt._asdict()}
-    return json.dumps(line, ensure_ascii=False) + "\n"
+    file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def iter_pair_rows(export_prompt):
-    """The lines of pairs.csv of one prompt; texts by their SHA-256."""
+def iter_pair_rows(export_prompt: ExportPrompt) -> Iterator[tuple[str | float, ...]]:
+    """Lines of pairs.csv for one prompt, see PAIRS_COLUMNS; responses appear as the SHA-256 of their texts."""
     texts = {pk: hash_text(text) for pk, text in export_prompt.texts.items()}
     prompt, begins = export_prompt.prompt.fingerprint, export_prompt.prompt.instruction[:BEGINS]
+    part, labels = export_prompt.part, export_prompt.labels
     for pair in export_prompt.pairs:
         counts = (pair.strength, *pair.votes)
-        yield "pair", export_prompt.part, prompt, texts[pair.chosen], texts[pair.rejected], *counts, begins
-    for pk in export_prompt.demonstrations:
-        yield "demonstration", export_prompt.part, prompt, texts[pk], "", "", "", "", begins
+        margin, of_rows = (
+            "" if pair.margin is None else pair.margin,
+            list_extras(export_prompt, pair.chosen, pair.rejected),
+        )
+        yield "pair", part, prompt, texts[pair.chosen], texts[pair.rejected], *counts, begins, "", margin, *of_rows
+    for pk in dict.fromkeys([*export_prompt.demonstrations, *labels]):
+        kind = "demonstration" if pk in export_prompt.demonstrations else "label"
+        label = str(labels[pk]).lower() if pk in labels else ""
+        of_rows = list_extras(export_prompt, pk)
+        yield kind, part, prompt, texts[pk], "", "", "", "", begins, label, "", *of_rows
 
 
-def read_pieces(path, start=0, end=None):
-    """The bytes of a file from here to there, some at a time."""
+def list_extras(export_prompt: ExportPrompt, *responses: int) -> tuple[str, str, str, str]:
+    """(id, source of the first response, source of the second one, metadata) of a row.
+
+    responses: one or two ids.
+    """
+    columns = build_extras(export_prompt, responses, EXTRAS)
+    sources = [export_prompt.sources.get(pk, "") for pk in responses]
+    return columns["id"], sources[0], sources[1] if len(sources) > 1 else "", columns["meta"]
+
+
+def read_pieces(path: Path, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """The bytes of a file from `start` to `end`, in pieces of at most PIECE bytes."""
     left = (path.stat().st_size if end is None else end) - start
     with open(path, "rb") as file:
         file.seek(start)
@@ -269,21 +326,26 @@ def read_pieces(path, start=0, end=None):
             yield piece
 
 
-def write_archive(path, members, manifest, made_at):
-    """Write the archive; the manifest gets the size and the SHA-256 of all that is in it but itself."""
+def write_archive(
+    path: Path, members: Iterable[tuple[str, Iterable[bytes]]], manifest: card.Manifest, made_at: datetime
+) -> None:
+    """Writes the archive; adds the size and SHA-256 of each member to the manifest, which is the last member."""
+    texts: list[tuple[str, Iterable[bytes]]] = [(name, [text]) for name, text in card.build_texts(manifest).items()]
     with zipfile.ZipFile(path, "w") as archive:
-        for name, content in [*members, *((name, [text]) for name, text in card.build_texts(manifest).items())]:
+        for name, content in [*members, *texts]:
             digest, size = hashlib.sha256(), 0
             with archive.open(build_zip_info(name, made_at), "w", force_zip64=True) as member:
                 for piece in content:
                     digest.update(piece)
                     size += len(piece)
                     member.write(piece)
-            manifest["files"].setdefault(name, {}).update(bytes=size, sha256=digest.hexdigest())
+            entry = manifest["files"].setdefault(name, {})
+            entry["bytes"], entry["sha256"] = size, digest.hexdigest()
         archive.writestr(build_zip_info("manifest.json", made_at), card.encode_json(manifest))
 
 
-def build_zip_info(name, made_at):
+def build_zip_info(name: str, made_at: datetime) -> zipfile.ZipInfo:
+    """Header of a member, the same for the same bundle."""
     info = zipfile.ZipInfo(name, made_at.timetuple()[:6])
     info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
     return info

@@ -1,13 +1,19 @@
+"""Forms for bundles: what they hold, and where they are pushed to."""
+
+from typing import Any
+
 from django import forms
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from datasets.bundles.archive import DIALECTS, SHARES, Settings, get_dialects
+from datasets.exports.forms import build_extras_field
+from datasets.exports.selection import Filters
 
 
 class PushForm(forms.Form):
-    """Where a bundle is pushed to, as whom, and who may see it there."""
+    """Target of a push: repository, access token, visibility."""
 
     repo = forms.CharField(
         label=_("Repository"),
@@ -29,7 +35,7 @@ class PushForm(forms.Form):
         help_text=_("Otherwise the repository is made private, and a public one is not touched."),
     )
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         token = self.fields["token"]
         token.required = not settings.HF_TOKEN
@@ -41,9 +47,9 @@ class PushForm(forms.Form):
 
 
 class SharesField(forms.CharField):
-    """Three whole numbers of percent: of train, validation and test."""
+    """Three whole percentages, comma-separated: train, validation, test."""
 
-    def clean(self, value):
+    def clean(self, value: Any) -> tuple[int, ...]:
         parts = [part.strip() for part in super().clean(value).split(",") if part.strip()]
         shares = tuple(int(part) for part in parts if part.isdecimal() and len(part) < 4)
         if parts and (len(parts) != 3 or len(shares) != 3 or sum(shares) != 100):
@@ -54,15 +60,18 @@ class SharesField(forms.CharField):
 
 
 class BundleForm(forms.Form):
-    """What a bundle holds besides what the filters say."""
+    """What a bundle holds, except for the filters: dialects, shares, and further columns of dialects that take them."""
 
     dialects = forms.MultipleChoiceField(
         label=_("Formats"), required=False, choices=lambda: [(name, name) for name in get_dialects()]
     )
     split = SharesField(label=_("Train, validation, test (percent)"), required=False)
 
-    def build_settings(self, filters):
-        """The Settings of a valid form."""
+    def build_settings(self, filters: Filters) -> Settings:
+        """Settings of a valid form."""
         cleaned = self.cleaned_data
         dialects = sorted(cleaned["dialects"], key=lambda name: (*DIALECTS, name).index(name))
-        return Settings(filters, tuple(dialects) or DIALECTS, cleaned["split"])
+        return Settings(filters, tuple(dialects) or DIALECTS, cleaned["split"], tuple(cleaned["with"]))
+
+
+BundleForm.base_fields["with"] = build_extras_field()  # outside of the class: `with` is a keyword

@@ -1,40 +1,50 @@
-"""A bundle to the Hugging Face Hub, or to a mirror that speaks its API (HF_ENDPOINT). Needs the extra `hub`.
+"""Push of a bundle to the Hugging Face Hub, or to a mirror with its API (HF_ENDPOINT). Needs the extra `hub`.
 
-The files go as they are in the archive, in one commit: all of them, or none. Over plain HTTP, as the client does with
-open files: so it can be told how far they are, and a push can be stopped.
+The files of the archive are pushed unchanged, in one commit: all or none. The client sends open files over plain HTTP,
+which allows progress reports and cancellation.
 """
 
 import contextlib
 import io
 import tempfile
 import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
 from datasets.bundles.archive import LEFT_OUT, PAIRS, get_dialects
 from datasets.bundles.card import SETTINGS, get_member_path
 from datasets.bundles.snapshots import iter_content
+from datasets.models import Snapshot
 from datasets.text.near_duplicates import PARTS
 
+if TYPE_CHECKING:
+    from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, DatasetInfo, HfApi
+
 TIMEOUT_S = 60  # seconds without a byte
-MOST_DETAIL = 300
+MOST_DETAIL = 300  # characters
 REASON_BY_STATUS = {401: "token_refused", 403: "forbidden", 404: "not_there", 409: "conflict", 412: "conflict"}
 
 
 class CannotPush(Exception):
-    """reason: a key of reasons.HUB; detail: what else is known, as the other side said it."""
+    """A push failed.
 
-    def __init__(self, reason, detail=""):
+    reason: a key of reasons.HUB.
+    detail: the server's or the client's message.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
         self.reason, self.detail = reason, detail
 
 
 @dataclass(frozen=True)
 class PushResult:
-    """changed: whether there was anything new."""
+    """What a push has left on the Hub. changed: whether it made a commit."""
 
     url: str
     commit: str
@@ -42,15 +52,27 @@ class PushResult:
     changed: bool
 
 
-def is_installed():
+def is_installed() -> bool:
+    """Whether the extra `hub` is installed."""
     return all(map(find_spec, ("huggingface_hub", "cryptography")))
 
 
-def push(snapshot, repo, token, public=False, progress=lambda done, total: None):
-    """Make the repository where there is none, and put the bundle's files into it. Raises CannotPush.
+def push(
+    snapshot: Snapshot,
+    repo: str,
+    token: str,
+    public: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> PushResult:
+    """Pushes the files of a bundle to a repository, which is created if necessary.
 
-    The same bundle again changes nothing. What another bundle left there and this one does not have is taken away;
-    all else that stands there stays. A bundle that is not to be public does not go into a public repository.
+    Idempotent. Deletes files that an earlier bundle has left and this one lacks; keeps all others. Refuses to push a
+    private bundle to a public repository.
+
+    repo: organisation/name.
+    progress: called with (bytes done, bytes in all).
+
+    Raises CannotPush.
     """
     with translated_errors(token):
         from huggingface_hub import utils
@@ -70,13 +92,23 @@ def push(snapshot, repo, token, public=False, progress=lambda done, total: None)
     )
 
 
-def commit(api, repo, snapshot, operations):
+def commit(
+    api: "HfApi", repo: str, snapshot: Snapshot, operations: "list[CommitOperationAdd | CommitOperationDelete]"
+) -> "CommitInfo":
+    """Makes the commit that has all operations."""
     about = f"Bundle {snapshot.number} of {snapshot.dataset.slug}, SHA-256 {snapshot.sha256}"
-    message = {"commit_message": str(snapshot), "commit_description": about}
-    return api.create_commit(repo, operations, **message, repo_type="dataset", num_threads=1)
+    return api.create_commit(
+        repo,
+        operations,
+        commit_message=str(snapshot),
+        commit_description=about,
+        repo_type="dataset",
+        num_threads=1,
+    )
 
 
-def build_client(token):
+def build_client(token: str) -> "HfApi":
+    """A quiet client with a timeout."""
     from huggingface_hub import HfApi, utils
 
     utils.disable_progress_bars()
@@ -86,8 +118,8 @@ def build_client(token):
 
 
 @contextlib.contextmanager
-def unpacked_files(snapshot):
-    """{name: path} of the files of a bundle, for as long as they are looked at. Memory holds a piece of one."""
+def unpacked_files(snapshot: Snapshot) -> Iterator[dict[str, Path]]:
+    """{name: path} of the files of a bundle, which exist inside the context. Memory holds a piece of one file."""
     with tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix="push-") as name:
         folder = Path(name) / "files"
         with tempfile.TemporaryFile(dir=name) as archive:
@@ -97,16 +129,20 @@ def unpacked_files(snapshot):
         yield {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def build_additions(files, progress):
-    """The files as the client takes them; each is read twice at least, for its hash and to send it."""
+def build_additions(
+    files: Mapping[str, Path], progress: Callable[[int, int], None]
+) -> "list[CommitOperationAdd | CommitOperationDelete]":
+    """Operations that add the files. The client reads each at least twice: to hash and to send it."""
     from huggingface_hub import CommitOperationAdd
 
     tracker = UploadTracker(2 * sum(path.stat().st_size for path in files.values()), progress)
     return [CommitOperationAdd(name, TrackedFile(path, tracker)) for name, path in files.items()]
 
 
-def build_deletions(files, repository):
-    """What an earlier bundle left there."""
+def build_deletions(
+    files: Mapping[str, Path], repository: "DatasetInfo"
+) -> "list[CommitOperationAdd | CommitOperationDelete]":
+    """Operations that delete files of an earlier bundle."""
     from huggingface_hub import CommitOperationDelete
 
     data = {get_member_path(name, part, split) for name in get_dialects() for part in PARTS for split in (True, False)}
@@ -120,38 +156,39 @@ def build_deletions(files, repository):
 
 
 class UploadTracker:
-    """How much was read of all files."""
+    """Sums the bytes read from all files, and reports them."""
 
-    def __init__(self, total, progress):
+    def __init__(self, total: int, progress: Callable[[int, int], None]) -> None:
         self.done, self.total, self.progress = 0, total, progress
 
-    def add(self, size):
+    def add(self, size: int) -> None:
+        """Reports `size` more bytes; never more than the total."""
         self.done = min(self.done + size, self.total)
         self.progress(self.done, self.total)
 
 
 class TrackedFile(io.BufferedReader):
-    """A file that tells what is read of it."""
+    """A file whose reads are reported."""
 
-    def __init__(self, path, tracker):
+    def __init__(self, path: Path, tracker: UploadTracker) -> None:
         super().__init__(io.FileIO(path))
         self.tracker = tracker
 
-    def read(self, size=-1):
+    def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(size)
         self.tracker.add(len(data))
         return data
 
 
 @contextlib.contextmanager
-def translated_errors(token):
-    """Whatever the client raises as CannotPush. Nothing of it holds the token."""
+def translated_errors(token: str) -> Iterator[None]:
+    """Raises the client's errors as CannotPush, without the token in their messages."""
     if not is_installed():
         raise CannotPush("not_installed")
     import httpx2
     from huggingface_hub import errors
 
-    def build_error(reason, detail):
+    def build_error(reason: str, detail: Any) -> CannotPush:
         return CannotPush(reason, str(detail or "").replace(token, "…").strip()[:MOST_DETAIL])
 
     try:
@@ -169,14 +206,15 @@ def translated_errors(token):
         raise build_error("odd_answer", why) from None
 
 
-def get_reason(status):
+def get_reason(status: int) -> str:
+    """Reason of a CannotPush for an HTTP status."""
     busy = status == 429 or status >= 500
     return REASON_BY_STATUS.get(status, "out_of_order" if busy else "refused")
 
 
 @contextlib.contextmanager
-def unwrapped_errors():
-    """The client hides in a RuntimeError what ends an upload, also that somebody has stopped it."""
+def unwrapped_errors() -> Iterator[None]:
+    """Raises the cause of a RuntimeError: the client wraps what ends an upload into one, a cancellation too."""
     try:
         yield
     except RuntimeError as why:

@@ -1,26 +1,50 @@
-"""Which comparisons a dataset asks for: the policy, and the rows that follow from it."""
+"""Which comparisons a dataset wants: its policy, and the rows that follow from it."""
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice
+from typing import NamedTuple, Protocol
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from datasets.db.bulk import insert, insert_select, match_values, match_values_sql
 from datasets.models import Comparison, Dataset, Gold, Import, Judgment, Prompt, Response, draw_priority
 
-MAX_FOR_ALL_PAIRS = 6  # above so many answers to a prompt its pairs are always a sample
+MAX_FOR_ALL_PAIRS = 6  # responses to a prompt; with more of them its pairs are always a sample
+
+Group = tuple[int, ...]  # ids of the responses of a comparison, ascending
 
 
-def choose_groups(responses, policy, existing=frozenset()):
-    """The groups of ids, each ascending, to ask of [(id, text hash)]: pairs, or as many answers at once as `policy` (a
-    Dataset, or anything with its fields) says.
+class Policy(Protocol):
+    """The fields of a Dataset that decide what is compared."""
 
-    pairs_limit: at most so many a prompt; above six answers pairs are a sample in any case, in which each answer stands
-    equally often, as nearly as that goes. Byte-equal texts are never asked against each other. `existing`: groups that
-    stand already; they stay, and count.
+    pairs: str
+    pairs_limit: int | None
+    fewest_shown: int
+    most_shown: int
+
+
+class Candidate(NamedTuple):
+    """A response that the policy may have compared."""
+
+    pk: int
+    text_hash: str
+    words: int
+
+
+def choose_groups(
+    responses: Sequence[tuple[int, str]], policy: Policy, existing: Collection[Group] = frozenset()
+) -> list[Group]:
+    """Groups of a prompt's responses to compare: pairs, or as many at a time as the policy says.
+
+    At most `pairs_limit` groups, if the policy has a limit. With more than six responses the pairs are always a sample
+    in which every response occurs equally often, as far as possible. Never pairs byte-equal texts.
+
+    responses: (id, text hash).
+    existing: groups already stored; they stay, and count towards the limit.
     """
     in_pairs = policy.fewest_shown == policy.most_shown == 2
     groups, limit = build_pairs(responses, policy) if in_pairs else build_groups_of_many(responses, policy)
@@ -28,12 +52,13 @@ def choose_groups(responses, policy, existing=frozenset()):
     return [*sorted(existing), *islice(new, max(0, limit - len(existing)) if limit else None)]
 
 
-def build_pairs(responses, policy):
-    """(pairs in the order of asking, at most how many)"""
+def build_pairs(responses: Sequence[tuple[int, str]], policy: Policy) -> tuple[Iterable[Group], int | None]:
+    """(pairs, in the order in which to take them; the most to take)"""
     texts, limit = dict(responses), policy.pairs_limit
     ids = sorted(texts)
     if len(ids) > MAX_FOR_ALL_PAIRS:
         limit = limit or max(len(ids), MAX_FOR_ALL_PAIRS * (MAX_FOR_ALL_PAIRS - 1) // 2)
+    pairs: Iterable[Group]
     if policy.pairs == Dataset.Pairs.FIRST:
         pairs = ((ids[0], other) for other in ids[1:])
     elif limit:
@@ -43,10 +68,13 @@ def build_pairs(responses, policy):
     return (pair for pair in pairs if texts[pair[0]] != texts[pair[1]]), limit
 
 
-def build_groups_of_many(responses, policy):
-    """(groups of as many answers as are shown at once, at most how many): all of a prompt's where they are few enough;
-    else along a ring, each group beginning with the last of the one before, so that all can be compared. Where a single
-    answer can be asked (stars), no answer is asked twice for that."""
+def build_groups_of_many(responses: Sequence[tuple[int, str]], policy: Policy) -> tuple[list[Group], int | None]:
+    """(groups of as many responses as are shown together; the most to take)
+
+    One group where a prompt's responses fit into it. Otherwise the groups run along a ring, each starting with the last
+    response of the one before, so that all of them are connected. Where a single response can be shown (stars), groups
+    do not overlap.
+    """
     first_of = {text_hash: pk for pk, text_hash in sorted(responses, reverse=True)}
     texts = {pk: text_hash for text_hash, pk in first_of.items()}
     n, most = len(texts), policy.most_shown
@@ -61,14 +89,17 @@ def build_groups_of_many(responses, policy):
     return groups, policy.pairs_limit
 
 
-def build_ring(texts):
-    """The ids of {id: text hash} in an order that has nothing to do with that of the file."""
+def build_ring(texts: Mapping[int, str]) -> list[int]:
+    """The ids of {id: text hash} in a pseudorandom order, independent of their order in the file."""
     return sorted(texts, key=lambda pk: hashlib.sha256(texts[pk].encode()).digest())
 
 
-def iter_ring_pairs(ring):
-    """Pairs of neighbours in a ring, then of those two apart, and so on: each stands in as many as any other. Of each
-    distance first those that have no answer in common, so that this holds wherever one stops."""
+def iter_ring_pairs(ring: Sequence[int]) -> Iterator[Group]:
+    """Pairs of ids by their distance in a ring: neighbours, then those two apart, and so on.
+
+    Every id occurs equally often. Within a distance, disjoint pairs come first, so that this nearly holds for every
+    prefix too.
+    """
     n = len(ring)
     for step in range(1, n // 2 + 1):
         starts = range(n if step * 2 != n else n // 2)
@@ -76,37 +107,39 @@ def iter_ring_pairs(ring):
             yield tuple(sorted((ring[start], ring[(start + step) % n])))
 
 
-def generate_for_prompts(dataset, prompts, anew=False):
-    """Make the comparisons that the dataset's policy wants for these prompts and that are not there yet.
+def generate_for_prompts(dataset: Dataset, prompts: Collection[int], prune: bool = False) -> None:
+    """Creates the comparisons of these prompts that the dataset's policy wants and that do not exist yet.
 
-    anew: under changed settings. What the policy no longer wants goes, unless somebody has touched it.
+    prompts: ids.
+    prune: for changed settings or texts; deletes comparisons that the policy no longer wants, except those that
+        somebody has judged or leased and those that are held.
     """
-    if not anew and needs_every_pair(dataset):
+    if not prune and needs_every_pair(dataset):
         prompts = insert_every_pair(dataset, prompts)
         if not prompts:
             return
     of_prompts = match_values(Comparison, "prompt", prompts)
-    existing = Comparison.objects.filter(of_prompts, task=Comparison.Task.JUDGE).order_by("pk")
-    if anew:
-        existing = existing.select_for_update()
-    existing = {
+    stored = Comparison.objects.filter(of_prompts, task=Comparison.Task.JUDGE).order_by("pk")
+    if prune:
+        stored = stored.select_for_update()
+    existing: dict[tuple[int, Group], tuple[int, str]] = {
         (prompt, tuple(Comparison.parse_key(key))): (pk, held)
-        for prompt, key, pk, held in existing.values_list("prompt", "key", "pk", "held")
+        for prompt, key, pk, held in stored.values_list("prompt", "key", "pk", "held")
     }
     touched = set(existing)
-    if anew:
-        judged = Judgment.objects.filter(comparison__in=[pk for pk, _ in existing.values()])
-        judged = set(judged.values_list("comparison", flat=True))
+    if prune:
+        judgments = Judgment.objects.filter(comparison__in=[pk for pk, _ in existing.values()])
+        judged = set(judgments.values_list("comparison", flat=True))
         touched = {group for group, (pk, held) in existing.items() if pk in judged or held}
     touched_groups = defaultdict(set)
     for prompt, group in touched:
         touched_groups[prompt].add(group)
     wanted = {}
     prompt_words = dict(Prompt.objects.filter(match_values(Prompt, "id", prompts)).values_list("pk", "words"))
-    for prompt, responses in list_candidates(dataset, prompts).items():
-        length = {pk: words for pk, _, words in responses}
+    for prompt, candidates in list_candidates(dataset, prompts).items():
+        length = {pk: words for pk, _, words in candidates}
         stands = {group for group in touched_groups[prompt] if length.keys() >= set(group)}
-        for group in choose_groups([(pk, text_hash) for pk, text_hash, _ in responses], dataset, stands):
+        for group in choose_groups([(pk, text_hash) for pk, text_hash, _ in candidates], dataset, stands):
             wanted[prompt, group] = prompt_words[prompt] + sum(length[pk] for pk in group)
     if obsolete := [pk for group, (pk, _) in existing.items() if group not in wanted and group not in touched]:
         Comparison.objects.filter(pk__in=obsolete).delete()
@@ -116,8 +149,8 @@ def generate_for_prompts(dataset, prompts, anew=False):
         bar_writers(prompts)
 
 
-def needs_every_pair(dataset):
-    """Whether the policy is to ask all pairs of a prompt's answers, where these are few."""
+def needs_every_pair(dataset: Dataset) -> bool:
+    """Whether the policy wants all pairs of a prompt's responses, up to MAX_FOR_ALL_PAIRS of them."""
     in_pairs = dataset.fewest_shown == dataset.most_shown == 2 and dataset.pairs == Dataset.Pairs.ALL
     return in_pairs and not dataset.pairs_limit and not dataset.ask_repairs
 
@@ -133,17 +166,19 @@ EVERY_PAIR_SQL = """
       AND (one.imported_id IS NULL OR one.imported_id IN ({visible}))
       AND (other.imported_id IS NULL OR other.imported_id IN ({visible}))
     ORDER BY one.prompt_id, one.id, other.id"""
-# As draw_priority: 62 bits.
+# The same 62 bits as draw_priority.
 DRAW_PRIORITY_SQL = {
     "postgresql": "CAST(random() * 4611686018427387904 AS bigint)",
     "sqlite": "random() & 4611686018427387903",
 }
 
 
-def insert_every_pair(dataset, prompts):
-    """What `generate_for_prompts` does where `needs_every_pair`, done by the database; the prompts with so many answers
-    that their pairs are a sample are left to do. Most imports are of this kind, and no row of theirs has to come here
-    for it."""
+def insert_every_pair(dataset: Dataset, prompts: Collection[int]) -> list[int]:
+    """Creates the comparisons for `needs_every_pair` inside the database, without reading any row here.
+
+    Most imports take this path. Returns the ids of the prompts that are left: those with more responses than
+    MAX_FOR_ALL_PAIRS.
+    """
     answers = Response.objects.filter(match_values(Response, "prompt", prompts)).order_by().values("prompt")
     rest = set(answers.annotate(n=Count("pk")).filter(n__gt=MAX_FOR_ALL_PAIRS).values_list("prompt", flat=True))
     few = [pk for pk in prompts if pk not in rest]
@@ -158,8 +193,11 @@ def insert_every_pair(dataset, prompts):
     return list(rest)
 
 
-def create_comparisons(dataset, comparisons):
-    """Make comparisons of [(prompt id, key, words)]; one that somebody else has made meanwhile stays as it is."""
+def create_comparisons(dataset: Dataset, comparisons: Iterable[tuple[int, str, int]]) -> None:
+    """Creates comparisons; one that a concurrent process has created is left unchanged.
+
+    comparisons: (prompt id, key, words).
+    """
     names = ("prompt", "key", "words", "dataset", "wanted", "open_slots", "priority")
     same = dataset.pk, dataset.overlap, dataset.overlap
     rows = [(*new, *same, draw_priority()) for new in comparisons]
@@ -167,13 +205,16 @@ def create_comparisons(dataset, comparisons):
         with transaction.atomic():
             insert(Comparison, names, rows)
     except IntegrityError:
-        fields = [Comparison._meta.get_field(name).attname for name in names]
-        objects = [Comparison(**dict(zip(fields, row, strict=True))) for row in rows]
+        attnames = {field.name: field.attname for field in Comparison._meta.concrete_fields}
+        objects = [Comparison(**dict(zip(map(attnames.__getitem__, names), row, strict=True))) for row in rows]
         Comparison.objects.bulk_create(objects, ignore_conflicts=True)
 
 
-def bar_writers(prompts):
-    """Let nobody be given a comparison of an answer that they wrote."""
+def bar_writers(prompts: Collection[int]) -> None:
+    """Bars the writers of repairs from the comparisons of their own responses.
+
+    prompts: ids.
+    """
     writer, bar = Response.writers.through, Comparison.barred.through
     written = defaultdict(set)
     for pk, user in writer.objects.filter(response__prompt__in=prompts).values_list("response", "user"):
@@ -183,18 +224,24 @@ def bar_writers(prompts):
     bar.objects.bulk_create(bars, ignore_conflicts=True)
 
 
-def list_candidates(dataset, prompts):
-    """{prompt id: [(response id, text hash, words)]} of what the policy may ask."""
+def list_candidates(dataset: Dataset, prompts: Collection[int]) -> dict[int, list[Candidate]]:
+    """{prompt id: the responses that the policy may have compared, by id}
+
+    prompts: ids.
+    """
     role = Q(candidate=True) | Q(demonstration=True) if dataset.ask_demonstrations else Q(candidate=True)
-    candidates = defaultdict(list)
+    candidates: dict[int, list[Candidate]] = defaultdict(list)
     rows = Response.objects.visible().filter(role, match_values(Response, "prompt", prompts)).order_by("pk")
-    for prompt, *response in rows.values_list("prompt", "pk", "text_hash", "words"):
-        candidates[prompt].append(tuple(response))
+    for prompt, pk, text_hash, words in rows.values_list("prompt", "pk", "text_hash", "words"):
+        candidates[prompt].append(Candidate(pk, text_hash, words))
     return candidates
 
 
-def reopen_comparisons(comparisons):
-    """Release comparisons that came with verdicts, and count anew how many judgments each still wants. Their ids."""
+def reopen_comparisons(comparisons: QuerySet[Comparison]) -> list[int]:
+    """Releases comparisons and recounts the judgments that each still wants. Returns their ids.
+
+    Those that are flagged, left out or gold questions stay held.
+    """
     ids = list(comparisons.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
     taken = (
         Judgment.objects.filter(comparison=OuterRef("pk"), purpose=Judgment.Purpose.VOTE)
@@ -214,19 +261,19 @@ def reopen_comparisons(comparisons):
     return ids
 
 
-def regenerate_comparisons(dataset):
-    """Bring all comparisons in line with changed settings, a few prompts at a time."""
+def regenerate_comparisons(dataset: Dataset) -> None:
+    """Updates all comparisons of a dataset after a change of settings, in batches of prompts."""
     last = 0
     while ids := list(
         Prompt.objects.filter(dataset=dataset, pk__gt=last).order_by("pk").values_list("pk", flat=True)[:200]
     ):
         last = ids[-1]
         with transaction.atomic():
-            generate_for_prompts(dataset, ids, anew=True)
+            generate_for_prompts(dataset, ids, prune=True)
 
 
-def set_overlap(dataset, overlap):
-    """Want so many judgments of every comparison, while people judge."""
+def set_overlap(dataset: Dataset, overlap: int) -> None:
+    """Changes the overlap of a dataset and of all its comparisons, while people judge."""
     Dataset.objects.filter(pk=dataset.pk).update(overlap=overlap)
     Comparison.objects.filter(dataset=dataset).exclude(wanted=overlap).update(
         open_slots=F("open_slots") + overlap - F("wanted"), wanted=overlap

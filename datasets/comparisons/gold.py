@@ -1,30 +1,44 @@
-"""Known answers: made from what an admin has judged or brought by a file, told from wrong ones, and taken back."""
+"""Gold questions: made from an admin's judgment, used to check answers, and undone."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import transaction
 from django.db.models import Count
 
 from datasets.audit.log import Kind, log
 from datasets.comparisons import review
-from datasets.models import Choice, Comparison, Gold, Judgment
+from datasets.judgments.outcomes import StatedChoice
+from datasets.models import Choice, Comparison, Dataset, Gold, Judgment
 
-# What people say of a comparison whose answer is known
+if TYPE_CHECKING:
+    from annotate.models import User
+
+# Purposes of the judgments that answer a gold question
 ATTEMPT_PURPOSES = (Judgment.Purpose.GOLD, Judgment.Purpose.PRACTICE)
 
 
 class CannotMakeGold(Exception):
-    """Why a judgment gives no known answer: `nothing_said` (it states no verdict in all), `held` (its comparison is
-    flagged or left out), `is_gold`."""
+    """A judgment cannot become a gold question.
 
-    def __init__(self, reason):
+    reason: `nothing_said` (it states no overall verdict), `held` (its comparison is flagged or left out) or `is_gold`.
+    """
+
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
 @transaction.atomic
-def create_gold(judgment, reason="", for_practice=False, by=None):
-    """The Gold that a standing judgment's verdict gives; its comparison leaves the queue. Raises CannotMakeGold.
+def create_gold(judgment: Judgment, reason: str = "", for_practice: bool = False, by: "User | None" = None) -> Gold:
+    """The gold question made from a standing judgment; its comparison leaves the queue.
 
-    Votes on it stay as they are; whoever has it in hand may still give theirs.
+    Votes on the comparison stay, and open leases may still be completed.
+
+    reason: why the answer is right, shown in practice.
+
+    Raises CannotMakeGold.
     """
     comparison = Comparison.objects.select_for_update().get(pk=judgment.comparison_id)
     if comparison.held == Comparison.GOLD:
@@ -48,15 +62,15 @@ def create_gold(judgment, reason="", for_practice=False, by=None):
     )
 
 
-def can_become_gold(judgment):
-    """Whether this is a standing verdict of an admin, which may become a known answer."""
+def can_become_gold(judgment: Judgment) -> bool:
+    """Whether this is an admin's standing verdict, and not itself an answer to a gold question."""
     by_admin = judgment.annotator is not None and judgment.annotator.is_admin
     return by_admin and judgment.state in Judgment.STANDING and judgment.purpose not in ATTEMPT_PURPOSES
 
 
 @transaction.atomic
-def update_gold(gold, reason, for_practice, by=None):
-    """Say why the answer is what it is, and whether people practise with it."""
+def update_gold(gold: Gold, reason: str, for_practice: bool, by: "User | None" = None) -> None:
+    """Sets the reason of a gold question and whether the practice round uses it."""
     current = Gold.objects.select_for_update().get(pk=gold.pk)
     if (current.reason, current.for_practice) == (reason, for_practice):
         return
@@ -66,23 +80,25 @@ def update_gold(gold, reason, for_practice, by=None):
 
 
 @transaction.atomic
-def delete_gold(gold, by=None):
-    """The answer counts as known no more; the comparison goes back to the queue. What was judged of it stays."""
+def delete_gold(gold: Gold, by: "User | None" = None) -> None:
+    """Deletes a gold question. Its comparison returns to the queue; judgments of it stay."""
     Comparison.objects.filter(pk=gold.comparison_id, held=Comparison.GOLD).update(held="")
     log(Kind.GOLD, gold.comparison_id, gold.verdict, None, by=by, dataset=gold.dataset)
     refresh_review(gold.comparison)
     gold.delete()
 
 
-def refresh_review(comparison):
-    """What is known is not for a reviewer to decide; what was known may be."""
+def refresh_review(comparison: Comparison) -> None:
+    """Updates whether a comparison waits for a reviewer; a gold question never does."""
     if review.has_review(comparison.dataset):
         review.refresh(comparison.dataset, [comparison.pk])
 
 
-def derive_known_answer(verdict, choices):
-    """(verdict, choices) of a Gold, of what a judgment said in all: choices [(chosen, rejected, strength)]. The
-    verdict is "" where nothing was said."""
+def derive_known_answer(verdict: str, choices: Sequence[tuple[int, int, int]]) -> tuple[str, list[list[int]]]:
+    """(verdict, choices) for a Gold, from a judgment's overall verdict; the verdict is "" where it states none.
+
+    choices: (chosen, rejected, strength) of response ids.
+    """
     decided = [[chosen, rejected] for chosen, rejected, strength in choices if strength]
     if decided:
         return "choice", decided
@@ -91,9 +107,13 @@ def derive_known_answer(verdict, choices):
     return ("tie", []) if choices else ("", [])
 
 
-def is_right(gold, verdict, choices):
-    """Whether a judgment says of the comparison what is known: of a choice, that the best answer (the one that loses to
-    none) is better than some of the others and worse than none. choices: as of `derive_known_answer`."""
+def is_right(gold: Gold, verdict: str, choices: Sequence[tuple[int, int, int]]) -> bool:
+    """Whether a judgment agrees with the known answer.
+
+    Where that is a choice, the best response (the one that never lost) must beat at least one other and lose to none.
+
+    choices: (chosen, rejected, strength) of response ids.
+    """
     if gold.verdict != "choice":
         return derive_known_answer(verdict, choices)[0] == gold.verdict
     losers = {rejected for _, rejected in gold.choices}
@@ -102,46 +122,65 @@ def is_right(gold, verdict, choices):
     return bool(best & preferences) and not any((rejected, chosen) in preferences for chosen, rejected in best)
 
 
-def list_choices(judgments):
-    """{judgment id: [(chosen, rejected, strength)]} of what these judgments (ids) say in all."""
-    choices = {}
+def list_choices(judgments: Iterable[int]) -> dict[int, list[StatedChoice]]:
+    """{judgment id: its overall choices}, without judgments that state none.
+
+    judgments: ids.
+    """
+    choices: dict[int, list[StatedChoice]] = {}
     rows = Choice.objects.filter(judgment__in=judgments, criterion="").order_by("pk")
     for pk, *choice in rows.values_list("judgment", "chosen", "rejected", "strength"):
-        choices.setdefault(pk, []).append(tuple(choice))
+        choices.setdefault(pk, []).append(StatedChoice(*choice))
     return choices
 
 
-def list_attempts(golds):
-    """[(Gold, Judgment, whether it is right)] of all that people said to these, knowing it or not; the oldest first."""
-    of_comparison = {gold.comparison_id: gold for gold in golds}
-    attempts = Judgment.objects.filter(comparison__in=of_comparison, state__in=Judgment.STANDING)
-    attempts = list(
-        attempts.filter(purpose__in=ATTEMPT_PURPOSES).select_related("annotator").order_by("decided_at", "pk")
+class Attempt(NamedTuple):
+    """One answer to a gold question."""
+
+    gold: Gold
+    judgment: Judgment
+    is_right: bool
+
+
+def list_attempts(golds: Iterable[Gold]) -> list[Attempt]:
+    """All answers to these gold questions, mixed in or in practice, oldest first."""
+    gold_by_comparison = {gold.comparison_id: gold for gold in golds}
+    answers = Judgment.objects.filter(comparison__in=gold_by_comparison, state__in=Judgment.STANDING)
+    judgments = list(
+        answers.filter(purpose__in=ATTEMPT_PURPOSES).select_related("annotator").order_by("decided_at", "pk")
     )
-    choices = list_choices([judgment.pk for judgment in attempts])
+    choices = list_choices([judgment.pk for judgment in judgments])
     return [
-        (gold, judgment, is_right(gold, judgment.verdict, choices.get(judgment.pk, [])))
-        for judgment in attempts
-        for gold in [of_comparison[judgment.comparison_id]]
+        Attempt(gold, judgment, is_right(gold, judgment.verdict, choices.get(judgment.pk, [])))
+        for judgment in judgments
+        for gold in [gold_by_comparison[judgment.comparison_id]]
     ]
 
 
-def list_gold(dataset, after, limit):
-    """At most so many known answers after this id, each with `right` of `tried`."""
-    page = list(
+@dataclass
+class GoldTally:
+    """A gold question with the number of its answers, and how many of them were right."""
+
+    gold: Gold
+    right: int = 0
+    tried: int = 0
+
+
+def list_gold(dataset: Dataset, after: int, limit: int) -> list[GoldTally]:
+    """At most `limit` gold questions with their tallies, by id, starting after the id `after`."""
+    golds = (
         Gold.objects.filter(dataset=dataset, pk__gt=after)
         .select_related("comparison__prompt", "made_by")
         .order_by("pk")[:limit]
     )
-    for gold in page:
-        gold.right = gold.tried = 0
-    for gold, _judgment, right in list_attempts(page):
-        gold.right += right
-        gold.tried += 1
-    return page
+    tallies = {gold.pk: GoldTally(gold) for gold in golds}
+    for attempt in list_attempts(tally.gold for tally in tallies.values()):
+        tallies[attempt.gold.pk].right += attempt.is_right
+        tallies[attempt.gold.pk].tried += 1
+    return list(tallies.values())
 
 
-def count_gold(dataset):
-    """(how many are mixed in, how many are for practice)"""
+def count_gold(dataset: Dataset) -> tuple[int, int]:
+    """Number of gold questions that are (mixed into the queue, for practice)."""
     totals = dict(dataset.gold.order_by().values_list("for_practice").annotate(Count("pk")))
     return totals.get(False, 0), totals.get(True, 0)

@@ -1,6 +1,7 @@
-"""Which comparisons go to a reviewer, as the votes on them stand."""
+"""Which comparisons go to a reviewer, given the votes on them."""
 
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 
 from django.db import transaction
@@ -11,17 +12,20 @@ from datasets.models import Comparison, Dataset, Judgment
 
 AT_ONCE = 500
 Review, ReviewState = Dataset.Review, Comparison.Review
-TIE, NEITHER = 0, None  # where no answer of a pair is the better one
+TIE, NEITHER = 0, None  # outcomes of a pair in which no response wins
+
+# A vote: {frozenset of two response ids: the id of the better one, or TIE}; a pair that is missing is NEITHER.
+PairVote = Mapping[frozenset[int], int]
 
 
-def is_undecided(review, response_ids, votes):
-    """Whether votes leave something to a reviewer, on any pair of the answers that were shown, in all.
+def is_undecided(review: str, response_ids: Iterable[int], votes: Sequence[PairVote]) -> bool:
+    """Whether the votes leave any pair of the responses shown for a reviewer to decide, overall.
 
-    Of a pair each vote says one of these: the one is better, the other is, a tie, or nothing (both bad, or a pair that
-    a ranking leaves open). DIFFER: not all say the same. SPLIT: nothing is said by more than half of them, so that as
-    many speak against the one answer as for it; a tie and "both bad" speak for neither.
+    On a pair, a vote has one of four outcomes: either response wins, a tie, or neither (both bad, or a pair that a
+    ranking leaves open). DIFFER: the votes are not unanimous. SPLIT: no outcome has more than half of the votes; a tie
+    and "both bad" count for neither response.
 
-    votes: [{frozenset of two ids: the better one of them, or TIE}] of each vote; a pair that is missing is NEITHER.
+    review: the dataset's setting, DIFFER or SPLIT.
     """
     if len(votes) < 2:
         return False
@@ -32,14 +36,18 @@ def is_undecided(review, response_ids, votes):
     return False
 
 
-def refresh(dataset, ids):
-    """Bring `review` of these comparisons in line with the votes on them, with what holds them, and with what was
-    decided; what is decided stays so. They are locked, so that of two last votes at once one sees the other."""
+def refresh(dataset: Dataset, ids: Iterable[int]) -> None:
+    """Updates `review` of comparisons from their votes, from what holds them, and from decisions, which are final.
+
+    Locks the comparisons by id, so that of two concurrent last votes one sees the other.
+
+    ids: of comparisons of this dataset.
+    """
     with transaction.atomic():
         comparisons = list(Comparison.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
         review = Dataset.objects.values_list("review", flat=True).get(pk=dataset.pk)
-        decided = Judgment.objects.decisions().filter(comparison__in=comparisons)
-        decided = set(decided.values_list("comparison", flat=True))
+        decisions = Judgment.objects.decisions().filter(comparison__in=comparisons)
+        decided = set(decisions.values_list("comparison", flat=True))
         votes = {} if review == Review.OFF else list_votes(comparisons)
         changed = defaultdict(list)
         for comparison in comparisons:
@@ -50,9 +58,14 @@ def refresh(dataset, ids):
             Comparison.objects.filter(pk__in=pks).update(review=state)
 
 
-def choose_state(comparison, review, votes):
-    """WANTED where a comparison that nobody decided goes to a reviewer: flagged, or all wanted votes there, and
-    undecided. What was left out, and a better answer that is to be written, is not theirs to decide."""
+def choose_state(comparison: Comparison, review: str, votes: Mapping[int, Mapping[int, PairVote]]) -> Comparison.Review:
+    """WANTED where an undecided comparison goes to a reviewer, else NONE.
+
+    It does where it is flagged, or where it has all the votes it wants and they leave it undecided. Comparisons that
+    were left out and repairs never go to a reviewer.
+
+    votes: {comparison id: {judgment id: vote}}.
+    """
     if review == Review.OFF or comparison.task != Comparison.Task.JUDGE:
         return ReviewState.NONE
     if comparison.held == Comparison.FLAGGED:
@@ -64,11 +77,11 @@ def choose_state(comparison, review, votes):
     return ReviewState.WANTED if undecided else ReviewState.NONE
 
 
-def list_votes(comparisons):
-    """{comparison id: {judgment id: a vote as `is_undecided` takes it}}"""
+def list_votes(comparisons: Iterable[Comparison]) -> dict[int, dict[int, dict[frozenset[int], int]]]:
+    """{comparison id: {judgment id: vote}}, see PairVote."""
     stated = FilteredRelation("choices", condition=Q(choices__criterion=""))
     votes = Judgment.objects.votes().filter(comparison__in=comparisons).annotate(stated=stated).order_by()
-    votes_by_comparison = defaultdict(lambda: defaultdict(dict))
+    votes_by_comparison: dict[int, dict[int, dict[frozenset[int], int]]] = defaultdict(lambda: defaultdict(dict))
     fields = ("comparison", "pk", "stated__chosen", "stated__rejected", "stated__strength")
     for comparison, pk, chosen, rejected, strength in votes.values_list(*fields):
         vote = votes_by_comparison[comparison][pk]
@@ -77,8 +90,11 @@ def list_votes(comparisons):
     return votes_by_comparison
 
 
-def refresh_all(dataset, progress=lambda done, total: None):
-    """The same for every comparison of a dataset, some hundred at a time, while people judge."""
+def refresh_all(dataset: Dataset, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+    """Updates `review` of all comparisons of a dataset, in batches, while people judge.
+
+    progress: called with (done, total) after each batch.
+    """
     comparisons = Comparison.objects.filter(dataset=dataset).order_by("pk")
     total, done, last = comparisons.count(), 0, 0
     while ids := list(comparisons.filter(pk__gt=last).values_list("pk", flat=True)[:AT_ONCE]):
@@ -88,6 +104,6 @@ def refresh_all(dataset, progress=lambda done, total: None):
         progress(done, total)
 
 
-def has_review(dataset):
-    """Whether anything of this dataset goes to reviewers."""
+def has_review(dataset: Dataset) -> bool:
+    """Whether any comparison of this dataset goes to reviewers."""
     return dataset.review != Review.OFF

@@ -1,13 +1,14 @@
-"""One moment of the database, to read at leisure."""
+"""Snapshot isolation for long reads."""
 
 import contextlib
+from collections.abc import Iterator
 
 from django.db import connection, transaction
 
 
 @contextlib.contextmanager
-def consistent_read():
-    """All that is read inside is of one moment, and nobody waits for it."""
+def consistent_read() -> Iterator[None]:
+    """Runs the block on one snapshot of the database, without blocking writers."""
     if connection.vendor == "postgresql":
         with transaction.atomic(durable=True), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

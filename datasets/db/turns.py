@@ -1,24 +1,35 @@
-"""Of the requests that judge, only a few run in a process at the same time: Python runs one thread at a time, and a
-writer that waits for it keeps all others waiting for the database."""
+"""Limits how many judging requests run in a process at the same time.
+
+Python runs one thread at a time, and a writer that waits for the interpreter keeps all others waiting for the database.
+"""
 
 import collections
 import contextlib
 import threading
+from collections.abc import Callable, Iterator
 from functools import wraps
+from typing import Concatenate, ParamSpec
 
 from django.db import connection
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+Arguments = ParamSpec("Arguments")
 
 AT_ONCE = {"sqlite": 1, "postgresql": 2}  # as measured by `make bench ONLY=judging`
 
 
 class FairSemaphore:
-    """Lets n in at once, the others in the order in which they came; a semaphore of the library lets who comes at the
-    right moment pass those who wait."""
+    """A semaphore that admits waiting threads in order of arrival.
 
-    def __init__(self, n):
-        self.free, self.waiting, self.guard = n, collections.deque(), threading.Lock()
+    The standard library's lets a thread that arrives at the right moment overtake those that wait.
+    """
 
-    def __enter__(self):
+    def __init__(self, n: int) -> None:
+        self.free, self.guard = n, threading.Lock()
+        self.waiting: collections.deque[threading.Lock] = collections.deque()
+
+    def __enter__(self) -> None:
         with self.guard:
             if self.free:
                 self.free -= 1
@@ -28,7 +39,7 @@ class FairSemaphore:
             self.waiting.append(turn)
         turn.acquire()
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         with self.guard:
             if self.waiting:
                 self.waiting.popleft().release()
@@ -40,12 +51,16 @@ TURNS = FairSemaphore(AT_ONCE[connection.vendor])
 _thread = threading.local()
 
 
-def in_turn(view):
-    """Run a view in its turn, for people who have signed in: a stranger takes none. Stands above the decorator that
-    says who may enter, whose look at the dataset belongs to the turn."""
+def in_turn(
+    view: Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase]:
+    """Decorates a view to run in a turn for users who have signed in; anonymous requests take none.
+
+    Put it above the decorator that checks access, because reading the dataset there belongs to the turn.
+    """
 
     @wraps(view)
-    def guarded(request, *args, **kwargs):
+    def guarded(request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return view(request, *args, **kwargs)
         with TURNS:
@@ -59,8 +74,8 @@ def in_turn(view):
 
 
 @contextlib.contextmanager
-def out_of_turn():
-    """Leave the turn to others while this thread waits for something else; then wait for another."""
+def out_of_turn() -> Iterator[None]:
+    """Yields the turn to others while this thread waits for something else, then waits for a new turn."""
     if not getattr(_thread, "has_turn", False):
         yield
         return

@@ -1,16 +1,19 @@
-"""Whose turn it is to write, on SQLite."""
+"""The order of writers on SQLite, and transactions for batches."""
 
 import contextlib
 import fcntl
+from collections.abc import Iterator
 
 from django.conf import settings
 from django.db import connection, transaction
 
 
 @contextlib.contextmanager
-def write_turn():
-    """On SQLite, a writer's turn: who waits at a file lock is served in order, who waits inside SQLite is not, and may
-    starve. PostgreSQL needs none of it, nor does a transaction that has begun."""
+def write_turn() -> Iterator[None]:
+    """Waits for the writer's turn on SQLite; does nothing on PostgreSQL or inside a transaction.
+
+    A file lock serves waiting writers in order. SQLite's own lock does not, so that a writer may starve.
+    """
     if connection.vendor != "sqlite" or connection.in_atomic_block:
         yield
         return
@@ -20,10 +23,12 @@ def write_turn():
 
 
 @contextlib.contextmanager
-def batch_transaction():
-    """A transaction that others follow. On PostgreSQL it does not wait for the disk: should the server fail, the last
-    are gone as if they had never begun, and so is the note of how far it came. The first commit after them that does
-    wait brings all of them to the disk."""
+def batch_transaction() -> Iterator[None]:
+    """A transaction in a series. On PostgreSQL its commit does not wait for the disk.
+
+    If the server fails, the last transactions are lost as if they had never begun, together with the record of the
+    progress they made. The first commit after them that does wait flushes all of them to disk.
+    """
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:

@@ -1,48 +1,87 @@
-"""Database -> rows -> stream. Each dialect's file, and the account of what is not in it.
+"""Streaming exports: the file of a dialect, and a summary that accounts for every choice that is not in it.
 
-An export takes what was said by one criterion, or in all (""). Its choices = rows + left out (with what was merged),
-each with a reason; a vote that states no choice by it is counted once; SFT files add every demonstration. Of a file
-with one answer a row and a label, each choice is two labels, and counts as two. A table of judgments counts judgments.
+An export covers one criterion, or the overall choices (""). Choices = rows + left out (merged ones included), each left
+out for a reason; a vote that states no choice counts once. SFT files add every demonstration. In a dialect with one
+answer and a label per row, each choice makes two labels and counts twice, and each answer that a file has labelled
+counts once. A table of judgments counts judgments.
 """
 
 import hashlib
 import re
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any, TypedDict, TypeVar
 
+from datasets.exports.extras import ID, META, build_extras
 from datasets.exports.judgment_table import iter_judgment_rows
-from datasets.exports.query import iter_export_prompts
+from datasets.exports.query import ExportPrompt, iter_export_prompts
 from datasets.exports.selection import SOFT, Filters, VoteSelector
 from datasets.files.writers import ENCODERS, defuse_row, merge_pieces
 from datasets.formats import get_file_kind, get_writable_formats, rows
 from datasets.formats.rows import Omission
-from datasets.models import Judgment, Prompt
+from datasets.models import Dataset, Judgment, Prompt
 
 MOST_HELD_BACK = 1000
 PLAIN, FULL = 1, 2
-# What Arrow's JSON reader takes for a timestamp when a whole column looks so: FORMATS.md section 2, rule 4.
+# Arrow's JSON reader parses a column as timestamps if all its values look like this: FORMATS.md section 2, rule 4.
 DATE_LIKE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d(:?\d\d(:?\d\d)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
+
+
+PromptPart = rows.Preference | rows.Demonstration | rows.Label
+Row = dict[str, Any]  # {column: value}, as a dialect writes it
+# (row; choices it represents; votes (for the winner, all); ids of its responses)
+Built = tuple[PromptPart, int, tuple[int, int] | None, tuple[int, ...]]
+RowBuilder = Callable[[ExportPrompt, Counter[str]], Iterable[Built]]
+AnyRow = TypeVar("AnyRow", bound=PromptPart)
+
+
+class ExportSummary(TypedDict):
+    """What the command prints about an export, without `seconds`."""
+
+    dataset: str
+    format: str
+    rows: int
+    left_out: dict[str, int]
+    skips: int
+    flags: int
+    warnings: dict[str, int]
+    sha256: str
 
 
 @dataclass
 class Writer:
-    """Writes prompts in one dialect, and counts what the dialect does not take. on_refused: called with (reason,
-    prompt, answer or pair) of each such row."""
+    """Writes prompts in one dialect.
+
+    mode: of the filters.
+    extras: further columns, of EXTRAS; a dialect that does not take them has none.
+    left_out: counts choices that the dialect cannot represent, by reason.
+    warnings: counts rows that a consumer may misread, by kind.
+    on_refused: called with (reason, row) for each row that the dialect cannot represent.
+    """
 
     name: str
     mode: str
-    left_out: Counter = field(default_factory=Counter)
-    warnings: Counter = field(default_factory=Counter)
-    on_refused: object = None
+    extras: tuple[str, ...] = ()
+    left_out: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    on_refused: Callable[[str, PromptPart], object] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.module = get_writable_formats()[self.name]
-        self.build_rows = ROW_BUILDERS[self.module.WRITES]
+        self.build_rows = ROW_BUILDERS.get(self.module.WRITES, refuse_prompt)
+        if not getattr(self.module, "TAKES_EXTRAS", False):
+            self.extras = ()
 
-    def iter_rows(self, export_prompt):
-        """The rows of one prompt, as the dialect writes them."""
-        for row, times, votes in self.build_rows(export_prompt, self.left_out):
+    @property
+    def needs_origins(self) -> bool:
+        """Whether its rows have ids or metadata."""
+        return ID in self.extras or META in self.extras
+
+    def iter_rows(self, export_prompt: ExportPrompt) -> Iterator[Row]:
+        """Rows of one prompt, as the dialect writes them."""
+        for row, times, votes, responses in self.build_rows(export_prompt, self.left_out):
             try:
                 dialect_row = self.module.write(refuse_same_answers(row))
             except Omission as refusal:
@@ -52,15 +91,18 @@ class Writer:
                 continue
             if times > 1:
                 self.left_out["merged"] += times - 1
-            if can_be_date_like(row) and is_date_like(dialect_row):
+            extra_columns = build_extras(export_prompt, responses, self.extras) if self.extras else {}
+            if (can_be_date_like(row) and is_date_like(dialect_row)) or is_date_like(extra_columns):
                 self.warnings["looks_like_a_date"] += 1
             if self.mode == SOFT and votes:
                 dialect_row |= {"votes_chosen": votes[0], "votes_total": votes[1]}
-            yield dialect_row
+            yield dialect_row | extra_columns if extra_columns else dialect_row
 
-    def rate_fitness(self, row):
-        """How fit a row is to be a file's first, from which a trainer's loader takes the types: FULL, PLAIN where a
-        list is empty, 0 where a text looks like a date."""
+    def rate_fitness(self, row: Row) -> int:
+        """Fitness of a row for the first place in a file, where loaders infer types from it.
+
+        FULL; PLAIN where a list is empty; 0 where a text looks like a date.
+        """
         if is_date_like(row):
             return 0
         return FULL if all(value != [] for value in row.values()) else PLAIN
@@ -68,39 +110,48 @@ class Writer:
 
 @dataclass
 class Export:
-    """One run: iterate `iter_pieces()`, then read the account."""
+    """One run of an export. Iterate `iter_pieces()`, then call `build_account()`.
 
-    dataset: object
+    left_out: counts choices that the filters leave out, by reason.
+    most: at most this number of prompts, for a preview; None for all.
+    for_spreadsheets: escape formulas in CSV cells with an apostrophe.
+    extras: further columns, of EXTRAS, for a dialect that takes them.
+    """
+
+    dataset: Dataset
     format: str
     filters: Filters = field(default_factory=Filters)
     rows: int = 0
     skips: int = 0
     flags: int = 0
-    left_out: Counter = field(default_factory=Counter)
-    most: int | None = None  # only so many prompts, to look at
-    for_spreadsheets: bool = False  # no cell of a CSV file is taken for a formula: some get an apostrophe
+    left_out: Counter[str] = field(default_factory=Counter)
+    most: int | None = None
+    for_spreadsheets: bool = False
+    extras: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.digest = hashlib.sha256()
-        self.writer = Writer(self.format, self.filters.mode)
+        self.writer = Writer(self.format, self.filters.mode, self.extras)
 
-    def iter_pieces(self):
-        """The file's bytes, some rows at a time. Memory holds a few hundred prompts at a time."""
+    def iter_pieces(self) -> Iterator[bytes]:
+        """The file's bytes, streamed. Memory holds at most a few hundred prompts."""
         self.skips, self.flags = count_skips(self.dataset)
-        dialect_rows, columns = self.count_rows(self.iter_rows()), getattr(self.writer.module, "COLUMNS", ())
+        dialect_rows: Iterator[Row] = self.count_rows(self.iter_rows())
+        columns = getattr(self.writer.module, "COLUMNS", ())
         if self.for_spreadsheets and get_file_kind(self.format) == "csv":
             dialect_rows = map(defuse_row, dialect_rows)
         for piece in merge_pieces(ENCODERS[get_file_kind(self.format)](dialect_rows, columns)):
             self.digest.update(piece)
             yield piece
 
-    def count_rows(self, dialect_rows):
+    def count_rows(self, dialect_rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows, counted in `rows`."""
         for row in dialect_rows:
             self.rows += 1
             yield row
 
-    def iter_rows(self):
-        """The rows as the dialect writes them; what it does not take is counted."""
+    def iter_rows(self) -> Iterator[Row]:
+        """Rows as the dialect writes them; counts those that are left out."""
         if self.writer.module.WRITES is rows.JudgmentRow:
             return (row.columns for row in iter_judgment_rows(self.dataset, self.filters, self.left_out))
         has_optional_list = (
@@ -109,31 +160,32 @@ class Export:
         )
         return self.iter_full_first() if has_optional_list else self.iter_plain_first()
 
-    def iter_all_rows(self):
-        for export_prompt in iter_export_prompts(
-            self.dataset, VoteSelector(self.filters, self.left_out), most=self.most
-        ):
+    def iter_all_rows(self) -> Iterator[Row]:
+        """Rows in the order of the prompts."""
+        selector, with_origins = VoteSelector(self.filters, self.left_out), self.writer.needs_origins
+        for export_prompt in iter_export_prompts(self.dataset, selector, most=self.most, with_origins=with_origins):
             yield from self.writer.iter_rows(export_prompt)
 
-    def iter_plain_first(self):
-        """The rows, one whose texts do not look like dates in front."""
+    def iter_plain_first(self) -> Iterator[Row]:
+        """Rows, starting with one whose texts do not look like dates."""
         return iter_fit_first(self.iter_all_rows(), self.writer.rate_fitness)
 
-    def iter_full_first(self):
-        """The rows, the first that fills every column in front, wherever it stands."""
-        scout = Export(self.dataset, self.format, self.filters, most=self.most)
+    def iter_full_first(self) -> Iterator[Row]:
+        """Rows, starting with the first one that fills every column, found in an extra pass."""
+        scout = Export(self.dataset, self.format, self.filters, most=self.most, extras=self.extras)
         full_rows = ((n, row) for n, row in enumerate(scout.iter_all_rows()) if self.writer.rate_fitness(row) == FULL)
-        n, lead = next(full_rows, (None, None))
-        if n is None:
+        found = next(full_rows, None)
+        if found is None:
             yield from self.iter_plain_first()
             return
+        n, lead = found
         yield lead
         for number, row in enumerate(self.iter_all_rows()):
             if number != n:
                 yield row
 
-    def build_account(self):
-        """The contract's summary, less `seconds`; call it when all pieces were taken."""
+    def build_account(self) -> ExportSummary:
+        """Summary of the export, once all pieces were iterated."""
         return {
             "dataset": self.dataset.slug,
             "format": self.format,
@@ -149,77 +201,123 @@ class Export:
 OPTIONAL_LIST_DIALECTS = ("dpo-alpaca",)  # dialects with a list that may be empty
 
 
-def count_left_out(left_out, writer):
-    """{reason: count} of what choosing and a writer left out; a choice is two labels where those are written."""
+def count_left_out(left_out: Counter[str], writer: Writer) -> dict[str, int]:
+    """{reason: count} left out by the filters and a writer together; each choice counts twice in a dialect of labels.
+
+    >>> count_left_out(Counter(tie=1), Writer("dpo", "majority"))
+    {'tie': 1}
+    >>> count_left_out(Counter(tie=1), Writer("kto", "majority"))
+    {'tie': 2}
+
+    left_out: choices left out by the filters.
+    """
     each = 2 if writer.module.WRITES is rows.Label else 1
     return sort_counts(Counter({reason: each * n for reason, n in left_out.items()}) + writer.left_out)
 
 
-def sort_counts(counter):
+def sort_counts(counter: Counter[str]) -> dict[str, int]:
+    """The counts without zeros, sorted by name.
+
+    >>> sort_counts(Counter(tie=2, split=0, outvoted=1))
+    {'outvoted': 1, 'tie': 2}
+    """
     return {name: n for name, n in sorted(counter.items()) if n}
 
 
-def count_skips(dataset):
-    """(skips, flags) of a dataset."""
+def count_skips(dataset: Dataset) -> tuple[int, int]:
+    """(number of skips, number of flags) of a dataset.
+
+    >>> count_skips(dataset)
+    (0, 0)
+    """
     skipped = dataset.judgments.filter(state=Judgment.State.SKIPPED, purpose=Judgment.Purpose.VOTE)
     flags = skipped.exclude(flag="").count()
     return skipped.count() - flags, flags
 
 
-def build_preferences(export_prompt, left_out):
-    """(rows.Preference, how many choices it stands for, its votes)"""
-    row, texts = export_prompt.row if export_prompt.pairs else None, export_prompt.texts
+def build_preferences(export_prompt: ExportPrompt, left_out: Counter[str]) -> list[Built]:
+    """A Preference for each pair."""
+    if not export_prompt.pairs:
+        return []
+    row, texts = export_prompt.row, export_prompt.texts
     return [
-        (rows.Preference(row, texts[chosen], texts[rejected], strength), times, votes)
-        for chosen, rejected, times, strength, votes in export_prompt.pairs
+        (rows.Preference(row, texts[chosen], texts[rejected], strength, margin), times, votes, (chosen, rejected))
+        for chosen, rejected, times, strength, votes, margin in export_prompt.pairs
     ]
 
 
-def build_demonstrations(export_prompt, left_out):
-    """(rows.Demonstration, how many choices it stands for, None), once for each chosen answer and demonstration."""
-    times = Counter()
+def build_demonstrations(export_prompt: ExportPrompt, left_out: Counter[str]) -> Iterator[Built]:
+    """A Demonstration for each chosen response and each demonstration, unless a file calls it bad."""
+    times: Counter[int] = Counter()
     for pair in export_prompt.pairs:
         times[pair.chosen] += pair.times
     times.update(export_prompt.demonstrations)
     for pk, text in export_prompt.texts.items():
         if times[pk]:
-            yield rows.Demonstration(export_prompt.row, text), times[pk], None
+            if export_prompt.labels.get(pk) is False:
+                left_out["other_label"] += times[pk]
+            else:
+                yield rows.Demonstration(export_prompt.row, text), times[pk], None, (pk,)
 
 
-def build_labels(export_prompt, left_out):
-    """(rows.Label, how many labels it stands for, None), once for each text: wanted where it was chosen more often than
-    rejected; left out where as often."""
-    label_counts = defaultdict(Counter)
+def build_labels(export_prompt: ExportPrompt, left_out: Counter[str]) -> Iterator[Built]:
+    """A Label for each text that has labels: its own from files, and one from each choice for or against it.
+
+    The more frequent own label wins, without any the more frequent one of choices; a text with equally many of each is
+    left out. Here the count of each row is of labels, two per choice.
+    """
+    if not (export_prompt.pairs or export_prompt.labels):
+        return
+    texts = export_prompt.texts
+    of_choices: dict[str, Counter[bool]] = defaultdict(Counter)
+    of_files: dict[str, Counter[bool]] = defaultdict(Counter)
+    first: dict[str, int] = {}  # {text: id of the response that the row is about}
     for pair in export_prompt.pairs:
-        label_counts[export_prompt.texts[pair.chosen]][True] += pair.times
-        label_counts[export_prompt.texts[pair.rejected]][False] += pair.times
-    for text, times in label_counts.items():
-        if times[True] == times[False]:
-            left_out["split"] += times.total()
-        else:
-            left_out["outvoted"] += min(times[True], times[False])
-            wanted = times[True] > times[False]
-            yield rows.Label(export_prompt.row, text, wanted), times[wanted], None
+        for pk, is_wanted in ((pair.chosen, True), (pair.rejected, False)):
+            of_choices[texts[pk]][is_wanted] += pair.times
+            first.setdefault(texts[pk], pk)
+    for pk, label in export_prompt.labels.items():
+        of_files[texts[pk]][label] += 1
+        first.setdefault(texts[pk], pk)
+    for text, pk in first.items():
+        counts = of_choices[text] + of_files[text]
+        deciding = of_files[text] or of_choices[text]
+        if deciding[True] == deciding[False]:
+            left_out["split"] += counts.total()
+            continue
+        wanted = deciding[True] > deciding[False]
+        left_out["outvoted"] += deciding[not wanted]
+        if of_files[text]:
+            left_out["other_label"] += of_choices[text][not wanted]
+        yield rows.Label(export_prompt.row, text, wanted), counts[wanted], None, (pk,)
 
 
-ROW_BUILDERS = {
+def refuse_prompt(export_prompt: ExportPrompt, left_out: Counter[str]) -> list[Built]:
+    """Raises TypeError: tables of judgments are not built from prompts."""
+    raise TypeError("this dialect is not built from prompts")
+
+
+# {type of row: its builder} of the rows that are built from the choices on a prompt
+ROW_BUILDERS: dict[type, RowBuilder] = {
     rows.Preference: build_preferences,
     rows.Demonstration: build_demonstrations,
     rows.Label: build_labels,
-    rows.JudgmentRow: None,
 }
 
 
-def refuse_same_answers(row):
-    """The row, unless its two answers differ in blanks only."""
+def refuse_same_answers(row: AnyRow) -> AnyRow:
+    """The row.
+
+    Raises Omission where its two answers differ at most in surrounding whitespace.
+    """
     if isinstance(row, rows.Preference) and row.chosen.strip() == row.rejected.strip():
         raise Omission("same_answer")
     return row
 
 
-def iter_fit_first(dialect_rows, is_fit):
-    """The rows, with one in front that may lead; of the first thousand."""
-    held_rows = []
+def iter_fit_first(dialect_rows: Iterator[Row], is_fit: Callable[[Row], object]) -> Iterator[Row]:
+    """The rows, starting with a fit one, if there is one among the first MOST_HELD_BACK."""
+    held_rows: list[Row] = []
     for row in dialect_rows:
         if is_fit(row) or len(held_rows) >= MOST_HELD_BACK:
             yield from chain([row], held_rows, dialect_rows)
@@ -228,9 +326,8 @@ def iter_fit_first(dialect_rows, is_fit):
     yield from held_rows
 
 
-def can_be_date_like(row):
-    """Whether any text of a row (Preference, Demonstration or Label) may begin as a date does, so that what is written
-    of it has to be looked at."""
+def can_be_date_like(row: PromptPart) -> bool:
+    """Whether a text of a row may start like a date: a fast check before `is_date_like`."""
     instruction, given, system, turns = row.prompt
     texts = [instruction, given, system, *row.answers]
     if turns:
@@ -238,8 +335,8 @@ def can_be_date_like(row):
     return "-" in [text[4:5] for text in texts]
 
 
-def is_date_like(value):
-    """Whether any text in a row looks like a date."""
+def is_date_like(value: Any) -> bool:
+    """Whether any text in a row, or in a value of it, looks like a date."""
     if isinstance(value, str):
         return value[:4].isdigit() and bool(DATE_LIKE.fullmatch(value))
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -1,7 +1,9 @@
-"""The filters of an export as a person writes them: `--name value` on the command, `name=value` on the page."""
+"""Forms for the filters of an export, shared by the command (`--name value`) and the page (`name=value`)."""
 
 import functools
+from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
+from typing import Any, TypedDict
 
 from django import forms
 from django.core.validators import ProhibitNullCharactersValidator
@@ -9,6 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext_lazy as _
 
+from datasets.exports.extras import EXTRAS, ID, META, SOURCE, get_dialects_with_extras
 from datasets.exports.selection import (
     ADJACENT,
     ALL,
@@ -24,25 +27,28 @@ from datasets.exports.selection import (
     VOTES,
     Filters,
 )
-from datasets.models import Choice
+from datasets.models import Choice, Dataset
 from datasets.text.tags import parse_tags
 
 
 class MomentField(forms.CharField):
-    """A date (its beginning; `end`: its end) or a date with time, in UTC unless it says otherwise."""
+    """A date or a date with time, in UTC unless it has an offset.
 
-    def __init__(self, *, end=False, **options):
+    end: a date stands for its end instead of its start.
+    """
+
+    def __init__(self, *, end: bool = False, **options: Any) -> None:
         super().__init__(required=False, **options)
         self.end = end
 
-    def clean(self, value):
+    def clean(self, value: Any) -> datetime | None:
         value = super().clean(value)
         if not value:
             return None
         try:
             day = parse_date(value)
             moment = datetime.combine(day + timedelta(days=self.end), time()) if day else parse_datetime(value)
-        except OverflowError:  # the end of the last day that there is
+        except OverflowError:  # the end of the calendar's last day
             moment = datetime.max
         except ValueError:
             moment = None
@@ -53,43 +59,50 @@ class MomentField(forms.CharField):
         return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
 
 
+def validate_names(names: Iterable[str]) -> None:
+    """Raises ValidationError for a name with a NUL."""
+    for name in names:
+        ProhibitNullCharactersValidator()(name)
+
+
 class NamesField(forms.Field):
-    """Annotators' names, as often as the field is given; an empty one is nobody."""
+    """Usernames, from repeated parameters; ignores empty ones."""
 
     widget = forms.SelectMultiple
 
-    default_validators = [lambda names: [ProhibitNullCharactersValidator()(name) for name in names]]
+    default_validators = [validate_names]
 
-    def to_python(self, value):
+    def to_python(self, value: Iterable[str] | None) -> tuple[str, ...]:
         return tuple(name for name in value or () if name)
 
 
 class TagsField(forms.CharField):
-    """Words with commas between them."""
+    """Comma-separated tags."""
 
-    def clean(self, value):
+    def clean(self, value: Any) -> tuple[str, ...]:
         return tuple(parse_tags(super().clean(value)))
 
 
 class CriterionField(forms.ChoiceField):
-    """One of the criteria that there are; "" is in all."""
+    """A criterion of the dataset; "" for the overall choice."""
 
-    def validate(self, value):
+    def validate(self, value: Any) -> None:
         if value and not self.valid_value(value):
-            there = ", ".join(name for name, _words in self.choices if name)
+            choices: Any = self.choices
+            there = ", ".join(name for name, _words in choices if name)
             message = _("There is no criterion “%(value)s”. There are: %(there)s")
             raise forms.ValidationError(message, params={"value": value, "there": there or _("none")})
 
 
-def list_criteria(dataset):
-    """The criteria by which choices can be exported: those that are asked now, and those of choices made before."""
+def list_criteria(dataset: Dataset) -> list[str]:
+    """Criteria that can be exported: the dataset's, then those that only earlier choices have."""
     asked = [criterion["name"] for criterion in dataset.criteria]
     past_choices = Choice.objects.filter(judgment__dataset=dataset).exclude(criterion__in=["", *asked])
     return [*asked, *past_choices.order_by("criterion").values_list("criterion", flat=True).distinct()]
 
 
 class FilterForm(forms.Form):
-    """The filters. Which criteria there are is looked up when the field is shown, or when one is named."""
+    """Filters of an export. Queries the criteria only when the field is rendered, or a criterion is given."""
 
     mode = forms.ChoiceField(
         label=_("Rows"),
@@ -149,16 +162,18 @@ class FilterForm(forms.Form):
         ],
     )
 
-    def __init__(self, dataset, *args):
+    def __init__(self, dataset: Dataset, *args: Any) -> None:
         super().__init__(*args)
         list_cached_criteria = functools.cache(functools.partial(list_criteria, dataset))
-        self.fields["criterion"].choices = lambda: [
+        field = self.fields["criterion"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = lambda: [
             ("", _("in all")),
             *((name, name) for name in list_cached_criteria()),
         ]
 
-    def build_filters(self):
-        """The Filters of a valid form."""
+    def build_filters(self) -> Filters:
+        """Filters of a valid form."""
         cleaned = self.cleaned_data
         return Filters(
             mode=cleaned["mode"] or MAJORITY,
@@ -177,20 +192,58 @@ class FilterForm(forms.Form):
             decisions=cleaned["decisions"] or VOTES,
         )
 
-    def add_prefix(self, field_name):
-        """The names of the contract have hyphens."""
+    def add_prefix(self, field_name: str) -> str:
+        """Parameter names have hyphens where field names have underscores."""
         return super().add_prefix(field_name).replace("_", "-")
+
+
+class ExtrasField(forms.MultipleChoiceField):
+    """Further columns, comma-separated or from repeated parameters, in the order of EXTRAS."""
+
+    def to_python(self, value: Any) -> list[str]:
+        words = [word.strip() for text in super().to_python(value) for word in text.split(",") if word.strip()]
+        return sorted(dict.fromkeys(words), key=lambda word: (*EXTRAS, word).index(word))
+
+
+def build_extras_field() -> ExtrasField:
+    """The field `with` of the forms for exports and bundles."""
+    choices = [(ID, _("ids")), (SOURCE, _("sources")), (META, _("metadata"))]
+    return ExtrasField(label=_("With"), required=False, choices=choices)
+
+
+class FileOptions(TypedDict):
+    """Keyword arguments for an Export."""
+
+    for_spreadsheets: bool
+    extras: tuple[str, ...]
 
 
 class FileForm(forms.Form):
-    """How the file is written, whatever goes in."""
+    """How an export's file is written, whichever rows it has.
+
+    name: of the dialect; without it, any dialect takes any option.
+    """
 
     for_spreadsheets = forms.ChoiceField(label=_("For spreadsheets"), required=False, choices=[("", ""), ("1", "1")])
 
-    def get_options(self):
-        """What a valid form says, for an Export."""
-        return {"for_spreadsheets": self.cleaned_data["for_spreadsheets"] == "1"}
+    def __init__(self, data: Any = None, *, name: str = "") -> None:
+        super().__init__(data)
+        self.name = name
 
-    def add_prefix(self, field_name):
-        """As of the filters."""
+    def get_options(self) -> FileOptions:
+        """Options of a valid form."""
+        cleaned = self.cleaned_data
+        return {"for_spreadsheets": cleaned["for_spreadsheets"] == "1", "extras": tuple(cleaned["with"])}
+
+    def clean(self) -> None:
+        if self.cleaned_data.get("with") and self.name and self.name not in get_dialects_with_extras():
+            message = _("%(name)s has no room for these. These have: %(names)s")
+            names = {"name": self.name, "names": ", ".join(get_dialects_with_extras())}
+            self.add_error("with", forms.ValidationError(message, params=names))
+
+    def add_prefix(self, field_name: str) -> str:
+        """Same as `FilterForm.add_prefix`."""
         return super().add_prefix(field_name).replace("_", "-")
+
+
+FileForm.base_fields["with"] = build_extras_field()  # outside of the class: `with` is a keyword

@@ -1,24 +1,41 @@
-"""Every judgment as one row of a table: for spreadsheets, notebooks, and to keep."""
+"""Every judgment as one row of a table, for spreadsheets, notebooks and archives."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
 
-from datasets.exports.selection import ONLY, UNFLAGGED, UNPAUSED, VOTES
+from django.db.models import QuerySet
+
+from datasets.exports.extras import join_ids, merge_metadata, pick_origins
+from datasets.exports.query import drop_hidden, list_hidden_imports
+from datasets.exports.selection import ONLY, UNFLAGGED, UNPAUSED, VOTES, Filters
 from datasets.formats import rows
 from datasets.judgments.pauses import list_paused_ids
-from datasets.models import Choice, Comparison, Judgment, Rating, Response
+from datasets.models import Choice, Comparison, Dataset, Judgment, Rating, Response
 
-AT_ONCE = 500
+AT_ONCE = 500  # judgments in memory
+
+Entry = TypeVar("Entry", Choice, Rating)
 
 
-def iter_judgment_rows(dataset, filters, left_out):
-    """rows.JudgmentRow of every judgment that an export can be asked about: verdicts that stand, skips and flags.
+def iter_judgment_rows(dataset: Dataset, filters: Filters, left_out: Counter[str]) -> Iterator[rows.JudgmentRow]:
+    """Rows of all judgments of a dataset: standing verdicts, skips and flags.
 
-    Of the filters those on people, pauses, dates, tags, flags and decisions count; all criteria are in it. With FIRST
-    the decisions stand among the votes, and `purpose` tells them; with ONLY they stand alone. Lists are JSON texts, in
-    the order in which the answers were shown; a better answer that was written with it stands behind them.
+    Lists are JSON texts in the order in which the responses were shown; better answers written by the annotator follow
+    them. With FIRST, decisions are listed among the votes, and `purpose` distinguishes them; with ONLY, only decisions
+    are listed.
+
+    >>> [row.columns["annotator"] for row in iter_judgment_rows(dataset, Filters(), Counter())]
+    ['alice']
+
+    filters: only those on people, pauses, dates, tags, flags and decisions apply.
+    left_out: counts judgments that are left out, by reason.
     """
-    last, paused = 0, list_paused_ids(dataset) if filters.paused == UNPAUSED else ()
+    last: int = 0
+    hidden = list_hidden_imports(dataset)
+    paused: Collection[int] = list_paused_ids(dataset) if filters.paused == UNPAUSED else ()
     purposes = [Judgment.Purpose.VOTE] + [Judgment.Purpose.DECISION] * (filters.decisions != VOTES)
     judgments = Judgment.objects.visible_in(dataset).filter(dataset=dataset, purpose__in=purposes)
     judgments = judgments.exclude(purpose=Judgment.Purpose.DECISION, state=Judgment.State.SKIPPED)
@@ -26,14 +43,15 @@ def iter_judgment_rows(dataset, filters, left_out):
     judgments = judgments.select_related("comparison__prompt", "annotator").defer("comparison__prompt__html")
     while batch := list(judgments.filter(pk__gt=last)[:AT_ONCE]):
         last = batch[-1].pk
-        choices, ratings = group_by_judgment(Choice, batch), group_by_judgment(Rating, batch)
+        choices = group_by_judgment(Choice.objects.filter(judgment__in=batch))
+        ratings = group_by_judgment(Rating.objects.filter(judgment__in=batch))
         written_ids = {
             judgment.pk: [choice.chosen_id for choice in choices[judgment.pk] if choice.chosen_id not in judgment.order]
             for judgment in batch
         }
         response_ids = {judgment.pk: [*judgment.order, *dict.fromkeys(written_ids[judgment.pk])] for judgment in batch}
         responses = Response.objects.defer("html").in_bulk({pk for pks in response_ids.values() for pk in pks})
-        flagged = set(list_flagged_comparisons(batch)) if filters.flags == UNFLAGGED else ()
+        flagged: Collection[int] = set(list_flagged_comparisons(batch)) if filters.flags == UNFLAGGED else ()
         for judgment in batch:
             if reason := find_left_out_reason(judgment, filters, flagged, paused):
                 left_out[reason] += 1
@@ -44,35 +62,41 @@ def iter_judgment_rows(dataset, filters, left_out):
                         [responses[pk] for pk in response_ids[judgment.pk]],
                         choices[judgment.pk],
                         ratings[judgment.pk],
+                        hidden,
                     )
                 )
 
 
-def group_by_judgment(model, judgments):
-    """{judgment id: [Choice or Rating]}"""
-    grouped = defaultdict(list)
-    for entry in model.objects.filter(judgment__in=judgments).order_by("pk"):
+def group_by_judgment(entries: QuerySet[Entry]) -> defaultdict[int, list[Entry]]:
+    """{judgment id: its entries, by id}"""
+    grouped: defaultdict[int, list[Entry]] = defaultdict(list)
+    for entry in entries.order_by("pk"):
         grouped[entry.judgment_id].append(entry)
     return grouped
 
 
-def list_flagged_comparisons(judgments):
-    """The comparisons of these judgments that anybody flagged."""
+def list_flagged_comparisons(judgments: Sequence[Judgment]) -> QuerySet[Judgment, int]:
+    """Ids of the comparisons of these judgments that anybody flagged, with repetitions."""
     flags = Judgment.objects.filter(comparison__in={judgment.comparison_id for judgment in judgments}).exclude(flag="")
     return flags.values_list("comparison", flat=True)
 
 
-def find_left_out_reason(judgment, filters, flagged, paused=()):
-    """Why a judgment is not asked for, or None."""
+def find_left_out_reason(
+    judgment: Judgment, filters: Filters, flagged: Collection[int], paused: Collection[int] = ()
+) -> str | None:
+    """Why the filters leave a judgment out, or None.
+
+    flagged: comparisons (ids) to leave out.
+    paused: annotators (ids) to leave out.
+    """
     if filters.tags and not set(filters.tags) & set(judgment.comparison.prompt.tags):
         return "tag"
     if filters.annotators and get_annotator_name(judgment) not in filters.annotators:
         return "annotator"
     if judgment.annotator_id in paused:
         return "paused"
-    if (filters.since and judgment.decided_at < filters.since) or (
-        filters.until and judgment.decided_at >= filters.until
-    ):
+    at: datetime = judgment.decided_at  # type: ignore[assignment]  # set in each state that is exported
+    if (filters.since and at < filters.since) or (filters.until and at >= filters.until):
         return "date"
     if judgment.comparison_id in flagged:
         return "flagged"
@@ -81,21 +105,40 @@ def find_left_out_reason(judgment, filters, flagged, paused=()):
     return None
 
 
-def get_annotator_name(judgment):
+def get_annotator_name(judgment: Judgment) -> str:
+    """Username of the annotator, or the imported name; "" for neither."""
     return judgment.annotator.username if judgment.annotator else judgment.imported_by
 
 
-def build_row(judgment, responses, choices, ratings):
-    """One judgment's row. Choices are [criterion, place of the chosen answer, of the rejected one, strength, rank_gap],
-    ratings [criterion, place, stars], places counted from 1 in the order shown."""
+def build_row(
+    judgment: Judgment,
+    responses: Sequence[Response],
+    choices: Sequence[Choice],
+    ratings: Sequence[Rating],
+    hidden: Collection[int],
+) -> dict[str, Any]:
+    """Row of one judgment.
+
+    Its `choices` are [criterion, place of the chosen response, place of the rejected one, strength, rank_gap], its
+    `ratings` [criterion, place, stars]; places count from 1 in the order of `responses`. `margin` is that of the choice
+    that a file states.
+
+    hidden: imports (ids) whose ids and metadata are not visible yet.
+
+    >>> judgment = dataset.judgments.first()
+    >>> build_row(judgment, list(judgment.comparison.prompt.responses.all()), [], [], [])["verdict"]
+    'left'
+    """
     prompt, said = judgment.comparison.prompt, judgment.said
+    shown = [response.text for response in responses if response.pk in judgment.order]
+    origins = pick_origins(drop_hidden(prompt.origins, hidden), shown) if prompt.origins else []
     place = {response.pk: number for number, response in enumerate(responses, 1)}
     skipped = judgment.state == Judgment.State.SKIPPED
     return {
         "judgment": judgment.pk,
         "comparison": judgment.comparison.key,
         "annotator": get_annotator_name(judgment),
-        "decided_at": judgment.decided_at.isoformat(timespec="milliseconds"),
+        "decided_at": judgment.decided_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]  # set
         "seconds": judgment.seconds,
         "verdict": judgment.verdict or ("flag" if judgment.flag else "skip" if skipped else ""),
         "flag": judgment.flag,
@@ -120,8 +163,11 @@ def build_row(judgment, responses, choices, ratings):
         "ratings": format_json([[entry.criterion, place[entry.response_id], entry.stars] for entry in ratings]),
         "said": format_json(said),
         "purpose": judgment.purpose,
+        "id": join_ids(origins),
+        "meta": merge_metadata(origins),
+        "margin": next((entry.margin for entry in choices if entry.margin is not None), None),
     }
 
 
-def format_json(value):
+def format_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)

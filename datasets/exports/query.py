@@ -1,8 +1,9 @@
-"""Database -> prompts with their answers and the pairs that filters select, a few hundred at a time."""
+"""Prompts with their responses and the pairs that filters select, read in batches."""
 
 import json
 from collections import defaultdict
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from django.db.models import (
     BooleanField,
@@ -14,42 +15,99 @@ from django.db.models import (
     OuterRef,
     Q,
     TextField,
+    Value,
 )
 from django.db.models.functions import Cast, Coalesce
 
 from datasets.db.bulk import match_values
-from datasets.exports.selection import VOTES, LengthBalance, Vote, VoteSelector, compute_length_signs
+from datasets.exports.selection import (
+    VOTES,
+    Filters,
+    LengthBalance,
+    Pair,
+    Vote,
+    VoteSelector,
+    compute_length_signs,
+)
 from datasets.formats import rows
 from datasets.judgments.pauses import build_paused_condition
-from datasets.models import Comparison, Judgment, Prompt, Response
+from datasets.models import Comparison, Dataset, Import, Judgment, Prompt, Response
+from datasets.prompts.origins import Origin
 
-FIRST_PROMPTS, PROMPTS_AT_ONCE, CHARACTERS_AT_ONCE = 200, 1000, 4 << 20  # fewer prompts where answers are long
-PROMPT_FIELDS = ("pk", "fingerprint", "system", "turns_json", "instruction", "input", "tags_json", "group")
-# Whether it is one, as the database says it: 1 and 0, or true and false. To convert each would take its time.
-IS_DEMONSTRATION = ExpressionWrapper(F("demonstration"), CharField())
-RESPONSE_FIELDS = ("prompt", "pk", "text", IS_DEMONSTRATION)
+# Prompts in the first batch, in later batches, and characters in a batch: fewer prompts where responses are long
+FIRST_PROMPTS, PROMPTS_AT_ONCE, CHARACTERS_AT_ONCE = 200, 1000, 4 << 20
+# The database's own value, 1 and 0 or true and false: converting each one would take time.
+IS_DEMONSTRATION, IS_GOOD = (ExpressionWrapper(F(name), CharField()) for name in ("demonstration", "label"))
+RESPONSE_FIELDS = ("prompt", "pk", "text", IS_DEMONSTRATION, IS_GOOD, "source")
+
+
+NOTHING: Mapping[int, Any] = {}
+
+
+class PromptRow(NamedTuple):
+    """A prompt as the query returns it; Django builds its own named tuple with these fields.
+
+    origins_json: "[]" unless ids or metadata are requested.
+    """
+
+    pk: int
+    fingerprint: str
+    system: str
+    turns_json: str
+    instruction: str
+    input: str
+    tags_json: str
+    group: str
+    origins_json: str
+
+
+PROMPT_FIELDS = PromptRow._fields
 
 
 class ExportPrompt(NamedTuple):
-    """One prompt (a row with PROMPT_FIELDS) with the texts of its responses {id: text}, which of these are
-    demonstrations, and the pairs that go in; part: which part of the data it is in."""
+    """A prompt with its responses and the pairs that enter the export.
 
-    prompt: tuple
-    texts: dict
-    demonstrations: list
-    pairs: list
+    texts: {response id: text}.
+    demonstrations: ids of the responses that are demonstrations.
+    part: of the data, such as train; "" where it is not split.
+    labels: {response id: whether a file calls it good} of those that have a label.
+    sources: {response id: source} of those that have one.
+    origins: of the visible imports, see datasets/prompts/origins.py; empty unless they are requested.
+    """
+
+    prompt: PromptRow
+    texts: dict[int, str]
+    demonstrations: list[int]
+    pairs: list[Pair]
     part: str = ""
+    labels: Mapping[int, bool] = NOTHING
+    sources: Mapping[int, str] = NOTHING
+    origins: Sequence[Origin] = ()
 
     @property
-    def row(self):
+    def row(self) -> rows.Prompt:
+        """The prompt as the formats write it."""
         _, _, system, turns_json, instruction, given, *_ = self.prompt
         return rows.Prompt(instruction, given, system, tuple(map(tuple, parse_list(turns_json))))
 
 
-def iter_export_prompts(dataset, chooser, part_of=lambda prompt: "", most=None):
-    """ExportPrompt of every prompt (of the first so many), with the pairs that a VoteSelector picks. part_of(prompt)
-    tells which part of the data a prompt is in; each is balanced by itself."""
-    export_prompts = iter_prompts_with_pairs(dataset, chooser, part_of, most)
+def iter_export_prompts(
+    dataset: Dataset,
+    chooser: VoteSelector,
+    part_of: Callable[[PromptRow], str] = lambda prompt: "",
+    most: int | None = None,
+    with_origins: bool = False,
+) -> Iterator[ExportPrompt]:
+    """All prompts of a dataset, by id, with the pairs that a VoteSelector picks, balanced where its filters say so.
+
+    >>> [len(prompt.pairs) for prompt in iter_export_prompts(dataset, VoteSelector(Filters()))]
+    [1, 0]
+
+    part_of: returns the part of the data that a prompt is in; each part is balanced separately.
+    most: at most this number of prompts; None for all.
+    with_origins: whether to read the ids and metadata of the rows that the prompts come from.
+    """
+    export_prompts = iter_prompts_with_pairs(dataset, chooser, part_of, most, with_origins)
     if not chooser.filters.balanced:
         yield from export_prompts
         return
@@ -70,56 +128,101 @@ def iter_export_prompts(dataset, chooser, part_of=lambda prompt: "", most=None):
         yield export_prompt._replace(pairs=pairs)
 
 
-def iter_length_signs(export_prompts):
+def iter_length_signs(export_prompts: Iterable[ExportPrompt]) -> Iterator[tuple[str, int, int]]:
+    """(part, sign, number) of every pair, see `compute_length_signs`."""
     for export_prompt in export_prompts:
         for length_sign in compute_length_signs(export_prompt.prompt.fingerprint, get_pair_texts(export_prompt)):
             yield export_prompt.part, *length_sign
 
 
-def get_pair_texts(export_prompt):
+def get_pair_texts(export_prompt: ExportPrompt) -> list[tuple[str, str]]:
+    """(chosen text, rejected text) of each pair."""
     return [(export_prompt.texts[pair.chosen], export_prompt.texts[pair.rejected]) for pair in export_prompt.pairs]
 
 
-def iter_prompts_with_pairs(dataset, chooser, part_of, most):
-    """ExportPrompt of every prompt (of the first so many), before the balance."""
+def iter_prompts_with_pairs(
+    dataset: Dataset,
+    chooser: VoteSelector,
+    part_of: Callable[[PromptRow], str],
+    most: int | None,
+    with_origins: bool = False,
+) -> Iterator[ExportPrompt]:
+    """Same as `iter_export_prompts`, before balancing."""
     last, left, batch_size = 0, most, FIRST_PROMPTS
-    lists = {f"{name}_json": Cast(name, TextField()) for name in ("turns", "tags")}  # most are empty
-    prompts = Prompt.objects.visible_in(dataset).filter(dataset=dataset).annotate(**lists).order_by("pk")
-    prompts = prompts.values_list(*PROMPT_FIELDS, named=True)
+    lists: dict[str, Any] = {f"{name}_json": Cast(name, TextField()) for name in ("turns", "tags")}  # parsed later
+    lists["origins_json"] = Cast("origins", TextField()) if with_origins else Value("[]")
+    visible = Prompt.objects.visible_in(dataset).filter(dataset=dataset).annotate(**lists).order_by("pk")
+    prompts: Any = visible.values_list(*PROMPT_FIELDS, named=True)
+    batch: list[PromptRow]
     all_responses = Response.objects.visible().order_by("pk").values_list(*RESPONSE_FIELDS)
     find_votes = build_vote_finder(chooser.filters)
+    hidden = list_hidden_imports(dataset) if with_origins else set()
     while batch := list(prompts.filter(pk__gt=last)[: batch_size if left is None else min(batch_size, left)]):
         last, left = batch[-1].pk, None if left is None else left - len(batch)
         ids = [prompt.pk for prompt in batch]
-        texts, demonstrations, votes, size = defaultdict(dict), defaultdict(list), find_votes(ids), 1
-        for prompt, pk, text, is_demonstration in all_responses.filter(match_values(Response, "prompt", ids)):
-            texts[prompt][pk] = text
+        votes, size = find_votes(ids), 1
+        texts: dict[int, dict[int, str]] = defaultdict(dict)
+        demonstrations: dict[int, list[int]] = defaultdict(list)
+        labels: dict[int, dict[int, bool]] = defaultdict(dict)
+        sources: dict[int, dict[int, str]] = defaultdict(dict)
+        for prompt_pk, pk, text, is_demonstration, is_good, source in all_responses.filter(
+            match_values(Response, "prompt", ids)
+        ):
+            texts[prompt_pk][pk] = text
             size += len(text)
             if is_demonstration:
-                demonstrations[prompt].append(pk)
+                demonstrations[prompt_pk].append(pk)
+            if is_good is not None:
+                labels[prompt_pk][pk] = bool(is_good)
+            if source:
+                sources[prompt_pk][pk] = source
         for prompt in batch:
             pk, tags = prompt.pk, parse_list(prompt.tags_json) if chooser.filters.tags else ()
             pairs = chooser.pick_pairs(tags, votes[pk]) if pk in votes else []
-            yield ExportPrompt(prompt, texts.get(pk, {}), demonstrations.get(pk, []), pairs, part_of(prompt))
+            origins = drop_hidden(parse_list(prompt.origins_json), hidden)
+            said = labels.get(pk, NOTHING), sources.get(pk, NOTHING), origins
+            yield ExportPrompt(prompt, texts.get(pk, {}), demonstrations.get(pk, []), pairs, part_of(prompt), *said)
         batch_size = max(1, min(PROMPTS_AT_ONCE, len(batch) * CHARACTERS_AT_ONCE // size))
 
 
-def parse_list(text):
+def list_hidden_imports(dataset: Dataset) -> set[int]:
+    """Ids of the imports into a dataset that are not visible yet.
+
+    >>> list_hidden_imports(dataset)
+    set()
+    """
+    return set(Import.objects.filter(dataset=dataset).exclude(state__in=Import.VISIBLE).values_list("pk", flat=True))
+
+
+def drop_hidden(origins: Sequence[Origin], hidden: Collection[int]) -> Sequence[Origin]:
+    """The origins without those of hidden imports (ids).
+
+    >>> drop_hidden([[1, "a", None, []], [2, "b", None, []]], {2})
+    [[1, 'a', None, []]]
+    """
+    return [origin for origin in origins if origin[0] not in hidden] if hidden else origins
+
+
+def parse_list(text: str) -> list[Any]:
+    """The list that a JSON text holds; does not call the parser for an empty one.
+
+    >>> parse_list('["travel", "food"]')
+    ['travel', 'food']
+    """
     return json.loads(text) if text != "[]" else []
 
 
-def build_vote_finder(filters):
-    """A function that gives the votes which filters look at: of prompts with these ids {prompt id: [Vote]} of those
-    that have any, by comparison and judgment.
+def build_vote_finder(filters: Filters) -> Callable[[Sequence[int]], dict[int, list[Vote]]]:
+    """A function from prompt ids to {prompt id: its votes, by comparison and judgment}, without prompts that have none.
 
-    It asks for the comparisons first: were they joined, PostgreSQL would read all judgments for a thousand of them.
+    It queries the comparisons first: in a join, PostgreSQL would read all judgments for a thousand prompts.
     """
     criterion, optional_fields = filters.criterion, build_optional_fields(filters)
     stated = FilteredRelation("choices", condition=Q(choices__criterion=criterion))
-    votes = Judgment.objects.votes()
+    judgments = Judgment.objects.votes()
     if filters.decisions != VOTES:
-        votes = votes | Judgment.objects.decisions()
-    votes = votes.annotate(stated=stated).order_by("comparison", "pk", "stated__pk")
+        judgments = judgments | Judgment.objects.decisions()
+    votes: Any = judgments.annotate(stated=stated).order_by("comparison", "pk", "stated__pk")
     votes = votes.values_list(
         "pk",
         "said" if criterion else "verdict",
@@ -128,16 +231,17 @@ def build_vote_finder(filters):
         "stated__strength",
         "stated__rank_gap",
         "comparison",
+        "stated__margin",
         *optional_fields.values(),
     )
 
-    def find_votes(prompts):
+    def find_votes(prompts: Sequence[int]) -> dict[int, list[Vote]]:
         comparisons = Comparison.objects.filter(match_values(Comparison, "prompt", prompts)).order_by()
         prompt_of = dict(comparisons.values_list("pk", "prompt"))
-        votes_by_prompt = defaultdict(list)
+        votes_by_prompt: dict[int, list[Vote]] = defaultdict(list)
         for values in votes.filter(match_values(Judgment, "comparison", prompt_of)):
             vote = (
-                Vote(*values[:7], **dict(zip(optional_fields, values[7:], strict=True)))
+                Vote(*values[:8], **dict(zip(optional_fields, values[8:], strict=True)))
                 if optional_fields
                 else Vote(*values)
             )
@@ -149,20 +253,23 @@ def build_vote_finder(filters):
     return find_votes
 
 
-def build_optional_fields(filters):
-    """{what of a Vote the filters look at: where it stands}"""
+def build_optional_fields(filters: Filters) -> dict[str, Any]:
+    """{field of Vote that the filters need: expression for it}"""
     flagged = Exists(Judgment.objects.filter(comparison=OuterRef("comparison")).exclude(flag=""))
     decides = ExpressionWrapper(Q(purpose=Judgment.Purpose.DECISION), BooleanField())
-    fields = {
+    fields: dict[str, tuple[Any, Any]] = {
         "decides": (filters.decisions != VOTES, decides),
         "annotator": (filters.annotators, Coalesce("annotator__username", "imported_by")),
         "at": (filters.since or filters.until, F("decided_at")),
         "flagged": (filters.flags, flagged),
         "paused": (filters.paused, build_paused_condition()),
     }
-    return {name: where for name, (is_asked, where) in fields.items() if is_asked}
+    return {name: expression for name, (is_needed, expression) in fields.items() if is_needed}
 
 
-def get_verdict(criterion, said):
-    """The verdict that a judgment gives by a criterion; "" where it gives none."""
+def get_verdict(criterion: str, said: Any) -> str:
+    """The verdict of a judgment by a criterion; "" without one.
+
+    said: the judgment's, see datasets/judgments/said.py.
+    """
     return said.get("criteria", {}).get(criterion, {}).get("verdict", [""])[0]

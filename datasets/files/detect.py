@@ -1,26 +1,39 @@
-"""What a file holds: JSONL, a JSON array (or values one after the other), CSV, TSV, Parquet or .xlsx, each optionally
-gzipped.
+"""Detects what a file holds: JSONL, a JSON array (or values in a sequence), CSV, TSV, Parquet or .xlsx, also gzipped.
 
-Told apart by content. Reading streams; memory holds one row and a buffer, never the file. Text is UTF-8, or in a
-table UTF-16 with a mark or GB18030, as spreadsheets save it.
+Only the content decides, not the name. Reading streams: memory holds one row and a buffer, never the file. Text is
+UTF-8; a table may also be UTF-16 with a byte order mark or GB18030, as spreadsheets save it.
 """
 
 import codecs
 import gzip
 import io
 import zlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import BinaryIO
 
 from datasets.files import limits, parquet, xlsx
 from datasets.files.encodings import UTF16, find_encoding
-from datasets.files.item import FileProblem
-from datasets.files.jsonl import BLANK, is_document_start, is_json, read_json, read_jsonl
-from datasets.files.streams import GunzipStream, PushbackStream, TranscodedStream, ensure_seekable, read_unzipped
+from datasets.files.item import FileProblem, Item
+from datasets.files.jsonl import BLANK, is_document_start, is_json, read_json, read_jsonl, read_rows
+from datasets.files.streams import (
+    GunzipStream,
+    PushbackStream,
+    Readable,
+    TranscodedStream,
+    ensure_seekable,
+    read_unzipped,
+)
 from datasets.files.tables import read_table
 
 
-def read_items(stream):
-    """(kind, iterator of Item) of a binary stream; kind is `jsonl`, `json`, `csv`, `tsv`, `parquet` or `xlsx`. Raises
-    FileProblem."""
+def read_items(stream: Readable) -> tuple[str, Iterator[Item]]:
+    """The kind of a binary stream and its rows.
+
+    The kind is `jsonl`, `json`, `csv`, `tsv`, `parquet` or `xlsx`.
+
+    Raises FileProblem, also while the rows are read.
+    """
     head = stream.read(limits.HEAD)
     if head.startswith(b"\x1f\x8b"):
         stream = GunzipStream(PushbackStream(head, stream))
@@ -34,12 +47,12 @@ def read_items(stream):
     check_encoding(head)
     head = head.removeprefix(codecs.BOM_UTF8)
     body = io.BufferedReader(PushbackStream(head, stream), limits.HEAD)
-    kind, read, *options = sniff(head)
-    return kind, iter_numbered(read(body, *options))
+    kind, read_body = sniff(head)
+    return kind, iter_numbered(read_body(body))
 
 
-def iter_numbered(rows):
-    """The rows, numbered, with a broken .gz told as such."""
+def iter_numbered(rows: Iterable[Item]) -> Iterator[Item]:
+    """Numbers the rows; raises FileProblem where a .gz turns out to be broken."""
     try:
         for number, item in enumerate(rows, 1):
             item.number = number
@@ -48,8 +61,18 @@ def iter_numbered(rows):
         raise FileProblem("cut_off_gzip", str(error)) from None
 
 
-def check_encoding(head):
-    """Refuse what is no UTF-8 text from the start."""
+def read_document(body: BinaryIO) -> Iterator[Item]:
+    """The objects of a JSON document that is no array."""
+    return read_rows(read_json(body))
+
+
+def read_lines(body: BinaryIO) -> Iterator[Item]:
+    """The rows of JSON Lines."""
+    return read_rows(read_jsonl(body))
+
+
+def check_encoding(head: bytes) -> None:
+    """Refuses a file whose beginning is not UTF-8 text."""
     if not head.strip(b" \t\r\n\xef\xbb\xbf"):
         raise FileProblem("empty_file")
     start = head[:4096]
@@ -65,8 +88,8 @@ def check_encoding(head):
             raise FileProblem("not_text")
 
 
-def sniff(head):
-    """(kind, reader, …) by what the file begins with."""
+def sniff(head: bytes) -> tuple[str, Callable[[BinaryIO], Iterator[Item]]]:
+    """The kind of a text file and the function that reads it, by the file's first bytes."""
     text = head.decode("utf-8", "surrogateescape").lstrip(BLANK)
     if text.startswith("["):
         return "json", read_json
@@ -74,9 +97,9 @@ def sniff(head):
         first, newline, _ = text.partition("\n")
         more_follows = len(head) > limits.HEAD - len(codecs.BOM_UTF8) - 1
         document = newline and not is_json(first) and is_document_start(text, more_follows)
-        return ("json", read_json) if document else ("jsonl", read_jsonl)
+        return ("json", read_document) if document else ("jsonl", read_lines)
     header = text.splitlines()[0]
     delimiter = max("\t,;", key=lambda mark: (header.count(mark), mark == "\t"))
     if delimiter not in header:
         raise FileProblem("unknown_file", header[:80])
-    return ("tsv" if delimiter == "\t" else "csv"), read_table, delimiter
+    return ("tsv" if delimiter == "\t" else "csv"), partial(read_table, delimiter=delimiter)

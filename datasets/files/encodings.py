@@ -1,9 +1,9 @@
-"""In which encoding a table is, where it is not UTF-8: by its mark, or by characters that only Chinese has so often."""
+"""Detects tables in UTF-16, by their byte order mark, and in GB18030, by the frequency of common Chinese characters."""
 
 import codecs
 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# What stands in nearly every Chinese sentence or header: other encodings read as GB18030 show rarer characters.
+# Nearly every Chinese sentence or header has some of these; text of another encoding decodes to rarer characters.
 COMMON = frozenset(
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种"
     "事成方多经么去法学如都同现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日军者意无力它与长把机十民第"
@@ -14,8 +14,8 @@ COMMON = frozenset(
 )
 
 
-def find_encoding(head):
-    """(encoding, what to do with what is none) of a table in UTF-16 with a mark or in GB18030; else None."""
+def find_encoding(head: bytes) -> tuple[str, str] | None:
+    """The codec and error handler of a table in UTF-16 with a byte order mark or in GB18030; None for any other."""
     if head.startswith(UTF16):
         in_json = head[2:4096].lstrip(b" \t\r\n\x00")[:1] in (b"{", b"[")
         return None if in_json else ("utf-16", "surrogatepass")
@@ -23,7 +23,7 @@ def find_encoding(head):
     return None if in_json or is_utf8(head) or not is_chinese(head) else ("gb18030", "surrogateescape")
 
 
-def is_utf8(head):
+def is_utf8(head: bytes) -> bool:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
@@ -31,8 +31,8 @@ def is_utf8(head):
     return True
 
 
-def is_chinese(head):
-    """Whether this, read as GB18030, is Chinese: a fifth of what is not ASCII are characters of every day."""
+def is_chinese(head: bytes) -> bool:
+    """Whether the bytes, decoded as GB18030, are Chinese: over a fifth of the non-ASCII characters are common ones."""
     text = codecs.getincrementaldecoder("gb18030")("surrogateescape").decode(head)
     beyond = [char for char in text if char > "\x7f"]
     return sum(char in COMMON for char in beyond) > len(beyond) / 5

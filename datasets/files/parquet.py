@@ -1,10 +1,13 @@
-"""The rows of a Parquet file, a few at a time. Values that JSON does not have become texts."""
+"""Reads a Parquet file a few rows at a time. Values without a JSON type become strings."""
 
 import contextlib
 import math
 import os
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from types import ModuleType
+from typing import IO, TYPE_CHECKING, Any
 
 from datasets.files import limits
 from datasets.files.item import FileProblem, Item
@@ -12,13 +15,16 @@ from datasets.files.streams import refuse_bomb
 from datasets.files.tables import check_columns
 from datasets.formats.rows import Refusal
 
+if TYPE_CHECKING:
+    import pyarrow
+
 BATCH = 16  # rows: each may be long
-BUFFER = 1 << 20
+BUFFER = 1 << 20  # bytes
 
 
-def read_items(file):
-    """Items of a file that can be read from any place; `line` counts rows."""
-    import pyarrow.parquet  # here: it takes a moment to load, and only this needs it
+def read_items(file: IO[bytes]) -> Iterator[Item]:
+    """Reads the rows of a seekable file; `line` counts rows."""
+    import pyarrow.parquet  # here: it is slow to load and rarely needed
 
     number = unpacked = 0
     size = file.seek(0, os.SEEK_END)
@@ -38,31 +44,31 @@ def read_items(file):
 
 
 @contextlib.contextmanager
-def translated_errors(pyarrow):
-    """What the library says of a file that is not whole, as a problem of the file."""
+def translated_errors(pyarrow: ModuleType) -> Iterator[None]:
+    """Turns the library's errors for a damaged file into FileProblem."""
     try:
         yield
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: a column's name
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: a column's name
         raise FileProblem("bad_parquet", str(error)[:300]) from None
 
 
-def read_row(names, row):
-    """The one row of a slice as an object, or the refusal."""
+def read_row(names: list[str], row: "pyarrow.RecordBatch") -> dict[str, Any] | Refusal:
+    """The row of a batch of one as an object, or why it is refused."""
     if row.nbytes > limits.LONGEST_ROW:
         return Refusal("row_too_long", "", f"{limits.LONGEST_ROW >> 20} MiB")
-    values = {}
+    values: dict[str, Any] = {}
     for name, column in zip(names, row.columns, strict=True):
         try:
             values[name] = convert_value(column[0].as_py())
         except UnicodeDecodeError:
             return Refusal("bad_unicode", name)
-        except (ValueError, OverflowError) as error:  # as a moment beyond the year 9999
+        except (ValueError, OverflowError) as error:  # such as a date after the year 9999
             return Refusal("not_text", name, str(error)[:80])
     return values
 
 
-def convert_value(value):
-    """A value as JSON has it."""
+def convert_value(value: Any) -> Any:
+    """The value as JSON can represent it."""
     if isinstance(value, dict):
         return {str(key): convert_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

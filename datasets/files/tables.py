@@ -1,24 +1,33 @@
-"""Tables: CSV and TSV, and what their rows have in common with those of a spreadsheet."""
+"""Reads CSV and TSV, and turns the cells of any table into rows."""
 
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from datasets.files import limits
 from datasets.files.item import FileProblem, Item
 from datasets.formats.rows import Refusal, TableRow
 
+if TYPE_CHECKING:
+    from _csv import Reader
 
-def read_table(body, delimiter):
-    """CSV or TSV with a header; the line is where a row begins. Bytes that are no UTF-8 come as lone surrogates,
-    which readers refuse with their field."""
+NumberedCells = tuple[int, list[str]]  # (line, cells); a plain tuple, because one is made per row
+
+
+def read_table(body: BinaryIO, delimiter: str) -> Iterator[Item]:
+    """Reads CSV or TSV with a header.
+
+    Bytes that are not UTF-8 become lone surrogates, for which a dialect's reader refuses the row and names the field.
+    """
     csv.field_size_limit(limits.LONGEST_ROW)
     text = io.TextIOWrapper(body, "utf-8", errors="surrogateescape", newline="")
     yield from iter_table_items(iter_rows(csv.reader(iter_lines(text), delimiter=delimiter, strict=True)))
 
 
-def iter_rows(reader):
-    """(line, cells) of each row."""
+def iter_rows(reader: "Reader") -> Iterator[NumberedCells]:
+    """Each row's cells with the line where it begins."""
     begin = 1
     try:
         for cells in reader:
@@ -29,9 +38,9 @@ def iter_rows(reader):
         raise FileProblem(code, str(error), begin) from None
 
 
-def iter_table_items(rows):
-    """The Items of (line, cells): the first row that is not empty has the names."""
-    header = []
+def iter_table_items(rows: Iterable[NumberedCells]) -> Iterator[Item]:
+    """The rows as Items; the first row that is not empty is the header."""
+    header: list[str] = []
     for line, cells in rows:
         if header and any(cells):
             ragged = len(cells) != len(header)
@@ -40,16 +49,16 @@ def iter_table_items(rows):
             header = parse_header(cells, line)
 
 
-def pad_rows(rows):
-    """Rows that end at their last filled cell, with empty ones up to where the first row ends."""
+def pad_rows(rows: Iterable[NumberedCells]) -> Iterator[NumberedCells]:
+    """The rows, each padded with empty cells to the width of the first."""
     width = 0
     for line, cells in rows:
         width = width or len(cells)
         yield line, cells + [""] * (width - len(cells))
 
 
-def iter_lines(text):
-    """The lines of a text, of which none may be so long that memory would not hold it."""
+def iter_lines(text: TextIO) -> Iterator[str]:
+    """The lines of a text; raises FileProblem for a line over LONGEST_ROW, before memory holds it all."""
     number = 0
     while line := text.readline(limits.LONGEST_ROW + 1):
         number += 1
@@ -58,15 +67,15 @@ def iter_lines(text):
         yield line
 
 
-def parse_header(cells, line):
-    """The names of a table's columns."""
+def parse_header(cells: list[str], line: int) -> list[str]:
+    """The column names, stripped and checked."""
     header = [name.strip() for name in cells]
     check_columns([name for name in header if name], len(header), line)
     return header
 
 
-def check_columns(names, count, line=0):
-    """Refuse a table of more columns than a spreadsheet has, or with the same name twice."""
+def check_columns(names: Sequence[str], count: int, line: int = 0) -> None:
+    """Raises FileProblem for a table with more columns than a spreadsheet can have, or with a duplicate name."""
     if count > limits.MOST_COLUMNS:
         raise FileProblem("too_many_columns", f"{count} > {limits.MOST_COLUMNS}", line)
     times = Counter(names)
@@ -74,7 +83,7 @@ def check_columns(names, count, line=0):
         raise FileProblem("duplicate_column", duplicate, line)
 
 
-def build_row(header, cells):
+def build_row(header: list[str], cells: list[str]) -> TableRow | Refusal:
     if len(cells) != len(header):
         return Refusal("ragged_row", "", f"{len(cells)} / {len(header)}")
     if [cell.strip() for cell in cells] == header:

@@ -1,25 +1,34 @@
 """lmsys' Chatbot Arena and MT-Bench: conversation_a, conversation_b, winner. Read shape 2.
 
-Both conversations must be the same but for the last answer: that is what was judged. `turn` says after which turn,
-where the conversations go on. `judge` is who judged.
+Both conversations must be equal except for the last answer, which is the one judged. If the conversations continue,
+`turn` is the number of the judged turn. `judge` is the annotator.
 """
 
 from datasets.formats import parsers
-from datasets.formats.judged import build_pair_row
-from datasets.formats.rows import Refusal, Response
+from datasets.formats.judged import Winner, build_pair_row
+from datasets.formats.rows import RawRow, Refusal, Response, Row, Turn
 
 LABEL = "Chatbot Arena (two conversations and a winner)"
 SHAPE = 2
-WINNERS = {"model_a": 0, "model_b": 1, "tie": "tie"} | dict.fromkeys(
-    ["tie (bothbad)", "both_bad", "bothbad"], "both_bad"
-)
+KEEPS = frozenset(
+    {"anony", "openai_moderation", "toxic_chat_tag", "evaluation_session_id", "evaluation_order", "full_conversation",
+     "conv_metadata", "category_tag", "is_code", "is_refusal", "dedup_tag", "judge_hash", "judge", "occupational_tags"}
+)  # fmt: skip
+WINNERS: dict[str, Winner] = {
+    "model_a": 0,
+    "model_b": 1,
+    "tie": "tie",
+    "tie (bothbad)": "both_bad",
+    "both_bad": "both_bad",
+    "bothbad": "both_bad",
+}
 
 
-def matches(keys, row):
+def matches(keys: set[str], row: RawRow) -> bool:
     return {"conversation_a", "conversation_b", "winner"} <= keys
 
 
-def read(row):
+def read(row: RawRow) -> Row:
     first, second = (parse_conversation(row, key) for key in ("conversation_a", "conversation_b"))
     prompt, answer_a = parsers.split_answer(first, "conversation_a")
     prompt_b, answer_b = parsers.split_answer(second, "conversation_b")
@@ -33,31 +42,18 @@ def read(row):
     return build_pair_row(prompt, responses, parse_verdict(row), "winner", parsers.parse_name(row.get(judge), judge))
 
 
-def parse_verdict(row):
+def parse_verdict(row: RawRow) -> Winner:
     winner = str(parsers.require_field(row, "winner")).strip().lower()
     if winner not in WINNERS:
         raise Refusal("unknown_winner", "winner", winner[:80])
     return WINNERS[winner]
 
 
-def parse_conversation(row, key):
-    """[(role, text), …] up to the answer that was judged."""
-    messages = [
-        join_parts(message, f"{key}[{n}]")
-        for n, message in enumerate(parsers.parse_list(parsers.require_field(row, key), key))
-    ]
-    transcript = parsers.parse_messages(messages, key)
+def parse_conversation(row: RawRow, key: str) -> list[Turn]:
+    """The turns up to the judged answer."""
+    transcript = parsers.parse_messages(parsers.require_field(row, key), key)
     if row.get("turn") in (None, ""):
         return transcript
     turn = parsers.parse_scale_value(row["turn"], "turn", range(1, 10_000))
-    return transcript[: 2 * turn + (bool(transcript) and transcript[0][0] == "system")]
-
-
-def join_parts(message, place):
-    """A message; one in parts of text (the release of 140,000) with its parts joined."""
-    if not isinstance(message, dict) or not isinstance(message.get("content"), list):
-        return message
-    for number, part in enumerate(message["content"]):
-        if not isinstance(part, dict) or not isinstance(part.get("text"), str):
-            raise Refusal("not_text", f"{place}.content[{number}]")
-    return {**message, "content": "".join(part["text"] for part in message["content"])}
+    answers = [number for number, (role, _) in enumerate(transcript) if role == "assistant"]
+    return transcript[: answers[turn - 1] + 1] if turn <= len(answers) else transcript

@@ -1,55 +1,38 @@
 """TRL's explicit prompt, conversational: prompt, chosen, rejected as message lists. Read shape 7.
 
-TRL: docs/source/dataset_formats.md. Read too: whole transcripts on both sides (UltraFeedback-binarized and
-`dpo-implicit`), where the prompt is what both sides share.
+TRL: docs/source/dataset_formats.md. Also reads whole transcripts on both sides (UltraFeedback-binarized and
+`dpo-implicit`), which share the prompt, lists of messages as JSON texts, and `rejected` as a list of several answers.
 """
 
 from datasets.formats import parsers
-from datasets.formats.judged import build_judged_row, parse_single_answer
 from datasets.formats.message_lists import build_message, build_messages, build_turns
-from datasets.formats.rows import Preference, Refusal
+from datasets.formats.pairs import read_pair
+from datasets.formats.rows import Preference, RawRow, Row, TableRow
 
 LABEL = "DPO (TRL, messages)"
 SHAPE = 7
 WRITES = Preference
+TAKES_EXTRAS = True
+KEEPS = frozenset(
+    {"generation_prompt", "raw_generation_responses", "new_generations", "original_response", "score_chosen",
+     "score_rejected"}
+)  # fmt: skip
 
 
-def matches(keys, row):
-    return {"chosen", "rejected"} <= keys and any(parsers.is_message_list(row, key) for key in ("chosen", "rejected"))
+def matches(keys: set[str], row: RawRow) -> bool:
+    if not {"chosen", "rejected"} <= keys:
+        return False
+    values = [row.get("chosen"), row.get("rejected")]
+    if isinstance(row, TableRow) or any(isinstance(value, list) for value in values):
+        return any(parsers.is_message_list(row, key) for key in ("chosen", "rejected"))
+    return all(isinstance(value, str) and parsers.is_message_text(value) for value in values)
 
 
-def read(row):
-    chosen = parsers.parse_messages(parsers.require_field(row, "chosen"), "chosen")
-    rejected = parsers.parse_messages(parsers.require_field(row, "rejected"), "rejected")
-    if not chosen or not rejected:
-        raise Refusal("empty_answer", "rejected" if chosen else "chosen")
-    if len(chosen) > 1 or len(rejected) > 1:
-        prompt = _build_shared_prompt(row, chosen, rejected)
-        chosen, rejected = chosen[-1:], rejected[-1:]
-    else:
-        prompt = parsers.parse_prompt(row)
-    return build_judged_row(
-        row, prompt, parse_single_answer(chosen, "chosen"), parse_single_answer(rejected, "rejected")
-    )
+def read(row: RawRow) -> Row:
+    return read_pair(row)
 
 
-def _build_shared_prompt(row, chosen, rejected):
-    """The prompt of two transcripts: every message but the last, the same on both sides."""
-    if chosen[:-1] != rejected[:-1]:
-        raise Refusal("prompts_differ", "rejected")
-    system = parsers.parse_text(row.get("system"), "system", required=False)
-    shared = parsers.build_prompt(chosen[:-1], "chosen", system)
-    stated = row.get("prompt")
-    if parsers.is_message_list(row, "prompt"):
-        differs = parsers.build_prompt(parsers.parse_messages(stated, "prompt"), "prompt", system) != shared
-    else:
-        differs = isinstance(stated, str) and stated not in ("", shared.instruction) and not shared.turns
-    if differs:
-        raise Refusal("prompts_differ", "prompt")
-    return shared
-
-
-def write(row):
+def write(row: Preference) -> RawRow:
     return {
         "prompt": build_messages(build_turns(row.prompt)),
         "chosen": [build_message("assistant", row.chosen)],

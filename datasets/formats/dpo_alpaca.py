@@ -1,28 +1,28 @@
 """LLaMA-Factory's Alpaca with chosen and rejected (system, history). Read shape 10."""
 
-from datasets.formats import parsers, wide
-from datasets.formats.judged import build_judged_row
-from datasets.formats.message_lists import build_history
-from datasets.formats.rows import Preference
+from datasets.formats import wide
+from datasets.formats.message_lists import build_history, require_alternation
+from datasets.formats.pairs import read_pair
+from datasets.formats.rows import Preference, RawRow, Row
 
 LABEL = "Alpaca ranking (LLaMA-Factory)"
 SHAPE = 10
 WRITES = Preference
+TAKES_EXTRAS = True
 
 
-def matches(keys, row):
+def matches(keys: set[str], row: RawRow) -> bool:
     texts = {"instruction", "chosen", "rejected"} <= keys and isinstance(row.get("chosen"), str | None)
     return texts and not wide.is_pointer(keys, row)
 
 
-def read(row):
-    chosen = parsers.parse_answer(parsers.require_field(row, "chosen"), "chosen")
-    rejected = parsers.parse_answer(parsers.require_field(row, "rejected"), "rejected")
-    return build_judged_row(row, parsers.parse_prompt(row), chosen, rejected)
+def read(row: RawRow) -> Row:
+    return read_pair(row, as_json=False)
 
 
-def write(row):
+def write(row: Preference) -> RawRow:
     prompt = row.prompt
+    require_alternation(prompt)
     return {
         "instruction": prompt.instruction,
         "input": prompt.input,

@@ -1,33 +1,33 @@
 """Three strings: prompt, chosen, rejected. FORMATS.md section 3, `dpo-text`; read shape 11."""
 
-from datasets.formats import parsers, wide
-from datasets.formats.judged import build_judged_row
+from datasets.formats import wide
 from datasets.formats.message_lists import join_user_text
-from datasets.formats.rows import Omission, Preference
+from datasets.formats.pairs import read_pair
+from datasets.formats.rows import Omission, Preference, RawRow, Row
 
 LABEL = "DPO (plain text)"
 SHAPE = 11
 WRITES = Preference
+TAKES_EXTRAS = True
 CHOSEN = ("chosen", "chosen_response", "response_chosen")
 REJECTED = ("rejected", "rejected_response", "response_rejected")
 
 
-def matches(keys, row):
+def matches(keys: set[str], row: RawRow) -> bool:
     judged = bool(keys & set(CHOSEN)) and bool(keys & set(REJECTED))
-    return judged and not wide.is_pointer(keys, row, _find_key(row, CHOSEN))
+    return judged and not wide.is_pointer(keys, row, find_key(row, CHOSEN))
 
 
-def read(row):
-    chosen = parsers.parse_answer(parsers.require_field(row, *CHOSEN), _find_key(row, CHOSEN))
-    rejected = parsers.parse_answer(parsers.require_field(row, *REJECTED), _find_key(row, REJECTED))
-    return build_judged_row(row, parsers.parse_prompt(row), chosen, rejected)
+def read(row: RawRow) -> Row:
+    return read_pair(row, find_key(row, CHOSEN), find_key(row, REJECTED), as_json=False)
 
 
-def _find_key(row, names):
-    return next(name for name in names if name in row)
+def find_key(row: RawRow, names: tuple[str, ...]) -> str:
+    """The first of these names that is a field of the row, else the first name."""
+    return next((name for name in names if name in row), names[0])
 
 
-def write(row):
+def write(row: Preference) -> RawRow:
     if row.prompt.turns:
         raise Omission("needs_history")
     if row.prompt.system:

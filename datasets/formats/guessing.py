@@ -1,9 +1,10 @@
-"""Where the shape of a file is not sure, and what its columns most likely are. A guess: an admin decides."""
+"""Whether the detected shape of a file is ambiguous, and the most likely roles of its columns. An admin decides."""
 
 import re
+from collections.abc import Collection, Iterable, Sequence
 
 from datasets.formats import mapping, wide
-from datasets.formats.rows import Refusal
+from datasets.formats.rows import RawRow, Refusal
 
 LABEL_PATTERN = r"[_ -]?(?P<label>\d{1,3}|[A-Za-z])"
 ANSWERS = r"response|answer|output|completion|candidate|generation|reply|text|antwort|réponse|respuesta"
@@ -27,11 +28,16 @@ NAMES = {
 }
 ROLE_BY_NAME = {name: role for role, names in NAMES.items() for name in names.split()}
 ONE_ANSWER = {*ANSWERS.split("|"), *ANSWERS_IN_CHINESE.split("|")}
+NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 POINTER = re.compile(r"[A-Za-z]|\d{1,2}")
 
 
-def find_ambiguity(name, rows):
-    """Why the shape that was recognised may not be meant, a code of reasons.UNSURE; "" where it is sure."""
+def find_ambiguity(name: str, rows: Sequence[RawRow]) -> str:
+    """Why the detected shape may be wrong, a code of reasons.UNSURE; "" if it is certain.
+
+    name: the detected format.
+    rows: a sample of the file; at least one.
+    """
     if name == "sft" and (all("output" in row for row in rows) or has_repeated_prompts(rows)):
         return "one_answer"
     if name == "dpo-text" and all(is_pointer(row, "chosen") and is_pointer(row, "rejected") for row in rows):
@@ -41,35 +47,48 @@ def find_ambiguity(name, rows):
     return ""
 
 
-def has_repeated_prompts(rows):
-    """Whether two rows have the same prompt: perhaps they are answers to be compared."""
+def has_repeated_prompts(rows: Sequence[RawRow]) -> bool:
+    """Whether two rows have the same prompt: their answers may be candidates to compare."""
     keys = [key for key in ("prompt", "question", "query", "instruction") if key in rows[0]]
     prompts = [str([row.get(key) for key in [*keys, "input"]]) for row in rows]
     return len(set(prompts)) < len(prompts)
 
 
-def is_pointer(row, key):
+def is_pointer(row: RawRow, key: str) -> bool:
     return bool(POINTER.fullmatch(str(row.get(key, "")).strip()))
 
 
-def find_winner_ambiguity(rows):
-    """Whether the column of the verdict may be read in more ways than one, or in none."""
-    values, unknown = set(), 0
+def find_winner_ambiguity(rows: Sequence[RawRow]) -> str:
+    """Why the winner column has several readings or none, a code of reasons.UNSURE; "" if it has exactly one."""
+    values: set[str] = set()
+    unknown = 0
     for row in rows:
         key = next((key for key in wide.WINNERS if row.get(key) not in (None, "")), None)
         if key:
             values.add(str(row[key]).strip())
             unknown += has_unknown_winner(row)
-    numbers = {text for text in values if re.fullmatch(r"[-+]?\d+(\.\d+)?", text)}
+    labels = wide.find_columns(rows[0], wide.ANSWER_COLUMN)
+    if {text.removesuffix(".0") for text in values} == {"1"} and "1" not in labels:
+        return "counting"
+    return find_counting_problem(values, labels) or ("verdict" if unknown else "")
+
+
+def find_counting_problem(values: Collection[str], labels: Collection[str]) -> str:
+    """Why the numbers of a winner column must not be read as counted from 1; "" if they may.
+
+    values: what the column holds.
+    labels: the numbers or letters of the answer columns.
+
+    >>> find_counting_problem({"0", "1"}, ("a", "b"))
+    'counting'
+    """
+    numbers = {text.removesuffix(".0") for text in values if NUMBER.fullmatch(text)}
     if any(text.startswith("-") for text in numbers):
         return "sign"
-    labels = set(wide.find_columns(rows[0], wide.ANSWER_COLUMN))
-    if numbers and not numbers <= labels and ("0" in numbers or numbers == {"1"}):
-        return "counting"
-    return "verdict" if unknown else ""
+    return "counting" if "0" in numbers and not numbers <= set(labels) else ""
 
 
-def has_unknown_winner(row):
+def has_unknown_winner(row: RawRow) -> bool:
     try:
         wide.read(row)
     except Refusal as refusal:
@@ -77,9 +96,14 @@ def has_unknown_winner(row):
     return False
 
 
-def guess(columns, why=""):
-    """What these columns most likely are, as mapping.ROLES has it."""
-    answers, sources, roles = {}, {}, {}
+def guess(columns: Iterable[str], why: str = "") -> mapping.Roles:
+    """The most likely role of each column, {role: column}.
+
+    why: a code of find_ambiguity.
+    """
+    answers: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    roles: mapping.Roles = {}
     for column in columns:
         name = column.strip().lower()
         if match := ANSWER.fullmatch(name):
@@ -98,8 +122,11 @@ def guess(columns, why=""):
     return resolve_roles(roles, several, why)
 
 
-def resolve_roles(roles, several, why):
-    """The roles without those that contradict others."""
+def resolve_roles(roles: mapping.Roles, several: bool, why: str) -> mapping.Roles:
+    """The roles without those that contradict others.
+
+    several: whether the answers are in numbered columns.
+    """
     single_column = roles.pop("one", None)
     if several or "answers" in roles:
         dropped = [

@@ -1,37 +1,37 @@
-"""Anthropic HH: chosen and rejected are whole dialogues in one string each. Read shape 8.
+"""Anthropic HH: chosen and rejected are whole dialogues, each in one string. Read shape 8.
 
-The prompt is every turn but the last; both sides must share it.
+The prompt is every turn but the last; it must be equal on both sides.
 """
 
 import re
 
 from datasets.formats import parsers
-from datasets.formats.judged import build_judged_row
-from datasets.formats.rows import Refusal
+from datasets.formats.pairs import build_pair
+from datasets.formats.rows import RawRow, Refusal, Row, Turn
 
 LABEL = "HH (Human:/Assistant: dialogues)"
 SHAPE = 8
 TURN = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
 
 
-def matches(keys, row):
+def matches(keys: set[str], row: RawRow) -> bool:
     chosen = row.get("chosen")
     alone = {"chosen", "rejected"} <= keys and parsers.find_prompt_key(row) is None
     return alone and isinstance(chosen, str) and chosen.lstrip("\n").startswith("Human:")
 
 
-def read(row):
+def read(row: RawRow) -> Row:
     chosen = parse_dialogue(parsers.require_field(row, "chosen"), "chosen")
     rejected = parse_dialogue(parsers.require_field(row, "rejected"), "rejected")
     prompt, better = parsers.split_answer(chosen, "chosen")
     other_prompt, worse = parsers.split_answer(rejected, "rejected")
     if prompt != other_prompt:
         raise Refusal("prompts_differ", "rejected")
-    return build_judged_row(row, prompt, better, worse)
+    return build_pair(row, prompt, better, [worse])
 
 
-def parse_dialogue(value, field):
-    """[(role, text), …]; the one blank that follows each colon is the format's, not the text's."""
+def parse_dialogue(value: object, field: str) -> list[Turn]:
+    """The turns of a dialogue; the space after each colon belongs to the format, not to the text."""
     parts = TURN.split(parsers.parse_text(value, field))
     if parts[0].strip() or len(parts) < 3:
         raise Refusal("not_a_dialogue", field)

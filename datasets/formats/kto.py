@@ -1,35 +1,39 @@
-"""TRL's KTO: a prompt, one completion, and whether it is wanted. FORMATS.md section 3, `kto`;
-read shape 20.
+"""KTO: a prompt, its one answer, and whether it is wanted. FORMATS.md section 3, `kto`; read shape 20.
 
-One answer that was called good or bad, which is no choice between two: a good one is a demonstration, a bad one is
-kept and asks for nothing.
+A label on a single answer is not a choice between two: a good answer becomes a demonstration, a bad one is stored
+without a comparison. A row without the label's column is a demonstration that nobody has labelled.
 """
 
 from datasets.formats import parsers, sft
 from datasets.formats.message_lists import build_messages, build_turns
-from datasets.formats.rows import DEMONSTRATION, JUDGED, Label, Response, Row
+from datasets.formats.rows import DEMONSTRATION, JUDGED, Label, Prompt, RawRow, Response, Row
+from datasets.formats.vocabulary import LABEL_KEYS
 
 LABEL = "KTO (TRL, messages)"
 SHAPE = 20
 WRITES = Label
+TAKES_EXTRAS = True
 
 
-def matches(keys, row):
-    return {"prompt", "completion", "label"} <= keys and parsers.has_rating(keys, row)
+def matches(keys: set[str], row: RawRow) -> bool:
+    answered = bool(keys & set(sft.ANSWERS)) and parsers.find_prompt_key(keys) is not None
+    return answered and bool(keys & set(LABEL_KEYS)) and parsers.has_label(row)
 
 
-def read(row):
-    (response,) = sft.read(row).responses
-    return build_labelled_row(row, "label", parsers.parse_prompt(row), response.text)
+def read(row: RawRow) -> Row:
+    parsed = sft.read(row)
+    return build_labelled_row(row, parsed.prompt, parsed.responses[0].text)
 
 
-def build_labelled_row(row, key, prompt, text):
-    """The row of an answer that this field calls good or bad."""
-    good = parsers.parse_label(parsers.require_field(row, key), key)
-    return Row(prompt, (Response(text, parsers.find_source(row)),), DEMONSTRATION if good else JUDGED)
+def build_labelled_row(row: RawRow, prompt: Prompt, text: str) -> Row:
+    """The row of an answer that `kto_tag` or `label` calls good or bad."""
+    key = next((name for name in LABEL_KEYS if name in row), None)
+    good = None if key is None else parsers.parse_label(row[key], key)
+    kind = JUDGED if good is False else DEMONSTRATION
+    return Row(prompt, (Response(text, parsers.find_source(row)),), kind, label=good)
 
 
-def write(row):
+def write(row: Label) -> RawRow:
     return {
         "prompt": build_messages(build_turns(row.prompt)),
         "completion": build_messages([("assistant", row.answer)]),

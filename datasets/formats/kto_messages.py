@@ -1,25 +1,28 @@
 """KTO of LLaMA-Factory and ms-swift: messages and a label. FORMATS.md section 3, `kto-messages`; read shape 20,
-as `kto`."""
+as `kto`.
+"""
 
 from datasets.formats import kto, parsers
-from datasets.formats.message_lists import build_messages, build_turns
-from datasets.formats.rows import Label
+from datasets.formats.message_lists import build_messages, build_turns, require_alternation
+from datasets.formats.rows import Label, RawRow, Row
+from datasets.formats.vocabulary import CONVERSATION_KEYS, LABEL_KEYS
 
 LABEL = "KTO (messages)"
 SHAPE = 20
 WRITES = Label
 
 
-def matches(keys, row):
-    return "messages" in keys and bool(keys & {"label", "kto_tag"}) and parsers.has_rating(keys, row)
+def matches(keys: set[str], row: RawRow) -> bool:
+    return bool(keys & set(CONVERSATION_KEYS)) and bool(keys & set(LABEL_KEYS)) and parsers.has_label(row)
 
 
-def read(row):
-    system = parsers.parse_text(row.get("system"), "system", required=False)
-    transcript = parsers.parse_messages(parsers.require_field(row, "messages"), "messages")
-    prompt, answer = parsers.split_answer(transcript, "messages", system)
-    return kto.build_labelled_row(row, "kto_tag" if "kto_tag" in row else "label", prompt, answer)
+def read(row: RawRow) -> Row:
+    key = next((name for name in CONVERSATION_KEYS if name in row), "messages")
+    transcript = parsers.parse_messages(parsers.require_field(row, key), key)
+    prompt, answer = parsers.split_answer(transcript, key, parsers.parse_system(row))
+    return kto.build_labelled_row(row, prompt, answer)
 
 
-def write(row):
+def write(row: Label) -> RawRow:
+    require_alternation(row.prompt)
     return {"messages": build_messages([*build_turns(row.prompt), ("assistant", row.answer)]), "label": row.wanted}

@@ -1,25 +1,26 @@
-"""OpenAI messages, which TRL's SFTTrainer, Axolotl and LLaMA-Factory (with tags) read. Read shape 21."""
+"""OpenAI messages, as read by TRL's SFTTrainer, Axolotl and LLaMA-Factory (with tags). Read shape 21."""
 
 from datasets.formats import message_lists, parsers
-from datasets.formats.rows import DEMONSTRATION, Demonstration, Response, Row
+from datasets.formats.rows import DEMONSTRATION, Demonstration, RawRow, Response, Row
+from datasets.formats.vocabulary import ANSWER_KEYS
 
 LABEL = "OpenAI messages"
 SHAPE = 21
 WRITES = Demonstration
 
 
-def matches(keys, row):
-    return "messages" in keys and not keys & set(parsers.ANSWER_KEYS) and not parsers.has_rating(keys, row)
+def matches(keys: set[str], row: RawRow) -> bool:
+    return "messages" in keys and not keys & set(ANSWER_KEYS) and not parsers.has_rating(keys, row)
 
 
-def read(row):
-    system = parsers.parse_text(row.get("system"), "system", required=False)
+def read(row: RawRow) -> Row:
+    system = parsers.parse_system(row)
     transcript = parsers.parse_messages(parsers.require_field(row, "messages"), "messages")
     prompt, answer = parsers.split_answer(transcript, "messages", system)
     return Row(prompt, (Response(answer, parsers.find_source(row)),), DEMONSTRATION)
 
 
-def write(row):
+def write(row: Demonstration) -> RawRow:
     return {
         "messages": message_lists.build_messages([*message_lists.build_turns(row.prompt), ("assistant", row.answer)])
     }

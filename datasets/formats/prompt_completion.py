@@ -1,13 +1,17 @@
-"""TRL's prompt and completion as message lists: the loss is on the answer only. FORMATS.md section 3; read as `sft`."""
+"""TRL's prompt and completion as message lists: the loss covers only the answer.
+
+FORMATS.md section 3; read as `sft`.
+"""
 
 from datasets.formats.message_lists import build_messages, build_turns
-from datasets.formats.rows import Demonstration
+from datasets.formats.rows import Demonstration, RawRow
 
 LABEL = "SFT (prompt and completion, TRL)"
 WRITES = Demonstration
+TAKES_EXTRAS = True
 
 
-def write(row):
+def write(row: Demonstration) -> RawRow:
     return {
         "prompt": build_messages(build_turns(row.prompt)),
         "completion": build_messages([("assistant", row.answer)]),

@@ -1,29 +1,39 @@
-"""What formats speak: plain rows of prompt, responses and what was said of them. No request, no database.
+"""The rows that formats read and write: a prompt, its responses and their votes. No request, no database.
 
-Named tuples: a row of a large file is made three times over, and a data class takes three times as long.
+They are NamedTuples because a row of a large file is built three times, and building a dataclass takes three times as
+long. msgspec decodes spooled rows by the annotations of Row and its parts, so a narrower type there is a check at run
+time.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+
+RawRow: TypeAlias = dict[str, Any]  # a row as a file holds it: {field: JSON value}
+Turn: TypeAlias = tuple[str, str]  # (role, text); the role is `system`, `user` or `assistant`
 
 
 class Refusal(ValueError):
-    """A row that cannot be kept as it is. `reason` is a code of docs/formats.md, `field` where it stands."""
+    """A row that cannot be imported.
 
-    def __init__(self, reason, field="", detail=""):
+    reason: a code of docs/formats.md.
+    field: the path of the offending value, such as `messages[2].role`.
+    detail: what the message about it quotes.
+    """
+
+    def __init__(self, reason: str, field: str = "", detail: str = "") -> None:
         super().__init__(reason)
         self.reason, self.field, self.detail = reason, field, detail
 
 
 class Omission(ValueError):
-    """A row that a dialect's rules do not take. `reason` is a code of docs/formats.md."""
+    """A row that a dialect cannot represent. `reason` is a code of docs/formats.md."""
 
-    def __init__(self, reason):
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-class TableRow(dict):
-    """A row of CSV or TSV, where an empty cell may mean that there is nothing."""
+class TableRow(dict[str, Any]):
+    """A row of a table; an empty cell in it may be a missing value."""
 
 
 class Prompt(NamedTuple):
@@ -32,20 +42,26 @@ class Prompt(NamedTuple):
     instruction: str
     input: str = ""
     system: str = ""
-    turns: tuple[tuple[str, str], ...] = ()
+    turns: tuple[Turn, ...] = ()
 
 
 class Response(NamedTuple):
+    """A candidate answer. `source`: the model or person that wrote it, "" if unknown."""
+
     text: str
     source: str = ""
 
 
 class Vote(NamedTuple):
-    """A verdict that a file states of two of a row's responses (`pair`: their indices).
+    """A verdict that a file states on two of a row's responses.
 
-    verdict: `left` (the pair's first is better), `tie` or `both_bad`. ordinal: among equal votes of nobody in
-    particular in one upload, the how-manieth (from 1); set while an upload is checked. strength: 1 to 3, of `left`.
-    gap: in a ranking, how many places the two are apart. also: (criterion, `left` or `right`) of the same pair.
+    pair: the indices of the two responses.
+    verdict: `left` (the first of the pair is better), `tie` or `both_bad`.
+    ordinal: number of this vote, from 1, among the equal anonymous votes of an upload; set while the upload is checked.
+    strength: 1 to 3, of `left`.
+    gap: in a ranking, the number of places between the two.
+    also: (criterion, `left` or `right`) verdicts on the same pair.
+    margin: how much better the winner is on the file's own scale, such as the difference of two scores; at least 0.
     """
 
     pair: tuple[int, int]
@@ -55,15 +71,23 @@ class Vote(NamedTuple):
     strength: int = 1
     gap: int | None = None
     also: tuple[tuple[str, str], ...] = ()
+    margin: float | None = None
 
 
 CANDIDATES, JUDGED, DEMONSTRATION, PROMPT = "candidates", "judged", "demonstration", "prompt"
 
 
 class Row(NamedTuple):
-    """One row of a file, read. `kind` says what it asks for: candidates are compared by the dataset's policy, a
-    judged row asks for its own pairs, a demonstration and a prompt without answers for nothing. `known`: where its
-    verdict is known to be right, why; "" without a reason, None where it is one judgment among others."""
+    """A row of a file, parsed.
+
+    kind: decides which comparisons the row creates. CANDIDATES: those of the dataset's policy; JUDGED: its own pairs;
+        DEMONSTRATION, and PROMPT without answers: none.
+    known: the reason why its verdict is known to be right ("" without a reason); None if it is an ordinary judgment.
+    label: of a row with one response, whether that response is good; None if the file does not say.
+    id: the file's own id of the row, "" without one.
+    meta: {column: JSON value} of the columns that are kept as metadata.
+    odd: warnings that were found while the row was read, codes of reasons.WARNINGS.
+    """
 
     prompt: Prompt
     responses: tuple[Response, ...]
@@ -71,48 +95,54 @@ class Row(NamedTuple):
     votes: tuple[Vote, ...] = ()
     tags: tuple[str, ...] = ()
     known: str | None = None
+    label: bool | None = None
+    id: str = ""
+    meta: dict[str, Any] | None = None
+    odd: tuple[str, ...] = ()
 
 
 class Demonstration(NamedTuple):
-    """One row to write for SFT: a prompt and the answer to learn."""
+    """A row to write for SFT: a prompt and the answer to learn."""
 
     prompt: Prompt
     answer: str
 
     @property
-    def answers(self):
+    def answers(self) -> tuple[str]:
         return (self.answer,)
 
 
 class Preference(NamedTuple):
-    """One row to write for preference training: a prompt, the better answer and the worse one.
+    """A row to write for preference training: a prompt, the better answer and the worse one.
 
-    strength: by how much the one is better, 0 to 3: the mean of the votes, those for the other below zero.
+    strength: how much better the chosen answer is, 0 to 3: the mean of the votes, those for the other one negative.
+    margin: the same on the scale of the file that the votes come from; None where not all of them have a margin.
     """
 
     prompt: Prompt
     chosen: str
     rejected: str
     strength: float = 1.0
+    margin: float | None = None
 
     @property
-    def answers(self):
+    def answers(self) -> tuple[str, str]:
         return self.chosen, self.rejected
 
 
 class Label(NamedTuple):
-    """One row to write for KTO: a prompt, one answer, and whether it is wanted."""
+    """A row to write for KTO: a prompt, one answer, and whether it is wanted."""
 
     prompt: Prompt
     answer: str
     wanted: bool
 
     @property
-    def answers(self):
+    def answers(self) -> tuple[str]:
         return (self.answer,)
 
 
 class JudgmentRow(NamedTuple):
-    """One judgment, whole, to write for a table: {column: text or number}."""
+    """A complete judgment to write as a row of a table: {column: text or number}."""
 
-    columns: dict
+    columns: RawRow

@@ -1,22 +1,27 @@
 """PKU-SafeRLHF: prompt, response_0, response_1, better_response_id, safer_response_id, counted from 0. Read shape 16.
 
-The better one is the choice in all, the safer one a choice by the criterion `safe`.
+The better response is the overall choice, the safer one the choice by the criterion `safe`.
 """
 
 from datasets.formats import parsers
 from datasets.formats.judged import build_pair_row
-from datasets.formats.rows import Response
+from datasets.formats.rows import RawRow, Response, Row
 
 LABEL = "PKU-SafeRLHF (the better and the safer of two)"
 SHAPE = 16
 CRITERION = "safe"
+KEEPS = frozenset(
+    {"is_response_0_safe", "is_response_1_safe", "response_0_harm_category", "response_1_harm_category",
+     "response_0_severity_level", "response_1_severity_level", "response_0_sha256", "response_1_sha256",
+     "prompt_source"}
+)  # fmt: skip
 
 
-def matches(keys, row):
+def matches(keys: set[str], row: RawRow) -> bool:
     return {"prompt", "response_0", "response_1", "better_response_id"} <= keys
 
 
-def read(row):
+def read(row: RawRow) -> Row:
     responses = [
         Response(
             parsers.parse_answer(parsers.require_field(row, key), key),
@@ -36,8 +41,8 @@ def read(row):
     )
 
 
-def parse_safety_vote(row, better):
-    """What is said by the criterion, of the pair with the better one first."""
+def parse_safety_vote(row: RawRow, better: int) -> tuple[tuple[str, str], ...]:
+    """The verdict by the criterion, on the pair whose first is the better response; empty if the row has none."""
     if row.get("safer_response_id") in (None, ""):
         return ()
     safer_index = parsers.parse_scale_value(row["safer_response_id"], "safer_response_id", (0, 1))

@@ -1,25 +1,28 @@
-"""ShareGPT as LLaMA-Factory and Axolotl document it: conversations of from/value. Read shape 22, both spellings."""
+"""ShareGPT as LLaMA-Factory and Axolotl document it: conversations of from/value. Read shape 22, in either spelling."""
 
 from datasets.formats import parsers
-from datasets.formats.message_lists import build_sharegpt, build_turns
-from datasets.formats.rows import DEMONSTRATION, Demonstration, Response, Row
+from datasets.formats.message_lists import build_sharegpt, build_turns, require_alternation
+from datasets.formats.rows import DEMONSTRATION, Demonstration, RawRow, Response, Row
 
 LABEL = "ShareGPT"
 SHAPE = 22
 WRITES = Demonstration
+TAKES_EXTRAS = True
+CONVERSATIONS = ("conversations", "conversation", "trajectory")
 
 
-def matches(keys, row):
-    return bool(keys & {"conversations", "conversation"}) and not parsers.has_rating(keys, row)
+def matches(keys: set[str], row: RawRow) -> bool:
+    return bool(keys & set(CONVERSATIONS)) and not parsers.has_rating(keys, row)
 
 
-def read(row):
-    key = "conversations" if "conversations" in row else "conversation"
-    system = parsers.parse_text(row.get("system"), "system", required=False)
+def read(row: RawRow) -> Row:
+    key = next((name for name in CONVERSATIONS if name in row), "conversation")
+    system = parsers.parse_system(row)
     transcript = parsers.parse_messages(parsers.require_field(row, key), key)
     prompt, answer = parsers.split_answer(transcript, key, system)
     return Row(prompt, (Response(answer, parsers.find_source(row)),), DEMONSTRATION)
 
 
-def write(row):
+def write(row: Demonstration) -> RawRow:
+    require_alternation(row.prompt)
     return {"conversations": build_sharegpt([*build_turns(row.prompt), ("assistant", row.answer)])}

@@ -1,17 +1,19 @@
 """UltraFeedback: an instruction and its completions, each with a model's scores. Read shape 4.
 
-The scores are no choices: the answers are to be compared.
+Scores are not choices: the answers are candidates to compare.
 """
 
 from datasets.formats import parsers, wide
-from datasets.formats.rows import CANDIDATES, Refusal, Row
+from datasets.formats.rows import CANDIDATES, RawRow, Refusal, Row
 
 LABEL = "UltraFeedback (completions with scores)"
 SHAPE = 4
+KEEPS = frozenset({"correct_answers", "incorrect_answers"})
+KNOWN_WITHIN = frozenset({"completions"})
 SCORES = {"overall_score", "fine-grained_score", "annotations", "critique"}
 
 
-def matches(keys, row):
+def matches(keys: set[str], row: RawRow) -> bool:
     completions = row.get("completions")
     scored = isinstance(completions, list) and any(
         isinstance(item, dict) and item.keys() & SCORES for item in completions
@@ -19,7 +21,7 @@ def matches(keys, row):
     return {"instruction", "completions"} <= keys and scored
 
 
-def read(row):
+def read(row: RawRow) -> Row:
     parsers.require_field(row, "completions")
     responses, _ = wide.parse_response_list({key: row[key] for key in ("completions", "models") if key in row})
     if len(responses) < 2:

@@ -1,34 +1,85 @@
-"""Rows of the spool -> the database, a batch in one transaction, counting row by row what was new. Whose comparisons
-are to be made once all is stored is noted in the spool."""
+"""Stores batches of spooled rows, each in one transaction, and counts what is new row by row. The prompts that need
+comparisons are noted in the batch; the comparisons are created after the last batch.
+"""
 
 from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from django.db import connection
 from django.utils import timezone
 
-from datasets.db.bulk import encode_pg_array, insert, insert_lines, match_values, reserve_ids
+from datasets.db.bulk import Values, encode_pg_array, insert, insert_lines, match_values, reserve_ids
 from datasets.files.item import Item
-from datasets.formats.rows import DEMONSTRATION, JUDGED, PROMPT, Refusal
-from datasets.imports.batches import PROMPT_COLUMNS, RESPONSE_COLUMNS, ROLE_OF
-from datasets.models import Choice, Comparison, Gold, Judgment, Prompt, Response, RoleGiven, draw_priority
+from datasets.formats.rows import DEMONSTRATION, JUDGED, PROMPT, Refusal, Row, Vote
+from datasets.imports.batches import (
+    PROMPT_COLUMNS,
+    RESPONSE_COLUMNS,
+    ROLE_OF,
+    AnswerKey,
+    Batch,
+    BatchAnswer,
+    BatchPrompt,
+    get_dataset,
+)
+from datasets.imports.spool import Spool
+from datasets.models import (
+    Choice,
+    Comparison,
+    Dataset,
+    Gold,
+    Import,
+    Judgment,
+    Prompt,
+    Response,
+    RoleGiven,
+    draw_priority,
+)
+from datasets.prompts.origins import Origin, extend_origins
 from datasets.text.tags import MOST_TAGS
 
+LABEL_OF = {"good": True, "bad": False}  # {role of RoleGiven: the label that it stands for}
+ROLE_OF_LABEL = {label: role for role, label in LABEL_OF.items()}
 
-def store_batch(run, spool, batch):
-    """Store a batch and count, row by row, what was new."""
+Order: TypeAlias = tuple[int, int]  # the ids of the two responses of a vote
+Outcome: TypeAlias = int | str  # the id of the better response, `tie` or `both_bad`
+NewVote: TypeAlias = tuple[int, Order, Vote]  # (comparison id, order, vote)
+PlacedVote: TypeAlias = tuple[int, Order, Vote, str]  # the same with `file:line`
+# ({(comparison id, annotator): outcome}, the number of anonymous votes by (comparison id, outcome))
+EarlierVotes: TypeAlias = tuple[dict[tuple[int, str], Outcome], Counter[tuple[int, Outcome]]]
+Existing: TypeAlias = tuple[int, int, set[str]]  # (id, words, roles) of a response; its label is a role, see LABEL_OF
+
+
+def store_batch(run: Import, spool: Spool, batch: Batch) -> None:
+    """Stores a batch and adds its counts to the import, which the caller saves.
+
+    A vote or label that contradicts one stored since the check is refused: `spool` gets the refusal.
+
+    >>> from datasets.imports.batches import iter_batches
+    >>> for batch in iter_batches(run, spool, 200):
+    ...     store_batch(run, spool, batch)
+    >>> run.prompts, run.responses
+    (1, 2)
+    """
     existing_prompts = store_prompts(batch)
     store_responses(batch, existing_prompts)
     comparisons, earlier_votes = store_comparisons(batch)
-    votes, gold = [], {}
+    votes: list[PlacedVote] = []
+    gold: dict[int, tuple[Vote, Order, str]] = {}
+    ask_demonstrations = get_dataset(run).ask_demonstrations
     for _, file, line, row, prompt, answers, firsts in batch.rows:
-        new = ()
-        if row.kind != PROMPT and (row.kind != DEMONSTRATION or run.dataset.ask_demonstrations):
+        new: Sequence[NewVote] = ()
+        if row.label is not None and any(answer.label != row.label for answer in answers):
+            spool.refuse(file, Item(line, {}, {"row": str(row)}), Refusal("other_verdict", "label"))
+            run.refused += 1
+            continue
+        if row.kind != PROMPT and (row.kind != DEMONSTRATION or ask_demonstrations):
             batch.pending.append((prompt.pk, row.kind == JUDGED))
         new_counts = count_new(batch, prompt, answers) if existing_prompts else (*firsts, 0)
         if row.votes:
             try:
                 new = pick_new_votes(row, [answer.pk for answer in answers], comparisons, earlier_votes)
-            except Refusal as refusal:  # somebody else's import said otherwise after this one was checked
+            except Refusal as refusal:  # another import stored a different vote after this one was checked
                 spool.refuse(file, Item(line, {}, {"row": str(row)}), refusal)
                 run.refused += 1
                 continue
@@ -42,8 +93,8 @@ def store_batch(run, spool, batch):
     store_gold(run, gold)
 
 
-def count_new(batch, prompt, answers):
-    """How many (prompts, responses, roles) of one row are new and were not counted before."""
+def count_new(batch: Batch, prompt: BatchPrompt, answers: Iterable[BatchAnswer]) -> tuple[bool, int, int]:
+    """Numbers of (prompts, responses, roles) of a row that are new and not yet counted; marks them as counted."""
     is_new, prompt.is_new = prompt.is_new, False
     pks = {answer.pk for answer in answers}
     responses, roles = pks & batch.new_responses, pks & batch.new_roles
@@ -52,16 +103,20 @@ def count_new(batch, prompt, answers):
     return is_new, len(responses), len(roles)
 
 
-def store_prompts(batch):
-    """Make the prompts that are new; {fingerprint: id} of those that were there."""
-    existing = find_existing_prompts(batch.run.dataset, batch.prompts)
-    tags = {}
+def store_prompts(batch: Batch) -> dict[str, int]:
+    """Inserts the new prompts of a batch. Returns {fingerprint: id} of those that existed before."""
+    existing = find_existing_prompts(get_dataset(batch.run), batch.prompts)
+    tags: dict[int, Collection[str]] = {}
+    origins: dict[int, Sequence[Origin]] = {}
     for fingerprint, (pk, words) in existing.items():
         prompt = batch.prompts[fingerprint]
         prompt.pk, prompt.words = pk, words
         if prompt.tags:
             tags[pk] = prompt.tags
+        if prompt.origins:
+            origins[pk] = prompt.origins
     add_tags(tags)
+    extend_origins(origins)
     new = [prompt for fingerprint, prompt in batch.prompts.items() if fingerprint not in existing]
     for prompt, pk in zip(new, reserve_ids(Prompt, len(new)), strict=True):
         prompt.pk, prompt.is_new = pk, True
@@ -69,8 +124,9 @@ def store_prompts(batch):
     return {fingerprint: pk for fingerprint, (pk, _) in existing.items()}
 
 
-# Said so that PostgreSQL looks each up in the index of both columns, whatever it knows of the tables: while they grow
-# it knows nothing of this dataset, takes it for empty, and would read all of it for every batch, or for every prompt.
+# Each OFFSET 0 keeps PostgreSQL from flattening the query, so that it looks up each fingerprint in the index of both
+# columns. Its statistics lag behind while the tables grow: it would take the dataset for empty and read all of it for
+# every batch or every prompt.
 EXISTING_PROMPTS_SQL = """
     SELECT mark, found.id, found.words
     FROM (SELECT %s::bigint AS id OFFSET 0) AS dataset, unnest(%s::text[]) AS mark, LATERAL (
@@ -78,8 +134,8 @@ EXISTING_PROMPTS_SQL = """
     ) AS found"""
 
 
-def find_existing_prompts(dataset, fingerprints):
-    """{fingerprint: (id, words)} of the prompts that were there before."""
+def find_existing_prompts(dataset: Dataset, fingerprints: Collection[str]) -> dict[str, tuple[int, int]]:
+    """{fingerprint: (id, words)} of the prompts that the dataset already has."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(EXISTING_PROMPTS_SQL, [dataset.pk, encode_pg_array(list(fingerprints))])
@@ -88,23 +144,31 @@ def find_existing_prompts(dataset, fingerprints):
     return {fingerprint: (pk, words) for fingerprint, pk, words in prompts.values_list("fingerprint", "pk", "words")}
 
 
-def add_tags(tags):
-    """Add {prompt id: tags} to prompts that were there before."""
+def add_tags(tags: Mapping[int, Collection[str]]) -> None:
+    """Adds {prompt id: tags} to existing prompts, up to MOST_TAGS per prompt."""
     for prompt in Prompt.objects.filter(pk__in=tags) if tags else ():
         if more := [tag for tag in tags[prompt.pk] if tag not in prompt.tags]:
             prompt.tags = [*prompt.tags, *more][:MOST_TAGS]
             prompt.save(update_fields=["tags"])
 
 
-def store_responses(batch, existing_prompts):
-    """Make the responses that are new. existing_prompts: those that were there; a response that was there too may
-    get a further role (candidate, demonstration), which it has once the import is stored."""
+def store_responses(batch: Batch, existing_prompts: Mapping[str, int]) -> None:
+    """Inserts the new responses of a batch.
+
+    An existing response may get a further role (candidate, demonstration) or a label. It is recorded as RoleGiven and
+    takes effect in give_roles, once the whole import is stored. Where a label differs from the stored one, the batch's
+    answer gets the stored one, and nothing from the rows that contradict it.
+
+    existing_prompts: {fingerprint: id} of the prompts that existed before.
+    """
     existing = find_existing_responses(batch, existing_prompts) if existing_prompts else {}
-    new, new_roles = [], []
+    new: list[tuple[str, BatchAnswer]] = []
+    new_roles: list[tuple[int, str]] = []
     for key, answer in batch.answers.items():
         if key in existing:
             answer.pk, answer.words, roles = existing[key]
-            new_roles += [(answer.pk, role) for role in sorted(answer.roles - roles)]
+            roles_of_rows = answer.roles if answer.label is None else collect_labelled_roles(answer, roles)
+            new_roles += [(answer.pk, role) for role in sorted(roles_of_rows - roles)]
         else:
             new.append((key[0], answer))
     for (_, answer), pk in zip(new, reserve_ids(Response, len(new)), strict=True):
@@ -116,40 +180,64 @@ def store_responses(batch, existing_prompts):
     batch.new_roles.update(pk for pk, _ in new_roles)
 
 
-def find_existing_responses(batch, existing_prompts):
-    """{(fingerprint, source, text hash): (id, words, roles)} of the responses that were there.
-    existing_prompts: {fingerprint: id} of the prompts that were."""
+def collect_labelled_roles(answer: BatchAnswer, roles: Collection[str]) -> set[str]:
+    """The roles of a labelled answer, its label among them. If the stored response has the other label, the answer gets
+    that one, and no role.
+
+    roles: of the stored response.
+    """
+    label: bool = answer.label  # type: ignore[assignment]  # the answer is labelled
+    if ROLE_OF_LABEL[not label] in roles:
+        answer.label = not label
+        return set()
+    return answer.roles | {ROLE_OF_LABEL[label]}
+
+
+def find_existing_responses(batch: Batch, existing_prompts: Mapping[str, int]) -> dict[AnswerKey, Existing]:
+    """The responses that existed before.
+
+    existing_prompts: {fingerprint: id} of the prompts that existed before.
+    """
     fingerprint_of = {pk: fingerprint for fingerprint, pk in existing_prompts.items()}
     hashes = {text_hash for fingerprint, _, text_hash in batch.answers if fingerprint in existing_prompts}
     responses = Response.objects.filter(
         match_values(Response, "prompt", fingerprint_of), match_values(Response, "text_hash", hashes)
     )
-    fields = responses.values_list("prompt", "source", "text_hash", "pk", "words", *ROLE_OF.values())
-    existing = {
-        (fingerprint_of[prompt], *key): (
-            pk,
-            words,
-            {role for role, has in zip(ROLE_OF.values(), roles, strict=True) if has},
-        )
-        for prompt, *key, pk, words, roles in ((*values[:5], values[5:]) for values in fields)
-    }
+    fields = responses.values_list("prompt", "source", "text_hash", "pk", "words", "label", *ROLE_OF.values())
+    existing: dict[AnswerKey, Existing] = {}
+    for prompt, source, text_hash, pk, words, label, *flags in fields:
+        roles = {role for role, has in zip(ROLE_OF.values(), flags, strict=True) if has}
+        roles |= set() if label is None else {ROLE_OF_LABEL[label]}
+        existing[fingerprint_of[prompt], source, text_hash] = pk, words, roles
     roles_of = {pk: roles for pk, _, roles in existing.values()}
     for pk, role in batch.run.roles_given.filter(response__in=roles_of).values_list("response", "role"):
         roles_of[pk].add(role)
     return existing
 
 
-def give_roles(run):
-    """Let responses that were there before have the roles that this import gives them."""
+def give_roles(run: Import) -> None:
+    """Applies the roles and labels that an import gives to responses that existed before it.
+
+    >>> response = dataset.prompts.first().responses.first()
+    >>> given = run.roles_given.create(response=response, role="demonstration")
+    >>> give_roles(run)
+    >>> response.refresh_from_db(); response.demonstration
+    True
+    """
     for role in ("candidate", "demonstration"):
         roles_given = run.roles_given.filter(role=role)
         Response.objects.filter(pk__in=roles_given.values("response")).update(**{role: True})
+    for role, label in LABEL_OF.items():
+        labels_given = run.roles_given.filter(role=role)
+        Response.objects.filter(pk__in=labels_given.values("response")).update(label=label)
 
 
-def store_comparisons(batch):
-    """({key: id} of the judged rows' pairs, and what was voted on them before); a new one is held until the import is
-    done."""
-    pairs = {}
+def store_comparisons(batch: Batch) -> tuple[dict[str, int], EarlierVotes]:
+    """Inserts the new comparisons of the judged rows, held as `importing` until the import is done.
+
+    Returns ({key: id} of all their pairs, the earlier votes on them).
+    """
+    pairs: dict[str, tuple[int, str, int]] = {}
     for *_, row, prompt, answers, _firsts in batch.rows:
         for vote in row.votes:
             pair = [answers[index] for index in vote.pair]
@@ -160,7 +248,7 @@ def store_comparisons(batch):
     existing = dict(Comparison.objects.filter(match_values(Comparison, "key", pairs)).values_list("key", "pk"))
     earlier_votes = find_earlier_votes(existing.values(), batch.run) if existing else ({}, Counter())
     new = [key for key in pairs if key not in existing]
-    dataset = batch.run.dataset
+    dataset = get_dataset(batch.run)
     shared_values = dataset.pk, dataset.overlap, dataset.overlap, "importing"
     ids = reserve_ids(Comparison, len(new))
     new_rows = [(pk, *pairs[key], *shared_values, draw_priority()) for pk, key in zip(ids, new, strict=True)]
@@ -169,11 +257,16 @@ def store_comparisons(batch):
     return existing | dict(zip(new, ids, strict=True)), earlier_votes
 
 
-def find_earlier_votes(comparisons, run):
-    """The imported votes that stand on these: {(comparison, name): what it says} of names,
-    {(comparison, what it says): how many} of nobody in particular, without this import's own."""
+def find_earlier_votes(comparisons: Collection[int], run: Import) -> EarlierVotes:
+    """The imported votes that stand on comparisons: those with an annotator's name, and the counts of anonymous ones.
+
+    The counts leave out this import's own votes.
+
+    comparisons: their ids.
+    """
     votes = Judgment.objects.filter(match_values(Judgment, "comparison", comparisons), annotator=None)
-    named, unnamed = {}, Counter()
+    named: dict[tuple[int, str], Outcome] = {}
+    unnamed: Counter[tuple[int, Outcome]] = Counter()
     for comparison, name, order, verdict, imported in votes.values_list(
         "comparison", "imported_by", "order", "verdict", "imported"
     ):
@@ -185,14 +278,22 @@ def find_earlier_votes(comparisons, run):
     return named, unnamed
 
 
-def pick_new_votes(row, pks, comparisons, earlier_votes):
-    """[(comparison id, the two responses' ids, Vote)] of a judged row's votes that do not stand already."""
+def pick_new_votes(
+    row: Row, pks: Sequence[int], comparisons: Mapping[str, int], earlier_votes: EarlierVotes
+) -> list[NewVote]:
+    """The votes of a judged row that are not stored yet; adds them to the earlier votes.
+
+    pks: the ids of the row's responses.
+    comparisons: {key: id}.
+
+    Raises Refusal if an annotator's earlier vote on the pair differs.
+    """
     named, unnamed = earlier_votes
-    votes = []
+    votes: list[NewVote] = []
     for vote in row.votes:
         left, right = (pks[index] for index in vote.pair)
         comparison = comparisons[Comparison.build_key((left, right))]
-        outcome = left if vote.verdict == "left" else vote.verdict
+        outcome: Outcome = left if vote.verdict == "left" else vote.verdict
         if vote.annotator:
             if (comparison, vote.annotator) in named:
                 if named[comparison, vote.annotator] != outcome:
@@ -205,37 +306,51 @@ def pick_new_votes(row, pks, comparisons, earlier_votes):
     return votes
 
 
-def store_votes(run, votes):
-    """Save [(comparison id, the two responses' ids, Vote, place)]; how many choices they state."""
+def store_votes(run: Import, votes: Sequence[PlacedVote]) -> int:
+    """Inserts votes as saved judgments with their choices. Returns the number of choices."""
     shared_values = run.dataset_id, Judgment.State.SAVED, timezone.now(), run.pk
-    judgments, choices = [], []
+    judgments: list[Values] = []
+    choices: list[Values] = []
+    margins: list[Values] = []  # choices that have one; most imports have none
     for pk, (comparison, order, vote, place) in zip(reserve_ids(Judgment, len(votes)), votes, strict=True):
-        said = {criterion: {"verdict": [verdict]} for criterion, verdict in vote.also}
-        said = {"criteria": said} if said else {}
+        by_criterion = {criterion: {"verdict": [verdict]} for criterion, verdict in vote.also}
+        said = {"criteria": by_criterion} if by_criterion else {}
         judgments.append((pk, comparison, order, vote.verdict, said, vote.annotator, place[-300:], *shared_values))
-        choices += [(pk, *choice) for choice in iter_choices(order, vote)]
+        stated = [(pk, *choice) for choice in iter_choices(order, vote)]
+        if vote.margin is not None and vote.verdict != "both_bad":
+            overall, *stated = stated
+            margins.append((*overall, vote.margin))
+        choices += stated
     vote_columns = ("order", "verdict", "said", "imported_by", "imported_from")
     insert(Judgment, ("id", "comparison", *vote_columns, "dataset", "state", "decided_at", "imported"), judgments)
-    insert(Choice, ("judgment", "chosen", "rejected", "strength", "rank_gap", "criterion"), choices)
-    return len(choices)
+    choice_columns = ("judgment", "chosen", "rejected", "strength", "rank_gap", "criterion")
+    insert(Choice, choice_columns, choices)
+    insert(Choice, (*choice_columns, "margin"), margins)
+    return len(choices) + len(margins)
 
 
-def iter_votes(row, answers, comparisons):
-    """(comparison id, the two responses' ids, Vote) of each of a row's votes, whether it stands already or not."""
+def iter_votes(row: Row, answers: Sequence[BatchAnswer], comparisons: Mapping[str, int]) -> Iterator[NewVote]:
+    """All votes of a row, new or not.
+
+    comparisons: {key: id}.
+    """
     for vote in row.votes:
-        order = tuple(answers[index].pk for index in vote.pair)
+        order = answers[vote.pair[0]].pk, answers[vote.pair[1]].pk
         yield comparisons[Comparison.build_key(order)], order, vote
 
 
-def store_gold(run, gold):
-    """Keep {comparison id: (Vote, the two responses' ids, why)} as known answers, where none is known yet."""
+def store_gold(run: Import, gold: Mapping[int, tuple[Vote, Order, str]]) -> None:
+    """Stores known answers, for comparisons that have none yet.
+
+    gold: {comparison id: (vote, order, reason)}.
+    """
     gold_rows = []
     for comparison, (vote, order, reason) in gold.items():
         choice = vote.verdict == "left"
         gold_rows.append(
             Gold(
                 comparison_id=comparison,
-                dataset=run.dataset,
+                dataset=get_dataset(run),
                 verdict="choice" if choice else vote.verdict,
                 choices=[list(order)] if choice else [],
                 reason=reason,
@@ -246,9 +361,9 @@ def store_gold(run, gold):
     Gold.objects.bulk_create(gold_rows, ignore_conflicts=True)
 
 
-def iter_choices(order, vote):
-    """What a vote states of its pair, in all and by criteria: (chosen, rejected, strength, rank gap, criterion)."""
-    left, right = tuple(order), tuple(order)[::-1]
+def iter_choices(order: Order, vote: Vote) -> Iterator[tuple[int, int, int, int | None, str]]:
+    """The choices of a vote: (chosen, rejected, strength, rank gap, criterion), "" for the verdict as a whole."""
+    left, right = order, order[::-1]
     if vote.verdict != "both_bad":
         yield *left, vote.strength if vote.verdict == "left" else 0, vote.gap, ""
     for criterion, verdict in vote.also:

@@ -1,15 +1,18 @@
-"""A second look at a checked upload: what nearly repeats something else, in it or in its dataset.
+"""The second pass over a checked upload: near-duplicates within it, and in its dataset.
 
-Everything that must be remembered of every prompt stands in the spool's file, so that memory stays flat.
+The data of each prompt is kept in temporary tables of the spool, so that memory use does not grow with the upload.
 """
 
 import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
-from datasets.formats.rows import CANDIDATES, DEMONSTRATION
-from datasets.imports.spool import decode_row
-from datasets.imports.validate import compute_vote_keys, find_standing_votes, get_outcomes
+from datasets.formats import rows as format_rows
+from datasets.formats.rows import CANDIDATES, DEMONSTRATION, Row
+from datasets.imports.spool import Spool, decode_row
+from datasets.imports.validate import StandingVotes, compute_vote_keys, find_standing_votes, get_outcomes
 from datasets.imports.warnings import NEAR_ANSWERS, NEAR_PROMPTS, STORED
-from datasets.models import Prompt, Response
+from datasets.models import Dataset, Prompt, Response
 from datasets.text.fingerprints import fingerprint_prompt, hash_text
 from datasets.text.minhash import (
     BANDS,
@@ -23,16 +26,27 @@ from datasets.text.minhash import (
 from datasets.text.near_duplicates import assign_groups, find_first_ids
 
 AT_ONCE = 200  # rows
-LEAST_SIMILARITY = 0.85  # answers so much alike are told apart by nobody
-MOST_ANSWERS = 26  # of one prompt that are compared with each other, at most
-# Bands of ten that two prompts must share to be looked at: nine in ten do at a similarity of 0.7.
+LEAST_SIMILARITY = 0.85  # annotators cannot distinguish answers this similar
+MOST_ANSWERS = 26  # answers to one prompt that are compared with each other, at most
+# Two prompts are compared if they share at least this many of their ten bands: at a similarity of 0.7, 90% do.
 LEAST_SHARED_BANDS = 2
-MOST_NEWLY_GROUPED = 20_000  # prompts of the dataset that get their bands on this occasion, at most
+MOST_NEWLY_GROUPED = 20_000  # prompts of the dataset whose bands are computed during one check, at most
 COLUMNS = [f"m{band}" for band in range(BANDS)]
 
+RowOfPass: TypeAlias = tuple[int, Row, bool]  # (n, row, whether it is the first of its prompt)
+FirstRow: TypeAlias = tuple[int, Row, set[int]]  # (n, row, shingles of its prompt), of the first row of a prompt
+Bands: TypeAlias = Mapping[int, Sequence[int]]  # {n: bands}
 
-def note_near_duplicates(spool, dataset=None):
-    """Note in a spool which rows nearly repeat others: prompts, answers to one prompt, and what is stored already."""
+
+def note_near_duplicates(spool: Spool, dataset: Dataset | None = None) -> None:
+    """Adds warnings to a spool: near-duplicate prompts, near-duplicate answers to one prompt, and rows stored already.
+
+    >>> row = spool.get_row(1)
+    >>> spool.add("rows.jsonl", [(2, row._replace(prompt=row.prompt._replace(input="Briefly.")))])
+    >>> note_near_duplicates(spool)
+    >>> spool.count_warnings()
+    {'names_model': 2, 'near_prompts': 1}
+    """
     spool.db.execute(f"CREATE TABLE marks (n INTEGER PRIMARY KEY, runs, {', '.join(COLUMNS)})")
     spool.db.execute("CREATE TABLE firsts (n INTEGER PRIMARY KEY)")
     spool.db.execute(
@@ -48,8 +62,13 @@ def note_near_duplicates(spool, dataset=None):
         spool.db.execute(f"DROP TABLE {table}")
 
 
-def iter_batches(spool):
-    """[(n, Row, whether it is the first of its prompt)], in order."""
+def iter_batches(spool: Spool) -> Iterator[list[RowOfPass]]:
+    """The rows of a spool in order, AT_ONCE at a time.
+
+    >>> _ = spool.db.execute("CREATE TABLE firsts AS SELECT n FROM rows")
+    >>> [[(n, is_first) for n, _, is_first in batch] for batch in iter_batches(spool)]
+    [[(1, True)]]
+    """
     query = "SELECT n, row, firsts.n FROM rows LEFT JOIN firsts USING (n) WHERE n > ? ORDER BY n LIMIT ?"
     last = 0
     while rows := spool.db.execute(query, (last, AT_ONCE)).fetchall():
@@ -57,7 +76,8 @@ def iter_batches(spool):
         yield [(n, decode_row(text), first is not None) for n, text, first in rows]
 
 
-def note_batch(spool, dataset, batch):
+def note_batch(spool: Spool, dataset: Dataset | None, batch: Sequence[RowOfPass]) -> None:
+    """Stores the bands of a batch's prompts, and adds the warnings that need no other batch."""
     first_rows = [(n, row, compute_prompt_shingles(row.prompt)) for n, row, is_first in batch if is_first]
     bands = {n: compute_minhash_bands(shingles) for n, _, shingles in first_rows}
     placeholders = ", ".join("?" * (2 + BANDS))
@@ -74,17 +94,20 @@ def note_batch(spool, dataset, batch):
         note_stored(spool, dataset, batch, prompts)
 
 
-def note_near_answers(spool, n, row):
+def note_near_answers(spool: Spool, n: int, row: Row) -> None:
+    """Adds a warning for each answer of a row that is a near-duplicate of an earlier one."""
     if row.kind == DEMONSTRATION:
         return
     for place, text in iter_twins([response.text for response in row.responses[:MOST_ANSWERS]]):
         spool.add_warning(NEAR_ANSWERS, n, place, text)
 
 
-def iter_twins(answers):
-    """(place, text of the first one before it that is nearly the same) of each of these answers, Responses or texts,
-    that has such a twin. Equal ones are none."""
-    texts = [ComparedText(getattr(answer, "text", answer)) for answer in answers]
+def iter_twins(answers: Sequence[format_rows.Response | str]) -> Iterator[tuple[int, str]]:
+    """(index, text of its first earlier near-duplicate) of each answer that has one.
+
+    Equal answers are no near-duplicates: SAME covers them. Responses of different sources are not equal.
+    """
+    texts = [ComparedText(answer if isinstance(answer, str) else answer.text) for answer in answers]
     for place, text in enumerate(texts):
         earlier_texts = (
             earlier for earlier, answer in zip(texts[:place], answers, strict=False) if answer != answers[place]
@@ -95,8 +118,8 @@ def iter_twins(answers):
             yield place, twin.text
 
 
-def note_near_answers_across_rows(spool):
-    """The same where each answer to a prompt has a row of its own."""
+def note_near_answers_across_rows(spool: Spool) -> None:
+    """Adds the warnings of note_near_answers for prompts whose answers are in separate rows."""
     query = "SELECT fingerprint, n FROM rows WHERE kind = ? AND responses = 1 ORDER BY fingerprint, n"
     single_answers = spool.db.execute(query, (CANDIDATES,))
     for _, group in itertools.groupby(single_answers, key=lambda one: one[0]):
@@ -106,15 +129,18 @@ def note_near_answers_across_rows(spool):
                 spool.add_warning(NEAR_ANSWERS, rows[place][1], 0, text)
 
 
-def note_near_prompts(spool):
-    """Of prompts that share bands, those that are really alike: each names an earlier one."""
+def note_near_prompts(spool: Spool) -> None:
+    """Adds a warning to the rows of each prompt that is a near-duplicate of an earlier one.
+
+    The candidates share bands; their similarity decides.
+    """
     spool.db.execute("CREATE TABLE pairs (n, earlier, PRIMARY KEY (n, earlier)) WITHOUT ROWID")
     for column in COLUMNS:
         pairs = pair_equal_bands(spool.db.execute(f"SELECT {column}, n FROM marks ORDER BY {column}, n"))
         spool.db.executemany("INSERT OR IGNORE INTO pairs VALUES (?, ?)", pairs)
     shared = " + ".join(f"(one.{column} = other.{column})" for column in COLUMNS)
     both = "pairs JOIN marks one ON one.n = pairs.n JOIN marks other ON other.n = pairs.earlier"
-    # A much longer one cannot reach SIMILARITY_THRESHOLD.
+    # If the sizes differ by more, the similarity cannot reach SIMILARITY_THRESHOLD.
     sized = f"min(one.runs, other.runs) >= {SIMILARITY_THRESHOLD} * max(one.runs, other.runs)"
     query = f"SELECT pairs.n, earlier FROM {both} WHERE {shared} >= {LEAST_SHARED_BANDS} AND {sized} ORDER BY 1, 2"
     for n, group in itertools.groupby(spool.db.execute(query), key=lambda one: one[0]):
@@ -134,9 +160,13 @@ def note_near_prompts(spool):
     spool.add_row_warnings(NEAR_PROMPTS)
 
 
-def pair_equal_bands(entries):
-    """Of (band, n) in order, each n with the first and with the last one before it that has the same band."""
-    band = first = last = None
+def pair_equal_bands(entries: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Pairs each n with the first and with the last n before it of the same band.
+
+    entries: (band, n), sorted.
+    """
+    band: int | None = None
+    first = last = 0
     for next_band, n in entries:
         if next_band != band:
             band, first = next_band, n
@@ -147,15 +177,17 @@ def pair_equal_bands(entries):
         last = n
 
 
-def find_stored_prompts(dataset, rows):
-    """{fingerprint: id} of the prompts of these rows that the dataset has."""
+def find_stored_prompts(dataset: Dataset, rows: Iterable[Row]) -> dict[str, int]:
+    """{fingerprint: id} of the prompts of these rows that the dataset already has."""
     fingerprints = {fingerprint_prompt(row.prompt) for row in rows}
     prompts = Prompt.objects.visible().filter(dataset=dataset, fingerprint__in=fingerprints)
     return dict(prompts.values_list("fingerprint", "pk"))
 
 
-def note_near_stored(spool, dataset, first_rows, bands, stored_prompts):
-    """New prompts that are nearly the same as one of the dataset."""
+def note_near_stored(
+    spool: Spool, dataset: Dataset, first_rows: Iterable[FirstRow], bands: Bands, stored_prompts: Mapping[str, int]
+) -> None:
+    """Notes the new prompts that are near-duplicates of a prompt of the dataset."""
     new = [
         (n, row, shingles) for n, row, shingles in first_rows if fingerprint_prompt(row.prompt) not in stored_prompts
     ]
@@ -170,8 +202,11 @@ def note_near_stored(spool, dataset, first_rows, bands, stored_prompts):
             spool.add_near_prompt(fingerprint_prompt(row.prompt), n, prompts[twin].instruction)
 
 
-def note_stored(spool, dataset, batch, prompts):
-    """Rows that would bring nothing new."""
+def note_stored(spool: Spool, dataset: Dataset, batch: Iterable[RowOfPass], prompts: Mapping[str, int]) -> None:
+    """Adds a warning to the rows that contain nothing new.
+
+    prompts: {fingerprint: id} of their stored prompts.
+    """
     rows = [row for _, row, _ in batch if fingerprint_prompt(row.prompt) in prompts]
     if not rows:
         return
@@ -190,7 +225,7 @@ def note_stored(spool, dataset, batch, prompts):
             spool.add_warning(STORED, n, -1)
 
 
-def has_standing_votes(row, standing):
-    """Whether all that a row says has been said by the same persons."""
+def has_standing_votes(row: Row, standing: StandingVotes) -> bool:
+    """Whether each vote of a row is stored already, from the same annotator."""
     votes = zip(row.votes, compute_vote_keys(row), get_outcomes(row), strict=True)
     return all(vote.annotator and standing.get(key, ("",))[0] == verdict for vote, key, verdict in votes)

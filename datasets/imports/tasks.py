@@ -1,32 +1,39 @@
-"""Tasks: check an upload, and store what was checked."""
+"""The background tasks `check` and `store`, and the same for small uploads within a request."""
 
 import contextlib
 import shutil
 import time
 import uuid
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.db import connection
 from django.utils.translation import gettext as _
 
 from datasets import reasons
 from datasets.files.item import FileProblem
+from datasets.imports import check as imports_check
 from datasets.imports import store as imports_store
 from datasets.imports.columns import Unsure
 from datasets.imports.spool import get_spool_folder
 from datasets.jobs import worker
 from datasets.jobs.limits import BYTES_AT_ONCE, PROMPTS_AT_ONCE, ROWS_AT_ONCE
-from datasets.jobs.worker import JobCancellation, JobFailure, kind
+from datasets.jobs.worker import JobCancellation, JobFailure, Progress, kind
 from datasets.models import Import, Job, Prompt
 
+if TYPE_CHECKING:
+    from annotate.models import User
+
 ABANDONED_AFTER_S = 24 * 60 * 60
-LONGEST_REST_S = 0.2  # seconds
-REST_FACTOR = {"postgresql": 3, "sqlite": 1}[connection.vendor]  # times as long as it worked
+LONGEST_REST_S = 0.2
+REST_FACTOR = {"postgresql": 3, "sqlite": 1}[connection.vendor]  # rest / working time
 
 
-def keep_files(files):
-    """(folder, [name]) of uploaded files, kept until they are checked."""
+def keep_files(files: Sequence[UploadedFile]) -> tuple[str, list[str]]:
+    """(name of the folder in DATA_DIR/uploads, names of the files) of an upload, kept there until it is checked."""
     folder = settings.DATA_DIR / "uploads" / f"task-{uuid.uuid4().hex}"
     folder.mkdir(parents=True)
     for number, file in enumerate(files):
@@ -34,163 +41,209 @@ def keep_files(files):
             shutil.move(file.temporary_file_path(), folder / str(number))
         else:
             (folder / str(number)).write_bytes(file.read())
-    return folder.name, [file.name for file in files]
+    return folder.name, [file.name or "" for file in files]
 
 
-def is_small_upload(folder, files, slug):
-    """Whether kept files, and the dataset that they go into, are checked in a moment."""
+def is_small_upload(folder: str, files: Sequence[str], slug: str) -> bool:
+    """Whether kept files can be checked within a request: they and the prompts to compare them with are few."""
     paths = list_paths(folder, files)
-    prompts = Prompt.objects.filter(dataset__slug=slug, group="")[: PROMPTS_AT_ONCE + 1]  # not yet compared with others
+    prompts = Prompt.objects.filter(dataset__slug=slug, group="")[: PROMPTS_AT_ONCE + 1]  # their bands are missing
     size = sum(path.stat().st_size for path in paths if path.exists())
     return size <= BYTES_AT_ONCE and prompts.count() <= PROMPTS_AT_ONCE
 
 
-def start_check(user, folder, files, slug, overlap):
-    """The task that checks kept files."""
+def start_check(user: "User | None", folder: str, files: Sequence[str], slug: str, overlap: int | None) -> Job:
+    """Starts the task that checks kept files; arguments as for check_kept."""
     return worker.start("check", user, folder=folder, files=files, slug=slug, overlap=overlap)
 
 
 @kind("check")
-def check(job, progress):
+def check(job: Job, progress: Progress) -> dict[str, Any]:
+    """Task: check kept files. Result: {"import": id}."""
     return {"import": check_kept(job.created_by_id, progress=progress, **job.arguments).pk}
 
 
-def check_kept(user_id, folder, files, slug, overlap, progress=lambda done, total: None):
-    """The Import of kept files: checked, or waiting for somebody to say what their columns are.
+def check_kept(
+    user_id: int | None,
+    folder: str,
+    files: Sequence[str],
+    slug: str,
+    overlap: int | None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Import:
+    """The Import of kept files: checked, or `unsure` if their columns are ambiguous. Idempotent.
 
-    Safe to repeat. Raises JobFailure where a file cannot be read; then nothing is kept.
+    folder, files: as returned by keep_files.
+    slug: of the dataset, which need not exist yet.
+    overlap: of a new dataset.
+
+    Raises JobFailure if a file cannot be read; then the files are deleted.
     """
     path = get_folder(folder)
     run = Import.objects.filter(folder=path.name).first()
-    if run and run.state != Import.State.UNSURE:  # asked for twice, and done
+    if run and run.state != Import.State.UNSURE:  # requested twice, and done
         return run
     try:
         run = check_files(path, files, slug, progress, run)
     except FileProblem as problem:
-        imports_store.drop(run) if run else delete_folder(path)
+        if run:
+            imports_store.drop(run)
+        else:
+            delete_folder(path)
         raise JobFailure(format_problem(problem)) from None
     except JobCancellation:
         if not run:
             delete_folder(path)
         raise
     except Unsure:
-        run = imports_store.wait_for_columns(slug, files, path.name)
+        run = imports_check.wait_for_columns(slug, list(files), path.name)
     Import.objects.filter(pk=run.pk).update(created_by=user_id, overlap=overlap)
     if not run.folder:
         delete_folder(path)
     return run
 
 
-def get_folder(name):
+def get_folder(name: str | Path) -> Path:
+    """The folder of kept files."""
     return settings.DATA_DIR / "uploads" / Path(name).name
 
 
-def list_paths(folder, files):
+def list_paths(folder: str | Path, files: Sequence[str]) -> list[Path]:
+    """The paths of kept files."""
     return [get_folder(folder) / str(number) for number in range(len(files))]
 
 
-def check_files(folder, files, slug, progress, run):
+def check_files(
+    folder: Path, files: Sequence[str], slug: str, progress: Callable[[int, int], None], run: Import | None
+) -> Import:
+    """Checks kept files, with the second pass for near-duplicates; arguments as for check_kept and store.check."""
     with contextlib.ExitStack() as stack:
         paths = list_paths(folder, files)
         if not all(path.exists() for path in paths):
             raise JobFailure(reasons.JOB["files_gone"])
         tracker = ReadTracker(progress, sum(path.stat().st_size for path in paths))
         opened = [tracker.wrap(stack.enter_context(open(path, "rb"))) for path in paths]
-        return imports_store.check(
+        return imports_check.check(
             list(zip(files, opened, strict=True)), slug, folder=folder, run=run, near_duplicates=True
         )
 
 
-def sweep():
-    """Remove what killed requests and workers left of uploads, and what was kept for tasks that never began, once it
-    is a day old."""
+def sweep() -> None:
+    """Deletes spools and kept files that no import or task needs and that are more than a day old.
+
+    Killed requests and workers leave them, and so do tasks that never began.
+    """
     wanted = {job.arguments.get("folder") for job in Job.objects.filter(state__in=Job.OPEN)}
-    wanted |= set(Import.objects.exclude(folder="").values_list("folder", flat=True))  # somebody may map their columns
+    wanted |= set(Import.objects.exclude(folder="").values_list("folder", flat=True))  # an admin may map their columns
     spools = [path for path in get_spool_folder().glob("*.sqlite3") if not path.name.startswith("import-")]
     for path in [*(settings.DATA_DIR / "uploads").glob("*"), *spools]:
         with contextlib.suppress(FileNotFoundError):  # another worker sweeps too
             if path.name not in wanted and path.stat().st_mtime < time.time() - ABANDONED_AFTER_S:
-                delete_folder(path) if path.is_dir() else path.unlink()
+                if path.is_dir():
+                    delete_folder(path)
+                else:
+                    path.unlink()
 
 
-def delete_folder(folder):
+def delete_folder(folder: Path) -> None:
+    """Deletes a folder, if it exists."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 class ReadTracker:
-    """Files that tell how much of them all was read."""
+    """Reports how much of several files has been read.
 
-    def __init__(self, progress, total):
+    total: their size in bytes.
+    """
+
+    def __init__(self, progress: Callable[[int, int], None], total: int) -> None:
         self.progress, self.total, self.count = progress, total, 0
 
-    def wrap(self, file):
+    def wrap(self, file: BinaryIO) -> "TrackedFile":
+        """The file; reading from it is tracked."""
         return TrackedFile(self, file)
 
-    def add(self, n):
-        self.count += n
-        self.progress(self.count, self.total)
+    def add(self, n: int) -> None:
+        """Reports n more bytes as read."""
+        self.count += n  # beyond the total if a file is read twice
+        self.progress(min(self.count, self.total), self.total)
 
 
 class TrackedFile:
-    def __init__(self, tracker, file):
+    """A file whose `read` is tracked; everything else is passed through."""
+
+    def __init__(self, tracker: ReadTracker, file: BinaryIO) -> None:
         self.tracker, self.file = tracker, file
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.file, name)
 
-    def read(self, size=-1):
+    def read(self, size: int = -1) -> bytes:
         data = self.file.read(size)
         self.tracker.add(len(data))
         return data
 
 
-def format_problem(problem):
-    """What is wrong with a file, for the person who chose it."""
+def format_problem(problem: FileProblem) -> str:
+    """The message about a file, for the person who chose it."""
     place = _("%(file)s, line %(line)s") if problem.line else "%(file)s"
     return f"{place % {'file': problem.file, 'line': problem.line}}: {reasons.format_file_problem(problem)}"
 
 
-def is_small_import(run):
-    """Whether a checked import is stored in a moment."""
+def is_small_import(run: Import) -> bool:
+    """Whether a checked import can be stored within a request."""
     return run.rows <= ROWS_AT_ONCE
 
 
-def start_store(run, user, without=()):
-    """The task that stores what was checked, without the rows that have one of these warnings."""
-    return worker.start("store", user, **{"import": run.pk, "without": list(without), "of": str(run)})
+def start_store(run: Import, user: "User | None", without: Iterable[str] = (), masked: Iterable[str] = ()) -> Job:
+    """Starts the task that stores a checked import.
+
+    without: warnings; rows that have one of them are left out.
+    masked: what to mask in the others, see personal_data.MASKABLE.
+    """
+    arguments: dict[str, Any] = {"import": run.pk, "without": list(without), "mask": list(masked), "of": str(run)}
+    return worker.start("store", user, **arguments)
 
 
-def start_resume(run, user):
-    """The task that finishes an import which was left unfinished; the one at it, where there is one."""
+def start_resume(run: Import, user: "User | None") -> Job:
+    """The task that resumes an unfinished import: the open one, or a new one."""
     waiting = Job.objects.filter(kind="store", state__in=Job.OPEN, arguments__import=run.pk).first()
-    return waiting or worker.start("store", user, **{"import": run.pk, "resume": True, "of": str(run)})
+    arguments: dict[str, Any] = {"import": run.pk, "resume": True, "of": str(run)}
+    return waiting or worker.start("store", user, **arguments)
 
 
 @kind("store")
-def store(job, progress):
+def store(job: Job, progress: Progress) -> dict[str, Any]:
+    """Task: store or resume an import. Result: {"dataset": slug}."""
     run = Import.objects.filter(pk=job.arguments["import"]).first()
     if run is None:
         raise JobFailure(reasons.JOB["import_gone"])
     is_resumed = job.arguments.get("resume")
     if not is_resumed or job.attempts > 1 or (imports_store.is_abandoned(run) and imports_store.claim_abandoned(run)):
-        leave_out(run, job.arguments.get("without"))
+        prepare(run, job.arguments.get("without"), job.arguments.get("mask"))
         store_or_finish(run, progress, is_resumed or job.attempts > 1)
     return {"dataset": run.slug}
 
 
-def leave_out(run, without):
+def prepare(run: Import, without: Iterable[str] | None, masked: Iterable[str] | None) -> None:
+    """Leaves out rows with some warnings and masks the others, if the import is not stored yet."""
     if run.state == Import.State.CHECKED and without:
-        imports_store.leave_out(run, without)
+        imports_check.leave_out(run, without)
+    if run.state == Import.State.CHECKED and masked:
+        imports_check.mask(run, masked)
 
 
-def store_now(run, without=()):
-    """Store what was checked while somebody waits for it: a few rows."""
-    leave_out(run, without)
+def store_now(run: Import, without: Iterable[str] = (), masked: Iterable[str] = ()) -> None:
+    """Stores a small checked import within a request; arguments as for start_store."""
+    prepare(run, without, masked)
     imports_store.store(run, run.overlap, throttle(lambda done, total: None))
 
 
-def store_or_finish(run, progress, is_begun):
-    """Store what was checked, or what is left of it where somebody who is gone had begun; stopped, nothing stays."""
+def store_or_finish(run: Import, progress: Callable[[int, int], None], is_begun: bool) -> None:
+    """Stores a checked import, or resumes one. On JobCancellation, an import that is not fully stored is removed.
+
+    is_begun: whether an earlier attempt may have begun to store it.
+    """
     progress = throttle(progress)
     try:
         if is_begun and run.state in Import.UNFINISHED:
@@ -201,15 +254,17 @@ def store_or_finish(run, progress, is_begun):
         if run.state == Import.State.STORING:
             imports_store.drop(run)
             raise
-        imports_store.store_rows(run)  # all rows are there: what is left takes less than to take them away
+        imports_store.store_rows(run)  # all rows are stored: finishing takes less time than removing them
 
 
-def throttle(progress):
-    """Progress that rests after each batch: half of the time or more is the annotators', who on SQLite wait for who
-    writes, and on PostgreSQL for what else its processors do."""
+def throttle(progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    """A progress callback that sleeps after each batch, so that annotators get at least half of the time.
+
+    On SQLite annotators wait for the writer, on PostgreSQL for a busy processor.
+    """
     since = time.monotonic()
 
-    def report(done, total):
+    def report(done: int, total: int) -> None:
         nonlocal since
         time.sleep(min(LONGEST_REST_S, REST_FACTOR * (time.monotonic() - since)))
         since = time.monotonic()

@@ -1,32 +1,38 @@
-"""What a task needs and nobody may read: sealed in the database with a key made of SECRET_KEY, and good for a day.
+"""Secrets of tasks, encrypted in the database with a key derived from SECRET_KEY and valid for a day.
 
-Fernet (AES-128-CBC with HMAC-SHA256, and the time of sealing) of the package `cryptography`, which comes with the
-extra `hub`.
+Encrypted with Fernet (AES-128-CBC with HMAC-SHA256 and a timestamp) from the package `cryptography`, which the extra
+`hub` installs.
 """
 
 import base64
+from typing import TYPE_CHECKING
 
 from django.utils.crypto import salted_hmac
 
-GOOD_FOR = 24 * 60 * 60
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
+
+GOOD_FOR = 24 * 60 * 60  # seconds
 
 
 class UnreadableSecret(Exception):
-    """Too old, or sealed under another SECRET_KEY."""
+    """The secret is too old, or was sealed under another SECRET_KEY."""
 
 
-def build_sealer():
-    from cryptography.fernet import Fernet  # an extra: there may be none
+def build_sealer() -> "Fernet":
+    """The cipher. Raises ImportError without the extra `hub`."""
+    from cryptography.fernet import Fernet
 
     return Fernet(base64.urlsafe_b64encode(salted_hmac("datasets.sealing", "", algorithm="sha256").digest()))
 
 
-def seal(text):
+def seal(text: str) -> str:
+    """The encrypted text."""
     return build_sealer().encrypt(text.encode()).decode()
 
 
-def unseal(sealed):
-    """The text. Raises UnreadableSecret."""
+def unseal(sealed: str) -> str:
+    """The decrypted text. Raises UnreadableSecret."""
     from cryptography.fernet import InvalidToken
 
     try:

@@ -1,14 +1,14 @@
-"""Work in the background: a row for each task, which any worker on any machine takes up.
+"""Background tasks: one Job row per task, claimed by any worker on any machine.
 
-A worker that is killed leaves its task with a heartbeat that stops; the next one takes it up again. Each kind of task
-is a function (job, progress) -> {what came of it}; it calls progress(done, total) often, and may be begun anew.
+A killed worker stops sending heartbeats, and the next worker claims its task again. Each kind of task is a function
+(job, progress) -> result as JSON; it calls progress(done, total) often, and has to be safe to restart.
 
-Not django-tasks-db (0.13.0, tried on SQLite and PostgreSQL; Django 5.2 needs django-tasks 0.12.0 with it): a task whose
-worker is killed stays RUNNING there for ever, there is no progress, no cancel and no limit of attempts, and arguments
-stay readable in the database after the end. Its worker exits where the database goes away, and where a write lock on
-SQLite is held longer than the timeout; what is done at once leaves no row. Job would have to stay beside its table,
-with the heartbeat and the take-up on top: a port that passes all but one of the tests is 30 lines longer than this, and
-tasks queued by an older version would not run. Look again when it takes up what a killed worker left.
+Why not django-tasks-db (0.13.0, tried on SQLite and PostgreSQL; Django 5.2 needs django-tasks 0.12.0 with it): a task
+whose worker is killed stays RUNNING forever; there is no progress, no cancellation and no limit of attempts; arguments
+stay readable in the database after the end. Its worker exits when the database goes away, and when a write lock on
+SQLite is held longer than the timeout. A task that is run immediately leaves no row. Job would be needed next to its
+table, with heartbeat and reclaiming on top: a port that passes all but one of the tests is 30 lines longer than this
+module, and tasks queued by an older version would not run. To be reconsidered once it reclaims tasks of killed workers.
 """
 
 import contextlib
@@ -18,61 +18,85 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import get_language, override
 
 from datasets.db.write_lock import write_turn
 from datasets.disk import is_disk_full
-from datasets.models import Job
+from datasets.models import Dataset, Job
+
+if TYPE_CHECKING:
+    from annotate.models import User
 
 log = logging.getLogger(__name__)
 
 STALE = timedelta(seconds=30)
-GRACE = timedelta(minutes=15)  # what is done at once has no heartbeat: so long it is taken for alive
+GRACE = timedelta(minutes=15)  # a task that runs within a request sends no heartbeat: it counts as alive this long
 UNTOUCHED = timedelta(seconds=10)
-HEARTBEAT = 0.5  # seconds between two looks at the row: to tell progress, and to hear that somebody asked to stop
+HEARTBEAT = 0.5  # seconds between heartbeats, which write the progress and read whether to cancel
 MOST_ATTEMPTS = 3
-IDLE = 3  # seconds that a worker which was started for a task waits for the next one
-PATIENCE = 60  # seconds that it waits for a database that has gone away; one that is to work for ever waits for ever
-LONGEST_PAUSE = 15
-KINDS = {}
-GAVE_UP, UNEXPECTED, DISK_FULL = "gave_up", "unexpected", "disk_full"  # reasons.JOB has them in words
+IDLE = 3  # seconds that a worker started with --until-idle waits for the next task
+PATIENCE = 60  # seconds that such a worker waits for a database that has gone away; other workers wait forever
+LONGEST_PAUSE = 15  # seconds between two attempts to reconnect
+
+Task: TypeAlias = Callable[[Job, "Progress"], Mapping[str, Any] | None]
+TaskT = TypeVar("TaskT", bound=Task)
+KINDS: dict[str, Task] = {}
+GAVE_UP, UNEXPECTED, DISK_FULL = "gave_up", "unexpected", "disk_full"  # codes of reasons.JOB
 
 
 class JobCancellation(Exception):
-    """Somebody asked for it."""
+    """The task was cancelled, or another worker has claimed it."""
 
 
 class JobFailure(Exception):
-    """A task that cannot be done; the text says why, to the person who asked for it. result: the same for a script."""
+    """A task that cannot be done.
 
-    def __init__(self, words, **result):
+    words: the reason, for the person who started it.
+    result: the reason for a script, stored as the task's result.
+    """
+
+    def __init__(self, words: str | Promise, **result: Any) -> None:
         super().__init__(words)
         self.result = result
 
 
-def kind(name):
-    """Register a function as what does tasks of this kind."""
+def kind(name: str) -> Callable[[TaskT], TaskT]:
+    """Registers the decorated function for tasks of this kind."""
 
-    def register(function):
+    def register(function: TaskT) -> TaskT:
         KINDS[name] = function
         return function
 
     return register
 
 
-def start(name, by=None, dataset=None, at_once=False, here=False, secret="", **arguments):
-    """A new task: done before this returns where it takes a moment only (at_once), or where a command waits for it
-    (here); else as soon as a worker is free.
+def start(
+    name: str,
+    by: "User | None" = None,
+    dataset: Dataset | None = None,
+    at_once: bool = False,
+    here: bool = False,
+    secret: str = "",
+    **arguments: Any,
+) -> Job:
+    """A new task. By default a worker runs it after the commit.
 
-    secret: what is not to be read in the database, sealed (secrets.py); it is erased when the task ends.
+    name: its kind.
+    at_once: run it before returning, without heartbeats; for short tasks within a request.
+    here: run it before returning, with heartbeats; for commands.
+    secret: a sealed text (secrets.py), erased when the task ends.
+    arguments: JSON, readable in the database.
     """
-    about = {"created_by": by, "dataset": dataset, "secret": secret, "arguments": arguments}
+    about: dict[str, Any] = {"created_by": by, "dataset": dataset, "secret": secret, "arguments": arguments}
     job = Job(kind=name, language=get_language() or "", **about)
     if at_once or here:
         now = timezone.now()
@@ -89,24 +113,24 @@ def start(name, by=None, dataset=None, at_once=False, here=False, secret="", **a
     return job
 
 
-def wake():
-    """See to it that somebody works: a process of its own, so that nobody who judges waits for it."""
+def wake() -> None:
+    """Starts a worker process that ends when it is idle, if START_WORKERS is set."""
     if not settings.START_WORKERS:
         return
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings")}
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "work", "--until-idle"]
     process = subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL)
-    threading.Thread(target=process.wait, daemon=True).start()  # none is left as a zombie
+    threading.Thread(target=process.wait, daemon=True).start()  # leaves no zombie
 
 
-def is_abandoned(job):
-    """Whether no worker is at an open task, as far as can be seen from here."""
+def is_abandoned(job: Job) -> bool:
+    """Whether an open task seems to have no worker: its last sign of life is too long ago."""
     last_sign = job.beat_at or job.created_at
     return job.is_open and last_sign < timezone.now() - (STALE if job.state == Job.State.RUNNING else UNTOUCHED)
 
 
-def claim():
-    """The next task to do, now ours, or None: one that waits, or one whose worker is gone. The oldest first."""
+def claim() -> Job | None:
+    """Claims the oldest task that is waiting or whose worker is gone. A task with MOST_ATTEMPTS attempts is FAILED."""
     now = timezone.now()
     waits = Q(state=Job.State.WAITING) | Q(state=Job.State.RUNNING, beat_at__lt=now - STALE)
     with write_turn(), transaction.atomic():
@@ -122,9 +146,10 @@ def claim():
     return job
 
 
-def work(until_idle=False):
-    """Do one task after the other; for ever, or until none has come for a while. How many."""
-    done, idle_since, job = 0, time.monotonic(), None
+def work(until_idle: bool = False) -> int:
+    """Runs tasks one after the other: forever, or until none has come for IDLE seconds. Returns their number."""
+    done, idle_since = 0, time.monotonic()
+    job: Job | None = None
     while True:
         try:
             close_old_connections()
@@ -143,8 +168,8 @@ def work(until_idle=False):
             idle_since = time.monotonic()
 
 
-def run_claimed(job):
-    """Do a task that was claimed; False where it was given up instead."""
+def run_claimed(job: Job) -> bool:
+    """Runs a claimed task; False if it has FAILED because of too many attempts."""
     if job.state != Job.State.RUNNING:
         return False
     progress = Progress(job)
@@ -153,16 +178,16 @@ def run_claimed(job):
     return True
 
 
-def requeue(job):
-    """Let a task wait that we were at when the database went away: whoever is free begins it anew at once."""
+def requeue(job: Job | None) -> None:
+    """Returns to the queue a task that was running when the database went away, so that any worker can restart it."""
     if job is not None:
         with write_turn():
             mine = Job.objects.filter(pk=job.pk, attempts=job.attempts, state=Job.State.RUNNING)
             mine.update(state=Job.State.WAITING)
 
 
-def wait_for_database(why, patience):
-    """Wait for a database that has gone away; whether it came back within so many seconds. Two lines in the log."""
+def wait_for_database(why: Exception, patience: float) -> bool:
+    """Whether a database that has gone away came back within `patience` seconds. Logs when it goes and comes back."""
     log.warning("the database is away; waiting for it: %s", str(why).strip().partition("\n")[0])
     begun, pause, is_back = time.monotonic(), 1, False
     while not is_back and time.monotonic() - begun < patience:
@@ -176,14 +201,14 @@ def wait_for_database(why, patience):
     return is_back
 
 
-def has_silent_worker():
-    """Whether a worker has fallen silent: its task may soon be taken up."""
+def has_silent_worker() -> bool:
+    """Whether a worker has missed heartbeats, so that its task may soon have to be claimed."""
     long_ago = timezone.now() - 10 * timedelta(seconds=HEARTBEAT)
     return Job.objects.filter(state=Job.State.RUNNING, beat_at__lt=long_ago).exists()
 
 
-def perform(job, progress):
-    """Do a task and note what came of it. Not noted is what stops the process, and that the database went away."""
+def perform(job: Job, progress: "Progress") -> None:
+    """Runs a task and stores its result or failure. If the database has gone away, the error is raised instead."""
     attempt = job.attempts
     try:
         with override(job.language or None):
@@ -194,36 +219,40 @@ def perform(job, progress):
         finish(job, attempt, state=Job.State.FAILED, error=str(why), result=why.result)
     except Exception as why:
         if isinstance(why, InterfaceError | OperationalError) and not connection.is_usable():
-            raise  # the database is away: the task stays as it is, to be taken up
+            raise  # the task stays RUNNING, to be requeued
         log.exception("task %s (%s) failed", job.pk, job.kind)
         finish(job, attempt, state=Job.State.FAILED, error=DISK_FULL if is_disk_full(why) else UNEXPECTED)
     else:
         finish(job, attempt, state=Job.State.DONE, result=result or {}, done=F("total"))
 
 
-def finish(job, attempt, **values):
+def finish(job: Job, attempt: int, **values: Any) -> None:
+    """Ends a task with these values of its fields, unless another worker has claimed it."""
     with write_turn():
         mine = Job.objects.filter(pk=job.pk, attempts=attempt, state=Job.State.RUNNING)
         mine.update(finished_at=timezone.now(), secret="", **values)
 
 
 class Progress:
-    """Called as progress(done, total) by what does the task; raises JobCancellation where somebody asked for it, or
-    where another worker has taken the task up. The row is written from a thread with a connection of its own: the task
-    may be in a transaction, or in a long step that tells nothing."""
+    """The progress of a task, which calls it as progress(done, total).
 
-    def __init__(self, job):
+    Raises JobCancellation if the task was cancelled or another worker has claimed it. A thread with its own connection
+    writes the row, because the task may be in a transaction or in a long step without progress.
+    """
+
+    def __init__(self, job: Job) -> None:
         self.pk, self.attempt = job.pk, job.attempts
         self.done, self.total = 0, 0
         self.stopped, self.over = threading.Event(), threading.Event()
 
-    def __call__(self, done, total):
+    def __call__(self, done: int, total: int) -> None:
         self.done, self.total = done, total
         if self.stopped.is_set():
             raise JobCancellation
 
     @contextlib.contextmanager
-    def heartbeat(self):
+    def heartbeat(self) -> Iterator[None]:
+        """Sends heartbeats from a thread meanwhile."""
         thread = threading.Thread(target=self.send_heartbeats, daemon=True)
         thread.start()
         try:
@@ -232,25 +261,25 @@ class Progress:
             self.over.set()
             thread.join()
 
-    def send_heartbeats(self):
+    def send_heartbeats(self) -> None:
         try:
             while not self.over.wait(HEARTBEAT):
                 try:
                     self.write()
-                except Error:  # a database that is away may come back; this connection to it does not
+                except Error:  # the database may come back, but not on this connection
                     connection.close()
         finally:
             connection.close()
 
-    def write(self):
+    def write(self) -> None:
         mine = Job.objects.filter(pk=self.pk, attempts=self.attempt, cancel=False, state=Job.State.RUNNING)
         with write_turn():
             if not mine.update(done=self.done, total=self.total, beat_at=timezone.now()):
                 self.stopped.set()
 
 
-def cancel(job):
-    """Ask a task to stop; one that waits never begins."""
+def cancel(job: Job) -> None:
+    """Cancels a task: a waiting one immediately, a running one at its next progress."""
     now = timezone.now()
     with write_turn():
         waits = Job.objects.filter(pk=job.pk, state=Job.State.WAITING)

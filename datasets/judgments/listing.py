@@ -1,19 +1,23 @@
-"""Judgments to look at: who said what and when; filtered, newest first, a page at a time by key."""
+"""Lists of judgments: filtered, newest first, paginated by key, and described for the pages."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Self
 
 from django import forms
 from django.contrib.auth import get_user_model
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Left
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from datasets.judgments import wording
-from datasets.models import Judgment
+from datasets.judgments.said import Statement
+from datasets.models import Dataset, Judgment
 from datasets.text.reading_time import WORDS_A_SECOND
 
 PAGE_SIZE = 50
@@ -24,8 +28,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ACCOUNT, IMPORTED, NOBODY = "account", "imported", "nobody"
 SKIPPED, REOPENED = Judgment.State.SKIPPED, Judgment.State.REOPENED
 
-# Judged in less time than it takes to read; whoever corrects a verdict, or decides, has read it before. Imported:
-# nobody knows.
+# Judged in less time than it takes to read the texts. Not counted: decisions and corrections, which follow an earlier
+# reading, and imported judgments, whose time is unknown.
 TOO_FAST = Q(
     ~Q(purpose=Judgment.Purpose.DECISION),
     state__in=Judgment.STANDING,
@@ -46,7 +50,7 @@ VERDICTS = {
     "reopened": (gettext_lazy("reopened"), Q(state=REOPENED)),
     "fast": (gettext_lazy("too fast"), TOO_FAST),
 }
-# A file tells who won, not where the answers stood: an imported judgment has no side.
+# Only judgments made here have a side: a file says who won, but not where the answers were shown.
 SIDES = {
     "left": (gettext_lazy("left"), Q(verdict__startswith="left", annotator__isnull=False)),
     "right": (gettext_lazy("right"), Q(verdict__startswith="right", annotator__isnull=False)),
@@ -55,39 +59,42 @@ SIDES = {
 
 @dataclass(frozen=True)
 class Person:
-    """Who judged: an account, an imported name (never an account of ours), or nobody in particular: rows of a file
-    without a name."""
+    """Who judged: an account, an imported name (never an account here), or nobody (rows of a file without a name)."""
 
     kind: str
     name: str = ""
     pk: int | None = None
 
     @classmethod
-    def build(cls, account, username, imported_by):
+    def build(cls, account: int | None, username: str | None, imported_by: str) -> Self:
+        """The person of a judgment.
+
+        account, username: of its annotator; None where it is imported.
+        """
         if account:
-            return cls(ACCOUNT, username, account)
+            return cls(ACCOUNT, username or "", account)
         return cls(IMPORTED, imported_by) if imported_by else cls(NOBODY)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name or _("nobody in particular")
 
     @property
-    def token(self):
-        """What stands for the person in an address."""
+    def token(self) -> str:
+        """The person's identifier in a URL; `find_person` parses it."""
         return f"{self.kind}:{self.name}"
 
     @property
-    def key(self):
-        """What a person's judgments are grouped by."""
+    def key(self) -> tuple[int | None, str]:
+        """Key that the person's judgments are grouped by: (account id, imported name)."""
         return self.pk, self.name if self.kind == IMPORTED else ""
 
     @property
-    def is_imported(self):
+    def is_imported(self) -> bool:
         return self.kind != ACCOUNT
 
 
-def find_person(token):
-    """The person of a token; None where there can be none."""
+def find_person(token: str) -> Person | None:
+    """The person that a `Person.token` names; None where the token is malformed or names no account."""
     kind, _colon, name = token.partition(":")
     if "\0" in name:
         return None
@@ -97,8 +104,8 @@ def find_person(token):
     return Person(kind, name) if (kind == IMPORTED and name) or token == f"{NOBODY}:" else None
 
 
-def build_people_condition(*people):
-    """The judgments of these people, as a condition."""
+def build_people_condition(*people: Person) -> Q:
+    """Condition that selects the judgments of these people."""
     names = [person.name for person in people if person.kind == IMPORTED]
     names += [""] * any(person.kind == NOBODY for person in people)
     accounts = [person.pk for person in people if person.kind == ACCOUNT]
@@ -107,16 +114,19 @@ def build_people_condition(*people):
     return Q(annotator__in=accounts) | Q(annotator__isnull=True, imported_by__in=names)
 
 
-def list_votes_and_skips(dataset):
-    """What people did: the votes that count, and skips. Nothing of an unfinished import."""
+def list_votes_and_skips(dataset: Dataset) -> QuerySet[Judgment]:
+    """Standing votes and skips of a dataset, without those of unfinished imports."""
     decided = Judgment.objects.visible().filter(dataset=dataset, purpose=Judgment.Purpose.VOTE)
     return decided.filter(state__in=[*Judgment.STANDING, SKIPPED], decided_at__isnull=False)
 
 
-def list_people(dataset, after=None, limit=NAMES_OFFERED):
-    """Who judged here, at most `limit` of them after this person: accounts by name, then imported names, then
-    nobody in particular."""
-    people = []
+def list_people(dataset: Dataset, after: Person | None = None, limit: int = NAMES_OFFERED) -> list[Person]:
+    """People who judged in a dataset: accounts by name, then imported names, then NOBODY.
+
+    after: starts after this person.
+    limit: at most this number of people.
+    """
+    people: list[Person] = []
     kinds = [ACCOUNT, IMPORTED, NOBODY]
     for kind in kinds[kinds.index(after.kind) if after else 0 :]:
         if len(people) < limit:
@@ -125,8 +135,8 @@ def list_people(dataset, after=None, limit=NAMES_OFFERED):
     return people
 
 
-def list_people_of_kind(dataset, kind, past, limit):
-    """At most so many people of one kind, by name, after the name `past`."""
+def list_people_of_kind(dataset: Dataset, kind: str, past: str | None, limit: int) -> list[Person]:
+    """At most `limit` people of one kind, sorted by name, after the name `past`."""
     if kind == ACCOUNT:
         theirs = list_votes_and_skips(dataset).filter(annotator=OuterRef("pk"))
         users = get_user_model().objects.filter(Exists(theirs), username__gt=past or "").order_by("username")
@@ -139,17 +149,17 @@ def list_people_of_kind(dataset, kind, past, limit):
 
 
 class DayField(forms.DateField):
-    """A date that has a day before it and one after it, in every time zone."""
+    """A date far enough from the calendar's ends to have neighbours in every time zone."""
 
     default_validators = [MinValueValidator(date(1970, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
         super().__init__(required=False, input_formats=["%Y-%m-%d"], widget=widget, **options)
 
 
 class JudgmentFilter(forms.Form):
-    """The filters of a list of judgments. Days are those of the current time zone, `until` among them."""
+    """Filters of a list of judgments. Days are in the current time zone; `until` is included."""
 
     person = forms.CharField(label=gettext_lazy("Annotator"), required=False)
     verdict = forms.ChoiceField(label=gettext_lazy("Verdict"), required=False)
@@ -157,14 +167,16 @@ class JudgmentFilter(forms.Form):
     since = DayField(label=gettext_lazy("Judged since"))
     until = DayField(label=gettext_lazy("Judged until"))
 
-    def __init__(self, dataset, *args):
+    def __init__(self, dataset: Dataset, *args: Any) -> None:
         super().__init__(*args)
         for name, offered in (("verdict", VERDICTS), ("side", SIDES)):
-            self.fields[name].choices = [("", _("any")), *((key, words) for key, (words, _q) in offered.items())]
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = [("", _("any")), *((key, words) for key, (words, _q) in offered.items())]
         self.fields["person"].widget = forms.Select(choices=self.build_person_choices(dataset))
 
-    def build_person_choices(self, dataset):
-        """The people to choose from, with the one who is chosen."""
+    def build_person_choices(self, dataset: Dataset) -> list[Any]:
+        """Choices for the field `person`, grouped by kind, including the current value."""
         people = list_people(dataset)
         chosen = find_person(self.data.get("person", ""))
         people += [chosen] if chosen and chosen not in people else []
@@ -172,17 +184,18 @@ class JudgmentFilter(forms.Form):
             (_("accounts"), [person for person in people if not person.is_imported]),
             (_("imported"), [person for person in people if person.is_imported]),
         ]
-        return [("", _("everybody"))] + [(words, [(p.token, str(p)) for p in group]) for words, group in kinds if group]
+        groups = [(words, [(p.token, str(p)) for p in group]) for words, group in kinds if group]
+        return [("", _("everybody")), *groups]
 
-    def clean_person(self):
+    def clean_person(self) -> Person | None:
         token = self.cleaned_data["person"]
         person = find_person(token) if token else None
         if token and person is None:
             raise forms.ValidationError(_("There is nobody of this name."))
         return person
 
-    def apply(self, judgments):
-        """Those that a valid form lets through."""
+    def apply(self, judgments: QuerySet[Judgment]) -> QuerySet[Judgment]:
+        """The judgments that match a valid form."""
         filters = self.cleaned_data
         condition = Q()
         if filters["person"]:
@@ -198,66 +211,107 @@ class JudgmentFilter(forms.Form):
         return judgments.filter(condition)
 
 
-def get_day_start(day):
-    """The first moment of a day in the current time zone."""
+def get_day_start(day: date) -> datetime:
+    """First moment of a day in the current time zone."""
     return timezone.make_aware(datetime.combine(day, time()))
 
 
-def list_page(judgments, before=None, size=PAGE_SIZE):
-    """(a page of judgments, newest first; the key before which the next page goes on, or None).
+def list_page(
+    judgments: QuerySet[Judgment], before: tuple[datetime, int] | None = None, size: int = PAGE_SIZE
+) -> tuple[list[Judgment], str | None]:
+    """A page of judgments, newest first, and the key of the next page (None on the last one).
 
-    Each has `instruction`, the start of its prompt. The index (dataset, decided_at, id) makes it one indexed walk.
+    Annotates each judgment with `too_fast` and with `instruction`, the start of its prompt. The index
+    (dataset, decided_at, id) makes this a single index scan.
+
+    before: key of the page, as `parse_page_key` returns it; None for the first one.
     """
     if before:
         at, pk = before
         judgments = judgments.filter(decided_at__lte=at).filter(Q(decided_at__lt=at) | Q(pk__lt=pk))
     query = annotate_speed(judgments).annotate(instruction=Left("comparison__prompt__instruction", EXCERPT_LENGTH))
-    page = list(query.select_related("annotator").order_by("-decided_at", "-pk")[: size + 1])
+    page: list[Judgment] = list(query.select_related("annotator").order_by("-decided_at", "-pk")[: size + 1])
     return page[:size], format_page_key(page[size - 1]) if len(page) > size else None
 
 
-def annotate_speed(judgments):
-    """The judgments, each with whether it was `too_fast`."""
+def annotate_speed(judgments: QuerySet[Judgment]) -> QuerySet[Judgment]:
+    """The judgments, each annotated with the boolean `too_fast`, see TOO_FAST."""
     return judgments.annotate(too_fast=ExpressionWrapper(TOO_FAST, output_field=BooleanField()))
 
 
-def format_page_key(judgment):
-    """A judgment's place in time: microseconds and id."""
+def format_page_key(judgment: Judgment) -> str:
+    """Page key of a judgment: microseconds since 1970, a hyphen, its id."""
+    assert judgment.decided_at is not None
     return f"{(judgment.decided_at - EPOCH) // timedelta(microseconds=1)}-{judgment.pk}"
 
 
-def parse_page_key(key):
-    """(moment, id) of a key. ValueError or OverflowError where it is none."""
+def parse_page_key(key: str) -> tuple[datetime, int]:
+    """(moment, id) of a page key.
+
+    Raises ValueError or OverflowError where the key is malformed.
+    """
     microseconds, pk = key.split("-")
     if not (microseconds.isdecimal() and pk.isdecimal() and len(pk) < 19):
         raise ValueError(key)
     return EPOCH + timedelta(microseconds=int(microseconds)), int(pk)
 
 
-def describe_judgments(judgments, order=None):
-    """The judgments, each with what the pages say of it: person, words, detail (an order, stars, why it was flagged),
-    note, late, reopened, side, taken, whether it decides. order: of the answers on the page; else each as that person
-    saw them."""
-    for judgment in judgments:
-        account, letters = judgment.annotator, assign_letters(order or judgment.order)
-        judgment.person = Person.build(account and account.pk, account and account.username, judgment.imported_by)
-        judgment.words = format_verdict(judgment, letters)
-        judgment.detail = format_detail(judgment, letters)
-        judgment.note = judgment.said.get("note", "")
-        judgment.reopened = judgment.state == REOPENED
-        judgment.decides = judgment.purpose == Judgment.Purpose.DECISION and judgment.state in Judgment.STANDING
-        judgment.side = format_side(judgment)
-        judgment.taken = format_duration(None if judgment.state == SKIPPED else judgment.seconds)
-    return judgments
+@dataclass(frozen=True)
+class DescribedJudgment:
+    """A judgment with what the pages show about it.
+
+    detail: the full ranking, the stars, or why it was flagged.
+    side: the side chosen; "" where none was, or none is known.
+    taken: the time taken; "" where unknown.
+    decides: whether it is a standing decision of a reviewer.
+    letter: letters of the answers that it chose, see `outcomes.attach_letters`.
+    """
+
+    judgment: Judgment
+    person: Person
+    words: str | Promise
+    detail: str | Promise
+    note: str
+    side: str | Promise
+    taken: str
+    decides: bool
+    letter: str = ""
 
 
-def assign_letters(order):
-    """{response id: its letter} in an order."""
+def describe_judgments(judgments: Iterable[Judgment], order: Sequence[int] | None = None) -> list[DescribedJudgment]:
+    """The judgments with what the pages show about them.
+
+    order: response ids in the order of the page, which gives them their letters; None for the order that each
+    annotator saw.
+    """
+    return [describe_judgment(judgment, assign_letters(order or judgment.order)) for judgment in judgments]
+
+
+def describe_judgment(judgment: Judgment, letters: Mapping[int, str]) -> DescribedJudgment:
+    """One judgment with what the pages show about it, its answers named by these letters."""
+    account = judgment.annotator
+    is_decision = judgment.purpose == Judgment.Purpose.DECISION
+    return DescribedJudgment(
+        judgment,
+        person=Person.build(
+            account.pk if account else None, account.username if account else None, judgment.imported_by
+        ),
+        words=format_verdict(judgment, letters),
+        detail=format_detail(judgment, letters),
+        note=judgment.said.get("note", ""),
+        side=format_side(judgment),
+        taken=format_duration(None if judgment.state == SKIPPED else judgment.seconds),
+        decides=is_decision and judgment.state in Judgment.STANDING,
+    )
+
+
+def assign_letters(order: Iterable[int]) -> dict[int, str]:
+    """{response id: its letter}, A for the first of an order."""
     return dict(zip(order, wording.LETTERS, strict=False))
 
 
-def format_verdict(judgment, letters):
-    """The verdict; where none stands, the state."""
+def format_verdict(judgment: Judgment, letters: Mapping[int, str]) -> str | Promise:
+    """The verdict in words, or the state where no verdict stands."""
     if judgment.state == SKIPPED:
         return VERDICTS["flag" if judgment.flag else "skip"][0]
     if not judgment.verdict:
@@ -267,23 +321,22 @@ def format_verdict(judgment, letters):
     return VERDICTS.get(judgment.verdict, VERDICTS["choice"])[0]
 
 
-def format_detail(judgment, letters):
-    """What the verdict alone does not tell: the order or the stars in all, or why it was flagged."""
+def format_detail(judgment: Judgment, letters: Mapping[int, str]) -> str | Promise:
+    """What the verdict leaves out: the overall ranking and stars, or why it was flagged."""
     if judgment.flag:
         return wording.FLAGS.get(judgment.flag, judgment.flag)
-    return wording.format_statement(
-        {kind: judgment.said.get(kind) for kind in ("rank", "stars")}, judgment.order, letters
-    )
+    overall: Statement = {"rank": judgment.said.get("rank") or [], "stars": judgment.said.get("stars") or []}
+    return wording.format_statement(overall, judgment.order, letters)
 
 
-def format_side(judgment):
-    """The side chosen, in words; "" where there is none, or none is known."""
+def format_side(judgment: Judgment) -> str | Promise:
+    """The side chosen, in words; "" where none was, or none is known."""
     side = next((side for side in SIDES if judgment.verdict.startswith(side)), None)
     return SIDES[side][0] if side and judgment.annotator_id else ""
 
 
-def format_duration(seconds):
-    """A time taken, in words; "" where it is not known."""
+def format_duration(seconds: float | None) -> str:
+    """A duration in words; "" for None."""
     if seconds is None:
         return ""
     minutes, seconds = divmod(round(seconds), 60)

@@ -1,12 +1,16 @@
-"""How the work goes: the numbers of a dataset's judgments. The database counts and groups; Python sees a row per
-person or day. Only what counts is counted: standing votes of finished imports and of people here, and skips."""
+"""Statistics of a dataset's judgments: standing votes and skips, without those of invisible imports.
+
+The database counts and groups; Python sees one row per person or day.
+"""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
+from typing import Any
 
-from django.db.models import Case, Count, F, Max, Q, Sum, Value, When, Window
+from django.db.models import Case, Count, F, Max, Q, QuerySet, Sum, Value, When, Window
 from django.db.models.functions import Greatest, Least, RowNumber, TruncDate
 from django.utils import timezone
 
@@ -20,37 +24,41 @@ from datasets.judgments.listing import (
     get_day_start,
     list_votes_and_skips,
 )
-from datasets.models import Choice, Comparison, Import, Judgment
+from datasets.models import Choice, Comparison, Dataset, Import, Judgment
 
 DAYS_SHOWN = 30
 PACE_DAYS = 7
 PEOPLE_SHOWN = 12
 OTHER_JUDGMENTS = "judgment__comparison__judgments"  # from a choice to the judgments of its comparison
 
+PersonKey = tuple[int | None, str]  # Person.key
+
 
 @dataclass(frozen=True)
 class Share:
-    """So many (`part`) of so many (`whole`)."""
+    """`part` of `whole`, as counts."""
 
     part: int
     whole: int
 
     @property
-    def percent(self):
-        """100 · part / whole; None of nothing."""
+    def percent(self) -> float | None:
+        """100 · part / whole; None where whole is 0."""
         return 100 * self.part / self.whole if self.whole else None
 
 
-def compute_verdict_shares(verdicts):
-    """{kind: Share} of each kind of verdict among votes, of skips and flags among all acts. `verdicts`: counts, as
-    `progress.count_verdicts` gives them."""
+def compute_verdict_shares(verdicts: Mapping[str, int]) -> dict[str, Share]:
+    """{kind: Share}: verdicts as shares of the votes, skips and flags as shares of votes, skips and flags together.
+
+    verdicts: counts, see `progress.count_verdicts`.
+    """
     total, skip_kinds = sum(verdicts.values()), ("skip", "flag")
     votes = total - sum(verdicts.get(kind, 0) for kind in skip_kinds)
     return {kind: Share(n, total if kind in skip_kinds else votes) for kind, n in verdicts.items()}
 
 
-def list_overall_choices(dataset):
-    """Choices of votes in all, each with its pair of answers `low`, `high` and whether it is a `tie`."""
+def list_overall_choices(dataset: Dataset) -> QuerySet[Choice]:
+    """Overall choices of votes, annotated with the ids of their pair, `low` and `high`, and with `tie` (1 or 0)."""
     return (
         Choice.objects.of_votes()
         .filter(judgment__dataset=dataset, criterion="")
@@ -63,28 +71,33 @@ def list_overall_choices(dataset):
     )
 
 
-def compute_agreement(dataset):
-    """How often two votes on the same two answers say the same, as a Share of pairs of votes.
+def compute_agreement(dataset: Dataset) -> Share:
+    """Share of the pairs of votes on the same two responses that agree.
 
-    Of n votes on a pair, of which a say one answer, b the other and t a tie: n(n-1)/2 pairs, of which
-    a(a-1)/2 + b(b-1)/2 + t(t-1)/2 agree; both are summed over all pairs of answers. Skips and both bad say nothing.
+    n votes on two responses, a for one, b for the other and t ties, make n(n-1)/2 pairs of votes, of which
+    a(a-1)/2 + b(b-1)/2 + t(t-1)/2 agree; both are summed over all pairs of responses. Skips and "both bad" do not
+    count.
     """
     pair = ("judgment__comparison", "low", "high")
     choices = list_overall_choices(dataset)
     return Share(count_pairs(choices.values(*pair, "chosen", "tie")), count_pairs(choices.values(*pair)))
 
 
-def count_pairs(groups):
-    """n(n-1)/2, summed over groups of n."""
+def count_pairs(groups: QuerySet[Choice, Any]) -> int:
+    """Sum of n(n-1)/2 over groups of n choices."""
     sizes = groups.annotate(n=Count("pk")).filter(n__gt=1)
     return sizes.aggregate(pairs=Sum(F("n") * (F("n") - 1) / 2))["pairs"] or 0
 
 
 @dataclass(frozen=True)
 class PersonNumbers:
-    """One person in one dataset. left: among their choices of a side, None of an imported name (a file tells no side);
-    fast: votes in less time than it takes to read, None of an imported name; seconds: the median, None where unknown;
-    agreement: with the votes of others on the same two answers."""
+    """Statistics of one person in one dataset.
+
+    left: share of the left side among choices of a side; None for an imported name, as files have no sides.
+    fast: share of the votes that are too fast, see listing.TOO_FAST; None for an imported name.
+    seconds: the median time of a vote; None where unknown.
+    agreement: with the votes of others on the same two responses.
+    """
 
     person: Person
     judgments: int
@@ -98,25 +111,36 @@ class PersonNumbers:
     agreement: Share
 
     @property
-    def median(self):
-        """The median in words."""
+    def median(self) -> str:
+        """The median time in words."""
         return format_duration(self.seconds)
 
 
-def compute_numbers(dataset, people):
-    """[PersonNumbers] of these people, in their order."""
+def compute_numbers(dataset: Dataset, people: Sequence[Person]) -> list[PersonNumbers]:
+    """Statistics of these people, in their order."""
     counts = count_by_person(dataset, people)
     medians, agreements = compute_medians(dataset, people), compute_agreements(dataset, people)
     numbers = []
     for person in people:
-        *tallies, left, right, fast = counts.get(person.key, (0,) * 8)
-        shares = (None, None) if person.is_imported else (Share(left, left + right), Share(fast, tallies[0]))
-        agreed = agreements.get(person.key, Share(0, 0))
-        numbers.append(PersonNumbers(person, *tallies, *shares, medians.get(person.key), agreed))
+        votes, ties, both_bad, skips, flags, left, right, fast = counts.get(person.key, (0,) * 8)
+        numbers.append(
+            PersonNumbers(
+                person,
+                votes,
+                ties,
+                both_bad,
+                skips,
+                flags,
+                left=None if person.is_imported else Share(left, left + right),
+                fast=None if person.is_imported else Share(fast, votes),
+                seconds=medians.get(person.key),
+                agreement=agreements.get(person.key, Share(0, 0)),
+            )
+        )
     return numbers
 
 
-def count_by_person(dataset, people):
+def count_by_person(dataset: Dataset, people: Sequence[Person]) -> dict[PersonKey, tuple[int, ...]]:
     """{person's key: (votes, ties, both bad, skips, flags, left, right, too fast)}"""
     kinds = [VERDICTS[kind][1] for kind in ("tie", "both_bad", "skip", "flag")]
     votes = Q(state__in=Judgment.STANDING)
@@ -132,8 +156,8 @@ def count_by_person(dataset, people):
     return {(account, name): tuple(counts) for account, name, *counts in rows.values_list(*fields)}
 
 
-def compute_medians(dataset, people):
-    """{person's key: median seconds of their votes}: the mean of the middle two, ranked in the database."""
+def compute_medians(dataset: Dataset, people: Sequence[Person]) -> dict[PersonKey, float]:
+    """{person's key: median seconds of their votes}, ranked in the database; with an even number, the middle mean."""
     votes = Judgment.objects.votes().filter(build_people_condition(*people), dataset=dataset, seconds__isnull=False)
     person = [F("annotator"), F("imported_by")]
     ranked = votes.annotate(
@@ -142,16 +166,19 @@ def compute_medians(dataset, people):
     )
     middle = ranked.filter(rank__gte=F("n") / 2.0, rank__lte=F("n") / 2.0 + 1)
     rows = middle.order_by("annotator", "imported_by").values_list("annotator", "imported_by", "seconds")
-    medians = {}
+    medians: dict[PersonKey, float] = {}
     for key, group in groupby(rows, key=lambda row: row[:2]):
-        seconds = [row[2] for row in group]
+        seconds = [row[2] for row in group if row[2] is not None]
         medians[key] = sum(seconds) / len(seconds)
     return medians
 
 
-def compute_agreements(dataset, people):
-    """{person's key: Share}: of all pairs of one vote of theirs and one of somebody else on the same two answers,
-    those that say the same (the same answer, or both a tie)."""
+def compute_agreements(dataset: Dataset, people: Sequence[Person]) -> dict[PersonKey, Share]:
+    """{person's key: Share of agreeing pairs of votes}
+
+    A pair is one vote of theirs and one of somebody else on the same two responses; it agrees where both votes chose
+    the same response or both are ties.
+    """
     chosen, rejected, strength, criterion = (
         f"{OTHER_JUDGMENTS}__choices__{name}" for name in ("chosen", "rejected", "strength", "criterion")
     )
@@ -173,9 +200,11 @@ def compute_agreements(dataset, people):
     }
 
 
-def build_other_vote_condition():
-    """Of a choice: that OTHER_JUDGMENTS is another judgment, and what `votes()` lets through. Said as a condition,
-    since as a subquery it would be all of the dataset's votes."""
+def build_other_vote_condition() -> Q:
+    """Condition on choices: OTHER_JUDGMENTS is another judgment, and matches `JudgmentQuerySet.votes`.
+
+    A condition, because a subquery would cover all votes of the dataset.
+    """
     another = Q(**{f"{OTHER_JUDGMENTS}__pk__lt": F("judgment")}) | Q(**{f"{OTHER_JUDGMENTS}__pk__gt": F("judgment")})
     visible = Q(**{f"{OTHER_JUDGMENTS}__imported": None}) | Q(
         **{f"{OTHER_JUDGMENTS}__imported__state__in": Import.VISIBLE}
@@ -186,30 +215,37 @@ def build_other_vote_condition():
 
 @dataclass(frozen=True)
 class DailyCounts:
-    """Judgments made here per day (imported ones have no day of their own): `dates` without a gap, up to DAYS_SHOWN
-    of them, the votes of each in `totals`, and {account id: votes of each} in `people`."""
+    """Votes made here per day; imported ones have no day.
+
+    dates: consecutive, at most DAYS_SHOWN.
+    totals: votes on each date.
+    people: {account id: their votes on each date}.
+    """
 
     dates: list[date]
     totals: list[int]
     people: dict[int, list[int]]
 
 
-def list_account_votes(dataset):
-    """The votes of accounts."""
+def list_account_votes(dataset: Dataset) -> QuerySet[Judgment]:
+    """Votes of accounts, without imported ones."""
     return Judgment.objects.votes().filter(dataset=dataset, annotator__isnull=False).order_by()
 
 
-def count_by_day(dataset):
-    """The DailyCounts up to today, in the current time zone; up to the last day with a judgment where that is longer
-    ago."""
-    last = list_account_votes(dataset).aggregate(last=Max("decided_at"))["last"]
-    if last is None:
+def count_by_day(dataset: Dataset) -> DailyCounts:
+    """Daily counts up to today, in the current time zone.
+
+    They end on the day of the last vote where that is at least DAYS_SHOWN days ago.
+    """
+    decided_at = list_account_votes(dataset).aggregate(last=Max("decided_at"))["last"]
+    if decided_at is None:
         return DailyCounts([], [], {})
-    today, last = timezone.localdate(), timezone.localdate(last)
+    today, last = timezone.localdate(), timezone.localdate(decided_at)
     end = today if (today - last).days < DAYS_SHOWN else last
     dates = [end - timedelta(days=back) for back in reversed(range(DAYS_SHOWN))]
     place = {day: i for i, day in enumerate(dates)}
-    totals, people = [0] * DAYS_SHOWN, {}
+    totals = [0] * DAYS_SHOWN
+    people: dict[int, list[int]] = {}
     rows = (
         list_account_votes(dataset)
         .filter(decided_at__gte=get_day_start(dates[0]))
@@ -224,8 +260,8 @@ def count_by_day(dataset):
     return DailyCounts(dates[first:], totals[first:], {account: ns[first:] for account, ns in people.items()})
 
 
-def list_busiest(dataset):
-    """[(Person, votes)] of those who judged most."""
+def list_busiest(dataset: Dataset) -> list[tuple[Person, int]]:
+    """[(person, number of votes)] of the PEOPLE_SHOWN people with the most votes."""
     groups = Judgment.objects.votes().filter(dataset=dataset).order_by()
     rows = groups.values("annotator", "annotator__username", "imported_by").annotate(n=Count("pk"))
     rows = rows.order_by("-n", "annotator__username", "imported_by")[:PEOPLE_SHOWN]
@@ -235,9 +271,11 @@ def list_busiest(dataset):
     ]
 
 
-def count_missing(dataset):
-    """Judgments that are missing: wanted - votes, where that is more than 0, summed over what is asked. What is in
-    hand is missing still: votes = wanted - open_slots - leases."""
+def count_missing(dataset: Dataset) -> int:
+    """Number of votes still missing: wanted - votes, where positive, summed over the comparisons in the queue.
+
+    Leased comparisons still miss theirs: votes = wanted - open_slots - leases.
+    """
     comparisons = Comparison.objects.filter(dataset=dataset, held="", open_slots__gt=0)
     missing = comparisons.aggregate(n=Sum("open_slots"))["n"] or 0
     leased = Judgment.objects.filter(dataset=dataset, state=Judgment.State.LEASED, comparison__held="")
@@ -249,8 +287,13 @@ def count_missing(dataset):
 
 @dataclass(frozen=True)
 class Pace:
-    """When it will be finished. per_day: the mean of the last 7 days with judgments, None where there are none;
-    days: missing / per_day, rounded up; finish: today and so many days, None where there is no such date."""
+    """When a dataset will be finished.
+
+    missing: votes.
+    per_day: mean of the last PACE_DAYS days with votes; None without any.
+    days: missing / per_day, rounded up.
+    finish: today plus `days`; None where that is after the last date of the calendar.
+    """
 
     missing: int
     per_day: float | None
@@ -258,8 +301,11 @@ class Pace:
     finish: date | None
 
 
-def estimate_pace(dataset, days):
-    """The Pace. `days`: the dataset's DailyCounts, looked at before all days are."""
+def estimate_pace(dataset: Dataset, days: DailyCounts) -> Pace:
+    """Pace of a dataset.
+
+    days: its daily counts; only if they have too few days with votes does this query all days.
+    """
     missing, worked = count_missing(dataset), [n for n in days.totals if n]
     if days.dates and len(worked) < PACE_DAYS:
         counts = list_account_votes(dataset).annotate(day=TruncDate("decided_at")).values("day").annotate(n=Count("pk"))

@@ -1,10 +1,21 @@
-"""What a judgment says, in words. `letters`: {response id: its letter}, whichever order of the answers is meant."""
+"""Judgments in words.
 
+Arguments that recur here: `order`, response ids as they were shown, from left to right; `letters`, {response id: its
+letter on the page}.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # names of answers on the pages, from left to right
-VERDICTS = {  # that stand, the answers as they were shown; "" and what reviewers and admins count: choice, skip, flag
+from datasets.judgments.said import Statement
+from datasets.models import Judgment
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # names of responses on the pages, from left to right
+# Standing verdicts, and what reviewers and admins count: choice, skip, flag. A and B are left and right.
+VERDICTS = {
     "choice": gettext_lazy("Choice"),
     "left": gettext_lazy("A is better"),
     "left1": gettext_lazy("A slightly better"),
@@ -31,8 +42,8 @@ FLAGS = {
 }
 
 
-def format_pair_verdict(verdict, order, letters):
-    """Of a verdict on two answers: which is better, and how much. order: of the ids, as they were shown."""
+def format_pair_verdict(verdict: str, order: Sequence[int], letters: Mapping[int, str]) -> str | Promise:
+    """Verdict on two responses: which is better, and by how much."""
     side = verdict.rstrip("123")
     if side in ("left", "right"):
         letter = letters[order[side == "right"]]
@@ -40,42 +51,49 @@ def format_pair_verdict(verdict, order, letters):
     return VERDICTS.get(verdict, verdict)
 
 
-def parse_strength(verdict):
-    """How strong a verdict on two answers is on the scale, 1 to 3; None outside of it."""
+def parse_strength(verdict: str) -> int | None:
+    """Strength of a verdict on the scale, 1 to 3; None for a verdict without a scale."""
     return int(verdict[-1]) if verdict[:-1] in ("left", "right") else None
 
 
-def format_ranking(places, order, letters):
-    """An order of answers, best first: B > A = C."""
-    groups = {}
+def format_ranking(places: Sequence[int], order: Sequence[int], letters: Mapping[int, str]) -> str:
+    """A ranking, best first: B > A = C."""
+    groups: dict[int, list[str]] = {}
     for place, pk in sorted(zip(places, order, strict=True)):
         groups.setdefault(place, []).append(letters[pk])
     return " > ".join(" = ".join(sorted(group)) for group in groups.values())
 
 
-def format_stars(stars, order, letters):
-    """The stars of each answer: A 5 ★ · B 3 ★."""
+def format_stars(stars: Sequence[int], order: Sequence[int], letters: Mapping[int, str]) -> str:
+    """Stars of each response: A 5 ★ · B 3 ★."""
     return " · ".join(f"{letter} {n} ★" for letter, n in sorted(zip(map(letters.get, order), stars, strict=True)))
 
 
-def format_statement(part, order, letters):
-    """What was said in all, or by one criterion ({kind: [value, …]}): a verdict, an order, stars."""
+def format_statement(part: Statement, order: Sequence[int], letters: Mapping[int, str]) -> str:
+    """A statement, overall or by one criterion, in words: verdict, ranking, stars."""
     words = [str(format_pair_verdict(verdict, order, letters)) for verdict in part.get("verdict", [])]
     words += [format_ranking(part["rank"], order, letters)] if part.get("rank") else []
     words += [format_stars(part["stars"], order, letters)] if part.get("stars") else []
     return " · ".join(words)
 
 
-def format_criteria(judgment, letters, criteria):
-    """[(criterion, what was said by it)]. criteria: those of the dataset, in their order; then others of before."""
+def format_criteria(
+    judgment: Judgment, letters: Mapping[int, str], criteria: Sequence[Mapping[str, str]]
+) -> list[tuple[str, str]]:
+    """[(criterion, statement in words)], in the dataset's order, then criteria that it no longer has.
+
+    criteria: the dataset's.
+    """
     statements = judgment.said.get("criteria", {})
     current_names = [criterion["name"] for criterion in criteria]
     names = [*(name for name in current_names if name in statements), *sorted(statements.keys() - set(current_names))]
     return [(name, format_statement(statements[name], judgment.order, letters)) for name in names]
 
 
-def format_reasons(judgment, chips):
-    """The reasons that were ticked, in words. chips: those that the dataset offers of its own; without any, ours were
-    offered, and are shown in the reader's language."""
+def format_reasons(judgment: Judgment, chips: Sequence[str]) -> list[str]:
+    """The ticked reasons, in words.
+
+    chips: the reasons that the dataset defines; if it has none, the built-in ones were offered, and are translated.
+    """
     given = judgment.said.get("reasons", [])
     return given if chips else [_(reason) for reason in given if reason]

@@ -1,4 +1,4 @@
-"""The nouns. Their rules stand here as constraints; a question about rows is a QuerySet method."""
+"""The models. Their rules are database constraints; queries over rows are QuerySet methods."""
 
 from datasets.models.dataset import RESERVED_SLUGS, Dataset, DatasetQuerySet
 from datasets.models.imports import Import, ImportQuerySet, Mapping

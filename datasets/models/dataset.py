@@ -1,4 +1,6 @@
-"""Datasets: prompts with their answers, and how they are judged."""
+"""Datasets: prompts with their responses, and how they are judged."""
+
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -6,24 +8,32 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
+if TYPE_CHECKING:
+    from annotate.models import User
+
 RESERVED_SLUGS = ("upload", "new")
 
 
-class DatasetQuerySet(models.QuerySet):
-    def current(self):
-        """Datasets that are not put away."""
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    def current(self) -> Self:
+        """Datasets that are not archived."""
         return self.exclude(state=Dataset.State.ARCHIVED)
 
-    def open_to(self, user):
-        """Datasets that this person may see and judge: all for an admin; else those that name them, or name nobody."""
+    def open_to(self, user: "User") -> Self:
+        """Datasets that a user may see and judge: all for an admin, else those that list no annotators or the user."""
         if user.is_admin:
             return self
         named = Dataset.annotators.through.objects.filter(dataset=OuterRef("pk"))
         return self.filter(~Exists(named) | Exists(named.filter(user=user.pk)))
 
-    def find_open_to(self, user, slug):
-        """The dataset of this short name, if it is open to this person; raises DoesNotExist. Said in SQL: each act of
-        judging asks this, and to put the query together would take longer than to run it."""
+    def find_open_to(self, user: "User", slug: str) -> "Dataset":
+        """The dataset with this slug, if it is open to the user.
+
+        Raw SQL: every act of judging runs this query, and Django would take longer to compile it than the database
+        takes to run it.
+
+        Raises DoesNotExist.
+        """
         matches = self.raw(OPEN_TO_SQL, {"slug": slug, "user": user.pk, "is_admin": user.is_admin})
         for dataset in matches:
             return dataset
@@ -39,7 +49,7 @@ OPEN_TO_SQL = """
 
 
 class Dataset(models.Model):
-    """Prompts with their answers, and how they are asked."""
+    """Prompts with their responses, and the settings under which they are judged."""
 
     class Pairs(models.TextChoices):
         ALL = "all", _("every pair of answers")
@@ -89,9 +99,11 @@ class Dataset(models.Model):
     allow_both_bad = models.BooleanField(_("“Both bad” allowed"), default=True)
     allow_skip = models.BooleanField(_("“Skip” (cannot judge) allowed"), default=True)
     allow_flag = models.BooleanField(_("“Flag” allowed"), default=False)
-    criteria = models.JSONField(_("criteria"), default=list, blank=True, help_text='[{"name", "guideline"}]')
+    criteria: "models.JSONField[Any, list[dict[str, str]]]" = models.JSONField(
+        _("criteria"), default=list, blank=True, help_text='[{"name", "guideline"}]'
+    )
     reasons = models.CharField(_("reasons"), max_length=10, choices=Asked, default=Asked.OFF)
-    chips = models.JSONField(_("reasons offered"), default=list, blank=True)
+    chips: "models.JSONField[Any, list[str]]" = models.JSONField(_("reasons offered"), default=list, blank=True)
     allow_repair = models.BooleanField(_("annotators may improve an answer"), default=False)
     repair_round = models.BooleanField(_("both bad: others write a better answer"), default=False)
     ask_repairs = models.BooleanField(_("compare improved answers too"), default=False)
@@ -130,15 +142,15 @@ class Dataset(models.Model):
         ordering = ["slug"]
         constraints = [models.CheckConstraint(condition=Q(overlap__gte=1), name="overlap_at_least_one")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name or self.slug
 
     @property
-    def mixes(self):
-        """Whether known answers or a person's own judgments are mixed in among the others."""
+    def mixes(self) -> bool:
+        """Whether the queue mixes in gold questions or repeats of an annotator's own judgments."""
         return bool(self.gold_share or self.repeat_share)
 
     @property
-    def is_steered(self):
-        """Whether what was judged so far decides what is asked next."""
+    def is_steered(self) -> bool:
+        """Whether past judgments decide which comparisons come next."""
         return self.order == self.Order.INFORMATIVE or self.stop_when_sure

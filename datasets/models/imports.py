@@ -1,4 +1,6 @@
-"""Imports, and what people say of the columns of their files."""
+"""Imports, and the column mappings that people gave for their files."""
+
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -8,13 +10,14 @@ from django.utils.translation import gettext_lazy as _
 from datasets.models.dataset import Dataset
 
 
-class ImportQuerySet(models.QuerySet):
-    def unfinished(self):
+class ImportQuerySet(models.QuerySet["Import"]):
+    def unfinished(self) -> Self:
+        """Imports that are being stored or undone."""
         return self.filter(state__in=Import.UNFINISHED)
 
 
 class Import(models.Model):
-    """One upload of files. Until it reaches `asking`, what it brought is invisible everywhere."""
+    """One upload of files. Its rows are invisible everywhere until it reaches `asking`."""
 
     class State(models.TextChoices):
         UNSURE = "unsure", _("not checked: its columns are unknown")
@@ -36,10 +39,12 @@ class Import(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     touched_at = models.DateTimeField(auto_now=True)
-    files = models.JSONField(default=list)
+    files: "models.JSONField[Any, list[str]]" = models.JSONField(default=list)
     folder = models.CharField(max_length=80, blank=True, help_text="Of its files in DATA_DIR/uploads, while it has any")
     format = models.CharField(max_length=100)
     read_as = models.JSONField(default=list, help_text="[{what: column}] where somebody said which column is what")
+    unread = models.JSONField(default=dict, help_text="{column: rows that have it} of what was not read")
+    blocking = models.JSONField(default=list, help_text="[column] of these that bear on learning")
     rows = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
     stored_upto = models.PositiveIntegerField(default=0)
@@ -57,18 +62,18 @@ class Import(models.Model):
             )
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return ", ".join(self.files)
 
 
 class Mapping(models.Model):
-    """What somebody said of the columns of a file: every file with the same columns is read so."""
+    """Which column of a file has which role. Applies to every file with the same columns."""
 
     key = models.CharField(max_length=64, unique=True, help_text="Of the names of the columns, whatever their order")
-    columns = models.JSONField()
+    columns: "models.JSONField[Any, list[str]]" = models.JSONField()
     roles = models.JSONField(help_text="{what: column}, see datasets/formats/mapping.py")
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     changed_at = models.DateTimeField(auto_now=True)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return ", ".join(self.columns)

@@ -1,6 +1,9 @@
-"""The spine: comparisons, the judgments of them, and what each states."""
+"""Comparisons, their judgments, and the choices and ratings that each judgment states."""
 
+import datetime
 import secrets
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -12,32 +15,40 @@ from datasets.models.dataset import Dataset
 from datasets.models.imports import Import
 from datasets.models.prompts import ImportedQuerySet, Prompt, Response
 
+if TYPE_CHECKING:
+    from annotate.models import User
+    from datasets.judgments.said import Said
 
-class ComparisonQuerySet(models.QuerySet):
-    def open(self):
-        """Comparisons that still want judgments and that nothing holds back."""
+
+class ComparisonQuerySet(models.QuerySet["Comparison"]):
+    def open(self) -> Self:
+        """Comparisons that need more judgments and are not held."""
         return self.filter(open_slots__gt=0, held="")
 
 
-def draw_priority():
-    """A place in the queue, drawn at random."""
+def draw_priority() -> int:
+    """A random place in the queue: 62 bits."""
     return secrets.randbits(62)
 
 
 class Comparison(models.Model):
-    """The unit of work: one prompt and the responses shown together. `key` is made of their ids, ascending.
+    """The unit of work: a prompt and the responses shown together.
 
-    task: what is wanted of it. `judge`: a verdict; `repair`: a better answer than those shown, by somebody who is not
-    among `barred`. words: those of the prompt and of the responses, to tell how long it takes to read.
+    key: see `build_key`.
+    wanted: the overlap, the number of judgments it needs.
+    held: why it is out of the queue; empty while it is in it.
+    task: `judge` needs a verdict; `repair` needs a better response, from an annotator who is not in `barred`.
+    words: in the prompt and the responses, for estimates of the reading time.
     """
 
     class Task(models.TextChoices):
         JUDGE = "judge", _("judge")
         REPAIR = "repair", _("repair")
 
-    FLAGGED, WITHDRAWN = "flagged", "withdrawn"  # why it is held: an admin has to decide; an admin has decided
-    GOLD = "gold"  # held: its answer is known, and it is mixed in among others
-    SURE = "sure"  # held: what was judged of it is enough, see analyze/queue_order.py
+    # Values of `held`.
+    FLAGGED, WITHDRAWN = "flagged", "withdrawn"  # waits for an admin's decision; left out by an admin
+    GOLD = "gold"  # a gold question: handed out outside the queue
+    SURE = "sure"  # its judgments suffice, see analyze/queue_order.py
 
     class Review(models.TextChoices):
         NONE = "", _("not asked for")
@@ -68,45 +79,52 @@ class Comparison(models.Model):
             models.Index(fields=["dataset", "open_slots"], name="progress"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.key
 
     @staticmethod
-    def build_key(response_ids, task=Task.JUDGE):
-        """The ids, ascending; of a repair with an `r` behind them: it is another piece of work on the same answers."""
+    def build_key(response_ids: Iterable[int], task: str = Task.JUDGE) -> str:
+        """The response ids, ascending, joined by `-`; for a repair followed by `r`.
+
+        The suffix keeps a repair distinct from the comparison of the same responses.
+        """
         ids = "-".join(str(pk) for pk in sorted(response_ids))
         return ids if task == Comparison.Task.JUDGE else f"{ids}r"
 
     @staticmethod
-    def parse_key(key):
-        """The response ids that a key is made of, ascending."""
+    def parse_key(key: str) -> list[int]:
+        """The response ids in a key, ascending."""
         return [int(pk) for pk in key.removesuffix("r").split("-")]
 
     @property
-    def response_ids(self):
+    def response_ids(self) -> list[int]:
         return self.parse_key(self.key)
 
 
 class JudgmentQuerySet(ImportedQuerySet):
-    def votes(self):
-        """Saved verdicts that count for overlap and exports; a reopened one stands until it is replaced."""
+    def votes(self) -> Self:
+        """Standing verdicts that count towards overlap and exports; a reopened one stands until it is replaced."""
         return self.visible().filter(purpose=Judgment.Purpose.VOTE, state__in=Judgment.STANDING)
 
-    def decisions(self):
-        """What reviewers decided, as it stands."""
+    def decisions(self) -> Self:
+        """Standing decisions of reviewers."""
         return self.filter(purpose=Judgment.Purpose.DECISION, state__in=Judgment.STANDING)
 
-    def blocking(self, user, hidden_since):
-        """This person's acts that keep a comparison from being given to them (skips only since `hidden_since`)."""
+    def blocking(self, user: "User | int", hidden_since: datetime.datetime) -> Self:
+        """A user's judgments that keep their comparisons from being handed to the user again.
+
+        user: the user or its id.
+        hidden_since: skips block only if they are later than this.
+        """
         in_hand_or_saved = Q(state__in=[Judgment.State.LEASED, *Judgment.STANDING])
         skipped = Q(state=Judgment.State.SKIPPED, decided_at__gt=hidden_since)
         return self.filter(in_hand_or_saved | skipped, annotator=user)
 
 
 class Judgment(models.Model):
-    """The record of an act: one person, one comparison, from lease to verdict.
+    """One person's judgment of one comparison, from lease to verdict.
 
-    `revision` counts the acts: a form carries the one it was made for, and an older one changes nothing.
+    revision: counts the acts. A form carries the revision that it was rendered for; a stale one changes nothing.
     """
 
     class State(models.TextChoices):
@@ -124,19 +142,19 @@ class Judgment(models.Model):
         REVIEW = "review", _("reviewer's first impression")
         DECISION = "decision", _("reviewer's decision")
 
-    WORK = (Purpose.VOTE, Purpose.GOLD, Purpose.REPEAT)  # what comes from the queue, and looks alike
-    REVIEWS = (Purpose.REVIEW, Purpose.DECISION)  # what reviewers do
+    WORK = (Purpose.VOTE, Purpose.GOLD, Purpose.REPEAT)  # from the queue; annotators cannot distinguish them
+    REVIEWS = (Purpose.REVIEW, Purpose.DECISION)  # made by reviewers
 
-    # From each state, where an act may lead: the only table of moves.
-    MOVES = {
+    # The state machine: the states that an act may reach from each state.
+    MOVES: dict[str, set[State]] = {
         State.LEASED: {State.SAVED, State.SKIPPED, State.EXPIRED},
         State.EXPIRED: {State.LEASED, State.SAVED, State.SKIPPED},
         State.SAVED: {State.REOPENED},
         State.REOPENED: {State.SAVED, State.SKIPPED},
         State.SKIPPED: {State.LEASED},
     }
-    STANDING = (State.SAVED, State.REOPENED)  # a verdict stands
-    ANSWERABLE = (State.LEASED, State.EXPIRED, State.REOPENED)  # a verdict may be given
+    STANDING = (State.SAVED, State.REOPENED)  # has a verdict that counts
+    ANSWERABLE = (State.LEASED, State.EXPIRED, State.REOPENED)  # accepts a verdict
 
     comparison = models.ForeignKey(Comparison, models.CASCADE, related_name="judgments")
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="judgments")
@@ -144,9 +162,9 @@ class Judgment(models.Model):
     purpose = models.CharField(max_length=10, choices=Purpose, default=Purpose.VOTE)
     state = models.CharField(max_length=10, choices=State, default=State.LEASED)
     revision = models.PositiveIntegerField(default=0)
-    order = models.JSONField(help_text="Response ids as shown, from left to right")
+    order: "models.JSONField[Any, list[int]]" = models.JSONField(help_text="Response ids as shown, from left to right")
     verdict = models.CharField(max_length=20, blank=True)
-    said = models.JSONField(
+    said: "models.JSONField[Any, Said]" = models.JSONField(
         default=dict, blank=True, help_text="What the form said besides: ranks, stars, criteria, reasons, reason, note"
     )
     flag = models.CharField(max_length=20, blank=True, help_text="Why it was flagged, a code of the questions")
@@ -191,13 +209,13 @@ class Judgment(models.Model):
             models.Index(fields=["dataset", "decided_at", "id"], name="acts_in_order"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.comparison_id}: {self.verdict or self.state}"
 
 
-class ChoiceQuerySet(models.QuerySet):
-    def of_votes(self):
-        """What standing votes state; nothing that an unfinished import brought."""
+class ChoiceQuerySet(models.QuerySet["Choice"]):
+    def of_votes(self) -> Self:
+        """Choices of standing votes, without those of invisible imports."""
         return self.filter(
             Q(judgment__imported=None) | Q(judgment__imported__state__in=Import.VISIBLE),
             judgment__purpose=Judgment.Purpose.VOTE,
@@ -206,8 +224,11 @@ class ChoiceQuerySet(models.QuerySet):
 
 
 class Choice(models.Model):
-    """What a judgment states of two responses, in all ("") or by a criterion. Strength 0 is a tie: then chosen and
-    rejected are no order."""
+    """A pair of responses as one judgment orders them.
+
+    criterion: empty for the overall choice.
+    strength: 1 to 3; 0 is a tie, where the order of chosen and rejected means nothing.
+    """
 
     judgment = models.ForeignKey(Judgment, models.CASCADE, related_name="choices")
     chosen = models.ForeignKey(Response, models.CASCADE, related_name="won")
@@ -215,6 +236,7 @@ class Choice(models.Model):
     strength = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(3)])
     criterion = models.CharField(max_length=80, blank=True, default="")
     rank_gap = models.PositiveSmallIntegerField(null=True, help_text="Of a ranking: how many places apart")
+    margin = models.FloatField(null=True, help_text="How much better, on the scale of the file that states it")
 
     objects = ChoiceQuerySet.as_manager()
 
@@ -227,12 +249,12 @@ class Choice(models.Model):
             ),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.chosen_id} > {self.rejected_id}"
 
 
 class Rating(models.Model):
-    """1 to 5 stars that a judgment gives to one response, in all ("") or by a criterion."""
+    """1 to 5 stars that a judgment gives one response, overall (criterion "") or by a criterion."""
 
     judgment = models.ForeignKey(Judgment, models.CASCADE, related_name="ratings")
     response = models.ForeignKey(Response, models.CASCADE, related_name="ratings")
@@ -245,15 +267,15 @@ class Rating(models.Model):
             models.UniqueConstraint(fields=["judgment", "criterion", "response"], name="rating_once_in_a_judgment"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.response_id}: {self.stars}"
 
 
 class Gold(models.Model):
-    """A comparison whose answer is known. `verdict` "choice": as `choices` say, [[chosen, rejected], …] of response
-    ids; or `tie` or `both_bad`. It stands beside the queue: in practice rounds, or mixed in unseen.
+    """A gold question: a comparison with a known answer, used in practice rounds or mixed into the queue unnoticed.
 
-    reason: why the answer is what it is; told in practice only.
+    choices: [[chosen, rejected], …] of response ids, for the verdict `choice`.
+    reason: why the answer is right; shown in practice only.
     """
 
     VERDICTS = [("choice", _("choice")), ("tie", _("tie")), ("both_bad", _("both bad"))]
@@ -261,7 +283,7 @@ class Gold(models.Model):
     comparison = models.OneToOneField(Comparison, models.CASCADE, related_name="gold")
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="gold")
     verdict = models.CharField(max_length=10, choices=VERDICTS)
-    choices = models.JSONField(default=list, blank=True)
+    choices: "models.JSONField[Any, list[list[int]]]" = models.JSONField(default=list, blank=True)
     reason = models.TextField(_("why"), blank=True)
     for_practice = models.BooleanField(_("used in the practice round"), default=False)
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
@@ -271,5 +293,5 @@ class Gold(models.Model):
     class Meta:
         indexes = [models.Index(fields=["dataset", "for_practice", "id"], name="gold_of_a_dataset")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.comparison_id}: {self.verdict}"

@@ -1,4 +1,6 @@
-"""Prompts and the answers to them."""
+"""Prompts and the responses to them."""
+
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -10,33 +12,44 @@ from datasets.models.imports import Import
 
 
 class ImportedQuerySet(models.QuerySet):
-    """Rows that an import may have brought."""
+    """Rows that may come from an import: models with a nullable foreign key `imported`."""
 
-    def visible(self):
+    def visible(self) -> Self:
+        """Rows made by hand or by an import that has reached `asking`."""
         return self.filter(Q(imported=None) | Q(imported__state__in=Import.VISIBLE))
 
-    def visible_in(self, dataset):
-        """As `visible`, of one dataset and as it is now. Where all of it is read part by part, PostgreSQL should not
-        join: it expects that little is left, and sorts all the rest for each part."""
+    def visible_in(self, dataset: Dataset) -> Self:
+        """Like `visible` for the rows of one dataset, with the visible imports looked up immediately.
+
+        Spares PostgreSQL the join when a whole dataset is read in batches: it expects the join to leave few rows and
+        sorts all remaining ones for each batch.
+        """
         imports = Import.objects.filter(dataset=dataset, state__in=Import.VISIBLE).values_list("pk", flat=True)
         return self.filter(Q(imported=None) | Q(match_values(self.model, "imported", imports)))
 
 
 class Prompt(models.Model):
-    """What the answers answer. The four parts stay apart, so that each dialect comes back as it went in."""
+    """A prompt, stored as four separate parts so that each dialect is exported exactly as it was imported."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="prompts")
     fingerprint = models.CharField(max_length=64)
     system = models.TextField(blank=True)
-    turns = models.JSONField(default=list, blank=True, help_text="Earlier turns: [[role, text], …]")
+    turns: "models.JSONField[Any, list[list[str]]]" = models.JSONField(
+        default=list, blank=True, help_text="Earlier turns: [[role, text], …]"
+    )
     instruction = models.TextField()
     input = models.TextField(blank=True)
     imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
     words = models.PositiveIntegerField(default=0)
     html = models.JSONField(null=True, help_text="The parts as rendered at the first showing")
     plain = models.CharField(max_length=10, null=True, help_text="Why it is shown as plain text")  # noqa: DJ001
-    tags = models.JSONField(default=list, blank=True, help_text="Words by which an export can choose: [tag, …]")
+    tags: "models.JSONField[Any, list[str]]" = models.JSONField(
+        default=list, blank=True, help_text="Words by which an export can choose: [tag, …]"
+    )
     group = models.CharField(max_length=64, blank=True, default="", help_text="Fingerprint of the first prompt like it")
+    origins: "models.JSONField[Any, list[list[Any]]]" = models.JSONField(
+        default=list, blank=True, help_text="Rows of files: [[import, id, metadata, [hash of a response, …]], …]"
+    )
 
     objects = ImportedQuerySet.as_manager()
 
@@ -47,14 +60,16 @@ class Prompt(models.Model):
             models.Index(fields=["dataset"], condition=Q(plain__isnull=False), name="prompts_shown_plain"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.instruction[:80]
 
 
 class Response(models.Model):
-    """One candidate answer. `candidate`: compared by the dataset's policy; `demonstration`: a row of every SFT file.
+    """A response to a prompt.
 
-    Source `repair`: a better answer that somebody wrote while judging; it is never shown to its writers.
+    candidate: compared with others, as the dataset's settings say.
+    demonstration: a row of every SFT file.
+    source: REPAIR for a better response that an annotator wrote while judging; never shown to its writers.
     """
 
     REPAIR = "repair"
@@ -65,6 +80,7 @@ class Response(models.Model):
     source = models.CharField(max_length=200, blank=True)
     candidate = models.BooleanField(default=False)
     demonstration = models.BooleanField(default=False)
+    label = models.BooleanField(null=True, help_text="Whether a file calls it good")
     imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
     writers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", help_text="Of a repair: who wrote it")
     words = models.PositiveIntegerField(default=0)
@@ -79,23 +95,23 @@ class Response(models.Model):
         ]
         indexes = [models.Index(fields=["prompt"], condition=Q(plain__isnull=False), name="responses_shown_plain")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.text[:80]
 
 
 class RoleGiven(models.Model):
-    """An import gave a response that was there before a further role. Undoing the import takes it back."""
+    """A role that an import added to an existing response. Undoing the import removes it."""
 
     imported = models.ForeignKey(Import, models.CASCADE, related_name="roles_given")
     response = models.ForeignKey(Response, models.CASCADE, related_name="+")
     role = models.CharField(max_length=20)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.response_id}: {self.role}"
 
 
 class Likeness(models.Model):
-    """One of the marks of a prompt that near-duplicates share, see datasets/splits.py."""
+    """One hash of a prompt that its near-duplicates share."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="+")
     prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="+")
@@ -104,5 +120,5 @@ class Likeness(models.Model):
     class Meta:
         indexes = [models.Index(fields=["dataset", "mark"], name="prompts_alike")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.prompt_id}: {self.mark}"

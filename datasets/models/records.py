@@ -1,4 +1,6 @@
-"""What is written down: guidelines, the audit log, snapshots, tasks."""
+"""Records: guideline versions, the audit log, snapshots, tasks."""
+
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -10,12 +12,14 @@ from datasets.models.dataset import Dataset
 
 
 class Guideline(models.Model):
-    """A guideline as it once stood. Judgments name its number."""
+    """One version of a dataset's guideline. Judgments refer to it by number."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="guidelines")
     number = models.PositiveIntegerField(help_text="From 1, within the dataset")
     text = models.TextField(blank=True)
-    criteria = models.JSONField(default=list, blank=True, help_text="As they stood: each has a guideline of its own")
+    criteria: "models.JSONField[Any, list[dict[str, str]]]" = models.JSONField(
+        default=list, blank=True, help_text="As they stood: each has a guideline of its own"
+    )
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     made_at = models.DateTimeField(auto_now_add=True)
 
@@ -23,12 +27,12 @@ class Guideline(models.Model):
         ordering = ["-number"]
         constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="guideline_once_in_a_dataset")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.dataset_id}: {self.number}"
 
 
 class Change(models.Model):
-    """A line of the log: who changed what, when, from what to what. It outlives the people and the dataset."""
+    """One entry of the audit log: who changed what, when, before and after. Outlives its people and its dataset."""
 
     class Kind(models.TextChoices):
         SETTING = "setting", _("setting")
@@ -54,12 +58,12 @@ class Change(models.Model):
     class Meta:
         indexes = [models.Index(fields=["dataset", "id"], name="changes_of_a_dataset")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.kind} {self.what}"
 
 
 class Snapshot(models.Model):
-    """A bundle as it was made: an archive that stays the same, whatever becomes of judgments and people."""
+    """A bundle: an archive that never changes, even when its judgments or people do."""
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="snapshots")
     number = models.PositiveIntegerField(help_text="From 1, within the dataset")
@@ -74,12 +78,12 @@ class Snapshot(models.Model):
         ordering = ["-number"]
         constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="snapshot_once_in_a_dataset")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.dataset.slug}-{self.number}"
 
 
 class SnapshotPart(models.Model):
-    """A piece of a snapshot's archive. In the database, so that each machine has it, and each backup."""
+    """One part of a snapshot's archive, in the database so that every machine and every backup has it."""
 
     snapshot = models.ForeignKey(Snapshot, models.CASCADE, related_name="parts")
     number = models.PositiveIntegerField()
@@ -89,12 +93,12 @@ class SnapshotPart(models.Model):
         ordering = ["number"]
         constraints = [models.UniqueConstraint(fields=["snapshot", "number"], name="part_once_in_a_snapshot")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.snapshot_id}: {self.number}"
 
 
 class Job(models.Model):
-    """A task in the background, see datasets/jobs/worker.py."""
+    """A background task, see datasets/jobs/worker.py."""
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")
@@ -131,21 +135,21 @@ class Job(models.Model):
             )
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.pk}: {self.kind}"
 
     @property
-    def is_open(self):
+    def is_open(self) -> bool:
         return self.state in self.OPEN
 
     @property
-    def share(self):
-        """How much of it is done, 0 to 1; None where that is not known."""
+    def share(self) -> float | None:
+        """The completed share, 0 to 1; None while the total is unknown."""
         return min(1.0, self.done / self.total) if self.total else None
 
     @property
-    def seconds_left(self):
-        """As fast as so far; None where that cannot be told yet."""
+    def seconds_left(self) -> float | None:
+        """Seconds left at the average speed so far; None in the first two seconds or while the total is unknown."""
         if self.state != self.State.RUNNING or not self.share or not self.started_at:
             return None
         so_far = (timezone.now() - self.started_at).total_seconds()

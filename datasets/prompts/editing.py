@@ -1,27 +1,36 @@
-"""Prompts and answers by hand. What people have judged, or have in hand, is never changed under them."""
+"""Editing of prompts and responses by hand. Never changes texts that somebody has judged or leased."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
 from datasets.comparisons.generate import generate_for_prompts
-from datasets.models import Choice, Comparison, Judgment, Prompt, Response
+from datasets.formats import rows
+from datasets.models import Choice, Comparison, Dataset, Judgment, Prompt, Response
+from datasets.prompts.origins import replace_hash
 from datasets.text.fingerprints import fingerprint_prompt, hash_text
 from datasets.text.reading_time import count_prompt_words, count_words
 
 
 class CannotSave(Exception):
-    """Why nothing was saved: `prompt_exists`, `prompt_judged`, `answer_judged`, `answer_twice` or
-    `answer_gone`."""
+    """An edit was refused; nothing was saved.
 
-    def __init__(self, reason):
+    reason: `prompt_exists`, `prompt_judged`, `answer_judged`, `answer_twice` or `answer_gone`.
+    """
+
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
 @dataclass(frozen=True)
 class EditedAnswer:
-    """One answer as a form has it: `pk` of the response that it was, or None; an empty text takes it away."""
+    """One response as a form has it.
+
+    text: "" to delete the response.
+    pk: of the stored response; None for a new one.
+    """
 
     text: str
     source: str = ""
@@ -29,8 +38,8 @@ class EditedAnswer:
     pk: int | None = None
 
 
-def list_judged_ids(prompt):
-    """Ids of the prompt's responses that somebody has judged, has in hand, or has written as a better one."""
+def list_judged_ids(prompt: Prompt) -> set[int]:
+    """Ids of a prompt's responses that are judged or leased, or that an annotator has written."""
     judgments = Judgment.objects.filter(comparison__prompt=prompt).exclude(state=Judgment.State.EXPIRED)
     compared_ids = {
         pk for comparison in Comparison.objects.filter(judgments__in=judgments) for pk in comparison.response_ids
@@ -39,10 +48,15 @@ def list_judged_ids(prompt):
 
 
 @transaction.atomic
-def save_prompt(dataset, parts, answers, prompt=None):
-    """The prompt, stored with its answers, and its comparisons asked. Raises CannotSave, and then nothing has changed.
+def save_prompt(
+    dataset: Dataset, parts: rows.Prompt, answers: Iterable[EditedAnswer], prompt: Prompt | None = None
+) -> Prompt:
+    """Stores a prompt with its responses and generates its comparisons. Returns the prompt.
 
-    parts: rows.Prompt. answers: [EditedAnswer]; those with an empty text and no pk are passed over.
+    answers: skips those with an empty text and no pk.
+    prompt: the one to change; None for a new one.
+
+    Raises CannotSave, and then nothing has changed.
     """
     if prompt:
         list(Comparison.objects.filter(prompt=prompt).select_for_update().order_by("pk"))
@@ -58,11 +72,17 @@ def save_prompt(dataset, parts, answers, prompt=None):
                 save_answer(prompt, answer, judged)
     except IntegrityError:
         raise CannotSave("answer_twice") from None
-    generate_for_prompts(dataset, [prompt.pk], anew=True)
+    generate_for_prompts(dataset, [prompt.pk], prune=True)
     return prompt
 
 
-def save_parts(dataset, parts, prompt, locked):
+def save_parts(dataset: Dataset, parts: rows.Prompt, prompt: Prompt | None, locked: bool) -> Prompt:
+    """Stores the texts of a prompt, if they have changed.
+
+    locked: whether a change is forbidden.
+
+    Raises CannotSave.
+    """
     new_fingerprint = fingerprint_prompt(parts)
     if prompt and prompt.fingerprint == new_fingerprint:
         return prompt
@@ -76,13 +96,19 @@ def save_parts(dataset, parts, prompt, locked):
     return prompt
 
 
-def save_answer(prompt, answer, judged):
-    """Add, change or take away one answer. One that was judged may only become, or cease to be, a demonstration."""
+def save_answer(prompt: Prompt, answer: EditedAnswer, judged: Collection[int]) -> None:
+    """Adds, changes or deletes one response. Of a judged one, only `demonstration` may change.
+
+    judged: ids, see `list_judged_ids`.
+
+    Raises CannotSave.
+    """
     response = Response(prompt=prompt, candidate=not answer.demonstration)
     if answer.pk:
-        response = prompt.responses.filter(pk=answer.pk).first()
-        if response is None:
+        stored = prompt.responses.filter(pk=answer.pk).first()
+        if stored is None:
             raise CannotSave("answer_gone")
+        response = stored
     if (answer.text, answer.source) == (response.text, response.source):
         if answer.demonstration != response.demonstration:
             Response.objects.filter(pk=response.pk).update(demonstration=answer.demonstration)
@@ -96,7 +122,11 @@ def save_answer(prompt, answer, judged):
         if response.pk:
             response.delete()
         return
+    text_hash = hash_text(answer.text)
+    if response.pk and text_hash != response.text_hash:
+        replace_hash(prompt, response.text_hash, text_hash)
+        response.label = None  # it was about the earlier text
     response.text, response.source, response.demonstration = answer.text, answer.source, answer.demonstration
-    response.text_hash, response.html, response.plain = hash_text(answer.text), None, None
+    response.text_hash, response.html, response.plain = text_hash, None, None
     response.words = count_words(answer.text)
     response.save()

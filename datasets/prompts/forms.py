@@ -1,24 +1,34 @@
+"""Forms for editing a prompt and its responses."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from datasets.formats import parsers, rows
+from datasets.models import Prompt
 from datasets.prompts.editing import EditedAnswer
 
 SPARE_TURNS, SPARE_ANSWERS = 1, 2
 
 
 class TextField(forms.CharField):
-    """A text kept to the byte but for the line ends, which a browser sends as CR LF."""
+    """A text, kept byte for byte except for line ends: CR LF, which browsers send, becomes LF.
 
-    def __init__(self, **options):
+    lines: height of the field.
+    """
+
+    def __init__(self, **options: Any) -> None:
         rows_shown = options.pop("lines", 3)
         super().__init__(strip=False, widget=forms.Textarea(attrs={"rows": rows_shown}), **options)
 
-    def to_python(self, value):
-        return super().to_python(value).replace("\r\n", "\n")
+    def to_python(self, value: Any) -> str:
+        text: str = super().to_python(value) or ""
+        return text.replace("\r\n", "\n")
 
-    def clean(self, value):
+    def clean(self, value: Any) -> str:
         value = super().clean(value)
         try:
             return parsers.parse_text(value, "")
@@ -27,28 +37,35 @@ class TextField(forms.CharField):
 
 
 class PromptForm(forms.Form):
+    """The parts of a prompt, without earlier turns."""
+
     system = TextField(label=_("System"), required=False)
     instruction = TextField(label=_("Instruction"), lines=4)
     input = TextField(label=_("Input"), required=False)
 
-    def clean_instruction(self):
-        if not self.cleaned_data["instruction"].strip():
+    def clean_instruction(self) -> str:
+        instruction: str = self.cleaned_data["instruction"]
+        if not instruction.strip():
             raise ValidationError(_("The prompt is empty."))
-        return self.cleaned_data["instruction"]
+        return instruction
 
 
 class TurnForm(forms.Form):
+    """An earlier turn of the user with the assistant's reply."""
+
     user = TextField(label=_("User, earlier"), required=False)
     assistant = TextField(label=_("Assistant, earlier"), required=False)
 
-    def clean(self):
-        data = super().clean()
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
         if bool(data.get("user", "").strip()) != bool(data.get("assistant", "").strip()):
             raise ValidationError(_("An earlier turn needs both: what the user said, and the answer."))
         return data
 
 
 class AnswerForm(forms.Form):
+    """One response."""
+
     pk = forms.IntegerField(required=False, widget=forms.HiddenInput)
     text = TextField(label=_("Answer"), required=False, lines=6)
     source = forms.CharField(label=_("Source"), required=False, max_length=200)
@@ -56,7 +73,8 @@ class AnswerForm(forms.Form):
         label=_("demonstration"), required=False, help_text=_("In every SFT file, also without a judgment.")
     )
 
-    def build_answer(self):
+    def build_answer(self) -> EditedAnswer:
+        """The response of a valid form; a blank text counts as empty."""
         data = self.cleaned_data
         text = data["text"] if data["text"].strip() else ""
         return EditedAnswer(text, data["source"] if text else "", data["demonstration"], data["pk"])
@@ -66,9 +84,17 @@ TurnForms = forms.formset_factory(TurnForm, extra=SPARE_TURNS)
 AnswerForms = forms.formset_factory(AnswerForm, extra=SPARE_ANSWERS)
 
 
-def build_forms(prompt=None, data=None):
-    """(PromptForm, turns, answers) of a prompt, or empty ones."""
-    first, turns, answers = {}, [], []
+def build_forms(
+    prompt: Prompt | None = None, data: Mapping[str, Any] | None = None
+) -> "tuple[PromptForm, forms.BaseFormSet[TurnForm], forms.BaseFormSet[AnswerForm]]":
+    """Forms for a prompt, its earlier turns and its responses.
+
+    prompt: None for empty forms.
+    data: submitted values.
+    """
+    first: dict[str, str] = {}
+    turns: list[dict[str, str]] = []
+    answers: list[dict[str, Any]] = []
     if prompt:
         first = {"system": prompt.system, "instruction": prompt.instruction, "input": prompt.input}
         texts = [text for _role, text in prompt.turns]
@@ -84,9 +110,9 @@ def build_forms(prompt=None, data=None):
     )
 
 
-def build_prompt(form, turns):
-    """The rows.Prompt that valid forms hold."""
-    earlier_turns = []
+def build_prompt(form: PromptForm, turns: Iterable[TurnForm]) -> rows.Prompt:
+    """The prompt of valid forms."""
+    earlier_turns: list[tuple[str, str]] = []
     for turn in turns:
         if turn.cleaned_data.get("user", "").strip():
             earlier_turns += [("user", turn.cleaned_data["user"]), ("assistant", turn.cleaned_data["assistant"])]

@@ -1,25 +1,33 @@
-"""Where answers differ, word by word, marked in their rendered HTML."""
+"""Marks where rendered answers differ, word by word."""
 
 import re
+from collections.abc import Collection, Sequence
 from html import escape, unescape
 
 from rapidfuzz.distance import Indel
 
-# A word with the blanks behind it; of letters written without blanks, each for itself.
+# A word with the blanks after it; each character of scripts that are written without blanks is a word.
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]\s*|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+\s*|\s+")
-# A tag, as nh3 writes it, or the text between two; a "<" that begins no tag is text.
+# A tag as nh3 writes it, or the text between two tags; a "<" that begins no tag is text.
 PIECE = re.compile(r"""<(?P<end>/?)(?P<tag>[a-zA-Z][^\s<>/"]*)(?:[^<>"]|"[^"]*")*+>|[^<]+|<""")
-# Words. Longer answers are shown unmarked, and so are several that are long together: to compare two takes a time that
-# grows with the product of their words, in which nothing else of the process runs: for two of so many, 20 ms.
+# Words. Longer answers are shown unmarked, and so are several whose product is too large: comparing two takes time that
+# grows with the product of their word counts, and blocks the whole process. Two answers of this length take 20 ms.
 MOST_WORDS = 10_000
-LONGEST_HTML = 1_000_000  # characters of all answers' HTML
+LONGEST_HTML = 1_000_000  # characters of HTML, all answers together
 ATOMIC_TAGS = {"math"}  # a formula is one word: its parts would make no sense
 
 
-def split_pieces(html):
-    """The rendered HTML of an answer as pieces: (markup, "") or ("", word), that join to the same page. In one pass,
-    which the parser of the standard library does not make of tags that never end."""
-    pieces, whole, inside = [], [], 0
+Piece = tuple[str, str]  # (markup, its word; "" for a tag); a plain tuple, because one is made per word
+
+
+def split_pieces(html: str) -> list[Piece]:
+    """Splits rendered HTML into tags and words; the pieces' markup joins to the same HTML.
+
+    Takes one pass; the standard library's parser takes more for tags that never end.
+    """
+    pieces: list[Piece] = []
+    whole: list[str] = []
+    inside = 0
     for match in PIECE.finditer(html):
         markup, tag = match[0], match["tag"]
         text = "" if tag else unescape(markup)
@@ -39,14 +47,17 @@ def split_pieces(html):
     return pieces + [("".join(whole), "")] * bool(whole)
 
 
-def escape_text(text):
-    """A text as nh3 writes it."""
+def escape_text(text: str) -> str:
+    """Escapes text the way nh3 does."""
     return escape(text, quote=False).replace("\u00a0", "&nbsp;")
 
 
-def mark_differences(htmls):
-    """The HTML of these answers with `<mark>` around what differs: in each from the first, in the first from the
-    second. Unchanged where there is one only, or they are too long."""
+def mark_differences(htmls: list[str]) -> list[str]:
+    """The HTML of each answer with `<mark>` around the words that differ.
+
+    Compares each answer with the first, and the first with the second. Returns `htmls` unchanged for fewer than two
+    answers and for answers that are too long.
+    """
     if len(htmls) < 2 or sum(map(len, htmls)) > LONGEST_HTML:
         return htmls
     pieces = [split_pieces(html) for html in htmls]
@@ -59,8 +70,8 @@ def mark_differences(htmls):
     return [join_marked(answer, differing) for answer, differing in zip(pieces, differing_indices, strict=True)]
 
 
-def find_differing(first, other):
-    """The indices of the words that only the first of the two has, and of those that only the other has."""
+def find_differing(first: Sequence[str], other: Sequence[str]) -> tuple[set[int], set[int]]:
+    """The indices of the words that only `first` has, and of those that only `other` has."""
     steps = [step for step in Indel.opcodes(first, other) if step.tag != "equal"]
     return (
         {place for step in steps for place in range(step.src_start, step.src_end)},
@@ -68,9 +79,10 @@ def find_differing(first, other):
     )
 
 
-def join_marked(pieces, differing):
-    """The pieces joined, marks around runs of words that differ; never around a tag."""
-    out, index, is_open = [], 0, False
+def join_marked(pieces: list[Piece], differing: Collection[int]) -> str:
+    """Joins the pieces, with marks around runs of differing words, never around a tag."""
+    out: list[str] = []
+    index, is_open = 0, False
     for markup, word in pieces:
         differs = bool(word) and index in differing and bool(word.strip())
         if is_open and not differs:

@@ -1,35 +1,45 @@
-"""Text of models and people as safe HTML: Markdown with code highlighting and formulas, through an allow-list.
+"""Renders Markdown with highlighted code and formulas to HTML, sanitised by an allow-list.
 
-Everything that comes in is hostile. Markdown passes no HTML; nh3 is always the last step. Each part of a text that
-takes time has a limit here. Whoever renders for a page does it in another process (renderers.py), which ends where a
-text takes too long all the same. Knows no Django.
+All input is hostile. Markdown passes no HTML through, and nh3 is always the last step. Everything that is slow to
+render has a limit here. Pages render in another process (renderers.py), which dies if a text still takes too long.
+Imports no Django.
 """
 
 import re
 import zlib
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
 
 import nh3
 from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline.newline import newline
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
 from mdit_py_plugins.dollarmath import dollarmath_plugin
-from mdit_py_plugins.texmath import texmath_plugin
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
-LONGEST_RENDERED = 200_000  # characters of a text, or of a whole prompt; longer ones are shown as plain text
+from datasets.text.formulas import add_brackets, add_dollar_blocks
+from datasets.text.unfenced import wrap_unfenced_code
+
+LONGEST_RENDERED = 200_000  # characters of a text or of a whole prompt; longer ones are shown as plain text
 LONGEST_PAGE = 4_000_000  # characters of HTML
-MOST_BRACKETS = 200  # texmath takes quadratic time in the number of `\\(`
-LONGEST_CODE, ALL_CODE = 10_000, 50_000  # characters that are highlighted: of one block, of a text
-LONGEST_FORMULA, ALL_FORMULAS = 2_000, 40_000  # characters, likewise
-DEEPEST_FORMULA = 30  # groups within groups
+MOST_BRACKETS = 200  # `\\(` and `\\[` in a text; the search for the end of each takes linear time
+LONGEST_CODE, ALL_CODE = 10_000, 50_000  # characters highlighted, per block and per text
+LONGEST_FORMULA, ALL_FORMULAS = 2_000, 40_000  # characters rendered, per formula and per text
+DEEPEST_FORMULA = 30  # nested groups
 MOST_FORMULAS = 1_000
-# A block that zips to less than 1/8 is not highlighted, above 500 characters.
+# A block of more than 500 characters that compresses to less than 1/8 is not highlighted.
 REPETITIVE_RATIO, REPETITIVE_FROM = 8, 500
 
-# Of Pygments' 600 lexers those of languages that models write, each tested against repetitive text: many take quadratic
-# time in it. Those that do in any text with many lines have a limit of their own.
+# Of Pygments' 600 lexers, those of languages that models write. Each is tested against repetitive text, in which many
+# lexers take quadratic time. Those that take it in any text with many lines have a lower limit.
 LANGUAGE_LIMITS = dict.fromkeys(("c#", "cs", "csharp", "groovy", "java"), 4_000)  # characters
 LEXERS = {
     "bash", "bat", "c", "c++", "c#", "clojure", "cmake", "cpp", "cs", "csharp", "css", "cuda", "dart", "diff",
@@ -51,14 +61,21 @@ TAGS = {
     "p", "br", "hr", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong",
     "s", "a", "table", "thead", "tbody", "tr", "th", "td", "div", "span", *MATHML,
 }  # fmt: skip
+# Each block takes its direction from its own text; code and formulas are left to right in any text.
+DIRECTED = {"p", "h3", "h4", "h5", "h6", "ul", "li", "blockquote", "pre", "code", "table"}
+DIRECTED_TOKENS = {
+    "paragraph_open", "heading_open", "bullet_list_open", "ordered_list_open", "list_item_open", "blockquote_open",
+    "table_open", "th_open", "td_open",
+}  # fmt: skip
 ATTRIBUTES = {
+    **{tag: {"dir"} for tag in DIRECTED},
     "a": {"href", "title"},
-    "ol": {"start"},
-    "th": {"align"},
-    "td": {"align"},
+    "ol": {"start", "dir"},
+    "th": {"align", "dir"},
+    "td": {"align", "dir"},
     "span": {"class"},
-    "div": {"class"},
-    "math": {"display"},
+    "div": {"class", "dir"},
+    "math": {"display", "dir"},
     "mo": {"stretchy", "fence", "form", "separator", "lspace", "rspace", "minsize", "maxsize", "movablelimits"},
     "mi": {"mathvariant"},
     "mspace": {"width", "linebreak"},
@@ -71,14 +88,26 @@ ATTRIBUTES = {
 CODE_FORMATTER = HtmlFormatter(nowrap=True)
 
 
+class PromptHtml(TypedDict):
+    """The rendered parts of a prompt. turns: [[role, html], …]."""
+
+    system: str
+    turns: list[list[str]]
+    instruction: str
+    input: str
+
+
+Turns = Sequence[Sequence[str]]  # [[role, text], …]
+
+
 class Usage:
-    """What a text has taken so far of what it may take. One text is rendered at a time in a process."""
+    """How much of its limits the current text has used. A process renders one text at a time."""
 
     code = formulas = many = 0
 
 
-def highlight_code(code, language, _attributes):
-    """Inner HTML of a code block; "" lets Markdown escape it as it is."""
+def highlight_code(code: str, language: str, _attributes: str) -> str:
+    """The inner HTML of a code block; "" makes Markdown show it escaped, without colours."""
     language = language.lower()
     longest = min(LANGUAGE_LIMITS.get(language, LONGEST_CODE), ALL_CODE - Usage.code)
     if language not in LEXERS or len(code) > longest or is_repetitive(code):
@@ -88,31 +117,36 @@ def highlight_code(code, language, _attributes):
     except ClassNotFound:
         return ""
     Usage.code += len(code)
-    return highlight(code, lexer, CODE_FORMATTER)
+    html: str = highlight(code, lexer, CODE_FORMATTER)
+    return html
 
 
-def is_repetitive(code):
-    """Whether a block says much the same over and over, as a model that has lost its way does."""
+def is_repetitive(code: str) -> bool:
+    """Whether a block repeats itself over and over, as the output of a model stuck in a loop does."""
     return len(code) > REPETITIVE_FROM and len(
         zlib.compress(code.encode("utf-8", "replace"), 1)
     ) * REPETITIVE_RATIO < len(code)
 
 
-def render_formula(text, display=False):
-    """MathML, or the formula's own text where it cannot be read, or is too long or too deep."""
+def render_formula(text: str, display: bool = False) -> str:
+    """MathML; the formula's source where it is invalid or exceeds a limit.
+
+    display: as a block, not inline.
+    """
     Usage.formulas += len(text)
     Usage.many += 1
     is_small = len(text) <= LONGEST_FORMULA and compute_depth(text) <= DEEPEST_FORMULA
     if is_small and Usage.formulas <= ALL_FORMULAS and Usage.many <= MOST_FORMULAS:
         try:
-            return convert(text, display="block" if display else "inline")
+            mathml: str = convert(text, display="block" if display else "inline")
+            return mathml.replace("<math ", '<math dir="ltr" ', 1)
         except Exception:
             pass
     return f"<code>{nh3.clean_text(text)}</code>"
 
 
-def compute_depth(text):
-    """How many groups lie within one another in a formula."""
+def compute_depth(text: str) -> int:
+    """The depth of a formula's nested groups, where each \\left and \\begin counts as nested."""
     depth = deepest = 0
     for character in text:
         depth += (character == "{") - (character == "}")
@@ -120,21 +154,47 @@ def compute_depth(text):
     return max(deepest, text.count("\\left"), text.count("\\begin"))
 
 
-def render_dollar_formula(text, options):
+def render_dollar_formula(text: str, options: dict[str, Any]) -> str:
     return render_formula(text, options.get("display_mode", False))
 
 
-def render_aligned_cell(self, tokens, index, options, env):
-    """Table cells say their alignment in an attribute: a style would break the content policy."""
+def render_formula_block(
+    self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
+    formula = render_formula(tokens[index].content.strip(), display=True)
+    return f'<div class="formula" dir="auto">\n{formula}\n</div>\n'
+
+
+def render_formula_in_line(
+    self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
+    """A formula within a paragraph, also one set apart: a `div` would end the paragraph."""
+    return render_formula(tokens[index].content.strip(), tokens[index].meta.get("display", True))
+
+
+def build_code_rule(rule: Callable[..., str]) -> Callable[..., str]:
+    """Renders a block of code left to right."""
+
+    def render_code(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+        html = rule(self, tokens, index, options, env)
+        return html.replace("<pre", '<pre dir="auto"', 1).replace("<code", '<code dir="ltr"', 1)
+
+    return render_code
+
+
+def render_aligned_cell(
+    self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
+    """Renders a table cell with its alignment as an attribute: the content security policy forbids styles."""
     style = str(tokens[index].attrs.pop("style", ""))
     if style.startswith("text-align:"):
         tokens[index].attrs["align"] = style.removeprefix("text-align:")
     return self.renderToken(tokens, index, options, env)
 
 
-def lower_headings(state):
-    """Headings of an answer stand below those of the page, one level below another, whatever levels it skips."""
-    above = []
+def lower_headings(state: StateCore) -> None:
+    """Lowers an answer's headings below those of the page, and closes gaps between its levels."""
+    above: list[int] = []
     for token in state.tokens:
         if token.type == "heading_open":
             level = int(token.tag[1])
@@ -145,32 +205,74 @@ def lower_headings(state):
             token.tag = f"h{min(6, 2 + len(above))}"
 
 
-def build_reader(brackets):
-    """A Markdown reader; `brackets`: \\( … \\) and \\[ … \\] are formulas too."""
+def mark_directions(state: StateCore) -> None:
+    """Lets each block take its direction from its own text."""
+    for token in state.tokens:
+        if token.type in DIRECTED_TOKENS:
+            token.attrSet("dir", "auto")
+
+
+def keep_first_blanks(state: StateCore) -> None:
+    """Keeps the blanks before the first line of a paragraph that has some before others too."""
+    lines: list[str] = []
+    for token in state.tokens:
+        if token.level == 1 and token.map and any(child.type == "blanks" for child in token.children or ()):
+            lines = lines or state.src.split("\n")
+            line = lines[token.map[0]]
+            blanks = line[: len(line) - len(line.lstrip(" "))]
+            if len(blanks) > 1 and token.children:
+                token.children.insert(0, Token("blanks", "span", 0, content=blanks))
+
+
+def keep_blanks(state: StateInline, silent: bool) -> bool:
+    """Reads a line break, with the blanks at the beginning of the next line."""
+    begin = state.pos
+    if not newline(state, silent):
+        return False
+    blanks = state.src[begin + 1 : state.pos]
+    if blanks and not silent:
+        state.push("blanks", "span", 0).content = blanks.expandtabs(4)
+    return True
+
+
+def render_blanks(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    return f'<span class="blanks">{tokens[index].content}</span>'
+
+
+def build_reader(brackets: bool) -> MarkdownIt:
+    """A Markdown parser and renderer. brackets: \\( … \\) and \\[ … \\] are formulas too."""
     reader = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True, "highlight": highlight_code})
     reader.enable(["table", "strikethrough"]).disable("image")
+    reader.inline.ruler.at("newline", keep_blanks)
     reader.use(dollarmath_plugin, allow_digits=False, double_inline=True, renderer=render_dollar_formula)
+    add_dollar_blocks(reader)
+    reader.core.ruler.push("blanks", keep_first_blanks)
     reader.core.ruler.push("lowered", lower_headings)
+    reader.core.ruler.push("directed", mark_directions)
     reader.core.ruler.before("inline", "first_dollar", pad_first_dollar)
     if brackets:
-        reader.use(texmath_plugin, delimiters="brackets")
-        for name, display in (("math_inline", False), ("math_block", True), ("math_block_eqno", True)):
-            reader.add_render_rule(name, build_bracket_rule(display))
-    reader.add_render_rule("th_open", render_aligned_cell)
-    reader.add_render_rule("td_open", render_aligned_cell)
+        add_brackets(reader)
+    rules = {
+        "blanks": render_blanks,
+        "th_open": render_aligned_cell,
+        "td_open": render_aligned_cell,
+        "fence": build_code_rule(RendererHTML.fence),
+        "code_block": build_code_rule(RendererHTML.code_block),
+        "bracket_formula": render_formula_in_line,
+        "math_inline_double": render_formula_in_line,
+        **dict.fromkeys(("bracket_block", "math_block", "math_block_label"), render_formula_block),
+    }
+    for name, rule in rules.items():
+        reader.add_render_rule(name, rule)
     return reader
 
 
-def build_bracket_rule(display):
-    def render_bracket(self, tokens, index, options, env):
-        return render_formula(tokens[index].content, display)
+def pad_first_dollar(state: StateCore) -> None:
+    """Lets a formula begin a paragraph that ends with a digit.
 
-    return render_bracket
-
-
-def pad_first_dollar(state):
-    """Let a formula be the first thing in a paragraph that ends with a digit: there dollarmath 0.7 looks for "the
-    digit before it" at the paragraph's end. A trailing blank changes nothing that is shown."""
+    dollarmath 0.7 looks for "the digit before" such a formula at the paragraph's end. A trailing blank there changes
+    nothing that is shown.
+    """
     for token in state.tokens:
         if token.type == "inline" and token.content[:1] == "$" and token.content[-1].isdigit():
             token.content += " "
@@ -179,37 +281,38 @@ def pad_first_dollar(state):
 BRACKET_READER, DOLLAR_READER = build_reader(True), build_reader(False)
 
 
-def render_plain(text):
-    """A text as it is, for a page."""
-    return f"<pre>{nh3.clean_text(text)}</pre>"
+def render_plain(text: str) -> str:
+    """The text unchanged, escaped for a page."""
+    return f'<pre dir="auto">{nh3.clean_text(text)}</pre>'
 
 
-# Lines that begin with a letter, or a number that begins no list, and hold nothing that begins any markup.
+# Lines that begin with a letter, or with a number that begins no list, and contain nothing that begins markup.
 SIMPLE_LINE = r"(?!\d+[.)])[^\W_](?:[^\s\x00-\x1f\x7f\\`*_{}\[\]<>#+|~$&=]| +(?=[^\s]))*"
 SIMPLE = re.compile(rf"{SIMPLE_LINE}(?:\n+{SIMPLE_LINE})*\n*")
 LONGEST_SIMPLE = 20_000  # characters
 
 
-def render_simple(text):
-    """The HTML of a text without any markup, the same as render() gives, in linear time; None for any other."""
+def render_simple(text: str) -> str | None:
+    """The HTML of a text without markup, the same as from `render`, in linear time; None for any other text."""
     if len(text) > LONGEST_SIMPLE or not SIMPLE.fullmatch(text):
         return None
     paragraphs = (part for part in re.split(r"\n\n+", text.rstrip("\n")))
-    return "".join("<p>{}</p>\n".format(part.replace("\n", "<br>\n")) for part in paragraphs)
+    return "".join('<p dir="auto">{}</p>\n'.format(part.replace("\n", "<br>\n")) for part in paragraphs)
 
 
-def render(text):
-    """(safe HTML of a text, why it is shown as plain text: "" or "long")"""
+def render(text: str) -> tuple[str, str]:
+    """Safe HTML of a text, and why it is shown as plain text: "" (it is not) or "long"."""
     Usage.code = Usage.formulas = Usage.many = 0
     return render_markdown(text)
 
 
-def render_markdown(text):
+def render_markdown(text: str) -> tuple[str, str]:
+    """As `render`, within the limits that the texts rendered before have left."""
     if len(text) > LONGEST_RENDERED:
         return render_plain(text), "long"
     brackets = 0 < text.count("\\(") + text.count("\\[") <= MOST_BRACKETS
     try:
-        html = (BRACKET_READER if brackets else DOLLAR_READER).render(text)
+        html = (BRACKET_READER if brackets else DOLLAR_READER).render(wrap_unfenced_code(text))
     except RecursionError:
         return render_plain(text), "long"
     if len(html) > LONGEST_PAGE:
@@ -226,54 +329,62 @@ def render_markdown(text):
     return html, ""
 
 
-def collect_texts(system, turns, instruction, input):
+def collect_texts(system: str, turns: Turns, instruction: str, input_text: str) -> list[str]:
     """The texts of a prompt's parts."""
-    return [system, *(text for _role, text in turns), instruction, input]
+    return [system, *(text for _role, text in turns), instruction, input_text]
 
 
-def render_prompt(system, turns, instruction, input):
-    """({"system", "turns": [[role, html]], "instruction", "input"}, why as plain text). The limits are the whole's."""
+def render_prompt(system: str, turns: Turns, instruction: str, input_text: str) -> tuple[PromptHtml, str]:
+    """The rendered parts of a prompt, and why it is shown as plain text (see `render`).
+
+    The limits apply to the prompt as a whole.
+    """
     Usage.code = Usage.formulas = Usage.many = 0
-    if sum(map(len, collect_texts(system, turns, instruction, input))) > LONGEST_RENDERED:
-        return render_plain_prompt(system, turns, instruction, input), "long"
-    whys = set()
+    if sum(map(len, collect_texts(system, turns, instruction, input_text))) > LONGEST_RENDERED:
+        return render_plain_prompt(system, turns, instruction, input_text), "long"
+    whys: set[str] = set()
 
-    def render_part(text):
+    def render_part(text: str) -> str:
         html, why = render_markdown(text) if text else ("", "")
         whys.add(why)
         return html
 
-    parts = {
+    parts: PromptHtml = {
         "system": render_part(system),
         "turns": [[role, render_part(text)] for role, text in turns],
         "instruction": render_markdown(instruction)[0],
-        "input": render_part(input),
+        "input": render_part(input_text),
     }
     length = len(parts["instruction"]) + sum(
         map(len, (parts["system"], parts["input"], *(h for _, h in parts["turns"])))
     )
     if length > LONGEST_PAGE:
-        return render_plain_prompt(system, turns, instruction, input), "long"
+        return render_plain_prompt(system, turns, instruction, input_text), "long"
     return parts, max(whys)
 
 
-def render_simple_prompt(system, turns, instruction, input):
-    """The parts of a prompt without any markup, as of render_prompt; None for any other."""
-    texts = [text for text in collect_texts(system, turns, instruction, input) if text]
+def render_simple_prompt(system: str, turns: Turns, instruction: str, input_text: str) -> PromptHtml | None:
+    """The rendered parts of a prompt without markup, the same as from `render_prompt`; None for any other prompt."""
+    texts = [text for text in collect_texts(system, turns, instruction, input_text) if text]
     if sum(map(len, texts)) > LONGEST_SIMPLE:
         return None
-    htmls = {text: render_simple(text) for text in texts} | {"": ""}
-    if None in htmls.values() or not instruction:
+    found = {text: render_simple(text) for text in texts} | {"": ""}
+    htmls = {text: html for text, html in found.items() if html is not None}
+    if len(htmls) < len(found) or not instruction:
         return None
-    turns = [[role, htmls[text]] for role, text in turns]
-    return {"system": htmls[system], "turns": turns, "instruction": htmls[instruction], "input": htmls[input]}
+    return {
+        "system": htmls[system],
+        "turns": [[role, htmls[text]] for role, text in turns],
+        "instruction": htmls[instruction],
+        "input": htmls[input_text],
+    }
 
 
-def render_plain_prompt(system, turns, instruction, input):
-    """The parts of a prompt as they are."""
+def render_plain_prompt(system: str, turns: Turns, instruction: str, input_text: str) -> PromptHtml:
+    """The parts of a prompt unchanged, escaped for a page."""
     return {
         "system": render_plain(system) if system else "",
         "turns": [[role, render_plain(text)] for role, text in turns],
         "instruction": render_plain(instruction),
-        "input": render_plain(input) if input else "",
+        "input": render_plain(input_text) if input_text else "",
     }

@@ -1,16 +1,17 @@
-"""Which part of a bundle a prompt belongs to: drawn from its text, near-duplicates together.
+"""Splits prompts into the parts of a bundle: drawn from their text, near-duplicates in the same part.
 
-A prompt keeps the group that it was given: that of the first prompt that it is like, else its own. The part is drawn
-from the group alone, so that no new row ever moves an old one.
+A prompt keeps the group it first gets: that of the first prompt similar to it, else its own fingerprint. The group
+alone determines the part, so new rows never move old ones.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from django.db import connection, transaction
 
 from datasets.db.write_lock import write_turn
-from datasets.models import Likeness, Prompt
+from datasets.models import Dataset, Likeness, Prompt
 from datasets.text.minhash import (
     SIMILARITY_THRESHOLD,
     compute_minhash_bands,
@@ -19,13 +20,16 @@ from datasets.text.minhash import (
 )
 
 PARTS = ("train", "validation", "test")
-AT_ONCE = 200
-MOST_SHARING = 20  # prompts that share a mark, at most, for each mark
-MARKS_AT_ONCE = 400  # SQLite joins 500 queries at most
+AT_ONCE = 200  # prompts per transaction
+MOST_SHARING = 20  # prompts compared per shared mark
+MARKS_AT_ONCE = 400  # SQLite joins at most 500 queries in a compound SELECT
 
 
-def pick_part(group, shares):
-    """The part of a group, shares = (train, validation, test) in percent: uniform by the group's hash."""
+def pick_part(group: str, shares: Sequence[float]) -> str:
+    """The part of a group, drawn by the group's hash.
+
+    shares: percent of train, validation and test.
+    """
     drawn = int.from_bytes(sha256(f"split\0{group}".encode()).digest()[:8], "big") / 2**64 * 100
     for part, upto in zip(PARTS, (shares[0], shares[0] + shares[1]), strict=False):
         if drawn < upto:
@@ -33,8 +37,8 @@ def pick_part(group, shares):
     return PARTS[2]
 
 
-def assign_groups(dataset, most=None):
-    """Give each prompt of a dataset that has none its group; of many, the first `most`."""
+def assign_groups(dataset: Dataset, most: int | None = None) -> None:
+    """Assigns a group to each prompt of a dataset without one, or to the first `most` of them."""
     ungrouped = Prompt.objects.visible().filter(dataset=dataset, group="").order_by("pk").defer("html")
     count = 0
     while (most is None or count < most) and (batch := list(ungrouped[:AT_ONCE])):
@@ -43,7 +47,8 @@ def assign_groups(dataset, most=None):
             assign_batch(dataset, batch)
 
 
-def assign_batch(dataset, prompts):
+def assign_batch(dataset: Dataset, prompts: list[Prompt]) -> None:
+    """Assigns groups to new prompts, and stores their marks; call it in a transaction."""
     shingles = {prompt.pk: compute_prompt_shingles(prompt) for prompt in prompts}
     marks = {pk: compute_minhash_bands(shingle_set) for pk, shingle_set in shingles.items()}
     alike = find_prompts(dataset, {mark for shared in marks.values() for mark in shared})
@@ -70,22 +75,25 @@ def assign_batch(dataset, prompts):
     )
 
 
-def find_prompts(dataset, marks):
-    """{mark: [the first prompts that have it]}"""
+def find_prompts(dataset: Dataset, marks: Iterable[int]) -> defaultdict[int, list[Prompt]]:
+    """{mark: the first prompts that have it, at most MOST_SHARING}"""
     ids_by_mark = find_first_ids(dataset, marks, MOST_SHARING)
     prompts = Prompt.objects.defer("html").in_bulk({pk for pks in ids_by_mark.values() for pk in pks})
     return defaultdict(list, {mark: [prompts[pk] for pk in pks if pk in prompts] for mark, pks in ids_by_mark.items()})
 
 
-def find_first_ids(dataset, marks, most):
-    """{mark: [ids of the first prompts that have it, at most so many]}. The database reads no more than these of a
-    mark, however many prompts have it."""
+def find_first_ids(dataset: Dataset, marks: Iterable[int], most: int) -> dict[int, list[int]]:
+    """{mark: ids of the first `most` prompts that have it}
+
+    The database reads only these rows of a mark, however many prompts have it.
+    """
     first = "SELECT mark, prompt_id, id FROM {} WHERE dataset_id = %s AND mark = %s ORDER BY id LIMIT %s"
     query = f"SELECT * FROM ({first.format(Likeness._meta.db_table)}) AS found"
-    ids_by_mark, marks = {}, sorted(marks)
+    ids_by_mark: dict[int, list[int]] = {}
+    sorted_marks = sorted(marks)
     with connection.cursor() as cursor:
-        for start in range(0, len(marks), MARKS_AT_ONCE):
-            batch = marks[start : start + MARKS_AT_ONCE]
+        for start in range(0, len(sorted_marks), MARKS_AT_ONCE):
+            batch = sorted_marks[start : start + MARKS_AT_ONCE]
             values = [value for mark in batch for value in (dataset.pk, mark, most)]
             cursor.execute(" UNION ALL ".join([query] * len(batch)), values)
             for mark, prompt, _ in sorted(cursor.fetchall(), key=lambda row: row[2]):

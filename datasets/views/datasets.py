@@ -1,7 +1,10 @@
+"""The list of datasets, the pages of a dataset and its prompts, its settings and its deletion."""
+
 import itertools
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -14,7 +17,7 @@ from datasets.forms import DeleteForm, SettingsForm
 from datasets.judgments import listing, progress
 from datasets.models import Dataset, Judgment, Prompt, Response
 from datasets.text.rendered import count_plain_texts, fill_prompt, list_plain_prompts, list_rendered_responses
-from datasets.views.access import admin_required, dataset_admin_required
+from datasets.views.access import UserRequest, admin_required, dataset_admin_required
 from datasets.views.paging import parse_after
 
 DATASETS_A_PAGE = 20
@@ -24,7 +27,8 @@ PROMPTS_A_PAGE = 20
 
 @admin_required
 @require_safe
-def dataset_list(request):
+def dataset_list(request: UserRequest) -> HttpResponse:
+    """The datasets with their progress, one page at a time."""
     archived = "archived" in request.GET
     datasets = Dataset.objects.filter(state="archived") if archived else Dataset.objects.current()
     after = request.GET.get("after", "")
@@ -42,13 +46,15 @@ def dataset_list(request):
 
 @dataset_admin_required
 @require_safe
-def dataset_page(request, dataset):
+def dataset_page(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """A dataset: progress, latest imports, and its prompts, one page at a time."""
     prompts = (
         list_plain_prompts(dataset) if "plain" in request.GET else Prompt.objects.visible().filter(dataset=dataset)
     )
     page = list(prompts.filter(pk__gt=parse_after(request)).order_by("pk")[:PROMPTS_A_PAGE])
-    responses = Response.objects.visible().filter(prompt__in=page).defer("html").order_by("prompt", "pk")
-    responses = progress.annotate_counts(responses)
+    responses = progress.annotate_counts(
+        Response.objects.visible().filter(prompt__in=page).defer("html").order_by("prompt", "pk")
+    )
     grouped = {pk: list(group) for pk, group in itertools.groupby(responses, key=lambda r: r.prompt_id)}
     context = {
         "dataset": dataset,
@@ -68,7 +74,8 @@ def dataset_page(request, dataset):
 
 
 @dataset_admin_required
-def dataset_settings(request, dataset):
+def dataset_settings(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """The settings form."""
     form = SettingsForm(request.POST or None, instance=dataset)
     if request.method == "POST" and form.is_valid():
         form.save(by=request.user)
@@ -79,8 +86,8 @@ def dataset_settings(request, dataset):
 
 
 @dataset_admin_required
-def dataset_delete(request, dataset):
-    """Delete for good, once the name is typed; an export is offered first."""
+def dataset_delete(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """Deletes a dataset once its short name is typed; offers an export first."""
     form = DeleteForm(dataset, request.POST or None)
     if request.method == "POST" and form.is_valid():
         delete_dataset(dataset, request.user)
@@ -97,7 +104,8 @@ def dataset_delete(request, dataset):
 
 @dataset_admin_required
 @require_safe
-def prompt_page(request, dataset, pk):
+def prompt_page(request: UserRequest, dataset: Dataset, pk: int) -> HttpResponse:
+    """A prompt with its responses."""
     prompt = get_object_or_404(Prompt.objects.visible(), dataset=dataset, pk=pk)
     responses = list(progress.annotate_counts(Response.objects.visible().filter(prompt=prompt)).order_by("pk"))
     rendered_responses = list_rendered_responses([response.pk for response in responses])
@@ -107,10 +115,10 @@ def prompt_page(request, dataset, pk):
         "prompt": fill_prompt(prompt).html,
         "tags": prompt.tags,
         "responses": [
-            (response, html.html, reasons.PLAIN.get(html.plain))
+            (response, html.html, reasons.PLAIN.get(html.plain or ""))
             for response, html in zip(responses, rendered_responses, strict=True)
         ],
-        "prompt_plain": reasons.PLAIN.get(prompt.plain),
+        "prompt_plain": reasons.PLAIN.get(prompt.plain or ""),
         "comparisons": prompt.comparisons.filter(held="").count(),
         "votes": Judgment.objects.votes().filter(comparison__prompt=prompt).count(),
     }

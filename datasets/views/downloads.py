@@ -1,15 +1,20 @@
-"""Answers that a browser saves as files."""
+"""Streamed responses that a browser saves as files."""
+
+from collections.abc import Iterable
 
 from django.http import StreamingHttpResponse
 
+from datasets.exports.export import Export
 from datasets.files.writers import CONTENT_TYPES
 from datasets.formats import get_file_kind
 
 
-def stream_download(pieces, name, content_type, size=None):
-    """A streamed answer that is saved under a name.
+def stream_download(
+    pieces: Iterable[bytes] | Iterable[str], name: str, content_type: str, size: int | None = None
+) -> StreamingHttpResponse:
+    """A streamed response that the browser saves as the file `name`.
 
-    pieces: iterable of bytes or str. size: bytes, where that is known.
+    size: bytes, if known.
     """
     response = StreamingHttpResponse(pieces, content_type=content_type)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -18,12 +23,13 @@ def stream_download(pieces, name, content_type, size=None):
     return response
 
 
-def stream_csv(lines, name):
+def stream_csv(lines: Iterable[bytes] | Iterable[str], name: str) -> StreamingHttpResponse:
+    """A CSV file, from its encoded lines."""
     return stream_download(lines, name, CONTENT_TYPES["csv"])
 
 
-def stream_export(export):
-    """The file of an Export."""
+def stream_export(export: Export) -> StreamingHttpResponse:
+    """The file of an export."""
     kind = get_file_kind(export.format)
     name = f"{export.dataset.slug}-{export.format}.{kind}"
     return stream_download(export.iter_pieces(), name, CONTENT_TYPES[kind])

@@ -1,8 +1,8 @@
-"""Known answers of a dataset: make one from a judgment of one's own, look at them, say why, take them back."""
+"""Gold questions of a dataset: create one from an admin's own judgment, list, explain and delete them."""
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -10,9 +10,9 @@ from django.views.decorators.http import require_POST, require_safe
 from datasets import reasons
 from datasets.comparisons import gold
 from datasets.judgments.listing import assign_letters
-from datasets.models import Gold, Judgment
+from datasets.models import Dataset, Gold, Judgment
 from datasets.text.rendered import fill_prompt, list_rendered_responses
-from datasets.views.access import dataset_admin_required
+from datasets.views.access import UserRequest, dataset_admin_required
 from datasets.views.paging import parse_after
 
 GOLD_A_PAGE = 25
@@ -27,13 +27,14 @@ class GoldForm(forms.ModelForm):
 
 @dataset_admin_required
 @require_safe
-def gold_list(request, dataset):
+def gold_list(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """The gold questions of a dataset, one page at a time."""
     page = gold.list_gold(dataset, parse_after(request) or 0, GOLD_A_PAGE + 1)
     mixed, practised = gold.count_gold(dataset)
     context = {
         "dataset": dataset,
-        "gold": [(known_answer, format_answer(known_answer)) for known_answer in page[:GOLD_A_PAGE]],
-        "more": page[GOLD_A_PAGE - 1].pk if len(page) > GOLD_A_PAGE else None,
+        "gold": [(tally, format_answer(tally.gold)) for tally in page[:GOLD_A_PAGE]],
+        "more": page[GOLD_A_PAGE - 1].gold.pk if len(page) > GOLD_A_PAGE else None,
         "mixed": mixed,
         "practised": practised,
     }
@@ -41,8 +42,8 @@ def gold_list(request, dataset):
 
 
 @dataset_admin_required
-def gold_page(request, dataset, pk):
-    """One known answer: its comparison, why it is so, what it is used for; POST changes or removes it."""
+def gold_page(request: UserRequest, dataset: Dataset, pk: int) -> HttpResponse:
+    """A gold question: its comparison, its reason, its use and its attempts; POST changes or removes it."""
     known_answer = get_object_or_404(Gold.objects.select_related("comparison__prompt"), dataset=dataset, pk=pk)
     form = GoldForm(request.POST or None, instance=known_answer)
     if request.method == "POST" and "remove" in request.POST:
@@ -69,8 +70,8 @@ def gold_page(request, dataset, pk):
 
 @dataset_admin_required
 @require_POST
-def gold_make(request, dataset, pk):
-    """Make what an admin judged the known answer of its comparison."""
+def gold_make(request: UserRequest, dataset: Dataset, pk: int) -> HttpResponse:
+    """Turns an admin's judgment into the known answer of its comparison."""
     judgment = get_object_or_404(Judgment, dataset=dataset, pk=pk)
     if not gold.can_become_gold(judgment):
         raise Http404
@@ -83,8 +84,8 @@ def gold_make(request, dataset, pk):
     return redirect("gold-one", dataset.slug, known_answer.pk)
 
 
-def format_answer(known_answer):
-    """The known answer in a few words: the letters of those that win over those that lose."""
+def format_answer(known_answer: Gold) -> str:
+    """The known answer in brief: the letters of the winning answers, `>`, those of the losing ones."""
     if known_answer.verdict != "choice":
         return known_answer.get_verdict_display()
     letters = assign_letters(known_answer.comparison.response_ids)

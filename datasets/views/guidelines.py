@@ -1,18 +1,22 @@
 """The versions of a dataset's guideline."""
 
+from typing import Any
+
 from django import forms
 from django.core.exceptions import BadRequest
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from datasets.audit import guidelines
-from datasets.views.access import dataset_admin_required
+from datasets.models import Dataset
+from datasets.views.access import UserRequest, dataset_admin_required
 
 VERSIONS_SHOWN = 100
 
 
 class VersionsForm(forms.Form):
-    """Which two are compared, by number; 0 is none."""
+    """The numbers of the two versions to compare; 0 is none."""
 
     old = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
     new = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
@@ -20,8 +24,8 @@ class VersionsForm(forms.Form):
 
 @dataset_admin_required
 @require_safe
-def guideline_list(request, dataset):
-    """The versions, newest first; one of them (if none is named, the newest) beside the one before it, or another."""
+def guideline_list(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """The versions, newest first; one of them (by default the newest) compared with another (the one before it)."""
     form = VersionsForm(request.GET)
     if not form.is_valid():
         raise BadRequest(form.errors.as_text())
@@ -36,8 +40,8 @@ def guideline_list(request, dataset):
     return render(request, "datasets/guidelines.html", context)
 
 
-def compare_versions(dataset, old, new):
-    """The two versions of these numbers with what differs marked; the second alone where there is no first."""
+def compare_versions(dataset: Dataset, old: int, new: int) -> dict[str, Any]:
+    """The two versions with these numbers, their differences marked; only the second if `old` is 0 or equals `new`."""
     second = get_object_or_404(dataset.guidelines, number=new)
     if not old or old == new:
         return {"new": second, "new_html": guidelines.render_version(second)}

@@ -1,10 +1,11 @@
-"""Files in: choose them, look at what they hold, store, drop or undo."""
+"""Imports: upload files, preview their rows, then store, drop or undo them."""
 
 import json
+from typing import Any
 
 from django.contrib import messages
 from django.db import OperationalError
-from django.http import UnreadablePostError
+from django.http import HttpResponse, UnreadablePostError
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -14,15 +15,18 @@ from django.views.decorators.http import require_safe
 from datasets import reasons
 from datasets.disk import DiskFull, is_disk_full
 from datasets.forms import UploadForm
+from datasets.imports import check as imports_check
+from datasets.imports import spool as imports_spool
 from datasets.imports import store as imports_store
 from datasets.imports import tasks
+from datasets.imports.personal_data import MASKABLE
 from datasets.imports.spool import Spool
 from datasets.imports.undo import CannotUndo, undo_import
 from datasets.jobs.worker import JobFailure
 from datasets.models import Dataset, Import
 from datasets.text.rendered import render as render_text
 from datasets.text.rendered import render_prompt_parts
-from datasets.views.access import admin_required, dataset_admin_required
+from datasets.views.access import UserRequest, admin_required, dataset_admin_required
 from datasets.views.columns import check_kept, label_columns, show_columns
 from datasets.views.paging import parse_after
 from datasets.views.request_bodies import drain_or_close, received_upload
@@ -32,20 +36,21 @@ REFUSALS_A_PAGE = 100
 PREVIEW_PROMPTS = 3
 
 
-@csrf_exempt  # received_upload looks at the token, before it reads a file
+@csrf_exempt  # received_upload checks the CSRF token itself, before it reads a file
 @admin_required
-def upload(request):
+def upload(request: UserRequest) -> HttpResponse:
+    """The upload form; POST checks the files."""
     if request.method != "POST":
         return show_upload(request, UploadForm(initial={"slug": request.GET.get("dataset", "")}))
     try:
         with received_upload(request) as (post, files, refusal):
             return refusal or check_upload(request, UploadForm(post, files))
-    except (DiskFull, OSError, OperationalError) as problem:  # UnreadablePostError is one
+    except (DiskFull, OSError, OperationalError) as problem:  # UnreadablePostError is an OSError
         return refuse_upload(request, problem)
 
 
-def check_upload(request, form):
-    """Check what a form brought, where it is small; else begin the task that does."""
+def check_upload(request: UserRequest, form: UploadForm) -> HttpResponse:
+    """Checks uploaded files now if they are small, else starts a task that does."""
     if not form.is_valid():
         return show_upload(request, form)
     data = form.cleaned_data
@@ -57,13 +62,13 @@ def check_upload(request, form):
         return show_upload(request, form)
 
 
-def show_upload(request, form, status=200):
+def show_upload(request: UserRequest, form: UploadForm, status: int = 200) -> HttpResponse:
     context = {"form": form, "slugs": Dataset.objects.values_list("slug", flat=True)}
     return render(request, "datasets/upload.html", context, status=422 if form.errors else status)
 
 
-def refuse_upload(request, problem):
-    """The form once more, with what kept the files from arriving; the rest of the body is not read."""
+def refuse_upload(request: UserRequest, problem: Exception) -> HttpResponse:
+    """The form again, with the reason why the files did not arrive. Re-raises any other problem."""
     is_full, is_cut = is_disk_full(problem), isinstance(problem, UnreadablePostError)
     if not (is_full or is_cut):
         raise problem
@@ -73,13 +78,14 @@ def refuse_upload(request, problem):
     return drain_or_close(show_upload(request, UploadForm(), status=507 if is_full else 400), request)
 
 
-def store(request, pk):
-    """Store what was checked and show the dataset."""
+def store(request: UserRequest, pk: int) -> HttpResponse:
+    """Stores a checked import, in the background if it is large, and redirects to the dataset or the task."""
     run = Import.objects.get(pk=pk)
     left_out = [doubt for doubt in request.POST.getlist("without") if doubt in reasons.WARNINGS]
+    masked = [kind for kind in request.POST.getlist("mask") if kind in MASKABLE]
     if not tasks.is_small_import(run):
-        return redirect("task", tasks.start_store(run, request.user, left_out).pk)
-    tasks.store_now(run, left_out)
+        return redirect("task", tasks.start_store(run, request.user, left_out, masked).pk)
+    tasks.store_now(run, left_out, masked)
     run.refresh_from_db()
     rows_read = ngettext("%(n)s row read", "%(n)s rows read", run.rows) % {"n": run.rows}
     counts = _("%(prompts)s new prompts, %(responses)s answers, %(choices)s choices, %(duplicates)s duplicates.")
@@ -89,8 +95,8 @@ def store(request, pk):
 
 @dataset_admin_required
 @require_safe
-def import_list(request, dataset):
-    """Who brought what, and when; the latest first."""
+def import_list(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """The imports of a dataset, newest first."""
     imports = dataset.imports.select_related("created_by").order_by("-pk")
     if before := parse_after(request, "before"):
         imports = imports.filter(pk__lt=before)
@@ -100,8 +106,8 @@ def import_list(request, dataset):
 
 
 @admin_required
-def import_page(request, pk):
-    """What an import brings, or brought; while nothing is stored yet, the decision."""
+def import_page(request: UserRequest, pk: int) -> HttpResponse:
+    """An import: its counts and refused rows; before it is stored, also a preview and the decision to store it."""
     run = get_object_or_404(Import, pk=pk)
     if run.state == Import.State.UNSURE:
         return show_columns(request, run)
@@ -115,8 +121,8 @@ def import_page(request, pk):
     return render(request, "datasets/import.html", context)
 
 
-def decide(request, run):
-    """Store, drop or undo an import, as far as its state allows."""
+def decide(request: UserRequest, run: Import) -> HttpResponse:
+    """Stores, drops or undoes an import if its state allows it."""
     decision = request.POST.get("decision")
     if run.state == Import.State.CHECKED and decision == "store":
         return store(request, run.pk)
@@ -125,7 +131,7 @@ def decide(request, run):
         messages.info(request, _("Nothing was stored."))
         return redirect("upload")
     if run.state == Import.State.CHECKED and decision == "columns":
-        imports_store.ask_columns(run)
+        imports_check.ask_columns(run)
     if run.state == Import.State.DONE and decision == "undo":
         try:
             undo_import(run, request.user)
@@ -136,9 +142,9 @@ def decide(request, run):
     return redirect("import", run.pk)
 
 
-def build_preview(run):
-    """The first prompts of a checked import as an annotator will see them, and what the rest holds."""
-    spool = Spool(imports_store.get_spool_path(run))
+def build_preview(run: Import) -> dict[str, Any]:
+    """Counts and warnings of a checked import, and its first prompts as annotators will see them."""
+    spool = Spool(imports_spool.get_spool_path(run))
     kinds = spool.count_by_kind()
     context = {
         "said": label_columns(run),
@@ -146,6 +152,7 @@ def build_preview(run):
         "prompts": spool.count_prompts(),
         "responses": sum(responses for _rows, responses in kinds.values()),
         "good": run.rows - run.refused,
+        "maskable": MASKABLE,
         "doubts": [(doubt, reasons.WARNINGS[doubt], *details) for doubt, details in spool.list_warnings().items()],
         "preview": [
             (render_prompt_parts(prompt), [(response.source, render_text(response.text)) for response in responses[:6]])
@@ -156,15 +163,20 @@ def build_preview(run):
     return context
 
 
-def read_refusals_page(run, request):
-    """One page of refusals, by key."""
-    path = imports_store.get_spool_path(run)
+def read_refusals_page(run: Import, request: UserRequest) -> dict[str, Any]:
+    """One page of refused rows."""
+    path = imports_spool.get_spool_path(run)
     if not path.exists():
         return {"refusals": []}
     spool = Spool(path)
     refusals = list(spool.iter_refusals(parse_after(request), REFUSALS_A_PAGE))
     spool.close()
-    for refusal in refusals:
-        refusal["words"] = reasons.REFUSED[refusal["reason"]]
-        refusal["shown"] = json.dumps(refusal["row"], ensure_ascii=True)[:300]
-    return {"refusals": refusals, "next": refusals[-1]["n"] if len(refusals) == REFUSALS_A_PAGE else None}
+    lines = [
+        {
+            **refusal,
+            "words": reasons.REFUSED[refusal["reason"]],
+            "shown": json.dumps(refusal["row"], ensure_ascii=True)[:300],
+        }
+        for refusal in refusals
+    ]
+    return {"refusals": lines, "next": refusals[-1]["n"] if len(refusals) == REFUSALS_A_PAGE else None}

@@ -1,4 +1,4 @@
-"""Prompts and answers written by hand."""
+"""Prompts and responses written by hand."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -7,25 +7,27 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from datasets import reasons
-from datasets.models import Prompt
+from datasets.models import Dataset, Prompt
 from datasets.prompts.editing import CannotSave, list_judged_ids, save_prompt
 from datasets.prompts.forms import build_forms, build_prompt
 from datasets.text.rendered import render as render_text
-from datasets.views.access import admin_required, dataset_admin_required
+from datasets.views.access import UserRequest, admin_required, dataset_admin_required
 
 
 @dataset_admin_required
-def prompt_new(request, dataset):
+def prompt_new(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """The form for a new prompt."""
     return edit(request, dataset, None)
 
 
 @dataset_admin_required
-def prompt_edit(request, dataset, pk):
+def prompt_edit(request: UserRequest, dataset: Dataset, pk: int) -> HttpResponse:
+    """The form of an existing prompt."""
     return edit(request, dataset, get_object_or_404(Prompt.objects.visible(), dataset=dataset, pk=pk))
 
 
-def edit(request, dataset, prompt):
-    """The form of a prompt with its answers; what was judged is shown, and stays."""
+def edit(request: UserRequest, dataset: Dataset, prompt: Prompt | None) -> HttpResponse:
+    """The form of a prompt with its responses; judged responses are shown but cannot be changed."""
     form, turns, answers = build_forms(prompt, request.POST or None)
     if request.method == "POST" and all([form.is_valid(), turns.is_valid(), answers.is_valid()]):
         try:
@@ -51,7 +53,7 @@ def edit(request, dataset, prompt):
 
 @admin_required
 @require_POST
-def rendered(request):
-    """The text of the field that is being typed, as safe HTML."""
+def rendered(request: UserRequest) -> HttpResponse:
+    """The text of the field that is being edited, as safe HTML."""
     text = request.POST.get(request.POST.get("name", "text"), "")
     return HttpResponse(render_text(text.replace("\x00", "")))

@@ -1,7 +1,7 @@
-"""The body of a request: a small one arrives whole before a thread works on it, a large one is read by who may send it.
+"""Request bodies: a small one is read whole before a thread takes the request, a large one by that thread itself.
 
-Any request may carry SMALL bytes. More is for people who have signed in (FORM bytes), and for files at the addresses
-of FILES_AT, which sign people in themselves and then call `allow_file`. What is refused here is never read.
+Any request may carry SMALL bytes. Signed-in users may send FORM bytes, and files to the paths in FILES_AT, whose views
+check the user themselves and then call `allow_file`. A refused body is never read.
 """
 
 import asyncio
@@ -10,22 +10,43 @@ import io
 import math
 import re
 import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Protocol, TypeVar
 
 from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
-from django.http import HttpResponse, QueryDict, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, QueryDict, UnreadablePostError
+from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
 from datasets.disk import DiskFull, has_room
 
 SMALL, FORM = 64 << 10, 2_621_440  # bytes; the second is Django's DATA_UPLOAD_MAX_MEMORY_SIZE
-SMALL_SECONDS = 10  # until a small body is there
+SMALL_SECONDS = 10  # for a small body to arrive
 STALLED = 30  # seconds without a byte of a large one
-MIN_BYTES_PER_SECOND = 4096  # bytes a second of a large one, over each STALLED seconds
+MIN_BYTES_PER_SECOND = 4096  # of a large one, over each STALLED seconds
 FILES_AT = ("/datasets/upload/", "/api/")
-FIRST = 64 << 10  # bytes in which a form with files names its token, before the first file
-CHECK_ROOM_EVERY = 16 << 20  # bytes after which a file looks how much room is left
+FIRST = 64 << 10  # bytes within which a form with files must send its CSRF token, before the first file
+CHECK_ROOM_EVERY = 16 << 20  # bytes of a file between two checks of the free disk space
+
+T = TypeVar("T")
+Response = TypeVar("Response", bound=HttpResponseBase)
+Scope = dict[str, Any]  # of ASGI, as are the next three
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+GetResponse = Callable[[HttpRequest], HttpResponseBase]  # what a middleware gets and returns
+
+
+class BodyExchange(Protocol):
+    """What a LargeBody needs from the exchange that it belongs to."""
+
+    def begin_transfer(self) -> None: ...
+
+    def wait_for(self, awaitable: Awaitable[T], seconds: float) -> T | None: ...
 
 
 class ClientGone(Exception):
@@ -36,8 +57,8 @@ class TooSlow(Exception):
     """A small body did not arrive in time."""
 
 
-def get_body_length(scope):
-    """How many bytes of body a request announces; 0 without a body, infinite where it does not say."""
+def get_body_length(scope: Scope) -> float:
+    """The announced length of a body in bytes: 0 without a body, infinite if the length is not given."""
     headers = dict(scope["headers"])
     if b"content-length" in headers and b"transfer-encoding" not in headers:
         text = headers[b"content-length"]
@@ -45,12 +66,12 @@ def get_body_length(scope):
     return math.inf if b"transfer-encoding" in headers else 0
 
 
-async def read_body(scope, receive, exchange):
-    """The body as a stream: in memory where it is small, else a LargeBody.
+async def read_body(scope: Scope, receive: Receive, exchange: BodyExchange) -> "io.BytesIO | LargeBody":
+    """The body as a stream: in memory if it is small, else a LargeBody.
 
     Raises:
         TooSlow: a small body did not arrive within SMALL_SECONDS.
-        ClientGone: the client left.
+        ClientGone: the client has disconnected.
     """
     length = get_body_length(scope)
     if length == 0:
@@ -74,23 +95,23 @@ async def read_body(scope, receive, exchange):
 
 
 class LargeBody:
-    """The body of a request, read as it arrives by the thread that works on the request.
+    """A request body that the request's thread reads as it arrives.
 
-    limit: how many bytes it may have; None for a file.
+    limit: most bytes it may have; None for a file.
     """
 
-    def __init__(self, first, receive, exchange):
-        self.limit = FORM
+    def __init__(self, first: bytes, receive: Receive, exchange: BodyExchange) -> None:
+        self.limit: int | None = FORM
         self._pieces, self._receive, self._exchange = io.BytesIO(first), receive, exchange
         self._read, self._ended = len(first), False
-        self._since, self._counted = None, 0
+        self._since, self._counted = 0.0, 0  # of the current measurement of the speed; 0.0 until it starts
 
-    def read(self, size=-1):
-        """At most `size` bytes; all that comes where no size is given.
+    def read(self, size: int | None = -1) -> bytes:
+        """At most `size` bytes, or the rest of the body if no size is given.
 
         Raises:
-            RequestDataTooBig: there are more than `limit`.
-            UnreadablePostError: the client left, or sends too slowly.
+            RequestDataTooBig: the body is longer than `limit`.
+            UnreadablePostError: the client has disconnected or sends too slowly.
         """
         wanted = math.inf if size is None or size < 0 else size
         pieces = []
@@ -103,8 +124,8 @@ class LargeBody:
                 break
         return b"".join(pieces)
 
-    def _fill(self):
-        """Wait for the next piece; False at the end."""
+    def _fill(self) -> bool:
+        """Waits for the next piece; False at the end of the body."""
         if self._ended:
             return False
         self._exchange.begin_transfer()
@@ -121,7 +142,7 @@ class LargeBody:
         self._pieces = io.BytesIO(piece)
         return True
 
-    def _check_speed(self, n):
+    def _check_speed(self, n: int) -> None:
         self._counted += n
         seconds = time.monotonic() - self._since
         if seconds > STALLED:
@@ -129,22 +150,21 @@ class LargeBody:
                 raise UnreadablePostError("the body arrives too slowly")
             self._since, self._counted = time.monotonic(), 0
 
-    def drain(self):
-        """Read what is left and throw it away: a browser shows an answer only after it has sent everything."""
+    def drain(self) -> None:
+        """Reads and discards the rest: a browser shows a response only after it has sent the whole body."""
         self.limit = None
         while self.read(1 << 20):
             pass
 
-    def close(self):
+    def close(self) -> None:
         self._pieces = io.BytesIO()
         self._ended = True
 
 
-def allow_file(request):
-    """Let the body be as large as a file. Call it once it is clear who sends it.
+def allow_file(request: HttpRequest) -> None:
+    """Lifts the limit on the body of a request. Call it only once the sender is known.
 
-    Raises:
-        DiskFull: the disk has no room for it.
+    Raises DiskFull.
     """
     length = request.META.get("CONTENT_LENGTH") or ""
     if not has_room(int(length) if length.isdigit() else 0):
@@ -155,9 +175,9 @@ def allow_file(request):
 
 
 class UploadHandler(TemporaryFileUploadHandler):
-    """A file on the disk; closed, and so gone, at once where it cannot be written."""
+    """Writes an uploaded file to disk; closes and thus deletes it as soon as a write fails."""
 
-    def receive_data_chunk(self, raw_data, start):
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         try:
             super().receive_data_chunk(raw_data, start)
             if start % CHECK_ROOM_EVERY < len(raw_data) and not has_room():
@@ -167,34 +187,40 @@ class UploadHandler(TemporaryFileUploadHandler):
             raise
 
 
-def stand_for_view(request):
-    """Stands for the view before Django's check: the view itself is exempt from it."""
+def stand_for_view(request: HttpRequest) -> HttpResponse:
+    """Takes the place of the view in Django's CSRF check, from which the view itself is exempt."""
+    return HttpResponse()
 
 
 @contextlib.contextmanager
-def received_upload(request):
-    """(POST, FILES, None) of a form with files, or (None, None, the answer that refuses it). The files go afterwards,
-    but for those that were moved away.
+def received_upload(
+    request: HttpRequest,
+) -> Iterator[tuple[QueryDict, MultiValueDict[str, UploadedFile], None] | tuple[None, None, HttpResponse]]:
+    """(POST, FILES, None) of a form with files, or (None, None, response) if it is refused.
 
-    The token against forgery stands in the header X-CSRFToken, or in a field before the first file: nothing of a file
-    is read before it is right. The view is exempt from Django's own check, which would read all files first, and it
-    has made sure who sends the form.
+    Deletes the files afterwards, except those that were moved elsewhere.
+
+    The CSRF token is in the header X-CSRFToken or in a field before the first file; no file is read before the token is
+    verified. The calling view is exempt from Django's own check, which would read all files first, and must have
+    checked the user.
 
     Raises:
-        DiskFull: the disk has no room for it.
-        UnreadablePostError: it was cut off.
+        DiskFull: the disk has no room for the files.
+        UnreadablePostError: the body was cut off.
     """
     first = read_first(request)
-    request.POST = QueryDict(mutable=True)
+    form = QueryDict(mutable=True)
     if token := request.headers.get("X-CSRFToken") or find_token(first):
-        request.POST["csrfmiddlewaretoken"] = token
+        form["csrfmiddlewaretoken"] = token
+    request.POST = form  # type: ignore[assignment]  # the stubs want an immutable one, but the class is the same
     refusal = CsrfViewMiddleware(stand_for_view).process_view(request, stand_for_view, (), {})
     if refusal:
         yield None, None, drain_or_close(refusal, request)
         return
     allow_file(request)
     request.upload_handlers = [UploadHandler(request)]
-    post, files = request.parse_file_upload(request.META, JoinedStream(first, request))
+    stream = JoinedStream(first, request)
+    post, files = request.parse_file_upload(request.META, stream)  # type: ignore[arg-type]  # it only calls `read`
     try:
         yield post, files, None
     finally:
@@ -203,8 +229,8 @@ def received_upload(request):
                 file.close()
 
 
-def read_first(request):
-    """The beginning of a body: up to where the first file begins, or FIRST bytes."""
+def read_first(request: HttpRequest) -> bytes:
+    """The start of a body, up to the first file but at most about FIRST bytes."""
     first = b""
     while len(first) < FIRST and b"filename=" not in first:
         piece = request.read(4096)
@@ -219,26 +245,26 @@ TOKEN = re.compile(
 )
 
 
-def find_token(first):
-    """The token that a form names before its first file."""
+def find_token(first: bytes) -> str | None:
+    """The CSRF token that a form sends before its first file."""
     match = TOKEN.search(first.partition(b"filename=")[0])
     return match and match[1].decode()
 
 
 class JoinedStream:
-    """A stream from its beginning, of which some was read already."""
+    """A stream whose first bytes were already read. Has only what Django's multipart parser calls."""
 
-    def __init__(self, first, rest):
+    def __init__(self, first: bytes, rest: HttpRequest) -> None:
         self.first, self.rest = io.BytesIO(first), rest
 
-    def read(self, size=-1):
+    def read(self, size: int | None = -1) -> bytes:
         return self.first.read(size) or self.rest.read(size)
 
 
-def large_bodies_bounded(get_response):
-    """A body above SMALL is taken from people who have signed in only, and in memory: nothing goes to the disk."""
+def large_bodies_bounded(get_response: GetResponse) -> GetResponse:
+    """Middleware: accepts bodies above SMALL from signed-in users only, and keeps them in memory, off the disk."""
 
-    def middleware(request):
+    def middleware(request: HttpRequest) -> HttpResponseBase:
         body = request._stream if hasattr(request, "_stream") else None
         if not isinstance(body, LargeBody) or request.path_info.startswith(FILES_AT):
             return get_response(request)
@@ -255,14 +281,16 @@ def large_bodies_bounded(get_response):
     return middleware
 
 
-def refuse_body(status, words, request=None):
+def refuse_body(status: int, words: str, request: HttpRequest | None = None) -> HttpResponse:
     response = HttpResponse(words, status=status, content_type="text/plain; charset=utf-8")
     return drain_or_close(response, request)
 
 
-def drain_or_close(response, request=None):
-    """An answer to a body that was not read whole. Where the sender is known, it is read to its end and thrown away;
-    else the connection ends."""
+def drain_or_close(response: Response, request: HttpRequest | None = None) -> Response:
+    """The response to a request whose body was not read to its end.
+
+    request: discards the rest of its body; without one, the connection is closed. Pass it only if the sender is known.
+    """
     body = getattr(request, "_stream", None)
     if isinstance(body, LargeBody):
         with contextlib.suppress(UnreadablePostError):

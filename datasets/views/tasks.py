@@ -1,5 +1,6 @@
-"""Tasks in the background: how far each is, what came of it, and how to stop it."""
+"""Background tasks: their progress and results, and how to cancel them."""
 
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -11,7 +12,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from datasets import reasons
 from datasets.jobs import worker
 from datasets.models import Job
-from datasets.views.access import admin_required
+from datasets.views.access import UserRequest, admin_required
 from datasets.views.paging import parse_after
 
 JOBS_A_PAGE = 50
@@ -19,16 +20,18 @@ JOBS_A_PAGE = 50
 
 @admin_required
 @never_cache
-def job_page(request, pk):
-    """How far a task is; once it is done, what came of it. POST: stop it."""
+def job_page(request: UserRequest, pk: int) -> HttpResponse:
+    """The progress of a task, or a redirect to its result once it is done; POST cancels it."""
     job = get_object_or_404(Job, pk=pk)
     if request.method == "POST":
         worker.cancel(job)
         return redirect("task", pk)
     if worker.is_abandoned(job):
         worker.wake()
+    place = build_result_url(job)
     if job.state == Job.State.DONE and "show" not in request.GET:
-        return HttpResponseClientRedirect(build_result_url(job)) if request.htmx else redirect(build_result_url(job))
+        assert place is not None, f"no page shows the result of a task of the kind {job.kind}"
+        return HttpResponseClientRedirect(place) if request.htmx else redirect(place)
     if request.htmx and not job.is_open:
         return HttpResponseClientRedirect(reverse("task", args=[pk]))
     context = {
@@ -37,7 +40,7 @@ def job_page(request, pk):
         "share": job.share is not None and format_percent(job.share),
         "left": job.seconds_left is not None and format_time_left(job.seconds_left),
         "error": reasons.JOB.get(job.error, job.error),
-        "place": build_result_url(job),
+        "place": place,
         "back": get_retry_link(job),
     }
     return render(request, "datasets/_job.html" if request.htmx else "datasets/job.html", context)
@@ -46,8 +49,8 @@ def job_page(request, pk):
 @admin_required
 @never_cache
 @require_safe
-def job_list(request):
-    """All tasks, the latest first."""
+def job_list(request: UserRequest) -> HttpResponse:
+    """All tasks, newest first."""
     jobs = Job.objects.select_related("created_by", "dataset").order_by("-pk")
     if before := parse_after(request, "before"):
         jobs = jobs.filter(pk__lt=before)
@@ -61,19 +64,19 @@ def job_list(request):
     return render(request, "datasets/jobs.html", context)
 
 
-def format_task(job):
-    """What a task does, in words: the kind, and to what."""
+def format_task(job: Job) -> str:
+    """A task in words: its kind and its target."""
     arguments = job.arguments
     target = ", ".join(arguments.get("files", [])) or arguments.get("of") or (str(job.dataset) if job.dataset else "")
     return f"{reasons.TASKS[job.kind]}: {target}" if target else str(reasons.TASKS[job.kind])
 
 
-def format_percent(share):
+def format_percent(share: float) -> str:
     return f"{share:.0%}"
 
 
-def format_time_left(seconds):
-    """How long, roughly."""
+def format_time_left(seconds: float) -> str:
+    """A rounded duration, in words."""
     if seconds < 90:
         n = max(1, round(seconds))
         return ngettext("%(n)s second", "%(n)s seconds", n) % {"n": n}
@@ -84,8 +87,8 @@ def format_time_left(seconds):
     return ngettext("%(n)s hour", "%(n)s hours", n) % {"n": n}
 
 
-def build_result_url(job):
-    """Where what came of a task is to be seen; None where nothing did."""
+def build_result_url(job: Job) -> str | None:
+    """The page that shows the result of a task; None if it has no result."""
     result = job.result
     if "import" in result:
         return reverse("import", args=[result["import"]])
@@ -96,11 +99,11 @@ def build_result_url(job):
     return reverse("dataset", args=[result["dataset"]]) if "dataset" in result else None
 
 
-def get_retry_link(job):
-    """Where such a task is asked for, to try again: (address, its name)."""
-    if job.kind == "push":
+def get_retry_link(job: Job) -> tuple[str, str]:
+    """The (URL, title) of the page that starts such a task, for a retry."""
+    if job.kind == "push" and job.dataset:
         return reverse("bundle", args=[job.dataset.slug, job.arguments["bundle"]]), _("Back to the bundle")
-    if job.kind == "bundle":
+    if job.kind == "bundle" and job.dataset:
         return reverse("exports", args=[job.dataset.slug]), _("Export")
     if job.dataset:
         return reverse("dataset", args=[job.dataset.slug]), str(job.dataset)

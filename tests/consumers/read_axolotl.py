@@ -1,8 +1,8 @@
-"""What Axolotl makes of exported files: `python -I read_axolotl.py {"NAME": {"file": …, …}, …}` (JSON; beside the
+"""Read exported files with Axolotl: `python -I read_axolotl.py {"NAME": {"file": …, …}, …}` (JSON; beside the
 file, `rl: dpo` for preferences and the keys of an entry of Axolotl's `datasets:`).
 
-What `axolotl preprocess` does, with a throwaway tokenizer, on the CPU, offline. The last line of stdout is one JSON
-object: version, and of each file its rows as texts: [whole], or [with chosen, with rejected].
+Runs the steps of `axolotl preprocess` with a throwaway tokenizer, on the CPU, offline. The last line of stdout is one
+JSON object: the version, and for each file its rows as texts: [whole], or [with chosen, with rejected].
 """
 
 import importlib.metadata
@@ -49,7 +49,7 @@ def read_rows(folder, file, rl=None, **entry):
         "learning_rate": 0.001,
         "bf16": False,
     }
-    path = Path(folder, "config.yaml")  # JSON is YAML
+    path = Path(folder, "config.yaml")  # JSON is valid YAML
     path.write_text(json.dumps({**settings, "rl": rl} if rl else settings), encoding="utf-8")
     cfg = load_cfg(str(path), is_preprocess=True)
     cfg.is_preprocess = True

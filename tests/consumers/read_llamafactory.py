@@ -1,11 +1,11 @@
-"""LLaMA-Factory trains on every entry of a dataset_info.json: `python -I read_llamafactory.py FOLDER`.
+"""Train on every entry of a dataset_info.json with LLaMA-Factory: `python -I read_llamafactory.py FOLDER`.
 
 Its own loader, converters and processors read each file, then its own trainer takes two steps on a throwaway model, on
-the CPU, offline. The last line of stdout is one JSON object: version, and of each entry the stage, what the tokens of
-each row say, and the steps.
+the CPU, offline. The last line of stdout is one JSON object: the version, and for each entry the stage, the decoded
+tokens of each row, and the steps.
 
-LLaMA-Factory imports torchaudio, which it needs for sounds only and which has no build for this PyTorch: an empty
-module stands in for it.
+LLaMA-Factory imports torchaudio, which it needs for audio only and which has no build for this PyTorch: an empty
+module replaces it.
 """
 
 import json
@@ -66,7 +66,7 @@ def train_entry(source, name, entry, folder):
 
 
 def read_rows(stage, args):
-    """What LLaMA-Factory trains on, as texts: [whole], [with chosen, with rejected] or [whole, label]."""
+    """The training data of LLaMA-Factory as texts: [whole], [with chosen, with rejected] or [whole, label]."""
     model_args, data_args, training_args, _, _ = get_train_args(args)
     tokens = load_tokenizer(model_args)
     tokenizer = tokens["tokenizer"]

@@ -1,8 +1,8 @@
-"""What ms-swift makes of exported files: `python -I read_swift.py {"NAME": {"file": …, "columns": …}, …}` (JSON;
-columns: what `--columns` says).
+"""Read exported files with ms-swift: `python -I read_swift.py {"NAME": {"file": …, "columns": …}, …}` (JSON;
+columns: the value of `--columns`).
 
-Its own `load_dataset` and preprocessors, strict, offline. The last line of stdout is one JSON object: version, and of
-each file its rows as texts in ChatML: [whole], [with chosen, with rejected] or [whole, label].
+Uses its own `load_dataset` and preprocessors, strict, offline. The last line of stdout is one JSON object: the version,
+and for each file its rows as texts in ChatML: [whole], [with chosen, with rejected] or [whole, label].
 """
 
 import importlib.metadata
@@ -31,7 +31,7 @@ def read_rows(file, columns=None):
 
 
 def iter_texts(row):
-    """As ms-swift's trainers take a row: a rejected answer stands for the last message."""
+    """The texts of a row as ms-swift's trainers see it: a rejected answer replaces the last message."""
     messages, response = row["messages"], row.get("rejected_response")
     yield format_chatml(messages)
     if response is not None:

@@ -1,5 +1,6 @@
-"""Exported files are what trainers take: each consumer's own loader reads them, and trains where that is cheap, in an
-environment and a process of its own. Run by `make test-consumers`; docs/trainers.md tells what came out."""
+"""Trainers accept exported files: each trainer's own loader reads them, and trains if that is cheap.
+
+Each runs in a separate environment and process. `make test-consumers` runs them; docs/trainers.md has the results."""
 
 import json
 import os
@@ -36,7 +37,7 @@ TRL = ["dpo", "dpo-implicit", "dpo-text", "reward", "kto", "messages", "prompt-c
 PAIRWISE = ["dpo-sharegpt", "dpo-chatml", "dpo-alpaca", "dpo-text"]
 LLAMAFACTORY = [*PAIRWISE, "alpaca", "sharegpt", "sharegpt-primer", "messages", "kto-messages"]
 
-# What `--columns` must say for ms-swift, and an entry of Axolotl's `datasets:` (and `rl:`) for Axolotl.
+# The values of `--columns` for ms-swift, and of a `datasets:` entry (and `rl:`) for Axolotl.
 SWIFT = {
     "dpo-swift": {},
     "dpo-implicit": {"chosen": "messages", "rejected": "rejected_messages"},
@@ -63,7 +64,7 @@ AXOLOTL = {
 
 
 def build_message(role, text):
-    """One message, alone in its list."""
+    """A list of one message."""
     return [{"role": role, "content": text}]
 
 
@@ -73,7 +74,7 @@ def build_text_pairs():
 
 
 def build_message_pairs():
-    """Pairs whose prompt and answers are lists of messages, one of several turns among them."""
+    """Pairs whose prompt and answers are lists of messages, one of them with several turns."""
     pairs = [(TURNS, "不是，1 只有一个因数。", "是的。")]
     pairs += [(build_message("user", prompt), chosen, rejected) for prompt, chosen, rejected in TEXTS]
     return [
@@ -87,7 +88,7 @@ def build_message_pairs():
 
 
 def build_part_pairs():
-    """Pairs as Alpaca has them, in parts: one with an input and one with a system text and earlier turns among them."""
+    """Pairs in Alpaca's parts; one has an input, one has a system text and earlier turns."""
     system, asked, answered, again = (turn["content"] for turn in TURNS)
     pairs = [(prompt, "", chosen, rejected, "", []) for prompt, chosen, rejected in TEXTS]
     pairs += [
@@ -99,7 +100,7 @@ def build_part_pairs():
 
 
 def build_conversations(row):
-    """(turns with the chosen answer, turns with the rejected one) of a pair in parts, as every trainer must see it."""
+    """(turns with the chosen answer, turns with the rejected one) of a pair, as every trainer must see them."""
     turns = build_message("system", row["system"]) if row["system"] else []
     for asked, answered in row["history"]:
         turns += build_message("user", asked) + build_message("assistant", answered)
@@ -110,7 +111,7 @@ def build_conversations(row):
 
 
 def pick_pairs(dialect):
-    """The conversations of the pairs that go into a dialect: of some only those of one turn."""
+    """The conversations that a dialect can represent; some dialects have only single-turn ones."""
     single = dialect in ("alpaca", "dpo-text")
     return [
         build_conversations(row) for row in build_part_pairs() if not (single and (row["system"] or row["history"]))
@@ -122,8 +123,8 @@ def format_chatml(messages):
 
 
 def format_expected(dialect):
-    """What a trainer must read in a file of this dialect, in ChatML: [with chosen, with rejected] or [whole, label] or
-    [whole] of each row, sorted."""
+    """The sorted rows that a trainer must read from a file of this dialect, in ChatML: [with chosen, with rejected],
+    [whole, label] or [whole]."""
     pairs = [[format_chatml(side) for side in pair] for pair in pick_pairs(dialect)]
     if dialect.startswith("kto"):
         return sorted([text, side == 0] for pair in pairs for side, text in enumerate(pair))
@@ -131,13 +132,13 @@ def format_expected(dialect):
 
 
 def write(path, rows):
-    """The path of a JSONL file that now holds these rows."""
+    """Writes the rows to a JSONL file; returns its path."""
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8", newline="\n")
     return path
 
 
 def export(folder, rows, *dialects):
-    """The paths of the files that the project exports, in these dialects, of these pairs, imported as judged."""
+    """Imports the judged pairs and exports them in these dialects; returns the paths."""
     judged = write(folder / "judged.jsonl", [{**row, "annotator": "a"} for row in rows])
     call_command("import_dataset", "consumer", str(judged))
     paths = [folder / f"{dialect}.jsonl" for dialect in dialects]
@@ -147,7 +148,7 @@ def export(folder, rows, *dialects):
 
 
 def export_bundle(folder, rows, dialects, split="100,0,0"):
-    """The folder of an unpacked bundle of these pairs, imported as judged."""
+    """Imports the judged pairs and unpacks a bundle of them; returns the folder."""
     export(folder, rows)
     archive = folder / "bundle.zip"
     call_command(
@@ -158,8 +159,8 @@ def export_bundle(folder, rows, dialects, split="100,0,0"):
 
 
 def run(environment, script, *arguments, folder):
-    """The finished process of a script, away from the project and its package `datasets`. Skips, and says why, where
-    the environment could not be made."""
+    """Runs a script outside the project and its package `datasets`. Skips, with the reason, if the environment could
+    not be created."""
     home = ROOT / f".venv-{environment}"
     if not (home / "installed").exists():
         log = home / "install.log"
@@ -176,7 +177,7 @@ def run(environment, script, *arguments, folder):
 
 
 def read_report(finished):
-    """What a process that ended well said in its last line."""
+    """The JSON object on the last line of a successful process."""
     assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-4000:]
     return json.loads(finished.stdout.rstrip("\n").rpartition("\n")[2])
 
@@ -216,7 +217,7 @@ def test_the_check_refuses_a_prompt_that_is_a_text(tmp_path):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_bundle_trains_with_llamafactory_as_it_is(tmp_path):
-    """Each entry of the bundle's own dataset_info.json."""
+    """Every entry of the bundle's own dataset_info.json."""
     bundle = export_bundle(tmp_path, build_part_pairs(), LLAMAFACTORY)
     read = read_report(run("llamafactory", "read_llamafactory.py", bundle, folder=tmp_path))["read"]
     assert {name: sorted(entry["rows"]) for name, entry in read.items()} == {
@@ -254,5 +255,5 @@ def test_axolotl_reads_what_was_exported(tmp_path):
 
 
 def strip_ends(rows):
-    """Rows without the blanks at the end, which Axolotl takes off."""
+    """Rows without the trailing blanks, which Axolotl strips."""
     return sorted([text.rstrip() for text in row] for row in rows)

@@ -1,4 +1,4 @@
-"""A tokenizer and a model, made on the spot, that every trainer here can train: no download, two small layers."""
+"""A generated tokenizer and model that every trainer here can train: no download, two small layers."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from tokenizers.decoders import ByteLevel
 STEPS = 2
 
 OPEN, CLOSE, PAD = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
-# As strict as Gemma's, Llama 2's and Mistral's templates: system only first, no two turns in a row by the same side.
+# As strict as the templates of Gemma, Llama 2 and Mistral: system only first, no two consecutive turns by one role.
 CHATML = """
 {%- for message in messages -%}
   {%- if message.role not in ["system", "user", "assistant", "tool"] -%}
@@ -28,13 +28,13 @@ CHATML = """
 
 
 def read_lines(path):
-    """The file's rows, split at line feeds only: answers may hold U+2028."""
+    """The file's rows, split at line feeds only: answers may contain U+2028."""
     rows = [json.loads(line) for line in Path(path).read_bytes().split(b"\n") if line]
     return rows or sys.exit(f"{path}: no rows")
 
 
 def iter_texts(value):
-    """Every text in a row, however deep it stands."""
+    """Every text in a row, at any depth."""
     if isinstance(value, str):
         yield value
     for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -42,9 +42,9 @@ def iter_texts(value):
 
 
 def train_tokenizer(lines):
-    """A byte-level BPE tokenizer, trained on these rows' own texts, that gives every text back byte by byte.
+    """A byte-level BPE tokenizer, trained on the texts of these rows; it decodes every text byte for byte.
 
-    A line feed is always a token of its own: the frame never melts into an answer that starts with one.
+    A line feed is always a separate token: the template never merges with an answer that starts with one.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -81,7 +81,7 @@ def build_model(tokenizer, kind=transformers.Qwen2ForCausalLM, **settings):
 
 
 def save_model(lines, folder):
-    """The folder, which now holds a model and its tokenizer as a trainer downloads them."""
+    """Saves a model and its tokenizer as a trainer downloads them; returns the folder."""
     tokenizer = train_tokenizer(lines)
     tokenizer.save_pretrained(folder)
     build_model(tokenizer).save_pretrained(folder)

@@ -1,11 +1,11 @@
-"""Train a throwaway model on one exported file, as it is: `python -I train.py DIALECT FILE.jsonl`.
+"""Train a throwaway model on one unchanged exported file: `python -I train.py DIALECT FILE.jsonl`.
 
 Loads the file as a user would, takes two optimisation steps with TRL on the CPU that together see every row, and
-checks that what was trained on is what the file says. Offline: tokenizer and model are made here from the file's own
+checks that the training data match the file. Offline: tokenizer and model are generated from the file's
 texts. The last line of stdout is one JSON object; a file that does not train ends with a message and exit status 1.
 
-The project's own package `datasets` has the name of Hugging Face's, hence `-I`, a folder outside the project to run
-in, and an environment of its own (requirements.txt).
+The project's package `datasets` has the same name as Hugging Face's: that is why it runs with `-I`, in a folder outside
+the project, and in a separate environment (requirements.txt).
 """
 
 import argparse
@@ -38,7 +38,7 @@ REWARD = trl.RewardTrainer, trl.RewardConfig
 KTO = trl.KTOTrainer, trl.KTOConfig
 SFT = trl.SFTTrainer, trl.SFTConfig
 
-# What trains on each dialect, and the columns that hold texts (of `dpo-text`) or turns.
+# The trainer of each dialect, and the columns that hold texts (`dpo-text`) or turns.
 DIALECTS = {
     "dpo": (DPO, ("prompt", "chosen", "rejected")),
     "dpo-implicit": (DPO, ("chosen", "rejected")),
@@ -48,13 +48,13 @@ DIALECTS = {
     "messages": (SFT, ("messages",)),
     "prompt-completion": (SFT, ("prompt", "completion")),
 }
-WHOLE = ("dpo-implicit", "messages")  # columns hold the prompt and the answer
+WHOLE = ("dpo-implicit", "messages")  # these columns hold the prompt and the answer
 
 BATCH = 4
 
 
 def main():
-    """Exit status 0 and a JSON object when the file trains, else a message and 1."""
+    """Exit status 0 and a JSON object if the file trains, else 1 and a message."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("dialect", choices=DIALECTS)
     parser.add_argument("file")
@@ -69,7 +69,7 @@ def main():
 
 
 def train(dialect, path):
-    """The number of rows trained on and the loss of each step. Raises or exits where the file is not fit."""
+    """(number of rows, loss of each step). Raises or exits if the file is unfit."""
     lines = read_lines(path)
     transformers.set_seed(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +83,7 @@ def train(dialect, path):
 
 
 def check_rows(dialect, lines, dataset):
-    """Exits unless every line was loaded, says after loading what it said before, and holds turns to learn from."""
+    """Exits unless every line was loaded unchanged and has turns to learn from."""
     if len(dataset) != len(lines):
         sys.exit(f"{len(lines)} lines in the file, {len(dataset)} rows loaded")
     for number, (line, row) in enumerate(zip(lines, dataset, strict=True), start=1):
@@ -93,7 +93,7 @@ def check_rows(dialect, lines, dataset):
 
 
 def find_difference(line, row):
-    """How the loaded row differs from its line, "" when it does not. A text that was read as a time does."""
+    """How the loaded row differs from its line (for example a text read as a timestamp); "" if it does not."""
     if line.keys() != row.keys():
         return f"has {', '.join(line)}; the file as a whole has {', '.join(row)}"
     changed = (column for column in line if row[column] != line[column])
@@ -101,7 +101,7 @@ def find_difference(line, row):
 
 
 def find_fault(dialect, line):
-    """Why TRL could not learn from this line, or would learn nothing, "" when it can."""
+    """Why TRL cannot learn from this line, or would learn nothing; "" if it can."""
     _, columns = DIALECTS[dialect]
     text = dialect == "dpo-text"
     for column in columns:
@@ -121,7 +121,7 @@ def find_fault(dialect, line):
 
 
 def is_messages(value):
-    """Whether this is a list of at least one message, each of a role and a content that are texts."""
+    """Whether this is a non-empty list of messages whose role and content are texts."""
     return (
         isinstance(value, list)
         and len(value) > 0
@@ -131,7 +131,7 @@ def is_messages(value):
 
 
 def build_trainer(dialect, dataset, tokenizer, folder):
-    """TRL's trainer for this dialect: two steps that share the rows between them, nothing cut, nothing saved."""
+    """TRL's trainer for this dialect: two steps that share the rows, no truncation, no checkpoints."""
     (trainer, config), _ = DIALECTS[dialect]
     batch = min(BATCH, math.ceil(len(dataset) / STEPS))
     args = config(
@@ -172,8 +172,8 @@ def check_tokens(dialect, lines, trainer):
 
 
 def build_expected(dialect, line):
-    """What each of TRL's token columns (some of them after one another) must decode to, written down here without the
-    chat template. Of `labels`, what counts for the loss."""
+    """The text that each of TRL's token columns (some concatenated) must decode to, written without the chat template.
+    For `labels`, the text that counts for the loss."""
     opening = f"{OPEN}assistant\n"
     if dialect == "messages":
         return {"input_ids": format_chatml(line["messages"]), "labels": format_chatml(line["messages"])}
@@ -182,7 +182,7 @@ def build_expected(dialect, line):
         return {"input_ids": whole, "labels": answer.removeprefix(opening)}
     if dialect == "reward":
         return {f"{side}_ids": format_chatml(line["prompt"] + line[side]) for side in ("chosen", "rejected")}
-    if dialect == "dpo-text":  # no frame, and a token may reach from the prompt into the answer
+    if dialect == "dpo-text":  # no template, and a token may span prompt and answer
         return {f"prompt_ids+{side}_ids": line["prompt"] + line[side] + CLOSE for side in ("chosen", "rejected")}
     prompt = line["prompt"] if "prompt" in line else line["chosen"][:-1]
     sides = [column for column in ("chosen", "rejected", "completion") if column in line]
@@ -191,7 +191,7 @@ def build_expected(dialect, line):
 
 
 def check_training(trainer, before):
-    """The loss of each step. Exits unless the steps saw every row and moved the weights to finite numbers."""
+    """The loss of each step. Exits unless the steps saw every row and changed the weights to finite values."""
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     if trainer.state.global_step != STEPS or len(losses) != STEPS:
         sys.exit(f"{trainer.state.global_step} steps and {len(losses)} losses instead of {STEPS}")

@@ -1,7 +1,7 @@
-"""TRL's own command reads a bundle's settings: `python -I trl_command.py dpo|kto FILE.jsonl OPTION…`, in the
+"""Run TRL's own command with a bundle's settings: `python -I trl_command.py dpo|kto FILE.jsonl OPTION…`, in the
 bundle's folder.
 
-Runs the script behind `trl dpo --config trl-dpo.yaml` with a throwaway model, made from that file's texts, for two
+Runs the script behind `trl dpo --config trl-dpo.yaml` with a throwaway model, generated from that file's texts, for two
 steps on the CPU, offline. The last line of stdout is one JSON object.
 """
 

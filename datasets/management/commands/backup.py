@@ -2,20 +2,23 @@ import hashlib
 import json
 import os
 import time
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from datasets.backup.write import BackupProblem, build_summary, write_backup
 
 
 class Command(BaseCommand):
-    help = "Write the whole database and the spools of imports into one file, while people judge. Not in it: who is "
-    help += "signed in, and the secret key."
+    help = "Write the whole database and the spools of imports to one file, while people judge. Leaves out sessions "
+    help += "and the secret key."
 
-    def add_arguments(self, parser):
-        parser.add_argument("file", help="a name that ends in .zip; a file of that name is replaced once this is whole")
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "file", help="a name ending in .zip; an existing file is replaced once the backup is complete"
+        )
 
-    def handle(self, file, **options):
+    def handle(self, file: str, **options: Any) -> None:
         started = time.monotonic()
         try:
             manifest = write_backup(file)

@@ -1,9 +1,11 @@
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.datastructures import MultiValueDict
 
 from datasets.bundles.archive import BUNDLE, get_dialects, make_bundle
@@ -11,43 +13,52 @@ from datasets.bundles.forms import BundleForm
 from datasets.bundles.snapshots import iter_content
 from datasets.cli import find_dataset, format_form_errors, split_words, write_whole
 from datasets.exports.export import Export
-from datasets.exports.forms import FilterForm
+from datasets.exports.extras import EXTRAS, get_dialects_with_extras
+from datasets.exports.forms import FileForm, FilterForm
+from datasets.exports.selection import Filters
 from datasets.formats import get_file_kind, get_writable_formats
+from datasets.models import Dataset
 
 
 class Command(BaseCommand):
-    requires_system_checks = ()  # they load all pages, in twice the time that the rest takes to start
-    help = "Write what people chose as a file that trainers load. Without --output: SLUG-FORMAT.jsonl, here."
+    requires_system_checks = ()  # they import all views, which takes twice as long as the rest of the start
+    help = "Export judgments as a file for a trainer. Without --output: SLUG-FORMAT.jsonl in this folder."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", help="the dataset's short name")
         parser.add_argument(
             "--format", required=True, metavar="NAME", help=", ".join([*get_writable_formats(), BUNDLE])
         )
-        parser.add_argument("--output", metavar="FILE", help="where to write; - is stdout")
-        parser.add_argument("--dialects", metavar="NAME,…", help="of a bundle: " + ", ".join(get_dialects()))
-        parser.add_argument("--split", metavar="80,10,10", help="of a bundle: train, validation, test in percent")
-        parser.add_argument("--mode", help="majority (the default: one row per pair), soft (with its votes) or every")
-        parser.add_argument("--min-agreement", help="share of a pair's votes for the winner, 0 to 1")
-        parser.add_argument("--annotator", action="append", help="only judgments of this person; may repeat")
-        parser.add_argument("--since", help="only judgments from this date (or date and time, UTC) on")
-        parser.add_argument("--until", help="only judgments up to the end of this date (or before this time)")
+        parser.add_argument("--output", metavar="FILE", help="the file to write; - is stdout")
+        parser.add_argument("--dialects", metavar="NAME,…", help="for a bundle: " + ", ".join(get_dialects()))
+        parser.add_argument("--split", metavar="80,10,10", help="for a bundle: train, validation, test in percent")
+        parser.add_argument("--mode", help="majority (default: one row per pair), soft (also its votes) or every")
+        parser.add_argument("--min-agreement", help="lowest share of a pair's votes for the winner, 0 to 1")
+        parser.add_argument("--annotator", action="append", help="only judgments of this person; repeatable")
+        parser.add_argument("--since", help="only judgments since this date (or date and time, UTC)")
+        parser.add_argument("--until", help="only judgments until the end of this date (or before this time)")
         parser.add_argument("--min-strength", help="only choices at least this strong, 1 to 3")
-        parser.add_argument("--min-votes", metavar="N", help="only pairs that so many people judged")
+        parser.add_argument("--min-votes", metavar="N", help="only pairs with at least N votes")
         parser.add_argument("--tags", metavar="TAG,…", help="only prompts with one of these tags")
-        parser.add_argument("--flags", help="without: leave out whatever anybody flagged")
-        parser.add_argument("--paused", help="without: leave out what people said who are paused now")
-        parser.add_argument("--decisions", help="votes (the default), first (a reviewer's, in place of votes) or only")
-        parser.add_argument("--length", help="balanced: as often the shorter answer chosen as the longer one")
-        parser.add_argument("--criterion", metavar="NAME", help="what was chosen by this criterion, instead of in all")
+        parser.add_argument("--flags", help="without: leave out flagged comparisons")
+        parser.add_argument("--paused", help="without: leave out judgments of annotators who are paused now")
+        parser.add_argument("--decisions", help="votes (default), first (a reviewer's decision replaces votes) or only")
+        parser.add_argument("--length", help="balanced: the shorter response is chosen as often as the longer one")
+        parser.add_argument("--criterion", metavar="NAME", help="choices by this criterion instead of the overall ones")
         parser.add_argument(
             "--for-spreadsheets",
             action="store_true",
-            help="of a CSV format: an apostrophe before each text that a spreadsheet would run as a formula",
+            help="for a CSV format: an apostrophe before each text that a spreadsheet would run as a formula",
         )
-        parser.add_argument("--ranks", help="of an order: all (the default), adjacent, best-rest or best-worst")
+        parser.add_argument(
+            "--with",
+            action="append",
+            metavar=",".join(EXTRAS),
+            help=f"also ids, sources, metadata of rows, for {', '.join(get_dialects_with_extras())} and bundles",
+        )
+        parser.add_argument("--ranks", help="pairs of a ranking: all (default), adjacent, best-rest or best-worst")
 
-    def handle(self, slug, format, output, **options):
+    def handle(self, slug: str, format: str, output: str | None, **options: Any) -> None:
         started = time.monotonic()
         dataset = find_dataset(slug)
         for_spreadsheets = options["for_spreadsheets"]
@@ -58,7 +69,10 @@ class Command(BaseCommand):
         if options["dialects"] or options["split"]:
             raise CommandError("--dialects and --split go with --format bundle", returncode=2)
         filters = parse_filters(dataset, options)
-        export = Export(dataset, find_format(format), filters, for_spreadsheets=for_spreadsheets)
+        file = FileForm(build_file_data(options), name=find_format(format))
+        if not file.is_valid():
+            raise CommandError(format_form_errors(file), returncode=2)
+        export = Export(dataset, format, filters, **file.get_options())
         path = Path(output or f"{slug}-{format}.{get_file_kind(format)}")
         if output == "-":
             for piece in export.iter_pieces():
@@ -68,9 +82,13 @@ class Command(BaseCommand):
             write_whole(path, export.iter_pieces())
         self.write_account(export.build_account(), output, started)
 
-    def write_bundle(self, dataset, output, started, options):
-        """Make a bundle, keep it, and write it."""
-        form = BundleForm({"dialects": split_words(options["dialects"]), "split": options["split"]})
+    def write_bundle(self, dataset: Dataset, output: str | None, started: float, options: dict[str, Any]) -> None:
+        """Makes a bundle, stores it, and writes it.
+
+        started: `time.monotonic()` at the start of the command.
+        """
+        data = {"dialects": split_words(options["dialects"]), "split": options["split"], "with": options["with"] or []}
+        form = BundleForm(data)
         if not form.is_valid():
             raise CommandError(format_form_errors(form), returncode=2)
         snapshot = make_bundle(dataset, form.build_settings(parse_filters(dataset, options)))
@@ -85,20 +103,25 @@ class Command(BaseCommand):
         account = {"dataset": dataset.slug, "format": BUNDLE, "rows": rows, **about, "snapshot": snapshot.number}
         self.write_account({**account, "sha256": snapshot.sha256}, output, started)
 
-    def write_account(self, account, output, started):
-        account |= {"seconds": round(time.monotonic() - started, 3)}
-        (self.stderr if output == "-" else self.stdout).write(json.dumps(account, ensure_ascii=False))
+    def write_account(self, account: Mapping[str, Any], output: str | None, started: float) -> None:
+        timed = {**account, "seconds": round(time.monotonic() - started, 3)}
+        (self.stderr if output == "-" else self.stdout).write(json.dumps(timed, ensure_ascii=False))
 
 
-def find_format(name):
+def find_format(name: str) -> str:
     if name not in get_writable_formats():
         there = ", ".join([*get_writable_formats(), BUNDLE])
         raise CommandError(f"There is no format {name}. There are: {there}", returncode=2)
     return name
 
 
-def parse_filters(dataset, options):
-    data = MultiValueDict()
+def build_file_data(options: dict[str, Any]) -> dict[str, Any]:
+    """The data for FileForm in the options of the command."""
+    return {"for-spreadsheets": "1" if options["for_spreadsheets"] else "", "with": options["with"] or []}
+
+
+def parse_filters(dataset: Dataset, options: dict[str, Any]) -> Filters:
+    data: MultiValueDict[str, str] = MultiValueDict()
     for field in FilterForm.base_fields:
         value = options.get(field)
         data.setlist(field.replace("_", "-"), value if isinstance(value, list) else [] if value is None else [value])

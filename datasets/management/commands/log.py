@@ -1,6 +1,7 @@
 import json
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from datasets.audit.listing import LogFilter, iter_rows
 from datasets.cli import format_form_errors
@@ -8,14 +9,14 @@ from datasets.models import Change, Dataset
 
 
 class Command(BaseCommand):
-    help = "Print who changed what, newest first, as JSON Lines: of a dataset (also of one that was deleted), or all."
+    help = "Print the audit log of a dataset, even a deleted one, or of all datasets: newest first, as JSON Lines."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", nargs="?", help="the dataset's short name")
         parser.add_argument("--kind", help=", ".join(Change.Kind.values))
-        parser.add_argument("--person", metavar="NAME", help="who did it, or whom it concerns")
+        parser.add_argument("--person", metavar="NAME", help="who made the change, or whom it concerns")
 
-    def handle(self, slug, kind, person, **options):
+    def handle(self, slug: str | None, kind: str | None, person: str | None, **options: Any) -> None:
         changes = Change.objects.filter(slug=slug) if slug else Change.objects.all()
         if slug and not changes.exists() and not Dataset.objects.filter(slug=slug).exists():
             raise CommandError(f"There is no dataset {slug}, nor was there one.", returncode=2)

@@ -1,30 +1,29 @@
 import json
 import sys
 import time
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from datasets.bundles import tasks
 from datasets.bundles.forms import PushForm
 from datasets.bundles.hub import is_installed
 from datasets.cli import find_dataset, format_form_errors
-from datasets.models import Job
+from datasets.models import Dataset, Job, Snapshot
 
 
 class Command(BaseCommand):
-    help = (
-        "Push a bundle to the Hugging Face Hub, or to the mirror in HF_ENDPOINT, with the token in HF_TOKEN. Exit 1: "
-    )
-    help += "it could not be done; 2: wrong usage."
+    help = "Push a bundle to the Hugging Face Hub, or to the mirror in HF_ENDPOINT, with the token in HF_TOKEN. "
+    help += "Exit 1: the push failed; 2: wrong usage."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", help="the dataset's short name")
         parser.add_argument("number", type=int, help="the bundle's number")
-        parser.add_argument("--repo", required=True, metavar="ORG/NAME", help="made, as private, where there is none")
-        parser.add_argument("--public", action="store_true", help="everybody may read it")
+        parser.add_argument("--repo", required=True, metavar="ORG/NAME", help="created as private if it does not exist")
+        parser.add_argument("--public", action="store_true", help="make the repository readable for everybody")
         parser.add_argument("--token-stdin", action="store_true", help="read the token from stdin instead of HF_TOKEN")
 
-    def handle(self, slug, number, repo, public, token_stdin, **options):
+    def handle(self, slug: str, number: int, repo: str, public: bool, token_stdin: bool, **options: Any) -> None:
         started = time.monotonic()
         if not is_installed():
             install = "pip install --require-hashes -r requirements-hub.txt"
@@ -39,7 +38,7 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps({**job.result, "seconds": round(time.monotonic() - started, 3)}))
 
 
-def find_bundle(dataset, number):
+def find_bundle(dataset: Dataset, number: int) -> Snapshot:
     snapshot = dataset.snapshots.filter(number=number, is_whole=True).first()
     if snapshot is None:
         numbers = ", ".join(

@@ -1,7 +1,8 @@
 import json
 import time
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from datasets.backup.restore import restore
@@ -9,14 +10,14 @@ from datasets.backup.write import BackupProblem, build_summary
 
 
 class Command(BaseCommand):
-    help = "Read a backup into an empty database (after `migrate`), SQLite or PostgreSQL, whichever wrote it: all of "
-    help += "it or nothing. Stop the server first. Everybody signs in anew."
+    help = "Restore a backup into an empty database (after `migrate`), SQLite or PostgreSQL, whichever it came from: "
+    help += "all of it or nothing. Stop the server first. Everybody has to sign in again."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file")
-        parser.add_argument("--replace", action="store_true", help="all that the database holds is deleted first")
+        parser.add_argument("--replace", action="store_true", help="delete the contents of the database first")
 
-    def handle(self, file, replace, **options):
+    def handle(self, file: str, replace: bool, **options: Any) -> None:
         started = time.monotonic()
         try:
             manifest = restore(file, replace)

@@ -1,6 +1,7 @@
 import json
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from datasets import reasons
 from datasets.imports.undo import CannotUndo, undo_import
@@ -8,15 +9,15 @@ from datasets.models import Import
 
 
 class Command(BaseCommand):
-    help = "Take an import back, as long as nobody has judged what it brought. Without a number: list the imports."
+    help = "Undo an import, as long as nobody has judged its rows. Without a number: list the imports."
 
-    def add_arguments(self, parser):
-        parser.add_argument("number", nargs="?", type=int, help="the import's number, as in its page's address")
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("number", nargs="?", type=int, help="the import's number, as in the URL of its page")
 
-    def handle(self, number, **options):
+    def handle(self, number: int | None, **options: Any) -> None:
         if number is None:
-            for run in Import.objects.order_by("pk").select_related("dataset"):
-                self.stdout.write(f"{run.pk}\t{run.slug}\t{run.state}\t{run.created_at:%Y-%m-%d %H:%M}\t{run}")
+            for one in Import.objects.order_by("pk").select_related("dataset"):
+                self.stdout.write(f"{one.pk}\t{one.slug}\t{one.state}\t{one.created_at:%Y-%m-%d %H:%M}\t{one}")
             return
         run = Import.objects.filter(pk=number).first()
         if run is None:

@@ -1,7 +1,8 @@
 import json
 import os
+from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 from django.utils.module_loading import autodiscover_modules
 
@@ -12,15 +13,15 @@ NICE = 10
 
 
 class Command(BaseCommand):
-    help = "Do tasks in the background: check and store uploads, make and push bundles. Any number of these, "
-    help += "on any machine."
+    help = "Run background tasks: check and store uploads, make and push bundles. Any number of these workers may run, "
+    help += "on any machines."
 
-    def add_arguments(self, parser):
-        parser.add_argument("--until-idle", action="store_true", help="end when nothing has come for a few seconds")
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--until-idle", action="store_true", help="exit after a few seconds without a task")
 
-    def handle(self, until_idle, **options):
-        autodiscover_modules("tasks")  # each app's kinds of tasks
+    def handle(self, until_idle: bool, **options: Any) -> None:
+        autodiscover_modules("tasks")  # registers the kinds of tasks
         sweep()
-        if connection.vendor != "sqlite":  # there who judges would wait for a worker that is not let on
-            os.nice(NICE)  # who judges goes first
+        if connection.vendor != "sqlite":  # on SQLite, annotators would wait for a worker that is starved of CPU time
+            os.nice(NICE)
         self.stdout.write(json.dumps({"done": work(until_idle)}))
