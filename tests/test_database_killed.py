@@ -22,9 +22,9 @@ pytestmark = pytest.mark.django_db  # runs with TEST_DB=pg only
 WORKER = """
 import os, sys, time; import django; django.setup()
 from datasets import tasks
-from datasets.imports import check as imports
+from datasets.imports import check, store as imports
 from datasets.jobs import worker as jobs
-jobs.start("store", **{"import": imports.check([("rows", open(sys.argv[1], "rb"))], "big").pk})
+jobs.start("store", **{"import": check.check([("rows", open(sys.argv[1], "rb"))], "big").pk})
 real, imports.BATCH, batches = imports.store_batch, 200, []
 def store_batch(*args):
     batches.append(args)
