@@ -53,16 +53,27 @@ def repeat(unit, share, length, rng):
     return out[:length]
 
 
+def time_rendering(name, code):
+    """Processor seconds to render a block of code."""
+    started = time.process_time()
+    markdown.render(f"```{name}\n{code}\n```\n")
+    return time.process_time() - started
+
+
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_no_language_takes_long_for_repetitive_text(name):
+    """At most a second, on a slow machine 150 times as long as for ordinary code; a bad pattern takes thousands."""
     rng = random.Random(name)
     length = markdown.LANGUAGE_LIMITS.get(name, markdown.LONGEST_CODE)
+    lines = (
+        f'{rng.choice(["if", "x"])} y{rng.randint(0, 99)} = f("{rng.choice("abc")}") + 1;\n' for _ in range(length)
+    )
+    code = "".join(lines)[: length - 1]
+    ordinary = min(time_rendering(name, code) for _ in range(2))
     for unit in REPEATED:
         for share in (0, 0.3):
-            text = f"```{name}\n{repeat(unit, share, length - 1, rng)}\n```\n"
-            started = time.process_time()
-            markdown.render(text)
-            assert time.process_time() - started < renderers.SECONDS, (unit, share)
+            took = time_rendering(name, repeat(unit, share, length - 1, rng))
+            assert took < max(renderers.SECONDS, 150 * ordinary), (unit, share)
 
 
 def test_code_of_every_language_on_the_list_is_highlighted():
