@@ -11,6 +11,7 @@ from datasets.models import Comparison, Prompt, Response
 CASES = Path(settings.BASE_DIR).parent / "shared" / "cases"
 pytestmark = [
     pytest.mark.django_db,
+    pytest.mark.once,  # how a file is read does not depend on the database
     pytest.mark.skipif(
         not CASES.exists(), reason="../shared/cases is not there: these files are not part of the project"
     ),

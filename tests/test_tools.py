@@ -1105,6 +1105,7 @@ HUB = [
 SHAPES = [*TRAINERS, *PLATFORMS, *HUB]
 
 
+@pytest.mark.once  # how a file is read does not depend on the database
 @pytest.mark.django_db
 @pytest.mark.parametrize("shape", SHAPES, ids=[shape.name for shape in SHAPES])
 def test_what_a_tool_writes_is_read(shape, run_command, tmp_path):
