@@ -390,7 +390,7 @@ SHAPES = [
           {"completed_by": 5, "result": [{"from_name": "choice", "value": {"choices": ["Response 1"]}}]},
           {"completed_by": 6, "was_cancelled": True, "result": [{"from_name": "pw", "value": {"selected": "left"}}]}]},
      Row(Prompt("Hi"), PAIR_OF_TEXTS, JUDGED,
-         (Vote((1, 0), "left", "ann@example.org"), Vote((0, 1), "left", "5")), meta={"topic": "greeting"})),
+         (Vote((1, 0), "left", "ann@example.org"), Vote((0, 1), "left", "5")))),
     (29, "label-studio",
      {"id": 2, "data": {"prompt": "Hi", "answer1": "Hello!", "answer2": "What."}, "annotations": []},
      build_candidates("Hi", "Hello!", "What.")),

@@ -264,3 +264,16 @@ def test_ignored_columns_are_still_counted():
     reading = choose_reading(Facts.collect(items), Options(ignored=frozenset({"label"})))
     reading.read_batch(items)
     assert (reading.leftovers.get_unread(), reading.leftovers.get_blocking()) == ({"label": 1}, [])
+
+
+ARGILLA = {"fields": {"prompt": "What is shown?", "response_1": "A cat.", "response_2": "A dog."}, "responses": {}}
+STUDIO = {"data": {"prompt": "What is shown?", "answer1": "A cat.", "answer2": "A dog."}, "annotations": []}
+
+
+@pytest.mark.parametrize(("row", "column"), [(ARGILLA, "fields"), (STUDIO, "data")])
+def test_a_picture_within_an_object_stops_the_import(put, row, column):
+    rows = [{**row, column: {**row[column], "image": f"https://x.org/{n}.png", "topic": "pets"}} for n in range(2)]
+    status, summary, _ = put(rows)
+    assert (status, summary["unread"]) == (1, {f"{column}.image": 2})
+    assert put(rows, "--ignore", f"{column}.image")[0] == 0
+    assert Prompt.objects.get().origins[0][2] == {f"{column}.topic": "pets"}

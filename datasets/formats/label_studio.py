@@ -59,13 +59,7 @@ def read_task(row: RawRow) -> Row:
             verdict = find_result(annotation, place, columns, responses)
             if verdict is not None:
                 votes += wide.build_votes(verdict, place, responses, parse_annotator(annotation, place))
-    used = {*columns.values(), *wide.find_columns(data, wide.SOURCE_COLUMN).values(), *PROMPT_FIELDS}
-    meta = {key: value for key, value in data.items() if key not in used and value not in (None, "")}
-    kind = JUDGED if votes else CANDIDATES
-    return Row(parsers.parse_prompt(data), responses, kind, tuple(votes), meta=meta or None)
-
-
-PROMPT_FIELDS = {*parsers.PROMPT_KEYS, "messages", "conversation", "conversations", "system", "input", "history"}
+    return Row(parsers.parse_prompt(data), responses, JUDGED if votes else CANDIDATES, tuple(votes))
 
 
 def parse_responses(fields: RawRow, prefix: str = "") -> tuple[dict[str, str], tuple[Response, ...]]:

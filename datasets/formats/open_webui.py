@@ -24,7 +24,10 @@ def matches(keys: set[str], row: RawRow) -> bool:
 
 def read(row: RawRow) -> Row:
     data, meta = parse_object(row, "data"), parse_object(row, "meta")
-    good = parsers.parse_label(data.get("rating"), "data.rating")
+    rating = data.get("rating")
+    if str(rating) == "0":  # neither thumb
+        raise Refusal("off_scale", "data.rating", "0")
+    good = parsers.parse_label(rating, "data.rating")
     chat = find_chat(parse_object(row, "snapshot"))
     message, transcript = parse_branch(chat, str(meta.get("message_id")))
     params = chat.get("params")
