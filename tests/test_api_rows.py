@@ -39,6 +39,19 @@ def list_leftovers():
     return [*spools, *settings.FILE_UPLOAD_TEMP_DIR.glob("*")]
 
 
+def test_a_column_that_bears_on_learning_is_a_422_until_it_is_ignored(script):
+    rows = [{**row, "label": 0} for row in build_rows(2)]
+    answer = send(script, rows)
+    assert answer.status_code == 422
+    assert answer.json()["unread"] == {"label": 2}
+    assert "label" in answer.json()["detail"]
+    assert not Prompt.objects.exists()
+    answer = send(script, rows, "?ignore=label")
+    assert (answer.status_code, answer.json()["unread"]) == (200, {"label": 2})
+    assert Prompt.objects.count() == 2
+    assert send(script, rows, "?ignore=label&background=true").status_code == 202
+
+
 def test_rows_are_stored_and_counted(script):
     answer = send(script, build_rows(3))
     assert answer.status_code == 200

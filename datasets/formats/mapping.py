@@ -58,15 +58,11 @@ VERDICT = "verdict:"  # an entry `verdict:VALUE` says what a value of the winner
 FORMAT = "format"  # the entry that keeps a readable format; only COLUMN_CHOICES stand beside it
 COLUMN_CHOICES = frozenset({"meta", "ignored"})  # what becomes of a column that nothing reads
 EVERYWHERE = frozenset({"prompt", "input", "context", "system", "history", "tags", "id", "weight", *REFUSED_ROLES})
+PAIR_ROLES = ("chosen", "rejected", "chosen_source", "rejected_source", "chosen_score", "rejected_score", "margin")
 USES = {  # kind of answers -> the roles that have an effect
     "numbered": frozenset({"winner", "annotator"}),
     "answers": frozenset({"answers", "sources", "scores", "winner", "annotator"}),
-    "pair": frozenset(
-        {
-            *("chosen", "rejected", "chosen_source", "rejected_source", "chosen_score", "rejected_score", "margin"),
-            "annotator",
-        }
-    ),
+    "pair": frozenset({*PAIR_ROLES, "annotator"}),
     "demonstration": frozenset({"demonstration", "source", "label"}),
     "answer": frozenset({"answer", "source"}),
     "conversation": frozenset({"conversation", "source", "label"}),

@@ -49,12 +49,11 @@ NUMBERED_LABELS = {
     "score": _("Score of answer %(n)s"),
     "rejected": _("Worse answer number %(n)s"),
 }
-PAIR = ("chosen", "rejected", "chosen_source", "rejected_source", "chosen_score", "rejected_score", "margin")
 GROUPS = (
     (_("Not read"), ("meta", "ignored")),
     (_("Prompt and context"), ("prompt", "input", "context", "system", "history")),
     (_("Several answers in a row"), ("answers", "sources", "scores", "winner")),
-    (_("Two answers, already judged"), PAIR),
+    (_("Two answers, already judged"), mapping.PAIR_ROLES),
     (_("One answer in a row"), ("answer", "source", "demonstration", "conversation", "label")),
     (_("Other columns"), ("annotator", "tags", "id", "weight")),
     (_("Not supported yet"), ("image", "tools", "reasoning")),

@@ -11,7 +11,7 @@ from datasets import formats
 from datasets.files.detect import read_items
 from datasets.files.item import FileProblem, Item
 from datasets.files.streams import Readable
-from datasets.formats import mapping
+from datasets.formats import long, mapping
 from datasets.formats.guessing import find_ambiguity
 from datasets.formats.rows import Refusal, Row
 from datasets.imports.columns import Unsure, find_roles, write_draft
@@ -138,8 +138,8 @@ def is_provenance(facts: Facts, spool: Spool, before: int) -> bool:
 
     before: rows of the spool before this file.
     """
-    has_model = {"model", "generator"} & {name.lower() for name in facts.columns}
-    return len(facts.sources) > 1 and not has_model and not spool.has_repeated_prompt(before)
+    may_be = len(facts.sources) > 1 and long.is_provenance({name.lower() for name in facts.columns})
+    return may_be and not spool.has_repeated_prompt(before)
 
 
 def split_batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
