@@ -128,6 +128,7 @@ LEFT_OUT = {
     "paused": _("by people who are paused"),
     "rank_policy": _("not asked for of an order"),
     "same_answer": _("the two answers differ in blanks only"),
+    "several_turns": _("the dialect has no place for answers of several turns"),
     "split": _("as many for one as for the other"),
     "tie": _("ties"),
     "weak": _("below the strength asked for"),

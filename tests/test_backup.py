@@ -89,6 +89,7 @@ def world(transactional_db, make_dataset, admin, alice, bob):
     Judgment.objects.filter(state="skipped").update(decided_at=datetime(2026, 11, 1, tzinfo=UTC), seconds=None)
     Prompt.objects.filter(pk=Prompt.objects.first().pk).update(html={"z": ["<p>é</p>", None, 1.5], "a": {"b": True}})
     Response.objects.filter(pk=Response.objects.first().pk).update(html="")
+    Response.objects.filter(pk=Response.objects.last().pk).update(turns=[["assistant", text] for text in HARD])
     Comparison.objects.filter(pk=Comparison.objects.last().pk).update(priority=2**62 - 1, held="gold")
     group = Group.objects.create(name="reviewers")
     group.permissions.set(Permission.objects.all()[:2])

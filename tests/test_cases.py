@@ -310,12 +310,20 @@ def test_26_a_turn_of_weight_zero_is_warned_about(load):
     assert summary["warnings"]["turn_weight"] == 1
 
 
-def test_27_whole_dialogues_as_answers_are_refused(load):
-    """TRL takes them; an answer of several turns cannot be stored yet."""
-    status, summary, error = load("27-trajectory-preference.jsonl")
-    assert (status, summary["refused"]) == (1, 1)
-    assert "rejected" in error
-    assert is_nothing_stored()
+def test_27_answers_of_several_turns_come_back_as_they_were(load, export):
+    status, summary, _ = load("27-trajectory-preference.jsonl")
+    assert (status, summary["prompts"], summary["responses"], summary["choices"]) == (0, 1, 2, 1)
+    assert export("dpo") == [json.loads((CASES / "27-trajectory-preference.jsonl").read_text())]
+    assert export("dpo-alpaca") == []
+    assert export.left_out == {"several_turns": 1}
+
+
+def test_27_twice_is_all_duplicates(load, export):
+    for _ in range(2):
+        status, summary, _ = load("27-trajectory-preference.jsonl")
+        assert status == 0
+    assert (summary["prompts"], summary["responses"], summary["choices"], summary["duplicates"]) == (0, 0, 0, 1)
+    assert len(export("dpo")) == 1
 
 
 def test_28_a_winner_counted_from_zero_is_never_inverted(load, export):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from datasets.exports.export import Export
 from datasets.exports.extras import EXTRAS, get_dialects_with_extras
 from datasets.formats import get_file_kind, get_writable_formats, rows
+from datasets.formats.trajectories import build_response
 from datasets.imports import check as imports_check
 from datasets.imports import store as imports_store
 from datasets.imports.spool import Spool
@@ -57,6 +58,9 @@ alternating = st.lists(st.tuples(texts, texts), max_size=2).map(
     lambda pairs: tuple(turn for pair in pairs for turn in zip(("user", "assistant"), pair, strict=True))
 )
 any_turns = st.lists(st.tuples(st.sampled_from(["user", "assistant"]), texts), max_size=3).map(tuple)
+trajectories = st.tuples(texts, texts, texts).map(
+    lambda words: build_response(tuple(zip(("assistant", "user", "assistant"), words, strict=True)))
+)
 numbers = itertools.count()
 
 
@@ -82,14 +86,25 @@ def build_rows(draw, name):
         }
         source = names if is_promised(name, "sources") else st.just("")
         if kind in (rows.Preference, rows.JudgmentRow):
-            sides = draw(st.lists(texts, min_size=2, max_size=2, unique_by=str.strip))
-            responses = tuple(rows.Response(text, draw(source)) for text in sides)
+            sides = draw(st.lists(build_answers(name), min_size=2, max_size=2, unique_by=get_beginning))
+            responses = tuple(answer._replace(source=draw(source)) for answer in sides)
             found.append(rows.Row(prompt, responses, rows.JUDGED, draw(build_votes(name)), **about))
         else:
             label = draw(st.booleans()) if is_promised(name, "labels") else None
             role = rows.JUDGED if label is False else rows.DEMONSTRATION
-            found.append(rows.Row(prompt, (rows.Response(draw(texts), draw(source)),), role, label=label, **about))
+            answer = draw(build_answers(name))._replace(source=draw(source))
+            found.append(rows.Row(prompt, (answer,), role, label=label, **about))
     return found
+
+
+def build_answers(name):
+    """Answers of one turn, and of several where they come back."""
+    return texts.map(rows.Response) | (trajectories if is_promised(name, "several turns") else st.nothing())
+
+
+def get_beginning(answer):
+    """The first words of an answer; those of a pair differ, or `dpo-implicit` leaves it out."""
+    return (answer.turns[0][1] if answer.turns else answer.text).strip()
 
 
 @st.composite
@@ -137,7 +152,7 @@ def describe(dataset, name):
         asked = (prompt.instruction, prompt.input)
         if "input apart" not in has:
             asked = (prompt.instruction + f"\n{prompt.input}" * bool(prompt.input), "")
-        sources = {r.pk: (r.text, r.source if "sources" in has else "") for r in prompt.responses.all()}
+        sources = {r.pk: (r.text, r.source if "sources" in has else "", r.turns or []) for r in prompt.responses.all()}
         answers = sorted(sources.values())
         ids = sorted({origin[1] for origin in prompt.origins if origin[1]}) if "ids" in has else []
         meta = describe_metadata(prompt, name) if "metadata" in has else ""

@@ -71,6 +71,7 @@ class Writer:
     def __post_init__(self) -> None:
         self.module = get_writable_formats()[self.name]
         self.build_rows = ROW_BUILDERS.get(self.module.WRITES, refuse_prompt)
+        self.takes_turns = getattr(self.module, "TAKES_TURNS", False)
         if not getattr(self.module, "TAKES_EXTRAS", False):
             self.extras = ()
 
@@ -83,7 +84,7 @@ class Writer:
         """Rows of one prompt, as the dialect writes them."""
         for row, times, votes, responses in self.build_rows(export_prompt, self.left_out):
             try:
-                dialect_row = self.module.write(refuse_same_answers(row))
+                dialect_row = self.module.write(self.check_row(row))
             except Omission as refusal:
                 self.left_out[refusal.reason] += max(1, times)
                 if self.on_refused:
@@ -97,6 +98,18 @@ class Writer:
             if self.mode == SOFT and votes:
                 dialect_row |= {"votes_chosen": votes[0], "votes_total": votes[1]}
             yield dialect_row | extra_columns if extra_columns else dialect_row
+
+    def check_row(self, row: AnyRow) -> AnyRow:
+        """The row.
+
+        Raises Omission where its two answers differ at most in surrounding whitespace, or where an answer has several
+        turns and the dialect takes only one.
+        """
+        if isinstance(row, rows.Preference) and row.chosen.strip() == row.rejected.strip():
+            raise Omission("same_answer")
+        if not self.takes_turns and any(row.trajectories):
+            raise Omission("several_turns")
+        return row
 
     def rate_fitness(self, row: Row) -> int:
         """Fitness of a row for the first place in a file, where loaders infer types from it.
@@ -239,11 +252,14 @@ def build_preferences(export_prompt: ExportPrompt, left_out: Counter[str]) -> li
     """A Preference for each pair."""
     if not export_prompt.pairs:
         return []
-    row, texts = export_prompt.row, export_prompt.texts
-    return [
-        (rows.Preference(row, texts[chosen], texts[rejected], strength, margin), times, votes, (chosen, rejected))
-        for chosen, rejected, times, strength, votes, margin in export_prompt.pairs
-    ]
+    row, texts, turns = export_prompt.row, export_prompt.texts, export_prompt.trajectories
+    built: list[Built] = []
+    for chosen, rejected, times, strength, votes, margin in export_prompt.pairs:
+        preference = rows.Preference(row, texts[chosen], texts[rejected], strength, margin)
+        if turns:
+            preference = preference._replace(chosen_turns=turns.get(chosen, ()), rejected_turns=turns.get(rejected, ()))
+        built.append((preference, times, votes, (chosen, rejected)))
+    return built
 
 
 def build_demonstrations(export_prompt: ExportPrompt, left_out: Counter[str]) -> Iterator[Built]:
@@ -257,7 +273,8 @@ def build_demonstrations(export_prompt: ExportPrompt, left_out: Counter[str]) ->
             if export_prompt.labels.get(pk) is False:
                 left_out["other_label"] += times[pk]
             else:
-                yield rows.Demonstration(export_prompt.row, text), times[pk], None, (pk,)
+                turns = export_prompt.trajectories.get(pk, ())
+                yield rows.Demonstration(export_prompt.row, text, turns), times[pk], None, (pk,)
 
 
 def build_labels(export_prompt: ExportPrompt, left_out: Counter[str]) -> Iterator[Built]:
@@ -289,7 +306,8 @@ def build_labels(export_prompt: ExportPrompt, left_out: Counter[str]) -> Iterato
         left_out["outvoted"] += deciding[not wanted]
         if of_files[text]:
             left_out["other_label"] += of_choices[text][not wanted]
-        yield rows.Label(export_prompt.row, text, wanted), counts[wanted], None, (pk,)
+        turns = export_prompt.trajectories.get(pk, ())
+        yield rows.Label(export_prompt.row, text, wanted, turns), counts[wanted], None, (pk,)
 
 
 def refuse_prompt(export_prompt: ExportPrompt, left_out: Counter[str]) -> list[Built]:
@@ -303,16 +321,6 @@ ROW_BUILDERS: dict[type, RowBuilder] = {
     rows.Demonstration: build_demonstrations,
     rows.Label: build_labels,
 }
-
-
-def refuse_same_answers(row: AnyRow) -> AnyRow:
-    """The row.
-
-    Raises Omission where its two answers differ at most in surrounding whitespace.
-    """
-    if isinstance(row, rows.Preference) and row.chosen.strip() == row.rejected.strip():
-        raise Omission("same_answer")
-    return row
 
 
 def iter_fit_first(dialect_rows: Iterator[Row], is_fit: Callable[[Row], object]) -> Iterator[Row]:
@@ -330,8 +338,8 @@ def can_be_date_like(row: PromptPart) -> bool:
     """Whether a text of a row may start like a date: a fast check before `is_date_like`."""
     instruction, given, system, turns = row.prompt
     texts = [instruction, given, system, *row.answers]
-    if turns:
-        texts += [text for _, text in turns]
+    for several in (turns, *row.trajectories):
+        texts += [text for _, text in several]
     return "-" in [text[4:5] for text in texts]
 
 

@@ -121,7 +121,7 @@ def build_row(
 
     Its `choices` are [criterion, place of the chosen response, place of the rejected one, strength, rank_gap], its
     `ratings` [criterion, place, stars]; places count from 1 in the order of `responses`. `margin` is that of the choice
-    that a file states.
+    that a file states. `response_turns` has the turns of each response, [] where none has several.
 
     hidden: imports (ids) whose ids and metadata are not visible yet.
 
@@ -166,6 +166,9 @@ def build_row(
         "id": join_ids(origins),
         "meta": merge_metadata(origins),
         "margin": next((entry.margin for entry in choices if entry.margin is not None), None),
+        "response_turns": format_json(
+            [response.turns or [] for response in responses] if any(response.turns for response in responses) else []
+        ),
     }
 
 

@@ -37,8 +37,10 @@ from datasets.prompts.origins import Origin
 # Prompts in the first batch, in later batches, and characters in a batch: fewer prompts where responses are long
 FIRST_PROMPTS, PROMPTS_AT_ONCE, CHARACTERS_AT_ONCE = 200, 1000, 4 << 20
 # The database's own value, 1 and 0 or true and false: converting each one would take time.
-IS_DEMONSTRATION, IS_GOOD = (ExpressionWrapper(F(name), CharField()) for name in ("demonstration", "label"))
-RESPONSE_FIELDS = ("prompt", "pk", "text", IS_DEMONSTRATION, IS_GOOD, "source")
+IS_DEMONSTRATION, IS_GOOD, TURNS_JSON = (
+    ExpressionWrapper(F(name), CharField()) for name in ("demonstration", "label", "turns")
+)
+RESPONSE_FIELDS = ("prompt", "pk", "text", IS_DEMONSTRATION, IS_GOOD, "source", TURNS_JSON)
 
 
 NOTHING: Mapping[int, Any] = {}
@@ -73,6 +75,7 @@ class ExportPrompt(NamedTuple):
     labels: {response id: whether a file calls it good} of those that have a label.
     sources: {response id: source} of those that have one.
     origins: of the visible imports, see datasets/prompts/origins.py; empty unless they are requested.
+    trajectories: {response id: its turns} of those that have several.
     """
 
     prompt: PromptRow
@@ -83,12 +86,13 @@ class ExportPrompt(NamedTuple):
     labels: Mapping[int, bool] = NOTHING
     sources: Mapping[int, str] = NOTHING
     origins: Sequence[Origin] = ()
+    trajectories: Mapping[int, tuple[rows.Turn, ...]] = NOTHING
 
     @property
     def row(self) -> rows.Prompt:
         """The prompt as the formats write it."""
         _, _, system, turns_json, instruction, given, *_ = self.prompt
-        return rows.Prompt(instruction, given, system, tuple(map(tuple, parse_list(turns_json))))
+        return rows.Prompt(instruction, given, system, parse_turns(turns_json))
 
 
 def iter_export_prompts(
@@ -165,7 +169,8 @@ def iter_prompts_with_pairs(
         demonstrations: dict[int, list[int]] = defaultdict(list)
         labels: dict[int, dict[int, bool]] = defaultdict(dict)
         sources: dict[int, dict[int, str]] = defaultdict(dict)
-        for prompt_pk, pk, text, is_demonstration, is_good, source in all_responses.filter(
+        trajectories: dict[int, dict[int, tuple[rows.Turn, ...]]] = defaultdict(dict)
+        for prompt_pk, pk, text, is_demonstration, is_good, source, turns_json in all_responses.filter(
             match_values(Response, "prompt", ids)
         ):
             texts[prompt_pk][pk] = text
@@ -176,11 +181,14 @@ def iter_prompts_with_pairs(
                 labels[prompt_pk][pk] = bool(is_good)
             if source:
                 sources[prompt_pk][pk] = source
+            if turns_json:
+                trajectories[prompt_pk][pk] = parse_turns(turns_json)
+                size += len(turns_json)
         for prompt in batch:
             pk, tags = prompt.pk, parse_list(prompt.tags_json) if chooser.filters.tags else ()
             pairs = chooser.pick_pairs(tags, votes[pk]) if pk in votes else []
             origins = drop_hidden(parse_list(prompt.origins_json), hidden)
-            said = labels.get(pk, NOTHING), sources.get(pk, NOTHING), origins
+            said = labels.get(pk, NOTHING), sources.get(pk, NOTHING), origins, trajectories.get(pk, NOTHING)
             yield ExportPrompt(prompt, texts.get(pk, {}), demonstrations.get(pk, []), pairs, part_of(prompt), *said)
         batch_size = max(1, min(PROMPTS_AT_ONCE, len(batch) * CHARACTERS_AT_ONCE // size))
 
@@ -210,6 +218,15 @@ def parse_list(text: str) -> list[Any]:
     ['travel', 'food']
     """
     return json.loads(text) if text != "[]" else []
+
+
+def parse_turns(text: str) -> tuple[rows.Turn, ...]:
+    """The turns that a JSON text holds.
+
+    >>> parse_turns('[["user", "And?"]]')
+    (('user', 'And?'),)
+    """
+    return tuple((role, words) for role, words in parse_list(text))
 
 
 def build_vote_finder(filters: Filters) -> Callable[[Sequence[int]], dict[int, list[Vote]]]:

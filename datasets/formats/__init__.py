@@ -10,6 +10,7 @@ A module here that has a LABEL is a format, named after the module with hyphens 
     WRITES              the type of row it writes: rows.Preference, Demonstration, Label or JudgmentRow
     write(row)          such a row -> dict, or raises rows.Omission
     TAKES_EXTRAS        True where its consumers pass over further columns (`--with`); FORMATS.md section 2, rule 6
+    TAKES_TURNS         True where an answer may have several turns; other dialects leave such rows out
     FILE, COLUMNS       the kind of file, "jsonl" by default, and the columns of a table
 """
 

@@ -1,11 +1,12 @@
 """TRL's explicit prompt, conversational: prompt, chosen, rejected as message lists. Read shape 7.
 
 TRL: docs/source/dataset_formats.md. Also reads whole transcripts on both sides (UltraFeedback-binarized and
-`dpo-implicit`), which share the prompt, lists of messages as JSON texts, and `rejected` as a list of several answers.
+`dpo-implicit`), which share the prompt, answers of several turns on both sides, lists of messages as JSON texts, and
+`rejected` as a list of several answers.
 """
 
 from datasets.formats import parsers
-from datasets.formats.message_lists import build_message, build_messages, build_turns
+from datasets.formats.message_lists import build_answer, build_messages, build_turns
 from datasets.formats.pairs import read_pair
 from datasets.formats.rows import Preference, RawRow, Row, TableRow
 
@@ -13,6 +14,7 @@ LABEL = "DPO (TRL, messages)"
 SHAPE = 7
 WRITES = Preference
 TAKES_EXTRAS = True
+TAKES_TURNS = True
 KEEPS = frozenset(
     {"generation_prompt", "raw_generation_responses", "new_generations", "original_response", "score_chosen",
      "score_rejected"}
@@ -35,6 +37,6 @@ def read(row: RawRow) -> Row:
 def write(row: Preference) -> RawRow:
     return {
         "prompt": build_messages(build_turns(row.prompt)),
-        "chosen": [build_message("assistant", row.chosen)],
-        "rejected": [build_message("assistant", row.rejected)],
+        "chosen": build_messages(build_answer(row.chosen, row.chosen_turns)),
+        "rejected": build_messages(build_answer(row.rejected, row.rejected_turns)),
     }

@@ -8,7 +8,7 @@ from datasets.formats import parsers
 from datasets.formats.judged import parse_single_answer
 from datasets.formats.message_lists import build_messages, build_turns
 from datasets.formats.pairs import build_pair
-from datasets.formats.rows import Preference, RawRow, Refusal, Row
+from datasets.formats.rows import Preference, RawRow, Refusal, Response, Row
 
 LABEL = "DPO (OpenAI preference)"
 SHAPE = 1
@@ -27,7 +27,7 @@ def read(row: RawRow) -> Row:
     parsers.check_readable(input_field, "input")
     prompt = parsers.build_prompt(parsers.parse_messages(input_field["messages"], "input.messages"), "input.messages")
     chosen, rejected = (
-        parse_single_answer(parsers.parse_messages(parsers.require_field(row, key), key), key)
+        Response(parse_single_answer(parsers.parse_messages(parsers.require_field(row, key), key), key))
         for key in ("preferred_output", "non_preferred_output")
     )
     return build_pair(row, prompt, chosen, [rejected], "non_preferred_output")

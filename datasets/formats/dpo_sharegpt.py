@@ -4,7 +4,7 @@ from datasets.formats import parsers
 from datasets.formats.judged import parse_single_answer
 from datasets.formats.message_lists import build_sharegpt, build_sharegpt_turn, build_turns, require_alternation
 from datasets.formats.pairs import build_pair
-from datasets.formats.rows import Preference, RawRow, Row
+from datasets.formats.rows import Preference, RawRow, Response, Row
 
 LABEL = "ShareGPT ranking (LLaMA-Factory)"
 SHAPE = 6
@@ -21,7 +21,7 @@ def read(row: RawRow) -> Row:
     rejected = parse_single_answer(
         parsers.parse_messages([parsers.require_field(row, "rejected")], "rejected"), "rejected"
     )
-    return build_pair(row, parsers.parse_prompt(row), chosen, [rejected])
+    return build_pair(row, parsers.parse_prompt(row), Response(chosen), [Response(rejected)])
 
 
 def write(row: Preference) -> RawRow:

@@ -8,7 +8,8 @@ from datasets.formats import parsers
 from datasets.formats.judged import parse_row_answer
 from datasets.formats.message_lists import build_messages, build_turns, require_alternation
 from datasets.formats.pairs import build_pair, parse_side
-from datasets.formats.rows import Preference, Prompt, RawRow, Refusal, Row
+from datasets.formats.rows import Preference, Prompt, RawRow, Refusal, Response, Row
+from datasets.formats.trajectories import find_divergence, parse_spoken_answer
 from datasets.formats.vocabulary import CONVERSATION_KEYS
 
 LABEL = "DPO (ms-swift)"
@@ -26,17 +27,35 @@ def matches(keys: set[str], row: RawRow) -> bool:
 
 
 def read(row: RawRow) -> Row:
+    if several_turns := read_trajectories(row):
+        prompt, better, worse = several_turns
+        return build_pair(row, prompt, better, [worse], "rejected_messages")
     prompt, chosen = read_chosen(row)
-    rejected: list[str] = []
+    rejected: list[Response] = []
     if row.get("rejected_response"):
         context, rejected = parse_side(row, "rejected_response", as_json=False)
         if context:
             raise Refusal("not_one_answer", "rejected_response")
     if row.get("rejected_messages"):
-        rejected.append(parse_rejected_messages(row, prompt))
+        rejected.append(Response(parse_rejected_messages(row, prompt)))
     if not rejected:
         raise Refusal("missing_field", "rejected_response")
-    return build_pair(row, prompt, chosen, rejected, find_field(row))
+    return build_pair(row, prompt, Response(chosen), rejected, find_field(row))
+
+
+def read_trajectories(row: RawRow) -> tuple[Prompt, Response, Response] | None:
+    """(prompt, chosen, rejected) of two whole conversations that differ before their last answer; None for others."""
+    key = next((name for name in CONVERSATION_KEYS if name in row), None)
+    if key is None or not row.get("rejected_messages") or row.get("rejected_response"):
+        return None
+    if any(name in row for name in ANSWERS):
+        return None
+    chosen, rejected = (parsers.parse_messages(row[name], name) for name in (key, "rejected_messages"))
+    place = find_divergence(chosen, rejected)
+    if place is None or chosen[:-1] == rejected[:-1]:
+        return None
+    answers = parse_spoken_answer(chosen[place:], key), parse_spoken_answer(rejected[place:], "rejected_messages")
+    return parsers.build_prompt(chosen[:place], key, parsers.parse_system(row)), *answers
 
 
 def find_field(row: RawRow) -> str:

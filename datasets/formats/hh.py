@@ -7,7 +7,7 @@ import re
 
 from datasets.formats import parsers
 from datasets.formats.pairs import build_pair
-from datasets.formats.rows import RawRow, Refusal, Row, Turn
+from datasets.formats.rows import RawRow, Refusal, Response, Row, Turn
 
 LABEL = "HH (Human:/Assistant: dialogues)"
 SHAPE = 8
@@ -27,7 +27,7 @@ def read(row: RawRow) -> Row:
     other_prompt, worse = parsers.split_answer(rejected, "rejected")
     if prompt != other_prompt:
         raise Refusal("prompts_differ", "rejected")
-    return build_pair(row, prompt, better, [worse])
+    return build_pair(row, prompt, Response(better), [Response(worse)])
 
 
 def parse_dialogue(value: object, field: str) -> list[Turn]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from datasets.formats import parsers
 from datasets.formats.rows import JUDGED, JudgmentRow, Prompt, RawRow, Refusal, Response, Row, Turn, Vote
+from datasets.formats.trajectories import parse_spoken_answer
 
 LABEL = "Every judgment (CSV)"
 SHAPE = 1
@@ -18,7 +19,7 @@ WRITES = JudgmentRow
 COLUMNS = (
     "judgment", "comparison", "annotator", "decided_at", "seconds", "verdict", "flag", "surplus", "guideline",
     "reasons", "reason", "note", "tags", "system", "turns", "instruction", "input", "responses", "sources", "choices",
-    "ratings", "said", "purpose", "id", "meta", "margin",
+    "ratings", "said", "purpose", "id", "meta", "margin", "response_turns",
 )  # fmt: skip
 MARKS = {"judgment", "comparison", "verdict", "instruction", "responses", "choices"}
 NO_VERDICT = ("tie", "both_bad")
@@ -38,15 +39,18 @@ def read(row: RawRow) -> Row:
     sources = parsers.parse_list(row.get("sources") or "[]", "sources") or [""] * len(texts)
     if len(sources) != len(texts):
         raise Refusal("lengths_differ", "sources", f"{len(sources)} / {len(texts)}")
+    spoken = parse_response_turns(row, len(texts))
     responses = tuple(
-        Response(parsers.parse_answer(text, f"responses[{n}]"), parsers.parse_name(source, f"sources[{n}]"))
+        (spoken[n] or Response(parsers.parse_answer(text, f"responses[{n}]")))._replace(
+            source=parsers.parse_name(source, f"sources[{n}]")
+        )
         for n, (text, source) in enumerate(zip(texts, sources, strict=True))
     )
     prompt = Prompt(
         parsers.parse_filled_text(parsers.require_field(row, "instruction"), "instruction"),
         parsers.parse_text(row.get("input"), "input", required=False),
         parsers.parse_text(row.get("system"), "system", required=False),
-        parse_turns(row),
+        parse_turns(row.get("turns"), "turns"),
     )
     is_vote = row.get("purpose") in (None, "", "vote")
     votes = parse_votes(row, len(texts)) if is_vote else ()
@@ -62,13 +66,28 @@ def parse_metadata(row: RawRow) -> dict[str, Any] | None:
     return meta if isinstance(meta, dict) and meta else None
 
 
-def parse_turns(row: RawRow) -> tuple[Turn, ...]:
-    """The earlier turns, a list of [role, text]."""
+def parse_response_turns(row: RawRow, n: int) -> list[Response | None]:
+    """The answers that have several turns, without sources; None for each of the others.
+
+    n: the number of answers.
+    """
+    lists = parsers.parse_list(row.get("response_turns") or "[]", "response_turns") or [[]] * n
+    if len(lists) != n:
+        raise Refusal("lengths_differ", "response_turns", f"{len(lists)} / {n}")
+    places = [f"response_turns[{number}]" for number in range(n)]
+    return [
+        parse_spoken_answer(parse_turns(turns, place), place) if turns else None
+        for turns, place in zip(lists, places, strict=True)
+    ]
+
+
+def parse_turns(value: Any, field: str) -> tuple[Turn, ...]:
+    """Turns, a list of [role, text]."""
     turns: list[Turn] = []
-    for number, turn in enumerate(parsers.parse_list(row.get("turns") or "[]", "turns")):
+    for number, turn in enumerate(parsers.parse_list(value or "[]", field)):
         if not isinstance(turn, list) or len(turn) != 2 or turn[0] not in ("user", "assistant"):
-            raise Refusal("not_a_pair", f"turns[{number}]")
-        turns.append((turn[0], parsers.parse_filled_text(turn[1], f"turns[{number}]", "empty_turn")))
+            raise Refusal("not_a_pair", f"{field}[{number}]")
+        turns.append((turn[0], parsers.parse_filled_text(turn[1], f"{field}[{number}]", "empty_turn")))
     return tuple(turns)
 
 

@@ -5,7 +5,7 @@ without a comparison. A row without the label's column is a demonstration that n
 """
 
 from datasets.formats import parsers, sft
-from datasets.formats.message_lists import build_messages, build_turns
+from datasets.formats.message_lists import build_answer, build_messages, build_turns
 from datasets.formats.rows import DEMONSTRATION, JUDGED, Label, Prompt, RawRow, Response, Row
 from datasets.formats.vocabulary import LABEL_KEYS
 
@@ -13,6 +13,7 @@ LABEL = "KTO (TRL, messages)"
 SHAPE = 20
 WRITES = Label
 TAKES_EXTRAS = True
+TAKES_TURNS = True
 
 
 def matches(keys: set[str], row: RawRow) -> bool:
@@ -22,20 +23,20 @@ def matches(keys: set[str], row: RawRow) -> bool:
 
 def read(row: RawRow) -> Row:
     parsed = sft.read(row)
-    return build_labelled_row(row, parsed.prompt, parsed.responses[0].text)
+    return build_labelled_row(row, parsed.prompt, parsed.responses[0])
 
 
-def build_labelled_row(row: RawRow, prompt: Prompt, text: str) -> Row:
+def build_labelled_row(row: RawRow, prompt: Prompt, answer: Response) -> Row:
     """The row of an answer that `kto_tag` or `label` calls good or bad."""
     key = next((name for name in LABEL_KEYS if name in row), None)
     good = None if key is None else parsers.parse_label(row[key], key)
     kind = JUDGED if good is False else DEMONSTRATION
-    return Row(prompt, (Response(text, parsers.find_source(row)),), kind, label=good)
+    return Row(prompt, (answer._replace(source=parsers.find_source(row)),), kind, label=good)
 
 
 def write(row: Label) -> RawRow:
     return {
         "prompt": build_messages(build_turns(row.prompt)),
-        "completion": build_messages([("assistant", row.answer)]),
+        "completion": build_messages(build_answer(row.answer, row.turns)),
         "label": row.wanted,
     }

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from datasets.formats.rows import JUDGED, Row
+from datasets.formats.rows import JUDGED, Response, Row
 
 ROW_IDS = ("id", "row_id", "rowid", "uid", "uuid", "guid", "_id", "编号", "序号")  # the first is the row's id
 HARMLESS_NAMES = """
@@ -116,10 +116,15 @@ def is_repeated(value: object, row: Row) -> bool:
     if text == row.prompt.instruction.strip():
         return True
     if len(row.responses) == 1:
-        return text == row.responses[0].text.strip()
+        return text == get_last_words(row.responses[0])
     return row.kind == JUDGED and any(
-        vote.verdict == "left" and text == row.responses[vote.pair[0]].text.strip() for vote in row.votes
+        vote.verdict == "left" and text == get_last_words(row.responses[vote.pair[0]]) for vote in row.votes
     )
+
+
+def get_last_words(answer: Response) -> str:
+    """The text of an answer, of one of several turns the last, without blanks at its ends."""
+    return (answer.turns[-1][1] if answer.turns else answer.text).strip()
 
 
 @dataclass(slots=True)

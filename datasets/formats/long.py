@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from datasets.formats import parsers
-from datasets.formats.judged import parse_row_answer
-from datasets.formats.rows import CANDIDATES, RawRow, Response, Row
+from datasets.formats.rows import CANDIDATES, RawRow, Row
+from datasets.formats.trajectories import parse_row_response
 from datasets.formats.vocabulary import ANSWER_KEYS, MODEL_KEYS, SOURCE_KEYS
 
 LABEL = "Long (one response a row, with its source)"
@@ -19,8 +19,8 @@ def matches(keys: set[str], row: RawRow) -> bool:
 def read(row: RawRow) -> Row:
     key = next((name for name in ANSWER_KEYS if name in row), "response")
     parsers.require_field(row, key)
-    text = parse_row_answer(row, key)
-    return Row(parsers.parse_prompt(row), (Response(text, parsers.find_source(row)),), CANDIDATES)
+    answer = parse_row_response(row, key)._replace(source=parsers.find_source(row))
+    return Row(parsers.parse_prompt(row), (answer,), CANDIDATES)
 
 
 def is_provenance(keys: Collection[str]) -> bool:

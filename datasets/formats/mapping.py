@@ -274,7 +274,7 @@ def read_demonstration(roles: Roles, fields: RawRow, row: RawRow) -> Row:
     demonstration = sft.read(fields)
     return Row(
         demonstration.prompt,
-        (Response(demonstration.responses[0].text, parsers.find_source(fields)),),
+        (demonstration.responses[0]._replace(source=parsers.find_source(fields)),),
         demonstration.kind,
     )
 

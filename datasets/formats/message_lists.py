@@ -1,6 +1,6 @@
 """Helpers of the writers: a prompt as text, turns, messages or history."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 from datasets.formats.parsers import is_alternating
@@ -27,6 +27,11 @@ def build_turns(prompt: Prompt) -> list[Turn]:
     """The turns of the whole prompt: system, earlier turns, the last user turn."""
     system = [("system", prompt.system)] if prompt.system else []
     return [*system, *prompt.turns, ("user", join_user_text(prompt))]
+
+
+def build_answer(text: str, turns: Sequence[Turn]) -> Sequence[Turn]:
+    """The turns of an answer: its own if it has several, else one of the assistant."""
+    return turns or (("assistant", text),)
 
 
 def require_alternation(prompt: Prompt) -> None:

@@ -7,6 +7,7 @@ from datasets.formats.vocabulary import ANSWER_KEYS
 LABEL = "OpenAI messages"
 SHAPE = 21
 WRITES = Demonstration
+TAKES_TURNS = True
 
 
 def matches(keys: set[str], row: RawRow) -> bool:
@@ -21,6 +22,5 @@ def read(row: RawRow) -> Row:
 
 
 def write(row: Demonstration) -> RawRow:
-    return {
-        "messages": message_lists.build_messages([*message_lists.build_turns(row.prompt), ("assistant", row.answer)])
-    }
+    answer = message_lists.build_answer(row.answer, row.turns)
+    return {"messages": message_lists.build_messages([*message_lists.build_turns(row.prompt), *answer])}

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from datasets.formats import parsers
 from datasets.formats.judged import check_answer_count, parse_single_answer
 from datasets.formats.rows import JUDGED, Prompt, RawRow, Refusal, Response, Row, TableRow, Turn, Vote
+from datasets.formats.trajectories import find_divergence, parse_spoken_answer
+from datasets.formats.vocabulary import CONVERSATION_KEYS
 
 SOURCE_WORDS = ("model", "source", "generator", "model_name", "model_id")
 SCORE_WORDS = ("score", "rating", "reward")
@@ -62,41 +64,85 @@ def read_pair(row: RawRow, chosen_key: str = "chosen", rejected_key: str = "reje
 
     as_json: whether a text that is a list of messages in JSON is read as that list.
     """
-    chosen_context, chosen = parse_side(row, chosen_key, as_json)
-    rejected_context, rejected = parse_side(row, rejected_key, as_json)
+    chosen_transcript, chosen = parse_transcript(row, chosen_key, as_json)
+    rejected_transcript, rejected = parse_transcript(row, rejected_key, as_json)
     if len(chosen) > 1:
         raise Refusal("not_one_answer", chosen_key)
-    if chosen_context is not None and rejected_context is not None and chosen_context != rejected_context:
-        raise Refusal("prompts_differ", rejected_key)
-    context = chosen_context or rejected_context
-    prompt = build_shared_prompt(row, context, chosen_key) if context else parsers.parse_prompt(row)
-    return build_pair(row, prompt, chosen[0], rejected, rejected_key)
+    transcripts = [transcript for transcript in (chosen_transcript, rejected_transcript) if transcript]
+    before = count_prompt_turns(row, transcripts, rejected_key) if transcripts else 0
+    better = chosen[0] if chosen_transcript is None else parse_spoken_answer(chosen_transcript[before:], chosen_key)
+    if rejected_transcript is not None:
+        rejected = [parse_spoken_answer(rejected_transcript[before:], rejected_key)]
+    prompt = build_shared_prompt(row, transcripts[0][:before], chosen_key) if before else parsers.parse_prompt(row)
+    return build_pair(row, prompt, better, rejected, rejected_key)
 
 
-def parse_side(row: RawRow, key: str, as_json: bool) -> tuple[list[Turn] | None, list[str]]:
+def count_prompt_turns(row: RawRow, transcripts: Sequence[list[Turn]], field: str) -> int:
+    """How many turns at the beginning of the sides of a row are the prompt; what follows is the answer.
+
+    0 if the sides continue the prompt that the row states.
+
+    transcripts: of one side or of both.
+    field: named by the Refusal when the sides do not share a prompt.
+    """
+    first, last = transcripts[0], transcripts[-1]
+    if len(first) == len(last) == 1 or is_continuation(row, transcripts):
+        return 0
+    if first[:-1] == last[:-1]:
+        return len(first) - 1
+    place = find_divergence(first, last)
+    if place is None:
+        raise Refusal("prompts_differ", field)
+    return place
+
+
+def is_continuation(row: RawRow, transcripts: Sequence[list[Turn]]) -> bool:
+    """Whether the sides begin after the prompt that the row states: with the assistant, and without repeating it."""
+    key = parsers.find_prompt_key(row)
+    if any(transcript[0][0] != "assistant" for transcript in transcripts) or not key or key in CONVERSATION_KEYS:
+        return False
+    if not row[key]:
+        return False
+    prompt = parsers.parse_prompt(row)
+    if parsers.is_message_list(row, key):
+        asked = [*prompt.turns, ("user", prompt.instruction)]
+        return not any(transcript[: len(asked)] == asked for transcript in transcripts)
+    shared = transcripts[0][:-1]
+    return ("user", prompt.instruction) not in shared or any(side[:-1] != shared for side in transcripts)
+
+
+def parse_side(row: RawRow, key: str, as_json: bool) -> tuple[list[Turn] | None, list[Response]]:
     """(turns before the answer, or None if the side is not a list of messages; the answers) of one side."""
+    transcript, answers = parse_transcript(row, key, as_json)
+    if transcript is None:
+        return None, answers
+    return transcript[:-1], [Response(parse_single_answer(transcript[-1:], key))]
+
+
+def parse_transcript(row: RawRow, key: str, as_json: bool) -> tuple[list[Turn] | None, list[Response]]:
+    """(turns of a side that is a list of messages, else None; the answers of any other side) of one side."""
     value = parsers.require_field(row, key)
     if isinstance(value, str) and not (as_json and parsers.is_message_text(value, isinstance(row, TableRow))):
-        return None, [parsers.parse_answer(value, key)]
+        return None, [Response(parsers.parse_answer(value, key))]
     if isinstance(value, list) and value and not isinstance(value[0], dict):
         return None, [parse_one_answer(item, f"{key}[{number}]") for number, item in enumerate(value)]
     if not isinstance(value, str | list):
-        return None, [parsers.parse_answer(value, key)]
+        return None, [Response(parsers.parse_answer(value, key))]
     transcript = parsers.parse_messages(value, key)
     if not transcript:
         raise Refusal("empty_answer", key)
-    return transcript[:-1], [parse_single_answer(transcript[-1:], key)]
+    return transcript, []
 
 
-def parse_one_answer(value: Any, place: str) -> str:
+def parse_one_answer(value: Any, place: str) -> Response:
     """An answer in a list of answers: a text, or a list of one message."""
     if isinstance(value, list):
-        return parse_single_answer(parsers.parse_messages(value, place), place)
-    return parsers.parse_answer(value, place)
+        return Response(parse_single_answer(parsers.parse_messages(value, place), place))
+    return Response(parsers.parse_answer(value, place))
 
 
 def build_shared_prompt(row: RawRow, context: list[Turn], field: str) -> Prompt:
-    """The prompt of two transcripts: all messages but the last. A prompt that the row states must be the same."""
+    """The prompt of two transcripts, the turns that they share. A prompt that the row states must be the same."""
     system = parsers.parse_system(row)
     shared = parsers.build_prompt(context, field, system)
     stated = row.get("prompt")
@@ -110,27 +156,37 @@ def build_shared_prompt(row: RawRow, context: list[Turn], field: str) -> Prompt:
 
 
 def build_pair(
-    row: RawRow, prompt: Prompt, chosen: str, rejected: Sequence[str], field: str = "rejected", verdict: str = "left"
+    row: RawRow,
+    prompt: Prompt,
+    chosen: Response,
+    rejected: Sequence[Response],
+    field: str = "rejected",
+    verdict: str = "left",
 ) -> Row:
     """The judged row whose first answer is better than each of the others, with sources and margins if it has them.
 
+    chosen, rejected: without sources.
     field: named by the Refusal when two answers are equal.
     verdict: `left` or `tie`.
     """
-    if chosen[:1] == " " or any(text[:1] == " " for text in rejected):
-        chosen, rejected = parsers.drop_blank(row, chosen), [parsers.drop_blank(row, text) for text in rejected]
-    if chosen in rejected:
+    texts = [answer.text for answer in rejected]
+    if " " in [text[:1] for text in (chosen.text, *texts)]:
+        chosen, *rejected = (
+            answer._replace(text=parsers.drop_blank(row, answer.text)) for answer in (chosen, *rejected)
+        )
+        texts = [answer.text for answer in rejected]
+    if chosen.text in texts:
         raise Refusal("same_answer", field)
     check_answer_count(rejected, field)
     annotator = parsers.parse_name(row.get("annotator"), "annotator")
     columns = find_pair_columns(tuple(row))
     if columns == NO_COLUMNS and len(rejected) == 1:
-        return Row(prompt, (Response(chosen), Response(rejected[0])), JUDGED, (Vote((0, 1), verdict, annotator),))
+        return Row(prompt, (chosen, rejected[0]), JUDGED, (Vote((0, 1), verdict, annotator),))
     sources, margins = parse_sources(row, columns, len(rejected)), parse_margins(row, columns, len(rejected))
-    responses = [Response(chosen, sources[0])]
+    responses = [chosen._replace(source=sources[0])]
     votes = []
-    for text, source, margin in zip(rejected, sources[1:], margins, strict=True):
-        response = Response(text, source)
+    for answer, source, margin in zip(rejected, sources[1:], margins, strict=True):
+        response = answer._replace(source=source)
         if response not in responses:
             responses.append(response)
             votes.append(Vote((0, len(responses) - 1), verdict, annotator, margin=margin))

@@ -3,16 +3,17 @@
 FORMATS.md section 3; read as `sft`.
 """
 
-from datasets.formats.message_lists import build_messages, build_turns
+from datasets.formats.message_lists import build_answer, build_messages, build_turns
 from datasets.formats.rows import Demonstration, RawRow
 
 LABEL = "SFT (prompt and completion, TRL)"
 WRITES = Demonstration
 TAKES_EXTRAS = True
+TAKES_TURNS = True
 
 
 def write(row: Demonstration) -> RawRow:
     return {
         "prompt": build_messages(build_turns(row.prompt)),
-        "completion": build_messages([("assistant", row.answer)]),
+        "completion": build_messages(build_answer(row.answer, row.turns)),
     }

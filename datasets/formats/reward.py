@@ -9,6 +9,7 @@ from datasets.formats.rows import Preference, RawRow
 LABEL = "Reward model (messages with margin)"
 WRITES = Preference
 TAKES_EXTRAS = True
+TAKES_TURNS = True
 
 
 def write(row: Preference) -> RawRow:

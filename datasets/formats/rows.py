@@ -46,10 +46,15 @@ class Prompt(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A candidate answer. `source`: the model or person that wrote it, "" if unknown."""
+    """A candidate answer.
+
+    source: the model or person that wrote it, "" if unknown.
+    turns: of an answer of several turns, the first and the last of them the assistant's; its text is their transcript.
+    """
 
     text: str
     source: str = ""
+    turns: tuple[Turn, ...] = ()
 
 
 class Vote(NamedTuple):
@@ -102,14 +107,19 @@ class Row(NamedTuple):
 
 
 class Demonstration(NamedTuple):
-    """A row to write for SFT: a prompt and the answer to learn."""
+    """A row to write for SFT: a prompt and the answer to learn. `turns`: as in Response."""
 
     prompt: Prompt
     answer: str
+    turns: tuple[Turn, ...] = ()
 
     @property
     def answers(self) -> tuple[str]:
         return (self.answer,)
+
+    @property
+    def trajectories(self) -> tuple[tuple[Turn, ...]]:
+        return (self.turns,)
 
 
 class Preference(NamedTuple):
@@ -117,6 +127,7 @@ class Preference(NamedTuple):
 
     strength: how much better the chosen answer is, 0 to 3: the mean of the votes, those for the other one negative.
     margin: the same on the scale of the file that the votes come from; None where not all of them have a margin.
+    chosen_turns, rejected_turns: as in Response.
     """
 
     prompt: Prompt
@@ -124,22 +135,33 @@ class Preference(NamedTuple):
     rejected: str
     strength: float = 1.0
     margin: float | None = None
+    chosen_turns: tuple[Turn, ...] = ()
+    rejected_turns: tuple[Turn, ...] = ()
 
     @property
     def answers(self) -> tuple[str, str]:
         return self.chosen, self.rejected
 
+    @property
+    def trajectories(self) -> tuple[tuple[Turn, ...], tuple[Turn, ...]]:
+        return self.chosen_turns, self.rejected_turns
+
 
 class Label(NamedTuple):
-    """A row to write for KTO: a prompt, one answer, and whether it is wanted."""
+    """A row to write for KTO: a prompt, one answer, and whether it is wanted. `turns`: as in Response."""
 
     prompt: Prompt
     answer: str
     wanted: bool
+    turns: tuple[Turn, ...] = ()
 
     @property
     def answers(self) -> tuple[str]:
         return (self.answer,)
+
+    @property
+    def trajectories(self) -> tuple[tuple[Turn, ...]]:
+        return (self.turns,)
 
 
 class JudgmentRow(NamedTuple):

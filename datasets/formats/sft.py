@@ -1,8 +1,8 @@
 """A prompt and its one answer: prompt/completion, question/answer, query/response. Read shape 26."""
 
 from datasets.formats import parsers
-from datasets.formats.judged import parse_row_answer
-from datasets.formats.rows import DEMONSTRATION, RawRow, Response, Row
+from datasets.formats.rows import DEMONSTRATION, RawRow, Row
+from datasets.formats.trajectories import parse_row_response
 from datasets.formats.vocabulary import MODEL_KEYS, TEXT_PROMPT_KEYS
 
 LABEL = "SFT pairs (a prompt and its answer)"
@@ -18,5 +18,5 @@ def matches(keys: set[str], row: RawRow) -> bool:
 def read(row: RawRow) -> Row:
     key = next((name for name in ANSWERS if name in row), "completion")
     parsers.require_field(row, key)
-    text = parse_row_answer(row, key)
-    return Row(parsers.parse_prompt(row), (Response(text, parsers.find_source(row, MODEL_KEYS)),), DEMONSTRATION)
+    answer = parse_row_response(row, key)._replace(source=parsers.find_source(row, MODEL_KEYS))
+    return Row(parsers.parse_prompt(row), (answer,), DEMONSTRATION)

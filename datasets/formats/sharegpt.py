@@ -1,13 +1,14 @@
 """ShareGPT as LLaMA-Factory and Axolotl document it: conversations of from/value. Read shape 22, in either spelling."""
 
 from datasets.formats import parsers
-from datasets.formats.message_lists import build_sharegpt, build_turns, require_alternation
+from datasets.formats.message_lists import build_answer, build_sharegpt, build_turns, require_alternation
 from datasets.formats.rows import DEMONSTRATION, Demonstration, RawRow, Response, Row
 
 LABEL = "ShareGPT"
 SHAPE = 22
 WRITES = Demonstration
 TAKES_EXTRAS = True
+TAKES_TURNS = True
 CONVERSATIONS = ("conversations", "conversation", "trajectory")
 
 
@@ -25,4 +26,4 @@ def read(row: RawRow) -> Row:
 
 def write(row: Demonstration) -> RawRow:
     require_alternation(row.prompt)
-    return {"conversations": build_sharegpt([*build_turns(row.prompt), ("assistant", row.answer)])}
+    return {"conversations": build_sharegpt([*build_turns(row.prompt), *build_answer(row.answer, row.turns)])}

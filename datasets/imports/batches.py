@@ -43,6 +43,7 @@ class BatchAnswer:
 
     roles: the roles that the rows give it, values of ROLE_OF.
     label: whether a row calls it good; None if none says so.
+    turns: as in rows.Response.
     line: encoded for insert_lines, without its id and the id of its prompt.
     pk: its id; 0 until it is stored or found.
     """
@@ -51,6 +52,7 @@ class BatchAnswer:
     words: int
     roles: set[str]
     label: bool | None = None
+    turns: tuple[rows.Turn, ...] = ()
     line: EncodedRow = b""
     pk: int = 0
 
@@ -114,8 +116,9 @@ def iter_batches(run: Import, spool: Spool, most: int) -> Iterator[Batch]:
     """
     prompt_line = build_row_encoder(Prompt, ("id",), PROMPT_COLUMNS)
     response_line = build_row_encoder(Response, ("id", "prompt"), RESPONSE_COLUMNS)
-    # The same columns in the same order: `label` is the first of those that get their default
+    # The same columns in the same order: `label` and `turns` are the first of those that get their default
     labelled_line = build_row_encoder(Response, ("id", "prompt"), (*RESPONSE_COLUMNS, "label"))
+    spoken_line = build_row_encoder(Response, ("id", "prompt"), (*RESPONSE_COLUMNS, "label", "turns"))
     for spool_rows in spool.iter_batches(run.stored_upto, most):
         batch = Batch(run)
         for n, file, line, fingerprint, row in spool_rows:
@@ -136,7 +139,10 @@ def iter_batches(run: Import, spool: Spool, most: int) -> Iterator[Batch]:
         for (_, source, text_hash), answer in batch.answers.items():
             roles = "candidate" in answer.roles, "demonstration" in answer.roles
             values = source, text_hash, answer.text, answer.words, *roles, run.pk
-            answer.line = response_line(values) if answer.label is None else labelled_line((*values, answer.label))
+            if answer.turns:
+                answer.line = spoken_line((*values, answer.label, answer.turns))
+            else:
+                answer.line = response_line(values) if answer.label is None else labelled_line((*values, answer.label))
         yield batch
 
 
@@ -153,11 +159,11 @@ def add_prompt(batch: Batch, fingerprint: str, row: rows.Row) -> BatchPrompt:
 def add_answers(batch: Batch, fingerprint: str, row: rows.Row) -> list[BatchAnswer]:
     """The answers of a row, added to the batch, with the role that the row gives them."""
     answers, role, batch_answers = [], ROLE_OF.get(row.kind), batch.answers
-    for text, source in row.responses:
+    for text, source, turns in row.responses:
         key = fingerprint, source, hash_text(text)
         answer = batch_answers.get(key)
         if answer is None:
-            answer = batch_answers[key] = BatchAnswer(text, count_words(text), {role} if role else set())
+            answer = batch_answers[key] = BatchAnswer(text, count_words(text), {role} if role else set(), turns=turns)
         elif role:
             answer.roles.add(role)
         answers.append(answer)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
-from datasets.formats.rows import Refusal, Row
+from datasets.formats.rows import Refusal, Response, Row
+from datasets.formats.trajectories import build_response
 
 PERSONAL, KEYS = "personal_data", "keys"  # warnings
 MASKABLE = (PERSONAL, KEYS)
@@ -311,9 +312,21 @@ def mask_row(row: Row, kinds: Collection[str]) -> Row:
         system=mask_text(system, kinds),
         turns=tuple((role, mask_text(text, kinds)) for role, text in turns),
     )
-    responses = tuple(response._replace(text=mask_text(response.text, kinds)) for response in row.responses)
+    responses = tuple(mask_response(response, kinds) for response in row.responses)
     if (prompt, responses) == (row.prompt, row.responses):
         return row
     if any(responses[one].text == responses[other].text for one, other in (vote.pair for vote in row.votes)):
         raise Refusal("same_answer", "mask")
     return row._replace(prompt=prompt, responses=responses)
+
+
+def mask_response(response: Response, kinds: Collection[str]) -> Response:
+    """The response with its text masked, or each of its turns.
+
+    >>> from datasets.formats.rows import Response
+    >>> mask_response(Response("Write to ann@example.com"), {PERSONAL}).text
+    'Write to [EMAIL]'
+    """
+    if response.turns:
+        return build_response([(role, mask_text(text, kinds)) for role, text in response.turns], response.source)
+    return response._replace(text=mask_text(response.text, kinds))

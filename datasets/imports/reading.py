@@ -258,8 +258,8 @@ class Reading:
 def read_mapped(roles: Roles, value: RawRow) -> Row:
     """The row of an object, read by a mapping, with its tags. Raises Refusal.
 
-    >>> read_mapped({"prompt": "q", "demonstration": "a"}, {"q": "2 + 2?", "a": "4"}).responses
-    (Response(text='4', source=''),)
+    >>> read_mapped({"prompt": "q", "demonstration": "a"}, {"q": "2 + 2?", "a": "4"}).responses[0].text
+    '4'
     """
     row = mapping.read(roles, value)
     tags = parse_tags(mapping.find_value(value, roles["tags"])) if "tags" in roles else []

@@ -200,8 +200,7 @@ def parse_warnings(words: Iterable[str]) -> list[str]:
 
 def has_source_name(response: Response) -> bool:
     """Whether an answer names its own source."""
-    text, source = response
-    own = source.rpartition("/")[2]
+    text, own = response.text, response.source.rpartition("/")[2]
     return len(own) >= SHORT_NAME and own.lower() in text.lower() and bool(compile_name_pattern(own).search(text))
 
 

@@ -70,6 +70,7 @@ class Response(models.Model):
     candidate: compared with others, as the dataset's settings say.
     demonstration: a row of every SFT file.
     source: REPAIR for a better response that an annotator wrote while judging; never shown to its writers.
+    turns: of an answer of several turns, whose text is their transcript.
     """
 
     REPAIR = "repair"
@@ -81,6 +82,9 @@ class Response(models.Model):
     candidate = models.BooleanField(default=False)
     demonstration = models.BooleanField(default=False)
     label = models.BooleanField(null=True, help_text="Whether a file calls it good")
+    turns: "models.JSONField[Any, list[list[str]] | None]" = models.JSONField(
+        null=True, help_text="Of an answer of several turns: [[role, text], …]"
+    )
     imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
     writers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", help_text="Of a repair: who wrote it")
     words = models.PositiveIntegerField(default=0)

@@ -1,7 +1,7 @@
 """Editing of prompts and responses by hand. Never changes texts that somebody has judged or leased."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import IntegrityError, transaction
 
@@ -109,6 +109,8 @@ def save_answer(prompt: Prompt, answer: EditedAnswer, judged: Collection[int]) -
         if stored is None:
             raise CannotSave("answer_gone")
         response = stored
+    if response.turns and answer.text == response.text.replace("\r\n", "\n"):  # as a browser returns it
+        answer = replace(answer, text=response.text)
     if (answer.text, answer.source) == (response.text, response.source):
         if answer.demonstration != response.demonstration:
             Response.objects.filter(pk=response.pk).update(demonstration=answer.demonstration)
@@ -125,7 +127,7 @@ def save_answer(prompt: Prompt, answer: EditedAnswer, judged: Collection[int]) -
     text_hash = hash_text(answer.text)
     if response.pk and text_hash != response.text_hash:
         replace_hash(prompt, response.text_hash, text_hash)
-        response.label = None  # it was about the earlier text
+        response.label = response.turns = None  # they were those of the earlier text
     response.text, response.source, response.demonstration = answer.text, answer.source, answer.demonstration
     response.text_hash, response.html, response.plain = text_hash, None, None
     response.words = count_words(answer.text)
