@@ -14,11 +14,12 @@ COPY datasets datasets
 COPY annotate annotate
 COPY analyze analyze
 COPY api api
+COPY optimize optimize
 COPY templates templates
 COPY static static
 COPY locale locale
 # The app writes only to /data and /tmp: the rest of the file system may be read-only.
-RUN python -m config.translations && python -m compileall -q config datasets annotate analyze api
+RUN python -m config.translations && python -m compileall -q config datasets annotate analyze optimize api
 
 USER chosen
 VOLUME /data

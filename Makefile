@@ -12,8 +12,8 @@ PYTEST := $(PY) -m pytest -n 2 -q -rs
 export PYTHONDONTWRITEBYTECODE :=
 CONSUMERS := consumers llamafactory swift axolotl
 
-.PHONY: run test test-sqlite test-postgres test-consumers bench attack lint lint-types lint-rest lint-static coverage messages \
-  browser nginx
+.PHONY: run test test-sqlite test-postgres test-consumers test-served bench attack lint lint-types lint-rest lint-static \
+  coverage messages browser nginx
 
 run: .venv/installed
 	@$(PY) -m config.translations
@@ -41,6 +41,9 @@ test-postgres: .venv/installed-dev browser nginx
 
 test-consumers: .venv/installed-dev $(CONSUMERS:%=.venv-%/installed)
 	$(PY) -m pytest -q -rs -m consumers tests/consumers
+
+test-served: .venv/installed-dev .venv-served/installed
+	$(PY) -m pytest -q -rs -m consumers tests/consumers/test_served_model.py
 
 bench: .venv/installed-dev
 	@$(PY) bench/run.py $(ONLY)
@@ -98,7 +101,7 @@ messages: .venv/installed-dev
 	@$(PIP) --require-hashes -r requirements-dev.txt 1>&2
 	@touch $@
 
-# One environment per trainer. If one cannot be created, its tests are skipped with the reason.
+# One environment per trainer, one for a model server. If one cannot be created, its tests are skipped with the reason.
 .venv-consumers/installed: tests/consumers/requirements.txt
 	$(make-consumer)
 

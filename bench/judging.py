@@ -38,7 +38,7 @@ def serving(environment: dict[str, str]) -> Iterator[int]:
     command = [sys.executable, "-m", "config.serve", "--port", str(port), "--workers", "2"]
     server = subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True)
     try:
-        for _ in range(200):
+        for _ in range(1200):
             with contextlib.suppress(OSError):
                 Person(port, "").ask("GET", "/healthz")
                 break

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import analyze, export_cursor, import_copy, judging, meanwhile, next_cost, page
+from bench import analyze, export_cursor, generation, import_copy, judging, meanwhile, next_cost, page
 from bench.common import get_row_count, measure_command, say, write_judged_rows, write_wide_rows
 
 SMALL, LARGE = 10_000, get_row_count(200_000)
@@ -48,7 +48,12 @@ BENCHES = {
     "page": page.run,
     "analyze": analyze.run,
 }
-BENCHES |= {"copy": import_copy.run, "export": export_cursor.run, "meanwhile": meanwhile.run}
+BENCHES |= {
+    "copy": import_copy.run,
+    "export": export_cursor.run,
+    "meanwhile": meanwhile.run,
+    "generate": generation.run,
+}
 
 
 def iter_databases(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:

@@ -1,6 +1,7 @@
 """The settings. Environment variables override them, all optional; docs/operating.md lists them."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ INSTALLED_APPS = [
     "datasets.apps.DatasetsConfig",
     "annotate.apps.AnnotateConfig",
     "analyze.apps.AnalyzeConfig",
+    "optimize.apps.OptimizeConfig",
     "api.apps.ApiConfig",
 ]
 
@@ -153,6 +155,12 @@ START_WORKERS = env.bool("START_WORKERS", default=True)
 # The Hub to which bundles are pushed, and the default token (needs the extra `hub`).
 HF_ENDPOINT = env.str("HF_ENDPOINT", default="").rstrip("/")
 HF_TOKEN = env.str("HF_TOKEN", default="").strip()
+
+# Private networks in which a model's server may be; public addresses are always allowed.
+ENDPOINT_NETS = [
+    ip_network(word, strict=False)
+    for word in (env.str("ENDPOINT_NETS", default="") or "127.0.0.0/8 ::1").replace(",", " ").split()
+]
 
 SESSION_ENGINE = "config.sessions"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30

@@ -10,6 +10,7 @@ from config.sign_in import sign_in
 urlpatterns = [
     path("", include("annotate.urls")),
     path("", include("analyze.urls")),
+    path("", include("optimize.urls")),
     path("", include("api.urls")),
     path("datasets/", include("datasets.urls")),
     path("accounts/login/", sign_in, name="login"),

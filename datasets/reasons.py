@@ -185,6 +185,9 @@ TASKS = {
     "push": _("Pushing to the Hub"),
     "rows": _("Storing rows of a script"),
     "review": _("Seeing what reviewers decide"),
+    "generate": _("Asking models"),
+    "try": _("Trying a model"),
+    "probe": _("Checking a server"),
 }
 
 HUB = {

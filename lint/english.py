@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("config", "api", "annotate", "analyze", "datasets", "tests", "bench", "attack", "lint")
+FOLDERS = ("config", "api", "optimize", "annotate", "analyze", "datasets", "tests", "bench", "attack", "lint")
 DOCS = ("CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md")
 SCRIPTS = ("static/*.js", "static/**/*.css")
 PHRASES = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-APPS = ("config", "api", "annotate", "analyze", "datasets")
+APPS = ("config", "api", "optimize", "annotate", "analyze", "datasets")
 PACKAGES = ("datasets/imports", "datasets/exports", "analyze/maths")
 FRAMEWORK_MODULES = frozenset({"forms.py", "column_forms.py", "tasks.py"})  # forms and jobs: Django calls them
 

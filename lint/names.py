@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("config", "api", "annotate", "analyze", "datasets", "tests", "bench", "attack", "lint")
+FOLDERS = ("config", "api", "optimize", "annotate", "analyze", "datasets", "tests", "bench", "attack", "lint")
 VERBS = frozenset(Path(__file__).with_name("verbs.txt").read_text(encoding="utf-8").split())
 EXEMPT_DECORATORS = frozenset(  # the functions are values, or a framework sets their names
     [

@@ -27,6 +27,9 @@ from datasets.imports import check as imports_check
 from datasets.imports import columns, tasks
 from datasets.imports import spool as imports_spool
 from datasets.models import Dataset, Import, Job, Judgment
+from optimize.models import Endpoint, Generation
+from optimize.versions import save_version as save_model
+from optimize.wanted import Wanted, create_generations
 from tests.browsing import await_ready, press, wait_for
 from tests.conftest import build_rows, create_person
 from tests.crowds import create_judged_dataset
@@ -295,6 +298,72 @@ def create_reports(make_dataset, admin, alice):
     }
 
 
+ANSWERED = {"text": "**Bali**, for its beaches.", "reasoning": "A beach.\nWhich one?", "ms": 1234, "tokens_out": 12}
+
+
+def create_models(make_dataset, admin):
+    """Models, a trial, and generation in every state."""
+    cat = save_model("cat", "http://127.0.0.1:9/v1", "tiny", parameters={"top_k": 40}, by=admin)
+    save_model("bot", "http://127.0.0.1:9/v1", "tiny/with-a-long-name-of-an-organisation", system="Be brief. " * 30)
+    endpoint = Endpoint.objects.get()
+    endpoint.probed = {"models": ["tiny", "large"], "stream": True, "usage": True, "seed": None, "ms": 12}
+    endpoint.price_in, endpoint.price_out, endpoint.currency = 1, 2, "USD"
+    endpoint.probed_at = timezone.now()
+    endpoint.save()
+    trial = {"version": cat.pk, "prompt": "Where to?"}
+    answers = [
+        ANSWERED,
+        ANSWERED | {"text": "没有。", "reasoning": ""},
+        {"failure": "timeout", "detail": "504 Gateway"},
+    ]
+    tried = Job.objects.create(kind="try", state="done", arguments=trial, result={"answers": answers})
+    waiting = Job.objects.create(kind="try", state="running", arguments=trial, beat_at=timezone.now())
+    probing = Job.objects.create(kind="probe", state="running", arguments=trial, beat_at=timezone.now())
+    asked = make_dataset([{"prompt": f"What is {n} + {n}?"} for n in range(4)], "asked")
+    wanted = Wanted(asked, [cat], 2)
+    create_generations(wanted)
+    done, failed, *_ = Generation.objects.order_by("pk")
+    done.state, done.tokens_in, done.tokens_out, done.warnings = "done", 1000, 2000, ["cut_off"]
+    failed.state, failed.error = "failed", "interrupted"
+    done.save()
+    failed.save()
+    arguments = {"versions": [cat.pk], "n": 2, "prompts": None, "answers": None, "tokens": None}
+    arguments |= {"money": None, "most_at_once": None}
+    down = {"paused": "failures", "endpoint": endpoint.base_url, "failure": "unauthorized", "detail": "401 No key"}
+    Job.objects.create(kind="generate", state="done", dataset=asked, arguments=arguments, result=down)
+    running = make_dataset([{"prompt": "Why?"}], "running")
+    create_generations(Wanted(running, [cat], 2))
+    Job.objects.create(kind="generate", state="running", dataset=running, arguments=arguments, beat_at=timezone.now())
+    stopped = make_dataset([{"prompt": "Why?"}], "stopped")
+    create_generations(Wanted(stopped, [cat], 2))
+    Job.objects.create(kind="generate", state="cancelled", dataset=stopped, arguments=arguments)
+    prompt = asked.prompts.earliest("pk").pk
+    return {
+        "models": (admin, "/models/", 200),
+        "a wrong model": (admin, "/models/", 200, mistake_the_model),
+        "model": (admin, "/models/bot/", 200),
+        "model with a trial": (admin, f"/models/cat/?trial={tried.pk}", 200, unfold),
+        "model that is tried": (admin, f"/models/cat/?trial={waiting.pk}", 200),
+        "server that is checked": (admin, f"/models/cat/?probe={probing.pk}", 200),
+        "start with a model": (admin, "/datasets/new/", 200, unfold),
+        "generation with an estimate": (admin, "/datasets/stopped/generate/?models=cat&models=bot&n=3", 200),
+        "generation at work": (admin, "/datasets/running/generate/", 200),
+        "generation that paused": (admin, "/datasets/asked/generate/", 200),
+        "generation for a prompt": (admin, f"/datasets/asked/generate/?prompt={prompt}", 200),
+        "generation without prompts": (admin, "/datasets/empty/generate/", 200),
+    }
+
+
+def mistake_the_model(page):
+    for name, value in (("name", "a b"), ("url", "ftp://x"), ("model", "tiny"), ("extra", "[]")):
+        if not page.locator(f"[name={name}]").is_visible():
+            unfold(page)
+        page.locator(f"[name={name}]").fill(value)
+    with page.expect_navigation():
+        page.locator("main button[type=submit]").click()
+    expect(page.locator(".errorlist").first).to_be_visible()
+
+
 @pytest.fixture
 def every_page(make_dataset, alice, bob, admin):
     """{name: (who, path, status, steps)} of pages in every state."""
@@ -330,7 +399,7 @@ def every_page(make_dataset, alice, bob, admin):
     failed = Job.objects.create(kind="check", state="failed", error="unexpected")
     modes = create_every_question(make_dataset, alice, bob) | create_gold_and_practice(make_dataset, admin, alice, bob)
     modes |= create_reports(make_dataset, admin, alice)
-    modes |= create_reviews(make_dataset, alice, bob, admin)
+    modes |= create_reviews(make_dataset, alice, bob, admin) | create_models(make_dataset, admin)
     return modes | {
         "sign in": (None, "/accounts/login/", 200),
         "home": (alice, "/", 200),

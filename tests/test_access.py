@@ -13,6 +13,7 @@ from api.models import Token
 from api.tokens import create_token, token_required
 from datasets.models import Comparison, Dataset, Gold, Import, Job, Judgment, Prompt
 from datasets.views import access
+from optimize.versions import save_version
 from tests.conftest import build_rows
 
 LOGIN = "sign in"  # a redirect to the sign-in page, for anonymous clients
@@ -86,6 +87,13 @@ TABLE = {
     "password": (access.signed_in, (LOGIN, 302, 302, 302), (LOGIN, 422, 422, 422)),
     "tokens": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "token-revoke": (access.admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 302)),
+    "models": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "model": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "model-endpoint": (access.admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 422)),
+    "model-probe": (access.admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 302)),
+    "model-try": (access.admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 422)),
+    "start": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "generate": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "api-openapi": (access.anyone, (200, 200, 200, 200), (405, 405, 405, 405)),
     "api-nothing": (access.anyone, (404, 404, 404, 404), (404, 404, 404, 404)),
     "api-datasets": (token_required, (401, 401, 401, 401), (401, 401, 401, 401)),
@@ -120,6 +128,7 @@ ROWS = {  # the meaning of pk in a URL of this name
     "token-revoke": Token,
 }
 NAMES = {"report-part": {"name": "counts"}, "report-file": {"name": "counts", "table": "counts"}}
+NAMES |= {name: {"name": "bot"} for name in ("model", "model-endpoint", "model-probe", "model-try")}
 PEOPLE = ("stranger", "charlie", "alice", "admin")
 
 
@@ -139,6 +148,7 @@ def world(make_dataset, alice, bob, charlie, admin):
     lease_next(bob, dataset)
     create_token(admin, "nightly", reads=True, writes=True)
     Job.objects.create(kind="store", dataset=dataset)
+    save_version("bot", "http://127.0.0.1:9/v1", "tiny")
     Gold.objects.create(comparison=Comparison.objects.latest("pk"), dataset=dataset, verdict="tie")
     clients = {"stranger": Client(), "charlie": Client(), "alice": Client(), "admin": Client()}
     for person in (alice, charlie, admin):

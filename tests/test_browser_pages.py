@@ -60,7 +60,7 @@ def look_wide_and_narrow(page, name, found):
     """What axe finds in a wide window and at a phone's width, and where the page scrolls sideways."""
     for width in (1440, 360):
         page.set_viewport_size({"width": width, "height": 800})
-        look(page, f"{name}, {width}", found)
+        look(page, f"{name}, {width}", found, SCHEMES if width == 1440 else SCHEMES[:1])
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found[f"{name}, {width}: scrolls sideways"] = page.evaluate("document.documentElement.scrollWidth")
     page.set_viewport_size({"width": 1440, "height": 800})
@@ -68,12 +68,16 @@ def look_wide_and_narrow(page, name, found):
 
 EVERYTHING = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
 COLOURS = {"resultTypes": ["violations"], "runOnly": ["color-contrast", "link-in-text-block"]}
+SCHEMES = (("light", EVERYTHING), ("dark", COLOURS))
 
 
-def look(page, name, found):
-    """What axe finds in the light theme, and what changes with the colours of the dark one."""
+def look(page, name, found, schemes):
+    """What axe finds in the light theme, and what changes with the colours of the dark one.
+
+    schemes: entries of SCHEMES.
+    """
     page.evaluate(Axe().axe_script)
-    for scheme, rules in (("light", EVERYTHING), ("dark", COLOURS)):
+    for scheme, rules in schemes:
         page.emulate_media(color_scheme=scheme)
         for violation in page.evaluate("(rules) => axe.run(rules)", rules)["violations"]:
             places = [node["html"][:120] for node in violation["nodes"]]

@@ -17,7 +17,7 @@ from datasets.models import Dataset
 from tests.conftest import build_rows
 
 ROOT = Path(__file__).resolve().parent.parent
-APPS = ("analyze", "annotate", "api", "config", "datasets")
+APPS = ("analyze", "annotate", "api", "config", "datasets", "optimize")
 # Modules whose examples read or write the database.
 WITH_DATABASE = re.compile(r"datasets\.(imports|exports|bundles|comparisons|judgments|audit|jobs|prompts)\.|api\.")
 PURE = frozenset(

@@ -12,7 +12,7 @@ from django.utils.translation.template import templatize
 TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))
 SOURCES = [
     path
-    for folder in ("analyze", "annotate", "api", "config", "datasets")
+    for folder in ("analyze", "annotate", "api", "config", "datasets", "optimize")
     for path in sorted((settings.BASE_DIR / folder).rglob("*.py"))
     if "migrations" not in path.parts
 ]

@@ -96,20 +96,28 @@ def start(
     secret: a sealed text (secrets.py), erased when the task ends.
     arguments: JSON, readable in the database.
     """
-    about: dict[str, Any] = {"created_by": by, "dataset": dataset, "secret": secret, "arguments": arguments}
-    job = Job(kind=name, language=get_language() or "", **about)
-    if at_once or here:
-        now = timezone.now()
-        job.state, job.started_at, job.attempts = Job.State.RUNNING, now, 1
-        job.beat_at = now + GRACE if at_once else now
-    job.save()
+    job = create_job(name, by, dataset, at_once or here, secret, **arguments)
     if at_once:
+        Job.objects.filter(pk=job.pk).update(beat_at=timezone.now() + GRACE)
         perform(job, Progress(job))
     elif here:
         run_claimed(job)
     else:
         transaction.on_commit(wake)
     job.refresh_from_db()
+    return job
+
+
+def create_job(
+    name: str, by: "User | None", dataset: Dataset | None, is_claimed: bool, secret: str = "", **arguments: Any
+) -> Job:
+    """A new task, that waits for a worker or, if is_claimed, for the caller's run_claimed; arguments as for start."""
+    about: dict[str, Any] = {"created_by": by, "dataset": dataset, "secret": secret, "arguments": arguments}
+    job = Job(kind=name, language=get_language() or "", **about)
+    if is_claimed:
+        now = timezone.now()
+        job.state, job.started_at, job.beat_at, job.attempts = Job.State.RUNNING, now, now, 1
+    job.save()
     return job
 
 

@@ -26,6 +26,8 @@ def job_page(request: UserRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         worker.cancel(job)
         return redirect("task", pk)
+    if page := job.arguments.get("page"):  # the task is shown there
+        return HttpResponseClientRedirect(page) if request.htmx else redirect(page)
     if worker.is_abandoned(job):
         worker.wake()
     place = build_result_url(job)

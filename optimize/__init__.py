@@ -1,0 +1,1 @@
+"""Models answer: endpoints, model versions, generation. Imports analyze, annotate and datasets, never api."""

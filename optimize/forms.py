@@ -1,0 +1,179 @@
+"""Forms of models and generation."""
+
+import json
+import os
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
+from django.utils.translation import gettext_lazy as _
+
+from datasets.models import RESERVED_SLUGS, Dataset
+from datasets.prompts.forms import TextField
+from optimize import reasons
+from optimize.models import Endpoint, ModelVersion
+from optimize.versions import DEFAULTS, WrongModel, list_newest, save_version
+from optimize.wanted import MOST_ANSWERS
+from optimize.wire.keys import list_key_names
+
+MOST_PROMPTS = 2000  # typed or pasted at once
+SAMPLING = tuple(DEFAULTS)
+
+
+class ModelForm(forms.Form):
+    """A model and the values of its newest version."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=60,
+        help_text=_("Its answers get the source NAME@VERSION. Letters, digits, dots, hyphens and underscores."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "travel-bot"}),
+    )
+    url = forms.CharField(
+        label=_("Address of the server"),
+        max_length=500,
+        help_text=_("A server with OpenAI's chat API, such as vLLM, Ollama or llama.cpp; up to /chat/completions."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "http://127.0.0.1:8001/v1"}),
+    )
+    model = forms.CharField(label=_("Model"), max_length=200, help_text=_("As the server calls it."))
+    key = forms.ChoiceField(
+        label=_("Key"), required=False, help_text=_("Keys come from the environment of the server: CHOSEN_KEY_NAME.")
+    )
+    system = TextField(label=_("System text"), required=False, lines=3)
+    temperature = forms.FloatField(label=_("Temperature"), min_value=0, max_value=5, required=False)
+    top_p = forms.FloatField(label="top_p", min_value=0, max_value=1, required=False)
+    max_tokens = forms.IntegerField(
+        label=_("Longest answer (tokens)"), min_value=1, max_value=1_000_000, required=False
+    )
+    extra = forms.CharField(
+        label=_("Further fields of the request"),
+        required=False,
+        help_text=_('A JSON object, such as {"top_k": 40, "seed": null}; null leaves a field out.'),
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, version: ModelVersion | None = None, **options: Any) -> None:
+        """version: of the model that is changed; its name stays."""
+        self.version = version
+        options.setdefault("initial", describe_version(version) if version else dict(DEFAULTS))
+        super().__init__(*args, **options)
+        names = {*list_key_names(os.environ), version.endpoint.key_name if version else ""} - {""}
+        key = self.fields["key"]
+        assert isinstance(key, forms.ChoiceField)
+        key.choices = [("", _("none")), *((name, name) for name in sorted(names))]
+        self.fields["name"].disabled = version is not None
+
+    def clean_extra(self) -> dict[str, Any]:
+        text = self.cleaned_data["extra"].strip() or "{}"
+        try:
+            extra = json.loads(text)
+        except (ValueError, RecursionError):
+            extra = None
+        if not isinstance(extra, dict):
+            raise ValidationError(reasons.MODEL["not_json"])
+        return extra
+
+    def save(self, by: Any) -> ModelVersion | None:
+        """The version with the values of the form; None, with the form's errors, if they are refused."""
+        data = self.cleaned_data
+        parameters = {**data["extra"], **{name: data[name] for name in SAMPLING}}
+        try:
+            return save_version(data["name"], data["url"], data["model"], data["system"], parameters, data["key"], by)
+        except WrongModel as why:
+            field = "extra" if why.field == "parameters" else why.field
+            self.add_error(field, str(reasons.MODEL[why.reason]))
+            return None
+
+
+def describe_version(version: ModelVersion) -> dict[str, Any]:
+    """The initial values of the form for a version."""
+    extra = {name: value for name, value in version.parameters.items() if name not in SAMPLING}
+    return {
+        "name": version.name,
+        "url": version.endpoint.base_url,
+        "model": version.model_id,
+        "key": version.endpoint.key_name,
+        "system": version.system,
+        **{name: version.parameters.get(name) for name in SAMPLING},
+        "extra": json.dumps(extra, ensure_ascii=False) if extra else "",
+    }
+
+
+class EndpointForm(forms.ModelForm):
+    """The limits and prices of an endpoint; its address belongs to the versions."""
+
+    class Meta:
+        model = Endpoint
+        fields = ["at_once", "first_byte_s", "total_s", "max_bytes", "price_in", "price_out", "currency"]
+        help_texts = {"currency": _("Such as USD; empty where nothing is paid.")}
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in ("price_in", "price_out"):
+            self.initial[name] = format(self.initial[name].normalize(), "f")
+
+
+class TryForm(forms.Form):
+    """One prompt for a trial."""
+
+    prompt = TextField(label=_("Prompt"), lines=3)
+
+
+class ModelsField(forms.MultipleChoiceField):
+    """The newest versions of models, by name."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=lambda: [(version.name, version.source) for version in list_newest()], **options)
+
+    def clean(self, value: Any) -> list[ModelVersion]:
+        names = set(super().clean(value))
+        return [version for version in list_newest() if version.name in names]
+
+
+class GenerateForm(forms.Form):
+    """Which models answer, how often, and the limits."""
+
+    models = ModelsField(label=_("Models"), required=True)
+    n = forms.IntegerField(
+        label=_("Answers of each model to each prompt"), initial=2, min_value=1, max_value=MOST_ANSWERS
+    )
+    most_answers = forms.IntegerField(label=_("Pause after this many answers"), min_value=1, required=False)
+    most_tokens = forms.IntegerField(label=_("Pause after this many tokens"), min_value=1, required=False)
+    most_money = forms.DecimalField(
+        label=_("Pause at this cost"), min_value=0, max_digits=12, decimal_places=4, required=False
+    )
+
+
+class StartForm(GenerateForm):
+    """A dataset without a file: its name, its prompts, and what GenerateForm has."""
+
+    slug = forms.CharField(
+        label=_("Dataset"),
+        max_length=80,
+        validators=[validate_slug],
+        help_text=_("A new short name: letters, digits, - and _."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "first-steps"}),
+    )
+    prompts = TextField(label=_("Prompts, one a line"), lines=8)
+    field_order = ["slug", "prompts", "models", "n", "most_answers", "most_tokens", "most_money"]
+
+    def clean_slug(self) -> str:
+        slug: str = self.cleaned_data["slug"]
+        if slug in RESERVED_SLUGS or Dataset.objects.filter(slug=slug).exists():
+            raise ValidationError(_("This short name cannot be taken."))
+        return slug
+
+    def clean_prompts(self) -> list[str]:
+        lines = [line.strip() for line in self.cleaned_data["prompts"].splitlines()]
+        prompts = list(dict.fromkeys(line for line in lines if line))
+        if not prompts:
+            raise ValidationError(_("The prompt is empty."))
+        if len(prompts) > MOST_PROMPTS:
+            raise ValidationError(
+                _("These are %(n)s prompts; at most %(most)s can be pasted. Upload the rest as a file."),
+                params={"n": len(prompts), "most": MOST_PROMPTS},
+            )
+        return prompts

@@ -1,0 +1,165 @@
+"""Stores what came of the wanted answers: responses that pass the checks of imports, and failures by reason.
+
+Comparisons of a prompt are created once none of its answers is awaited any more, so nobody chooses between an answer
+and an error.
+"""
+
+import itertools
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from datasets.comparisons.generate import generate_for_prompts
+from datasets.db.bulk import insert, reserve_ids
+from datasets.db.write_lock import write_turn
+from datasets.formats import parsers, rows
+from datasets.formats.rows import CANDIDATES, Refusal
+from datasets.imports.warnings import CUT, SAME, find_warnings
+from datasets.models import Response
+from datasets.text.fingerprints import hash_text
+from datasets.text.reading_time import count_words
+from optimize.asking import Answer, Ask
+from optimize.models import Generation
+from optimize.wanted import State, Wanted, list_prompts_waiting
+from optimize.wire.client import Completion, RequestFailed
+
+CUT_OFF = "length"  # the reason to finish where a model has reached max_tokens
+
+ResponseKey: TypeAlias = tuple[int, str, str]  # (prompt id, source, text hash)
+
+JSON, TIME = {"postgresql": ("jsonb", "timestamptz"), "sqlite": ("text", "text")}[connection.vendor]
+UPDATE_SQL = f"""
+    UPDATE optimize_generation
+    SET state = column2, response_id = CAST(column3 AS bigint), reasoning = column4, finish = column5,
+        tokens_in = CAST(column6 AS integer), tokens_out = CAST(column7 AS integer),
+        tokens_cached = CAST(column8 AS integer), first_ms = CAST(column9 AS integer), ms = CAST(column10 AS integer),
+        attempts = column11, error = column12, detail = column13, warnings = CAST(column14 AS {JSON}),
+        finished_at = CAST(column15 AS {TIME})
+    FROM (VALUES {{rows}}) AS given
+    WHERE id = column1"""
+UPDATE_ROW = f"({', '.join(['%s'] * 15)})"
+
+
+class Stored(NamedTuple):
+    """What a batch of answers has brought.
+
+    done, failed: generations; responses: texts newly stored; tokens_in, tokens_out: as far as servers tell.
+    """
+
+    done: int = 0
+    failed: int = 0
+    responses: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+def store_answers(wanted: Wanted, answers: Sequence[Answer]) -> Stored:
+    """Stores answers and failures, and creates the comparisons of prompts that wait for no further answer.
+
+    Rows that another process has finished meanwhile, or that were deleted, stay as they are.
+    """
+    checked = [check_answer(answer) for answer in answers]
+    with write_turn(), transaction.atomic():
+        open_rows = Generation.objects.select_for_update().filter(
+            pk__in=[answer.ask.pk for answer in checked], state=State.WAITING
+        )
+        waiting = set(open_rows.order_by("pk").values_list("pk", flat=True))
+        checked = [answer for answer in checked if answer.ask.pk in waiting]
+        whole = [(answer.ask, answer.completion) for answer in checked if answer.completion]
+        found, new = store_responses(whole)
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        with connection.cursor() as cursor:
+            updates = [build_update(answer, found, now) for answer in checked]
+            if updates:
+                rows_given = ", ".join([UPDATE_ROW] * len(updates))
+                cursor.execute(UPDATE_SQL.format(rows=rows_given), list(itertools.chain(*updates)))
+        prompts = {answer.ask.prompt_id for answer in checked}
+        complete = prompts - list_prompts_waiting(wanted, prompts)
+        if complete:
+            generate_for_prompts(wanted.dataset, sorted(complete))
+    completions = [completion for _, completion in whole]
+    return Stored(
+        len(whole),
+        len(checked) - len(whole),
+        new,
+        sum(completion.tokens_in or 0 for completion in completions),
+        sum(completion.tokens_out or 0 for completion in completions),
+    )
+
+
+def check_answer(answer: Answer) -> Answer:
+    """The answer; a failure in its place where its text cannot be stored or is empty."""
+    if answer.completion is None:
+        return answer
+    try:
+        parsers.parse_answer(answer.completion.text, "answer")
+    except Refusal as refusal:
+        code = "only_reasoning" if refusal.reason == "empty_answer" and answer.completion.reasoning else refusal.reason
+        return Answer(answer.ask, failure=RequestFailed(code))
+    return answer
+
+
+def store_responses(whole: Iterable[tuple[Ask, Completion]]) -> tuple[dict[ResponseKey, int], int]:
+    """({key: id} of the responses with these texts, the number of them that are new)"""
+    wanted = {
+        (ask.prompt_id, ask.version.source, hash_text(completion.text)): completion.text for ask, completion in whole
+    }
+    there = find_responses(wanted)
+    new = {key: text for key, text in wanted.items() if key not in there}
+    ids = dict(zip(new, reserve_ids(Response, len(new)), strict=True))
+    names = ("id", "prompt", "source", "text_hash", "text", "words", "candidate")
+    rows_new = [(ids[key], *key, text, count_words(text), True) for key, text in new.items()]
+    try:
+        with transaction.atomic():
+            insert(Response, names, rows_new)
+    except IntegrityError:  # an import has stored one of them meanwhile
+        Response.objects.bulk_create(
+            (
+                Response(
+                    pk=pk, prompt_id=prompt, source=source, text_hash=text_hash, text=text, words=n, candidate=True
+                )
+                for pk, prompt, source, text_hash, text, n, _ in rows_new
+            ),
+            ignore_conflicts=True,
+        )
+        ids = find_responses(new)
+    return there | ids, len(new)
+
+
+def find_responses(keys: Iterable[ResponseKey]) -> dict[ResponseKey, int]:
+    """{key: id} of those of these responses that are stored."""
+    keys = set(keys)
+    stored = Response.objects.filter(
+        prompt__in={prompt for prompt, *_ in keys}, text_hash__in={text_hash for *_, text_hash in keys}
+    )
+    rows_there = stored.values_list("prompt", "source", "text_hash", "pk")
+    return {(prompt, source, text_hash): pk for prompt, source, text_hash, pk in rows_there} if keys else {}
+
+
+def build_update(answer: Answer, responses: dict[ResponseKey, int], now: Any) -> tuple[Any, ...]:
+    """The values of UPDATE_SQL for one answer."""
+    ask, completion, failure = answer.ask, answer.completion, answer.failure or RequestFailed("no_answer")
+    if completion is None:
+        about: tuple[Any, ...] = (ask.pk, State.FAILED.value, None, "", "", None, None, None, None, None)
+        return *about, ask.attempts, failure.code, failure.detail, "[]", now
+    response = responses[ask.prompt_id, ask.version.source, hash_text(completion.text)]
+    about = (ask.pk, State.DONE.value, response, clean_text(completion.reasoning), clean_text(completion.finish))
+    about += completion.tokens_in, completion.tokens_out, completion.tokens_cached, completion.first_ms, completion.ms
+    return *about, ask.attempts, "", "", json.dumps(list_warnings(ask, completion)), now
+
+
+def clean_text(text: str) -> str:
+    """A text that no export holds, without characters that cannot be stored."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def list_warnings(ask: Ask, completion: Completion) -> list[str]:
+    """The warnings about one answer that an import would give, and that the model was cut off."""
+    response = rows.Response(completion.text, ask.version.name)
+    warnings = set(find_warnings(rows.Row(ask.prompt, (response,), CANDIDATES))) - {SAME}
+    if completion.finish == CUT_OFF:
+        warnings.add(CUT)
+    return sorted(warnings)
