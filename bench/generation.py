@@ -91,9 +91,9 @@ def measure_judging_meanwhile(
         for number in range(ROUNDS):
             rounds[QUIET].append(find_p95(measure_judging(people, QUIET_S)))
             for condition, n, delay_s in (
-                (GENERATED, prompts, 0.0),
-                (BARE, prompts, 0.0),
-                (PACED, prompts // 2, PACE_S),
+                (GENERATED, prompts // 4, 0.0),
+                (BARE, prompts // 2, 0.0),
+                (PACED, prompts // 4, PACE_S),
             ):
                 if condition == BARE:
                     command = build_bare_command(fake, n * ANSWERS)

@@ -221,6 +221,7 @@ WARNINGS = {
     "repeats_prompt": _("answers that begin with the prompt"),
     "same_answers": _("equal answers to one prompt"),
     "stored": _("rows that are stored already"),
+    "thinking": _("texts with the reasoning of a model between tags, such as <think>"),
     "turn_weight": _("turns with weight 0: an export trains on them all the same"),
 }
 

@@ -21,12 +21,12 @@ from optimize.versions import build_request, build_target, get_networks
 from optimize.wanted import Wanted
 from optimize.wire.client import Client, Completion, RequestFailed, Target
 
-AHEAD = 2  # times as many asks as threads are handed out
 CHUNK = 200  # generations that are read from the database at a time
 MOST_ATTEMPTS = 6
 LONGEST_PAUSE_S = 30.0
 MOST_FAILURES = 20  # in a row, of one endpoint; then it counts as down
-MOST_ANSWERS, HAND_OUT_S = 100, 0.25  # answers handed out together, and seconds between two times
+GATHER_S = 0.02  # until answers are handed out, so that some are stored together
+HAND_OUT_S = 0.25  # between two times that answers are handed out, while people judge or none comes
 GRACE_S = 10.0  # that requests in flight are awaited once nothing more is sent
 
 
@@ -51,13 +51,26 @@ class Answer:
     failure: RequestFailed | None = None
 
 
+class Pace:
+    """How fast to ask: as fast as the limits allow. A subclass may slow it down."""
+
+    is_slow = False
+
+    def is_due(self, begun: int) -> bool:
+        """Whether a further answer may be asked for now.
+
+        begun: the number of answers that were asked for so far.
+        """
+        return True
+
+
 @dataclass(slots=True)
 class Lane:
     """The requests to one endpoint.
 
     waiting: asks that were never sent.
-    to_send: asks for the threads, some more than there are threads, so that none is idle while answers are stored.
-    in_flight: asks that were handed to the threads and have not come back.
+    to_send: asks for the threads.
+    in_flight: asks that were sent and whose answer is not stored yet.
     delayed: (when, number, ask) to be repeated, a heap.
     rests_until: when the next request may be sent. Times are of the clock `time.monotonic`.
     failures: failed attempts in a row; limited: replies in a row that asked to wait.
@@ -82,7 +95,7 @@ class Lane:
         may_begin: whether it may be one that was never sent.
         """
         now = time.monotonic()
-        if self.in_flight >= AHEAD * self.at_once or now < self.rests_until:
+        if self.in_flight >= self.at_once or now < self.rests_until:
             return None
         if self.delayed and self.delayed[0][0] <= now:
             return heapq.heappop(self.delayed)[2]
@@ -119,13 +132,7 @@ class Asker:
 
     def stop(self) -> None:
         """Sends nothing more; what is in flight is awaited for a while."""
-        if self.stops_at is not None:
-            return
-        self.stops_at = time.monotonic() + GRACE_S
-        for lane in self.lanes:
-            with contextlib.suppress(queue.Empty):
-                while (ask := lane.to_send.get_nowait()) is not None:  # no thread has taken it
-                    self.take_back(lane, ask)
+        self.stops_at = self.stops_at or time.monotonic() + GRACE_S
 
     def close(self) -> None:
         """Ends the threads that are idle. Those that wait for a server end with the process."""
@@ -136,34 +143,47 @@ class Asker:
             self.client.close()
 
     def count_in_flight(self) -> int:
-        """The number of requests that were sent and not answered."""
+        """The number of asks that were sent and whose answer is not stored yet."""
         return sum(lane.in_flight for lane in self.lanes)
 
-    def iter_answers(
-        self, may_begin: Callable[[], bool], is_due: Callable[[], bool] = lambda: True
-    ) -> Iterator[list[Answer]]:
+    def iter_answers(self, may_begin: Callable[[], bool], pace: Pace) -> Iterator[list[Answer]]:
         """The answers as they come, some at a time; an empty list now and then while none comes.
 
+        The caller stores them before it asks for more: what a killed process loses is what is in flight, at most
+        `at_once` asks of each endpoint.
+
         may_begin: whether asks that were never sent may be sent at all; once not, nothing waits for them.
-        is_due: whether one may be sent now, or a little later.
         """
-        answers: list[Answer] = []
+        came: list[tuple[Lane, Answer]] = []
         handed_out = time.monotonic()
         while True:
-            self.send_waiting(lambda: may_begin() and is_due())
+            self.send_waiting(lambda: may_begin() and pace.is_due(self.begun))
             now = time.monotonic()
             if not self.count_in_flight() and (self.stops_at or not self.has_more(may_begin())):
-                break
+                return
             if self.stops_at and now > self.stops_at:
-                break
-            with contextlib.suppress(queue.Empty):
-                start = min(lane.find_next_start() for lane in self.lanes)
-                lane, answer = self.received.get(timeout=max(0.001, min(HAND_OUT_S, start - now)))
-                answers += self.settle(lane, answer)
-            if len(answers) >= MOST_ANSWERS or time.monotonic() - handed_out >= HAND_OUT_S:
-                yield answers
-                answers, handed_out = [], time.monotonic()
-        yield answers
+                yield [answer for _, answer in came]
+                return
+            start = min(lane.find_next_start() for lane in self.lanes)
+            came += self.receive(max(0.001, min(GATHER_S if came else HAND_OUT_S, start - now)))
+            since = time.monotonic() - handed_out
+            is_gathered = came and not pace.is_slow and (len(came) == self.count_in_flight() or since >= GATHER_S)
+            if is_gathered or since >= HAND_OUT_S:
+                yield [answer for _, answer in came]
+                for lane, _ in came:
+                    lane.in_flight -= 1
+                came, handed_out = [], time.monotonic()
+
+    def receive(self, timeout: float) -> list[tuple[Lane, Answer]]:
+        """The final answers that are there; waits for the first reply at most `timeout` seconds."""
+        came = []
+        with contextlib.suppress(queue.Empty):
+            lane, answer = self.received.get(timeout=timeout)
+            while True:
+                if self.is_final(lane, answer):
+                    came.append((lane, answer))
+                lane, answer = self.received.get_nowait()
+        return came
 
     def has_more(self, may_begin: bool) -> bool:
         """Whether a request is still to be sent."""
@@ -182,13 +202,6 @@ class Asker:
                     lane.threads += 1
                     threading.Thread(target=self.send_requests, args=[lane], daemon=True).start()
 
-    def take_back(self, lane: Lane, ask: Ask) -> None:
-        """Counts an ask as not sent."""
-        ask.attempts -= 1
-        self.begun -= not ask.attempts
-        lane.in_flight -= 1
-        self.asked -= 1
-
     def send_requests(self, lane: Lane) -> None:
         """The loop of a thread."""
         while (ask := lane.to_send.get()) is not None:
@@ -202,13 +215,12 @@ class Asker:
                 answer.failure = RequestFailed("not_openai", type(why).__name__)
             self.received.put((lane, answer))
 
-    def settle(self, lane: Lane, answer: Answer) -> list[Answer]:
-        """The answer, if it is final; none if the attempt is to be repeated."""
-        lane.in_flight -= 1
+    def is_final(self, lane: Lane, answer: Answer) -> bool:
+        """Whether nothing better will come; otherwise the attempt is to be repeated later."""
         failure = answer.failure
         if failure is None:
             lane.failures = lane.limited = 0
-            return [answer]
+            return True
         pause = choose_pause(answer.ask.attempts, failure)
         if failure.code == "rate_limited" and failure.may_retry:
             lane.limited += 1
@@ -220,9 +232,10 @@ class Asker:
                 self.down = lane.endpoint, failure
                 self.stop()
         if not failure.may_retry or answer.ask.attempts >= MOST_ATTEMPTS:
-            return [answer]
+            return True
+        lane.in_flight -= 1
         heapq.heappush(lane.delayed, (time.monotonic() + pause, next(self.numbers), answer.ask))
-        return []
+        return False
 
 
 def choose_pause(attempts: int, failure: RequestFailed) -> float:

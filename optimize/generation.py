@@ -8,14 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.urls import reverse
 from django.utils import timezone
 
 from datasets.db.write_lock import write_turn
 from datasets.jobs import worker
 from datasets.jobs.worker import JobCancellation, Progress
 from datasets.models import Dataset, Job, Judgment
-from optimize.asking import Answer, Asker
+from optimize.asking import Answer, Asker, Pace
 from optimize.models import ModelVersion
 from optimize.storing import store_answers
 from optimize.wanted import Wanted, count_generations, create_generations, sum_used
@@ -56,17 +55,19 @@ def start_generation(
     at_once: int | None = None,
     by: "User | None" = None,
     here: bool = False,
+    page: str = "",
 ) -> Job:
     """The task that asks for the wanted answers.
 
     at_once: most requests at a time to each endpoint; None for the endpoint's own limit.
+    page: the address of the page that shows it.
     here: for commands: run it before returning, and take over the task of a worker that has died.
 
     Raises AlreadyRunning.
     """
     limits = limits or Limits()
     arguments: dict[str, Any] = {
-        "page": reverse("generate", args=[wanted.dataset.slug]),
+        "page": page,
         "versions": [version.pk for version in wanted.versions],
         "n": wanted.n,
         "prompts": None if wanted.prompts is None else list(wanted.prompts),
@@ -90,9 +91,9 @@ def start_generation(
     return job
 
 
-def restart_generation(job: Job, by: "User | None" = None) -> Job:
-    """A task that goes on where one that was paused, or failed, has stopped. Raises AlreadyRunning."""
-    return start_generation(load_wanted(job), load_limits(job), job.arguments["most_at_once"], by)
+def restart_generation(job: Job, by: "User | None" = None, page: str = "") -> Job:
+    """A task that goes on where one that was paused, or failed, has stopped; arguments and errors as above."""
+    return start_generation(load_wanted(job), load_limits(job), job.arguments["most_at_once"], by, page=page)
 
 
 def is_alive(job: Job, here: bool) -> bool:
@@ -188,16 +189,13 @@ def run_generation(job: Job, progress: Progress) -> dict[str, Any]:
     result: dict[str, Any] = {"dataset": wanted.dataset.slug, "asked": 0, "responses": 0, "done": 0, "failed": 0}
     is_cancelled = False
     try:
-        pace = Pace()
-        may_begin = lambda: not spent.find_reached(asker.begun)  # noqa: E731
-        for answers in asker.iter_answers(may_begin, lambda: pace.is_due(asker.begun)):
+        for answers in asker.iter_answers(lambda: not spent.find_reached(asker.begun), ConsideratePace()):
             if answers:
                 stored = store_answers(wanted, answers)
                 spent.add_completions(answers)
                 finished += stored.done + stored.failed
                 for name in ("responses", "done", "failed"):
                     result[name] += getattr(stored, name)
-            result["asked"] = asker.asked
             try:
                 progress(min(finished, total), total)
             except JobCancellation:
@@ -205,34 +203,31 @@ def run_generation(job: Job, progress: Progress) -> dict[str, Any]:
                 asker.stop()
     finally:
         asker.close()
+    result["asked"] = asker.asked
     if is_cancelled:
         raise JobCancellation
     return {**result, **describe_pause(asker, spent, wanted)}
 
 
-class Pace:
+class ConsideratePace(Pace):
     """Asks for fewer answers a second while people judge, who would have to wait for the processor."""
 
     def __init__(self) -> None:
         self.checked_at = self.slow_since = 0.0
         self.begun_then = 0
+        self.is_slow = False
 
     def is_due(self, begun: int) -> bool:
-        """Whether a further answer may be asked for now.
-
-        begun: the number of answers that were asked for so far.
-        """
         now = time.monotonic()
         if now - self.checked_at > CHECK_S:
             self.checked_at = now
-            if not are_people_judging():
-                self.slow_since = 0.0
-            elif not self.slow_since:
+            was_slow, self.is_slow = self.is_slow, is_anybody_judging()
+            if self.is_slow and not was_slow:
                 self.slow_since, self.begun_then = now, begun
-        return not self.slow_since or begun - self.begun_then < PACE * (now - self.slow_since) + 1
+        return not self.is_slow or begun - self.begun_then < PACE * (now - self.slow_since) + 1
 
 
-def are_people_judging() -> bool:
+def is_anybody_judging() -> bool:
     """Whether a comparison was handed out a moment ago. The newest judgment tells, without a search."""
     newest = Judgment.objects.order_by("-pk").values_list("leased_at", flat=True).first()
     return newest is not None and newest > timezone.now() - timedelta(seconds=RECENT_S)

@@ -47,6 +47,7 @@ MODEL = {
 # Why a task of generation paused without being asked.
 PAUSED = {
     "failures": _("The server failed twenty times in a row."),
+    "key": _("Nothing was asked: the key cannot be used."),
     "limit_answers": _("The limit of answers is reached."),
     "limit_money": _("The limit of costs is reached."),
     "limit_tokens": _("The limit of tokens is reached."),

@@ -18,7 +18,7 @@ def generate(job: Job, progress: Progress) -> dict[str, Any]:
     try:
         return run_generation(job, progress)
     except KeyProblem as why:
-        raise JobFailure(reasons.MODEL[why.reason], paused="failures", failure=why.reason) from None
+        raise JobFailure(reasons.MODEL[why.reason], paused="key", failure=why.reason) from None
 
 
 @kind("try")

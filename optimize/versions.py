@@ -92,6 +92,17 @@ def is_used(version: ModelVersion) -> bool:
     return Response.objects.filter(source=version.source).exists()
 
 
+def delete_model(name: str) -> bool:
+    """Deletes a model none of whose versions is used, with its endpoint if nothing else is there; False if one is."""
+    with write_turn(), transaction.atomic():
+        versions = list(ModelVersion.objects.select_for_update().filter(name=name).order_by("pk"))
+        if any(map(is_used, versions)):
+            return False
+        ModelVersion.objects.filter(pk__in=[version.pk for version in versions]).delete()
+        Endpoint.objects.filter(versions=None).delete()
+    return True
+
+
 def find_version(name: str) -> ModelVersion:
     """The version that `NAME` (the newest one) or `NAME@VERSION` names. Raises ModelVersion.DoesNotExist."""
     model, _, number = name.partition("@")

@@ -111,6 +111,21 @@ def test_control_tokens(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "has_warning"),
+    [
+        ("<think>Two moons.</think>Phobos.", True),
+        ("Two moons.</think>Phobos.", True),
+        ("<THINKING>Two</THINKING> Phobos.", True),
+        ("◁think▷两个。◁/think▷火卫一。", True),
+        ("I think: a <thinkpad> has <b>no</b> moons.", False),
+    ],
+)
+def test_reasoning_between_tags(text, has_warning):
+    expected = {"thinking": [1]} if has_warning else {}
+    assert find_warnings(build_row("Yes.", text, kind=DEMONSTRATION)) == expected
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "a <s>good</s> bad idea",

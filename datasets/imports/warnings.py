@@ -19,13 +19,27 @@ from datasets.imports.personal_data import (
 )
 
 SAME, NAMES, CUT, REPEATS = "same_answers", "names_model", "cut_off", "repeats_prompt"
-CONTROL, PLACEHOLDER, DIALOGUE = "control_tokens", "placeholder", "dialogue"
+CONTROL, PLACEHOLDER, DIALOGUE, THINKING = "control_tokens", "placeholder", "dialogue", "thinking"
 TURN_WEIGHT, KNOWN = "turn_weight", "known"  # found while a row is read, see Row.odd
 NEAR_PROMPTS, NEAR_ANSWERS, STORED = "near_prompts", "near_answers", "stored"  # see near_duplicates.py
 SECOND_PASS = {NEAR_PROMPTS, NEAR_ANSWERS, STORED}
 ALL = tuple(
     sorted(
-        [CONTROL, CUT, DIALOGUE, KEYS, KNOWN, NAMES, PERSONAL, PLACEHOLDER, REPEATS, SAME, TURN_WEIGHT, *SECOND_PASS]
+        [
+            CONTROL,
+            CUT,
+            DIALOGUE,
+            KEYS,
+            KNOWN,
+            NAMES,
+            PERSONAL,
+            PLACEHOLDER,
+            REPEATS,
+            SAME,
+            THINKING,
+            TURN_WEIGHT,
+            *SECOND_PASS,
+        ]
     )
 )
 INSTRUCTION, INPUT, SYSTEM, FIRST_TURN = -1, -2, -3, -4  # places; the second turn is -5
@@ -48,6 +62,8 @@ CONTROL_TOKEN = re.compile(
     r"|\[/?INST\]|<</?SYS>>|\[/?(?:AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|SYSTEM_PROMPT)\]|\[gMASK\]"
     r"|<(?:start_of_turn|end_of_turn|bos|eos|pad|unk|sop|eop|eoh|eoa)>|<(?:reserved|TOKENS_UNUSED)_\d{1,4}>"
 )
+# Tags around the reasoning of models: DeepSeek and Qwen, GLM, Kimi; some leave out the opening one.
+THINKING_TAG = re.compile(r"</?think(?:ing)?>|◁/?think▷|<\|(?:begin|end)_of_thought\|>", re.IGNORECASE)
 STRUCK = re.compile(r"<s>[^\n<]{0,2000}(?:<(?!/?s>)[^\n<]{0,2000}){0,50}</s>")  # HTML: struck-through text
 MEDIA_PLACEHOLDER = re.compile(
     rf"<[|｜][^\s<>|｜]{{0,30}}(?:{MEDIA})[^\s<>|｜]{{0,30}}[|｜]>"
@@ -88,6 +104,7 @@ STARTS: dict[tuple[str, ...], Iterable[str]] = {
         *("答:", "答：", "\na:", "\na：", "answer"),
     ),
     (KEYS,): KEY_STARTS,
+    (THINKING,): ("<think", "</think", "◁think", "◁/think", "_of_thought|>"),
 }
 START_WARNINGS = [warnings for warnings, starts in STARTS.items() for _ in starts]
 ALL_STARTS = [start for starts in STARTS.values() for start in starts]
@@ -274,7 +291,17 @@ def has_dialogue(text: str) -> bool:
     return len(sides) > 2 or not {QUESTION, ANSWER} & set(sides)
 
 
+def has_thinking_tag(text: str) -> bool:
+    """Whether a text contains the tags between which a model reasons before it answers.
+
+    >>> has_thinking_tag("<think>Two moons.</think>Phobos and Deimos."), has_thinking_tag("I <thinkpad>")
+    (True, False)
+    """
+    return bool(THINKING_TAG.search(text))
+
+
 TEXT_TESTS: dict[str, Callable[[str], bool]] = {
+    THINKING: has_thinking_tag,
     CONTROL: has_control_token,
     PLACEHOLDER: has_media_placeholder,
     PERSONAL: has_personal_data,
@@ -296,6 +323,8 @@ def find_start(warning: str, text: str) -> int:
     """Where in a text the first reason for a warning is; 0 if it is about the whole text."""
     if warning in (PERSONAL, KEYS):
         return (find_first(text, warning) or (0, 0))[0]
-    pattern = {CONTROL: CONTROL_TOKEN, PLACEHOLDER: MEDIA_PLACEHOLDER, DIALOGUE: SPEAKER}.get(warning)
+    pattern = {THINKING: THINKING_TAG, CONTROL: CONTROL_TOKEN, PLACEHOLDER: MEDIA_PLACEHOLDER, DIALOGUE: SPEAKER}.get(
+        warning
+    )
     found = pattern.search(text) if pattern else None
     return found.start() if found else 0

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
@@ -33,8 +34,9 @@ def start_page(request: UserRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         dataset = create_dataset(data["slug"], data["prompts"], request.user)
-        start_generation(Wanted(dataset, data["models"], data["n"]), build_limits(data), by=request.user)
-        return redirect("generate", dataset.slug)
+        page = reverse("generate", args=[dataset.slug])
+        start_generation(Wanted(dataset, data["models"], data["n"]), build_limits(data), by=request.user, page=page)
+        return redirect(page)
     context = {"form": form, "models": models}
     return render(request, "optimize/start.html", context, status=422 if form.errors else 200)
 
@@ -66,13 +68,14 @@ def change_generation(request: UserRequest, dataset: Dataset, job: Job | None) -
         return redirect("generate", dataset.slug)
     try:
         if act == "resume" and job:
-            restart_generation(job, request.user)
+            restart_generation(job, request.user, page=request.path)
             return redirect("generate", dataset.slug)
         prompt = find_prompt(dataset, request.POST.get("prompt", ""))
         form = GenerateForm(request.POST)
         if not form.is_valid():
             return show_page(request, dataset, job, form, prompt)
-        start_generation(build_wanted(dataset, form, prompt), build_limits(form.cleaned_data), by=request.user)
+        limits = build_limits(form.cleaned_data)
+        start_generation(build_wanted(dataset, form, prompt), limits, by=request.user, page=request.path)
     except AlreadyRunning:
         messages.error(request, _("Models are answering already. Pause them first."))
     return redirect("generate", dataset.slug)

@@ -17,7 +17,7 @@ from datasets.views.access import UserRequest, admin_required
 from optimize import reasons
 from optimize.forms import EndpointForm, ModelForm, TryForm
 from optimize.models import Generation, ModelVersion
-from optimize.versions import find_version, is_used, list_newest
+from optimize.versions import delete_model, find_version, is_used, list_newest
 from optimize.wanted import Used, sum_used
 
 NOTHING_USED = Used(0, 0, 0)
@@ -43,6 +43,10 @@ def model_list(request: UserRequest) -> HttpResponse:
 def model_page(request: UserRequest, name: str) -> HttpResponse:
     """A model: its versions, its endpoint, a trial. POST saves the values of the form as a version."""
     version = require_version(name)
+    if request.POST.get("act") == "delete":
+        if delete_model(version.name):
+            messages.success(request, _("%(name)s was deleted.") % {"name": version.name})
+        return redirect("models")
     form = ModelForm(request.POST or None, version=version)
     if request.method == "POST" and form.is_valid() and (saved := form.save(request.user)):
         messages.success(request, _("Saved as %(source)s.") % {"source": saved.source})
