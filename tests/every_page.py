@@ -331,7 +331,7 @@ def create_models(make_dataset, admin):
     arguments |= {"money": None, "most_at_once": None}
     down = {"paused": "failures", "endpoint": endpoint.base_url, "failure": "unauthorized", "detail": "401 No key"}
     Job.objects.create(kind="generate", state="done", dataset=asked, arguments=arguments, result=down)
-    running = make_dataset([{"prompt": "Why?"}], "running")
+    running = make_dataset([{"prompt": "Why?"}], "busy")
     create_generations(Wanted(running, [cat], 2))
     Job.objects.create(kind="generate", state="running", dataset=running, arguments=arguments, beat_at=timezone.now())
     stopped = make_dataset([{"prompt": "Why?"}], "stopped")
@@ -347,7 +347,7 @@ def create_models(make_dataset, admin):
         "server that is checked": (admin, f"/models/cat/?probe={probing.pk}", 200),
         "start with a model": (admin, "/datasets/new/", 200, unfold),
         "generation with an estimate": (admin, "/datasets/stopped/generate/?models=cat&models=bot&n=3", 200),
-        "generation at work": (admin, "/datasets/running/generate/", 200),
+        "generation at work": (admin, "/datasets/busy/generate/", 200),
         "generation that paused": (admin, "/datasets/asked/generate/", 200),
         "generation for a prompt": (admin, f"/datasets/asked/generate/?prompt={prompt}", 200),
         "generation without prompts": (admin, "/datasets/empty/generate/", 200),
