@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from datasets.comparisons.generate import generate_for_prompts
 from datasets.db.bulk import insert, reserve_ids
-from datasets.db.write_lock import write_turn
+from datasets.db.write_lock import batch_transaction, write_turn
 from datasets.formats import parsers, rows
 from datasets.formats.rows import CANDIDATES, Refusal
 from datasets.imports.warnings import CUT, SAME, find_warnings
@@ -62,7 +62,7 @@ def store_answers(wanted: Wanted, answers: Sequence[Answer]) -> Stored:
     Rows that another process has finished meanwhile, or that were deleted, stay as they are.
     """
     checked = [check_answer(answer) for answer in answers]
-    with write_turn(), transaction.atomic():
+    with write_turn(), batch_transaction():  # a server that fails loses answers that are asked for again
         open_rows = Generation.objects.select_for_update().filter(
             pk__in=[answer.ask.pk for answer in checked], state=State.WAITING
         )
