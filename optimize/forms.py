@@ -47,7 +47,7 @@ class ModelForm(forms.Form):
         label=_("Longest answer (tokens)"), min_value=1, max_value=1_000_000, required=False
     )
     extra = forms.CharField(
-        label=_("Further fields of the request"),
+        label=_("Extra request fields"),
         required=False,
         help_text=_('A JSON object, such as {"top_k": 40, "seed": null}; null leaves a field out.'),
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),

@@ -1,7 +1,7 @@
 """Endpoints, versions of models, and generations: one row per wanted answer."""
 
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -26,19 +26,23 @@ class Endpoint(models.Model):
     base_url = models.CharField(_("address"), max_length=500, help_text="Up to /chat/completions")
     key_name = models.CharField(_("key"), max_length=60, blank=True, help_text="NAME of CHOSEN_KEY_NAME")
     at_once = models.PositiveSmallIntegerField(
-        _("requests at once"), default=8, validators=[MinValueValidator(1), MaxValueValidator(256)]
+        _("concurrent requests"), default=8, validators=[MinValueValidator(1), MaxValueValidator(256)]
     )
     first_byte_s = models.PositiveIntegerField(
-        _("seconds until an answer begins"), default=120, validators=[MinValueValidator(1), MaxValueValidator(3600)]
+        _("timeout for the first byte (seconds)"),
+        default=120,
+        validators=[MinValueValidator(1), MaxValueValidator(3600)],
     )
     total_s = models.PositiveIntegerField(
-        _("seconds until it ends"), default=600, validators=[MinValueValidator(1), MaxValueValidator(7200)]
+        _("total timeout (seconds)"), default=600, validators=[MinValueValidator(1), MaxValueValidator(7200)]
     )
     max_bytes = models.PositiveIntegerField(
-        _("bytes of a reply"), default=4 << 20, validators=[MinValueValidator(1024), MaxValueValidator(64 << 20)]
+        _("largest response (bytes)"),
+        default=4 << 20,
+        validators=[MinValueValidator(1024), MaxValueValidator(64 << 20)],
     )
-    price_in = models.DecimalField(_("price of a million tokens read"), **PRICE)
-    price_out = models.DecimalField(_("price of a million tokens written"), **PRICE)
+    price_in = models.DecimalField(_("price per million input tokens"), **PRICE)
+    price_out = models.DecimalField(_("price per million output tokens"), **PRICE)
     currency = models.CharField(_("currency"), max_length=10, blank=True)
     probed: "models.JSONField[Any, dict[str, Any]]" = models.JSONField(
         default=dict, blank=True, help_text="What the server honours, see wire/probe.py"
@@ -51,6 +55,11 @@ class Endpoint(models.Model):
 
     def __str__(self) -> str:
         return self.base_url
+
+    @property
+    def has_prices(self) -> bool:
+        """Whether its tokens cost something."""
+        return bool(self.price_in or self.price_out)
 
     def compute_cost(self, tokens_in: int, tokens_out: int) -> Decimal:
         """The cost of these tokens, in the endpoint's currency."""
@@ -87,15 +96,6 @@ class ModelVersion(models.Model):
         return f"{self.name}@{self.number}"
 
 
-class GenerationQuerySet(models.QuerySet["Generation"]):
-    def wanted_by(self, prompts: Any, versions: Any, n: int) -> Self:
-        """The generations of prompts × versions × n.
-
-        prompts, versions: ids or a query of them.
-        """
-        return self.filter(prompt__in=prompts, version__in=versions, place__lte=n)
-
-
 class Generation(models.Model):
     """One answer wanted from one model version for one prompt: what came of it, or why nothing did.
 
@@ -127,8 +127,6 @@ class Generation(models.Model):
     detail = models.CharField(max_length=300, blank=True)
     warnings: "models.JSONField[Any, list[str]]" = models.JSONField(default=list, blank=True)
     finished_at = models.DateTimeField(null=True)
-
-    objects = GenerationQuerySet.as_manager()
 
     class Meta:
         constraints = [

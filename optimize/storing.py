@@ -46,14 +46,12 @@ UPDATE_ROW = f"({', '.join(['%s'] * 15)})"
 class Stored(NamedTuple):
     """What a batch of answers has brought.
 
-    done, failed: generations; responses: texts newly stored; tokens_in, tokens_out: as far as servers tell.
+    done, failed: generations; responses: texts newly stored.
     """
 
     done: int = 0
     failed: int = 0
     responses: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
 
 
 def store_answers(wanted: Wanted, answers: Sequence[Answer]) -> Stored:
@@ -80,14 +78,7 @@ def store_answers(wanted: Wanted, answers: Sequence[Answer]) -> Stored:
         complete = prompts - list_prompts_waiting(wanted, prompts)
         if complete:
             generate_for_prompts(wanted.dataset, sorted(complete))
-    completions = [completion for _, completion in whole]
-    return Stored(
-        len(whole),
-        len(checked) - len(whole),
-        new,
-        sum(completion.tokens_in or 0 for completion in completions),
-        sum(completion.tokens_out or 0 for completion in completions),
-    )
+    return Stored(len(whole), len(checked) - len(whole), new)
 
 
 def check_answer(answer: Answer) -> Answer:

@@ -121,7 +121,7 @@ def estimate_version(wanted: Wanted, version: ModelVersion, prompts: int, words:
     given = known["given"] or min(GUESSED_TOKENS, most or GUESSED_TOKENS)
     tokens_in, tokens_out = round(answers * taken), round(answers * given)
     endpoint = version.endpoint
-    cost = endpoint.compute_cost(tokens_in, tokens_out) if endpoint.price_in or endpoint.price_out else None
+    cost = endpoint.compute_cost(tokens_in, tokens_out) if endpoint.has_prices else None
     return Estimate(version, answers, tokens_in, tokens_out, answers * most if most else None, cost)
 
 

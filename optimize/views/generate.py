@@ -17,10 +17,10 @@ from datasets.views.access import UserRequest, admin_required, dataset_admin_req
 from optimize import reasons
 from optimize.forms import GenerateForm, StartForm
 from optimize.generation import KIND, AlreadyRunning, Limits, load_wanted, restart_generation, start_generation
-from optimize.models import Generation
+from optimize.models import Generation, ModelVersion
 from optimize.starting import create_dataset
 from optimize.versions import list_newest
-from optimize.wanted import State, Wanted, count_generations, estimate, sum_used
+from optimize.wanted import State, Used, Wanted, count_generations, estimate, sum_used
 
 FEW_MODELS = 2  # all of them are chosen at first
 
@@ -160,9 +160,9 @@ def describe_job(job: Job | None) -> dict[str, Any]:
     }
 
 
-def describe_cost(version: Any, used: Any) -> str:
+def describe_cost(version: ModelVersion, used: Used) -> str:
     """What answers cost, with the currency; "" without prices."""
     endpoint = version.endpoint
-    if not (endpoint.price_in or endpoint.price_out):
+    if not endpoint.has_prices:
         return ""
     return f"{endpoint.compute_cost(used.tokens_in, used.tokens_out):.4f} {endpoint.currency}".strip()

@@ -152,8 +152,7 @@ def find_job(request: UserRequest, parameter: str, kind: str, version: ModelVers
 def describe_used(version: ModelVersion, used: Used) -> dict[str, Any]:
     """A version with what its answers took, for the table."""
     endpoint = version.endpoint
-    has_price = endpoint.price_in or endpoint.price_out
-    cost = endpoint.compute_cost(used.tokens_in, used.tokens_out) if has_price else None
+    cost = endpoint.compute_cost(used.tokens_in, used.tokens_out) if endpoint.has_prices else None
     return {"version": version, "used": used, "cost": cost, "currency": endpoint.currency}
 
 
@@ -187,14 +186,14 @@ def describe_findings(probed: dict[str, Any]) -> list[str]:
     names = ", ".join(probed.get("models", [])[:10])
     sentences = [
         _("It lists these models: %(names)s.") % {"names": names} if names else _("It does not list its models."),
-        _("Answers come in pieces.") if probed.get("stream") else _("Answers come whole."),
-        _("It tells how many tokens an answer took.")
-        if probed.get("usage")
-        else _("It does not tell how many tokens an answer took."),
+        _("It streams its answers.")
+        if probed.get("stream")
+        else _("It does not stream: each answer comes in one piece."),
+        _("It reports token counts.") if probed.get("usage") else _("It does not report token counts."),
     ]
     seed = probed.get("seed")
     if seed is None:
-        sentences.append(_('It refuses seeds: set "seed" to null in the further fields.'))
+        sentences.append(_('It refuses seeds: set "seed" to null in the extra request fields.'))
     else:
         sentences.append(
             _("The same seed gives the same answer.")
