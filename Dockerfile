@@ -18,6 +18,7 @@ COPY optimize optimize
 COPY templates templates
 COPY static static
 COPY locale locale
+COPY docs docs
 # The app writes only to /data and /tmp: the rest of the file system may be read-only.
 RUN python -m config.translations && python -m compileall -q config datasets annotate analyze optimize api
 

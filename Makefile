@@ -3,6 +3,7 @@
 PORT ?= 8000
 PYTHON ?= python3
 WORKERS ?= 2
+DEMO ?= yes
 PY := .venv/bin/python
 # Complete lists and compilation on first import halve the installation time.
 PIP := $(PY) -m pip --disable-pip-version-check install --progress-bar on --no-deps --no-compile
@@ -13,19 +14,18 @@ export PYTHONDONTWRITEBYTECODE :=
 CONSUMERS := consumers llamafactory swift axolotl
 
 .PHONY: run test test-sqlite test-postgres test-consumers test-served bench attack lint lint-types lint-rest lint-static \
-  coverage messages browser nginx
+  coverage pictures messages browser nginx
 
 run: .venv/installed
 	@$(PY) -m config.translations
 	@$(PY) manage.py migrate --verbosity 0
 	@$(PY) manage.py take_up_imports > /dev/null
-	@$(PY) manage.py work --until-idle > /dev/null &
-	@$(PY) manage.py load_demo > /dev/null
+	@[ "$(DEMO)" = no ] || $(PY) manage.py load_demo > /dev/null
 	@echo
 	@echo "  Chosen is at  http://127.0.0.1:$(PORT)   (stop with Ctrl-C)"
-	@echo "  Sign in as    admin / demo   (admin)"
-	@echo "                alice / demo, bob / demo   (annotators)"
-	@echo "  These sign-ins are there where the database was empty at the first run."
+	@[ "$(DEMO)" = no ] || echo "  Sign in as    admin / demo   (admin)"
+	@[ "$(DEMO)" = no ] || echo "                alice / demo, bob / demo   (annotators)"
+	@[ "$(DEMO)" = no ] || echo "  These sign-ins are there where the database was empty at the first run."
 	@echo
 	@exec $(PY) -m config.serve --port $(PORT) --workers $(WORKERS)
 
@@ -79,6 +79,10 @@ coverage: .venv/installed-dev browser nginx
 	rm -f .coverage .coverage.*
 	$(PYTEST) --cov --cov-report=
 	TEST_DB=pg $(PYTEST) --cov --cov-append --cov-report=term --cov-report=html:.venv/coverage
+
+# The pictures of the READMEs, from answers of the demo.
+pictures: .venv/installed-dev browser
+	DJANGO_SETTINGS_MODULE=config.settings $(PY) -m tests.pictures
 
 # Collect new texts into locale/ (needs gettext), to be translated there.
 messages: .venv/installed-dev

@@ -76,16 +76,16 @@ def advise_on_agreement(
     rate, theirs = find_rate(own, "agreement"), compute_average(others, "agreement")
     if not rate:
         return None
-    words = [_("You agree with the others on %(n)s of 100.") % {"n": format_per_hundred(rate["value"])}]
+    words = [_("Your agreement with others is %(n)s %%.") % {"n": format_per_hundred(rate["value"])}]
     if usual:
         words.append(
-            _("Usual is %(low)s to %(high)s.")
+            _("Typical: %(low)s to %(high)s.")
             % {"low": format_per_hundred(usual[0]), "high": format_per_hundred(usual[1])}
         )
     if theirs is not None:
-        words.append(_("The others: %(n)s.") % {"n": format_per_hundred(theirs)})
+        words.append(_("Others: %(n)s.") % {"n": format_per_hundred(theirs)})
     is_low = rate["interval"][1] < min([end for end in (theirs, usual and usual[0]) if end is not None], default=0)
-    help_words = _("It may help to read the guideline again, and to look at what makes the two answers differ.")
+    help_words = _("It may help to reread the annotation guidelines and to look at what sets the two answers apart.")
     return Advice(_("Agreement"), join_sentences(*words), help_words if is_low else "")
 
 
@@ -93,27 +93,25 @@ def advise_on_gold(own: PersonLine) -> Advice | None:
     rate = find_rate(own, "gold")
     if not rate:
         return None
-    words = _("Where the answer is known you were right on about %(n)s of 100.") % {
-        "n": format_to_nearest_five(rate["value"])
-    }
-    return Advice(_("Known answers"), words)
+    words = _("You were correct on about %(n)s %% of gold questions.") % {"n": format_to_nearest_five(rate["value"])}
+    return Advice(_("Gold questions"), words)
 
 
 def advise_on_consistency(own: PersonLine) -> Advice | None:
     rate = find_rate(own, "self_consistency")
     if not rate:
         return None
-    words = _("When the same two answers came again you said the same on about %(n)s of 100.")
-    return Advice(_("Saying the same again"), words % {"n": format_to_nearest_five(rate["value"])})
+    words = _("When the same pair came up again, you gave the same verdict about %(n)s %% of the time.")
+    return Advice(_("Self-consistency"), words % {"n": format_to_nearest_five(rate["value"])})
 
 
 def advise_on_sides(own: PersonLine) -> Advice | None:
     rate = find_rate(own, "left_share")
     if not rate:
         return None
-    words = _("You chose the left answer on %(n)s of 100. About half is usual: sides are drawn anew each time.")
+    words = _("You picked the left answer %(n)s %% of the time. About half is typical: sides are drawn at random.")
     is_far = compute_leaning(rate) and not LEANS[0] <= rate["value"] <= LEANS[1]
-    help_words = _("Read both answers to the end before you decide, and begin with the other side now and then.")
+    help_words = _("Read both answers to the end before you decide, and start with the right one now and then.")
     return Advice(_("Sides"), words % {"n": format_per_hundred(rate["value"])}, help_words if is_far else "")
 
 
@@ -121,13 +119,13 @@ def advise_on_length(own: PersonLine, others: Iterable[PersonLine]) -> Advice | 
     rate, theirs = find_rate(own, "longer_share"), compute_average(others, "longer_share")
     if not rate:
         return None
-    words = _("You chose the longer answer on %(n)s of 100.") % {"n": format_per_hundred(rate["value"])}
+    words = _("You picked the longer answer %(n)s %% of the time.") % {"n": format_per_hundred(rate["value"])}
     if theirs is None:
         return Advice(_("Length"), words)
     low, high = rate["interval"]
     is_apart = not low <= theirs <= high
-    words = join_sentences(words, _("The others: %(n)s.") % {"n": format_per_hundred(theirs)})
-    help_words = _("Length alone makes no answer better or worse: weigh what it says.")
+    words = join_sentences(words, _("Others: %(n)s.") % {"n": format_per_hundred(theirs)})
+    help_words = _("Length alone does not make an answer better or worse: judge the content.")
     return Advice(_("Length"), words, help_words if is_apart else "")
 
 
@@ -135,7 +133,7 @@ def advise_on_pace(own: PersonLine, others: Iterable[PersonLine]) -> Advice | No
     rate, theirs = find_rate(own, "seconds_per_100_words"), compute_average(others, "seconds_per_100_words")
     if not rate:
         return None
-    words = _("You take about %(n)s seconds for 100 words.") % {"n": f"{rate['value']:.0f}"}
+    words = _("You take about %(n)s seconds per 100 words.") % {"n": f"{rate['value']:.0f}"}
     if theirs is not None:
-        words = join_sentences(words, _("The others: %(n)s.") % {"n": f"{theirs:.0f}"})
+        words = join_sentences(words, _("Others: %(n)s.") % {"n": f"{theirs:.0f}"})
     return Advice(_("Pace"), words)

@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 
 Row: TypeAlias = Mapping[str, Any]  # a line of a report
 
-ROW, TOP, AXIS, MARGIN = 48, 16, 24, 3  # height of a row, top margin, height of the axis (px); side margins (%)
+ROW, TOP, AXIS, MARGIN = 48, 16, 44, 3  # height of a row, top margin, height of the axis (px); side margins (%)
 HEIGHT, LEFT = 200, 9  # height of a plot (px); width of its vertical axis (%)
+PLOT_TOP = 40  # top margin of a plot (px), with the title of its vertical axis
 NAME_WIDTH = 34  # characters of a name; a wide character counts twice
 
 
@@ -32,7 +33,7 @@ class Scale:
 
     def place_down(self, value: float) -> str:
         """The vertical coordinate of a value in a plot, in pixels from the top."""
-        return f"{TOP + HEIGHT * (1 - self.compute_share(value)):.1f}"
+        return f"{PLOT_TOP + HEIGHT * (1 - self.compute_share(value)):.1f}"
 
     def compute_share(self, value: float) -> float:
         """The position of a value on the scale, clipped to 0 to 1."""
@@ -69,6 +70,12 @@ def choose_scale(rows: Iterable[Row], value: str, is_share: bool) -> Scale:
     return Scale(low - room, high + room, False)
 
 
+def find_counts(rows: Iterable[Row], n: str) -> tuple[int, int] | None:
+    """(least, most) votes or choices behind a row; None if no row says it. n: key of that number."""
+    counts = [row[n] for row in rows if row.get(n) is not None]
+    return (min(counts), max(counts)) if counts else None
+
+
 def get_interval(row: Row) -> tuple[float, float] | tuple[None, None]:
     """(low, high) of a row; (None, None) if it has none."""
     low, high = row.get("interval") or (None, None)
@@ -76,7 +83,12 @@ def get_interval(row: Row) -> tuple[float, float] | tuple[None, None]:
 
 
 def build_whiskers(
-    rows: Iterable[Row] | None, label: str, value: str, is_share: bool, band: tuple[float, float] | None = None
+    rows: Iterable[Row] | None,
+    label: str,
+    value: str,
+    is_share: bool,
+    band: tuple[float, float] | None = None,
+    n: str = "n",
 ) -> dict[str, Any]:
     """The context of `_whiskers.html`: a dot with its interval for each row that has a value.
 
@@ -84,6 +96,7 @@ def build_whiskers(
     label, value: keys of the name and the number in a row.
     is_share: the numbers are shares, 0 to 1.
     band: (low, high), the usual range.
+    n: key of the number of votes or choices in a row.
     """
     rows = [row for row in rows or () if row.get(value) is not None]
     scale = choose_scale(rows, value, is_share)
@@ -112,8 +125,10 @@ def build_whiskers(
             {"x": scale.place_across(tick), "value": tick, "middle": tick == middle} for tick in scale.choose_ticks()
         ],
         "is_share": is_share,
+        "n": find_counts(rows, n),
         "bottom": bottom,
         "words_at": bottom + 16,
+        "title_at": bottom + 36,
         "height": bottom + AXIS,
     }
 
@@ -136,13 +151,21 @@ def get_group(row: Row) -> tuple[Any, Any] | None:
 
 
 def build_plot(
-    rows: Iterable[Row] | None, x: str, y: str, from_zero: bool = False, diagonal: bool = False
+    rows: Iterable[Row] | None,
+    x: str,
+    y: str,
+    from_zero: bool = False,
+    diagonal: bool = False,
+    grey: str = "",
+    n: str = "n",
 ) -> dict[str, Any]:
     """The context of `_plot.html`: shares with their intervals over numbers, connected by a line.
 
     x, y: keys of the number and the share in a row.
     from_zero: the horizontal axis starts at 0.
     diagonal: draw the line x = y; both are shares.
+    grey: key of a second share in a row, drawn in grey without intervals.
+    n: key of the number of votes, choices or prompts behind a row.
     """
     rows = [row for row in rows or () if row.get(y) is not None and row.get(x) is not None]
     low = 0.0 if from_zero else min([row[x] for row in rows], default=0.0)
@@ -162,16 +185,24 @@ def build_plot(
                 "row": row,
             }
         )
+    greys = [
+        {"x": x_scale.place_across(row[x], LEFT), "y": y_scale.place_down(row[grey])}
+        for row in rows
+        if grey and row.get(grey) is not None
+    ]
     return {
         "points": points,
         "lines": list(itertools.pairwise(points)),
+        "greys": greys,
+        "grey_lines": list(itertools.pairwise(greys)),
         "diagonal": diagonal
         and {"x1": x_scale.place_across(0.5, LEFT), "y1": y_scale.place_down(0.5), "y2": y_scale.place_down(1)},
         "across": [{"x": x_scale.place_across(tick, LEFT), "value": tick} for tick in x_scale.choose_ticks()],
         "down": [{"y": y_scale.place_down(tick), "value": tick} for tick in y_scale.choose_ticks()],
-        "bottom": TOP + HEIGHT,
-        "words_at": TOP + HEIGHT + 18,
-        "height": TOP + HEIGHT + AXIS,
+        "n": find_counts(rows, n),
+        "words_at": PLOT_TOP + HEIGHT + 18,
+        "title_at": PLOT_TOP + HEIGHT + 38,
+        "height": PLOT_TOP + HEIGHT + AXIS,
         "is_share": diagonal,
     }
 

@@ -38,6 +38,7 @@ class Choices:
 
     person: an index into DatasetColumns.people, -1 for an anonymous vote.
     left: 1 if the chosen answer was on the left, -1 if on the right, 0 if unknown.
+    day: days since 1970 (UTC); -1 for an imported vote.
     """
 
     judgment: Ints
@@ -47,6 +48,7 @@ class Choices:
     person: Ints
     prompt: Ints
     left: Ints
+    day: Ints
 
     def __len__(self) -> int:
         return len(self.judgment)
@@ -84,12 +86,14 @@ class Opinions(NamedTuple):
     person: an index into DatasetColumns.people; each anonymous vote has a negative code to itself.
     opinion: 1 or -1 for the first or the second answer, 0 for a tie, BOTH_BAD.
     strength: signed, negative for the second answer; 0 for BOTH_BAD.
+    day: days since 1970 (UTC); -1 for an imported vote.
     """
 
     pair: Column
     person: Ints
     opinion: Ints
     strength: Ints
+    day: Ints
 
 
 class DatasetColumns:
@@ -122,15 +126,16 @@ class DatasetColumns:
             .filter(judgment__dataset=self.dataset, criterion="")
             .order_by("judgment", "pk")
             .values_list("judgment", "chosen", "rejected", "strength", "chosen__prompt", "judgment__order",
-                         "judgment__annotator", "judgment__annotator__username", "judgment__imported_by")
+                         "judgment__decided_at", "judgment__annotator", "judgment__annotator__username",
+                         "judgment__imported_by")
         )  # fmt: skip
-        columns = [array("q") for _ in range(7)]
-        for judgment, chosen, rejected, strength, prompt, order, account, username, imported_by in rows.iterator(
+        columns = [array("q") for _ in range(8)]
+        for judgment, chosen, rejected, strength, prompt, order, when, account, username, imported_by in rows.iterator(
             AT_ONCE
         ):
             left = compute_side(chosen, rejected, order) if account else 0
             person = self.code_person(account, username, imported_by)
-            row = (judgment, chosen, rejected, strength, person, prompt, left)
+            row = (judgment, chosen, rejected, strength, person, prompt, left, count_days(when) if account else -1)
             for column, value in zip(columns, row, strict=True):
                 column.append(value)
         return Choices(*(np.array(column, np.int64) for column in columns))
@@ -247,7 +252,7 @@ class DatasetColumns:
     @cached_property
     def opinions(self) -> Opinions:
         """The Opinions of votes, without gold questions and repeats."""
-        statements: list[tuple[str, int, int, int]] = []
+        statements: list[tuple[str, int, int, int, int]] = []
         anonymous = -1
         votes = Judgment.objects.votes().filter(dataset=self.dataset).order_by()
         choices = self.choices
@@ -255,18 +260,25 @@ class DatasetColumns:
             first, second = sorted((int(choices.chosen[n]), int(choices.rejected[n])))
             sign = 1 if choices.chosen[n] == first else -1
             strength = int(choices.strength[n])
-            statements.append((f"{first}-{second}", int(choices.person[n]), sign * bool(strength), sign * strength))
-        rows = votes.filter(verdict="both_bad").values_list("order", *PERSON_FIELDS)
-        for order, account, username, imported_by in rows.iterator(AT_ONCE):
+            opinion = sign * bool(strength)
+            vote = (f"{first}-{second}", int(choices.person[n]), opinion, sign * strength, int(choices.day[n]))
+            statements.append(vote)
+        rows = votes.filter(verdict="both_bad").values_list("order", "decided_at", *PERSON_FIELDS)
+        for order, when, account, username, imported_by in rows.iterator(AT_ONCE):
             if len(order) == 2:
                 first, second = sorted(order)
                 person = self.code_person(account, username, imported_by)
-                statements.append((f"{first}-{second}", person, BOTH_BAD, 0))
-        for n, (pair, person, opinion, strength) in enumerate(statements):
+                statements.append((f"{first}-{second}", person, BOTH_BAD, 0, count_days(when) if account else -1))
+        for n, (pair, person, opinion, strength, day) in enumerate(statements):
             if person < 0:
-                statements[n] = (pair, anonymous, opinion, strength)
+                statements[n] = (pair, anonymous, opinion, strength, day)
                 anonymous -= 1
-        return Opinions(*(np.array(column) for column in (zip(*statements, strict=True) if statements else [[]] * 4)))
+        return Opinions(*(np.array(column) for column in (zip(*statements, strict=True) if statements else [[]] * 5)))
+
+
+def count_days(moment: datetime.datetime | None) -> int:
+    """Days since 1970 (UTC); -1 without a moment."""
+    return int(moment.timestamp() // 86400) if moment else -1
 
 
 def compute_side(first: int, second: int, order: Sequence[int]) -> int:

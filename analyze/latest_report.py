@@ -1,14 +1,21 @@
 """The stored report of a dataset: its age, the task that recomputes it, and its numbers."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
 
 from analyze.models import Report
 from analyze.report import KIND, compute_basis, request_report
+from analyze.wording import translate_text
 from datasets.models import Dataset, Job
 
 if TYPE_CHECKING:
     from annotate.models import User
+
+SCRIPTS_WAIT = timedelta(minutes=10)  # a script that polls makes an old report be recomputed no more often
+AGREEMENT = ("percent", "percent_interval", "alpha", "alpha_interval", "judged_twice")
 
 
 @dataclass(frozen=True)
@@ -57,3 +64,20 @@ def fetch_numbers(report: Report | None, *parts: str) -> dict[str, Any]:
         return dict.fromkeys(parts)
     values = Report.objects.filter(pk=report.pk).values_list(*(f"numbers__{part}" for part in parts)).first()
     return dict(zip(parts, values or [None] * len(parts), strict=True))
+
+
+def fetch_agreement(dataset: Dataset, user: "User") -> dict[str, Any] | None:
+    """The agreement of the last report, with its age, for a script of this user; None before the first one.
+
+    The names are those of `analyze --json`; what cannot be computed is None, with the reason under `NAME_reason`.
+    """
+    status = get_status(dataset)
+    is_due = status.report is None or status.report.made_at < timezone.now() - SCRIPTS_WAIT
+    if status.is_old and is_due and compute_basis(dataset)["judgments"]:
+        status = get_status(dataset, user)
+    said = fetch_numbers(status.report, "agreement")["agreement"]
+    if status.report is None or said is None:
+        return None
+    values = {name: None if said[name] == [None, None] else said[name] for name in AGREEMENT}
+    reasons = {f"{name}_reason": translate_text(said.get(f"{name}_reason")) or None for name in ("percent", "alpha")}
+    return {**values, **reasons, "made_at": status.report.made_at, "newer": status.newer}

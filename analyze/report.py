@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from annotate.models import User
 
 KIND = "analysis"
+VERSION = 2  # changes with the numbers that a report holds: older ones are recomputed
 JUDGMENTS_AT_ONCE, RESPONSES_AT_ONCE = 300, 3000  # up to these, the request itself computes the report
 LONGEST_TEXT = 500  # characters of a text in a stored report
 
@@ -94,4 +95,5 @@ def compute_basis(dataset: Dataset) -> dict[str, Any]:
         "last": last and last.isoformat(),
         "responses": Response.objects.filter(prompt__dataset=dataset).count(),
         "gold": dataset.gold.count(),
+        "version": VERSION,
     }

@@ -64,4 +64,5 @@ class AgreementNumbers(TypedDict):
     percent_interval: list[float]
     percent_reason: NotRequired[str]
     judged_twice: int
+    by_day: NotRequired[list[Line]]
     bands: list[BandNumbers]

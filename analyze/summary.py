@@ -43,14 +43,14 @@ def format_agreement(agreement: AgreementNumbers) -> str:
     low, high = agreement["percent_interval"]
     values = {"low": format_per_hundred(band[0]), "high": format_per_hundred(band[1])}
     if agreement["judged_twice"] < FEWEST:
-        return _("Too few judgments to tell it from what is usual (%(low)s to %(high)s of 100).") % values
+        return _("Too few judgments to compare with the typical range (%(low)s to %(high)s %%).") % values
     if high < band[0]:
-        return _("Less than people usually agree (%(low)s to %(high)s of 100).") % values
+        return _("Below the typical range (%(low)s to %(high)s %%).") % values
     if low > band[1]:
-        return _("More than people usually agree (%(low)s to %(high)s of 100).") % values
+        return _("Above the typical range (%(low)s to %(high)s %%).") % values
     if low <= band[0] and high >= band[1]:
-        return _("Too few judgments to tell it from what is usual (%(low)s to %(high)s of 100).") % values
-    return _("As people usually agree (%(low)s to %(high)s of 100).") % values
+        return _("Too few judgments to compare with the typical range (%(low)s to %(high)s %%).") % values
+    return _("Within the typical range (%(low)s to %(high)s %%).") % values
 
 
 def format_sources(numbers: Numbers) -> str:
@@ -59,14 +59,23 @@ def format_sources(numbers: Numbers) -> str:
     if not lines:
         return translate_text(numbers.get("strengths_reason"))
     if not numbers["is_whole"]:
-        return _("Not all sources were compared with each other: only those of one block are in one order.")
+        return _("Not all models were compared with each other: ranks hold within a group only.")
     first = [line for line in lines if line["group"] == lines[0]["group"]]
     if len(first) == 1:
-        return _("%(source)s leads, told apart from all others.") % {"source": lines[0]["source"] or "–"}
+        return _("%(source)s leads; the difference from all others is significant.") % {
+            "source": lines[0]["source"] or "–"
+        }
     if len(first) == len(lines):
-        return _("No source is told apart from the others yet.")
+        return _("No model differs significantly from the others yet.")
     values = {"n": len(first)}
-    return ngettext("The first %(n)s is not told apart.", "The first %(n)s are not told apart.", len(first)) % values
+    return (
+        ngettext(
+            "The top model does not differ significantly.",
+            "The top %(n)s models do not differ significantly.",
+            len(first),
+        )
+        % values
+    )
 
 
 def compute_leaning(rate: Mapping[str, Any] | None) -> int:
@@ -81,25 +90,25 @@ def format_bias(bias: Numbers) -> list[str]:
     """The biases that a model would learn from the choices, as sentences."""
     longer, left = compute_leaning(bias["longer_won"]), compute_leaning(bias["left_won"])
     if not bias["longer_won"]["n"]:
-        return [_("Nothing was chosen yet between answers of different length.")]
+        return [_("No preferences between answers of different length yet.")]
     share = {
         "n": format_per_hundred(bias["longer_won"]["value"]),
         "rest": format_per_hundred(1 - bias["longer_won"]["value"]),
     }
     sentences = [
         {
-            1: _("Longer answers win %(n)s of 100: a model would learn to write more."),
-            -1: _("Shorter answers win %(rest)s of 100: a model would learn to write less."),
-            0: _("Length makes no clear difference."),
+            1: _("Longer answers win %(n)s %%: a model would learn to write more."),
+            -1: _("Shorter answers win %(rest)s %%: a model would learn to write less."),
+            0: _("Length makes no significant difference."),
         }[longer]
         % share
     ]
     if left:
         value = bias["left_won"]["value"] if left > 0 else 1 - bias["left_won"]["value"]
-        side = _("The left answer wins %(n)s of 100.") if left > 0 else _("The right answer wins %(n)s of 100.")
+        side = _("The left answer wins %(n)s %%.") if left > 0 else _("The right answer wins %(n)s %%.")
         sentences.append(
             join_sentences(
-                side % {"n": format_per_hundred(value)}, _("Sides are drawn anew each time, so no model sees it.")
+                side % {"n": format_per_hundred(value)}, _("Sides are drawn at random, so a model cannot learn this.")
             )
         )
     return sentences
@@ -114,10 +123,10 @@ def format_predictor(predictor: Numbers) -> str:
     low, high = predictor["accuracy_interval"]
     share = {"n": format_per_hundred(predictor["accuracy"]), "best": format_per_hundred(best)}
     if low > best:
-        return _("A model foresees %(n)s of 100 choices; the better simple rule %(best)s.") % share
+        return _("A model predicts %(n)s %% of preferences; the better simple rule, %(best)s %%.") % share
     if high < best:
-        return _("A model foresees %(n)s of 100 choices, less than the better simple rule (%(best)s).") % share
-    return _("A model foresees %(n)s of 100 choices, no more than the better simple rule (%(best)s).") % share
+        return _("A model predicts %(n)s %% of preferences, fewer than the better simple rule (%(best)s %%).") % share
+    return _("A model predicts %(n)s %% of preferences, no more than the better simple rule (%(best)s %%).") % share
 
 
 def pick_form_rates(bias: Numbers) -> list[Line]:

@@ -15,74 +15,74 @@ T = TypeVar("T")
 
 NAMES = {
     # rates
-    "percent": _("Say the same"),
-    "alpha": _("Beyond chance (alpha)"),
-    "alpha_strength": _("Beyond chance, by strength"),
-    "agreement": _("Agrees with others"),
-    "gold": _("Right where the answer is known"),
-    "self_consistency": _("Says the same again"),
-    "left_share": _("Left chosen"),
-    "longer_share": _("Longer chosen"),
+    "percent": _("Raw agreement"),
+    "alpha": _("Chance-corrected agreement (Krippendorff’s α)"),
+    "alpha_strength": _("Chance-corrected agreement, ordinal (with strength)"),
+    "agreement": _("Peer agreement"),
+    "gold": _("Gold accuracy"),
+    "self_consistency": _("Self-consistency"),
+    "left_share": _("Left picked"),
+    "longer_share": _("Longer picked"),
     "tie_share": _("Ties"),
-    "longer_won": _("The longer answer"),
-    "left_won": _("The answer on the left"),
-    "lists_won": _("The one with more lists"),
-    "headings_won": _("The one with more headings"),
-    "code_won": _("The one with more code"),
-    "bold_won": _("The one with more bold words"),
-    "refusals_won": _("The one that refuses"),
+    "longer_won": _("Longer answer"),
+    "left_won": _("Left answer"),
+    "lists_won": _("More lists"),
+    "headings_won": _("More headings"),
+    "code_won": _("More code"),
+    "bold_won": _("More bold text"),
+    "refusals_won": _("Refusal"),
     "accuracy": _("The model"),
-    "baseline_longer": _("“The longer one wins”"),
-    "baseline_source": _("“The stronger source wins”"),
+    "baseline_longer": _("Rule: the longer one wins"),
+    "baseline_source": _("Rule: the stronger model wins"),
     # controls and traits
     "length": _("Length"),
-    "left": _("Standing on the left"),
+    "left": _("Left side"),
     "lists": _("Lists"),
     "headings": _("Headings"),
     "code": _("Code"),
-    "bold": _("Bold words"),
+    "bold": _("Bold text"),
     "refusals": _("Refusals"),
     # tables
     "counts": _("Answers"),
-    "sources": _("Sources"),
-    "strengths": _("Strengths"),
-    "controlled": _("Strengths, length and side aside"),
+    "sources": _("Models"),
+    "strengths": _("Model ranking"),
+    "controlled": _("Model ranking, adjusted for length and side"),
     "effects": _("Length and side"),
-    "matrix": _("Who won against whom"),
+    "matrix": _("Win matrix"),
     "parts": _("By tag and language"),
-    "people": _("Pairs of people"),
-    "bands": _("What others found"),
-    "alpha_bands": _("What others found, beyond chance"),
-    "annotators": _("People"),
+    "people": _("Pairs of annotators"),
+    "bands": _("Published values"),
+    "alpha_bands": _("Published values, chance-corrected"),
+    "annotators": _("Annotators"),
     "bias": _("Bias"),
-    "balance": _("Balanced length"),
-    "predictor": _("Prediction"),
-    "calibration": _("What was said, and what came"),
-    "curve": _("What more choices would bring"),
-    "suspicious": _("Strange judgments"),
+    "balance": _("Length balancing"),
+    "predictor": _("Predictability"),
+    "calibration": _("Calibration"),
+    "curve": _("Learning curve"),
+    "suspicious": _("Outliers"),
     "opposites": _("Opposite votes on one pair"),
-    "within": _("Circles of one person"),
-    "across": _("Circles across people"),
-    "stars": _("Stars that say otherwise"),
+    "within": _("Cycles within one annotator"),
+    "across": _("Cycles across annotators"),
+    "stars": _("Ratings that contradict the choice"),
 }
 
 # Habits of marked annotators, see analyze/maths/careless.py.
 HABITS = {
-    "careless": _("judges as if at random"),
-    "left": _("chooses the left answer whatever it says"),
-    "right": _("chooses the right answer whatever it says"),
-    "longer": _("chooses the longer answer whatever it says"),
-    "shorter": _("chooses the shorter answer whatever it says"),
-    "ties": _("calls most of it a tie"),
-    "drifts": _("judged with care at first, and as if at random later"),
+    "careless": _("close to random"),
+    "left": _("picks the left answer regardless of content"),
+    "right": _("picks the right answer regardless of content"),
+    "longer": _("picks the longer answer regardless of content"),
+    "shorter": _("picks the shorter answer regardless of content"),
+    "ties": _("calls most pairs a tie"),
+    "drifts": _("careful at first, close to random later"),
 }
 
 APART_RATES = {
-    "agreement": _("agreement"),
-    "gold": _("known answers"),
-    "self_consistency": _("saying the same again"),
-    "left_share": _("choosing the left"),
-    "longer_share": _("choosing the longer"),
+    "agreement": _("peer agreement"),
+    "gold": _("gold accuracy"),
+    "self_consistency": _("self-consistency"),
+    "left_share": _("picking the left"),
+    "longer_share": _("picking the longer"),
     "tie_share": _("ties"),
 }
 
@@ -90,23 +90,23 @@ LANGUAGES = {
     "zh": _("Chinese"),
     "ja": _("Japanese"),
     "ko": _("Korean"),
-    "ru": _("Cyrillic letters"),
-    "ar": _("Arabic letters"),
-    "latin": _("Latin letters"),
-    "other": _("other letters"),
+    "ru": _("Cyrillic script"),
+    "ar": _("Arabic script"),
+    "latin": _("Latin script"),
+    "other": _("other scripts"),
 }
 
 # The English texts of `maths.agreement`, which knows no Django.
 BANDS = {
-    "trained labelers of InstructGPT with each other": _("trained labelers of InstructGPT with each other"),
-    "held-out labelers of InstructGPT": _("held-out labelers of InstructGPT"),
-    "researchers on summaries": _("researchers on summaries"),
-    "the crowd of an arena with experts": _("the crowd of an arena with experts"),
+    "trained labelers of InstructGPT with each other": _("InstructGPT trained labelers, with each other"),
+    "held-out labelers of InstructGPT": _("InstructGPT held-out labelers"),
+    "researchers on summaries": _("researchers, on summaries"),
+    "the crowd of an arena with experts": _("arena crowd with experts"),
     "experts with experts": _("experts with experts"),
     "reliable": _("reliable"),
-    "for tentative conclusions": _("for tentative conclusions"),
+    "for tentative conclusions": _("tentative conclusions only"),
     "helpfulness in HelpSteer2, all annotations to the kept ones (weighted kappa)": _(
-        "helpfulness in HelpSteer2, all annotations to the kept ones (weighted kappa)"
+        "HelpSteer2 helpfulness, all annotations vs. kept ones (weighted kappa)"
     ),
 }
 
@@ -132,7 +132,7 @@ def format_name(name: str) -> str | Promise:
 
 def translate_text(text: str | None) -> str:
     """An English text from a report in the reader's language."""
-    return gettext(text) if text else ""
+    return str(BANDS[text]) if text in BANDS else gettext(text) if text else ""
 
 
 def format_part(name: str) -> str | Promise:
@@ -145,7 +145,7 @@ def format_habit(line: PersonLine) -> str:
     """How a marked annotator seems to judge, and since when if known."""
     if since := line.get("since"):
         moment = timezone.localtime(datetime.fromisoformat(since))
-        return gettext("has judged as if at random since about %(moment)s") % {"moment": f"{moment:%Y-%m-%d %H:%M}"}
+        return gettext("close to random since about %(moment)s") % {"moment": f"{moment:%Y-%m-%d %H:%M}"}
     return str(HABITS.get((line["reasons"] or [""])[0], HABITS["careless"]))
 
 
@@ -155,4 +155,4 @@ def explain_mark(line: PersonLine) -> str:
     if not apart:
         return habit
     names = gettext(", ").join(str(APART_RATES.get(name, name)) for name in apart)
-    return gettext("%(habit)s; unlike the others in %(names)s") % {"habit": habit, "names": names}
+    return gettext("%(habit)s; differs from others in %(names)s") % {"habit": habit, "names": names}

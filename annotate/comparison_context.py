@@ -4,17 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from annotate.judging.drafts import read_draft
 from annotate.judging.question_spec import Group, QuestionSpec, build_judgment_spec
 from annotate.questions import RANK, STARS, VERDICT, Kind, best_worst, pair, rank, scale
 from annotate.wording import BUTTONS, PLACES, Label, format_question, format_short_verdict, format_verdict, get_chips
 from datasets.judgments import wording
 from datasets.judgments.said import Said
-from datasets.models import Comparison, Dataset, Judgment, Response
+from datasets.models import Comparison, Dataset, Judgment
 from datasets.text.diff import mark_differences
-from datasets.text.rendered import get_html, render
+from datasets.text.rendered import RenderedAnswer, get_html, render
+from datasets.text.shown import HIDE, hide_reasoning, hide_reasoning_in_text, show_html, show_raw
 
 if TYPE_CHECKING:
     from annotate.judging.forms import VerdictForm
@@ -27,12 +30,17 @@ ENTER = "Enter NumpadEnter"
 
 @dataclass
 class Button:
-    """A button of a verdict. keys: its shortcuts as KeyboardEvent.code, separated by spaces. key: the one displayed."""
+    """A button of a verdict.
+
+    keys: its shortcuts as KeyboardEvent.code, separated by spaces. key: the one displayed. is_default: whether it is
+    what a reviewer said at first.
+    """
 
     value: str
     label: Label
     keys: str
     key: str
+    is_default: bool = False
 
 
 @dataclass
@@ -49,11 +57,12 @@ class ChoiceGroup:
 
 @dataclass
 class AnswerCard:
-    """A response on the page. text: its raw text, None without a repair field. repair: the text entered so far."""
+    """A response on the page. raw: its text as HTML. text: for a repair field, else None. repair: as entered so far."""
 
     side: str
     letter: str
     html: str
+    raw: str
     groups: list[ChoiceGroup]
     text: str | None = None
     repair: str = ""
@@ -65,24 +74,29 @@ def build_comparison_context(
     differing: bool = False,
     spec: QuestionSpec | None = None,
     stored_html: "StoredHtml | None" = None,
+    filled_in: Said | None = None,
 ) -> dict[str, Any]:
-    """The context of _comparison.html.
+    """The context of _comparison.html, filled in with the draft, if there is one.
 
     form: a refused form of this judgment, shown as filled in. differing: mark the differences between the responses.
     spec: replaces the one that the dataset's settings give. stored_html: of this comparison, if it was read already.
+    filled_in: what the form of a judgment not yet made says from the start, in the order of this judgment.
     """
     comparison, dataset = judgment.comparison, judgment.dataset
     spec = spec or build_judgment_spec(judgment)
     reopened = judgment.state == Judgment.State.REOPENED
-    details: Said = parse_details(form, spec) if form else judgment.said if reopened else {}
+    data = form.data if form else read_draft(judgment)
+    details: Said = parse_details(data, spec) if data is not None else judgment.said if reopened else filled_in or {}
     groups = [build_choice_group(spec, group, form, spec.scatter(details)) for group in spec.groups]
-    prompt, htmls = get_html(comparison.prompt_id, judgment.order, stored_html)
+    prompt, rendered_answers = get_html(comparison.prompt_id, judgment.order, stored_html)
+    views = build_views(rendered_answers, dataset.show_reasoning, differing)
     repairing = comparison.task == Comparison.Task.REPAIR
     context: dict[str, Any] = {
         "judgment": judgment,
         "question": format_question("repair" if spec.question is None else spec.question.__name__.rpartition(".")[2]),
         "prompt": prompt,
-        "answers": build_answers(judgment, spec, groups, details, mark_differences(htmls) if differing else htmls),
+        "reasoning": dataset.show_reasoning,
+        "answers": build_answers(spec, groups, details, rendered_answers, views, dataset.show_reasoning == HIDE),
         "rows": [choices for choices, group in zip(groups, spec.groups, strict=True) if not group.field.side],
         "buttons": [build_button(verdict, spec) for verdict in spec.verdicts if not is_minor(verdict)],
         "minor": [build_button(verdict, spec) for verdict in spec.verdicts if is_minor(verdict) and verdict != "flag"],
@@ -100,10 +114,12 @@ def build_comparison_context(
         context["reason"] = details.get("reason", "")
     if "flag" in spec.verdicts:
         context["flags"] = wording.FLAGS.items()
-        filled = {name: form.data.get(name, "") for name in ("flag", "note")} if form else {}
+        filled = {name: data.get(name, "") for name in ("flag", "note")} if data is not None else {}
         context["flagging"] = filled if any(filled.values()) else None
     if form:
         context["errors"] = list_errors(form)
+    elif data is not None and judgment.draft:
+        context["draft_at"] = judgment.draft["at"]
     return context
 
 
@@ -112,12 +128,12 @@ def is_minor(verdict: str) -> bool:
     return verdict in ("both_bad", "skip", "flag")
 
 
-def parse_details(form: "VerdictForm", spec: QuestionSpec) -> Said:
-    """The details of a refused form, as far as they are valid."""
-    values = {group.name: parse_value(group, form.data.get(group.name)) for group in spec.groups}
+def parse_details(data: QueryDict, spec: QuestionSpec) -> Said:
+    """The details of a refused form or a draft, as far as they are valid."""
+    values = {group.name: parse_value(group, data.get(group.name)) for group in spec.groups}
     details = spec.gather(values)
-    details["reasons"], details["reason"] = form.data.getlist("reasons"), form.data.get("reason", "")
-    details["repairs"] = {side: form.data.get(f"repair_{side}", "") for side in spec.repairs}
+    details["reasons"], details["reason"] = data.getlist("reasons"), data.get("reason", "")
+    details["repairs"] = {side: data.get(f"repair_{side}", "") for side in spec.repairs}
     return details
 
 
@@ -136,7 +152,7 @@ def build_choice_group(
     """A group of the form as shown. values: {name of a group: selected value}."""
     selected, kind = values.get(group.name, group.field.initial), group.field.kind
     options = [(value, format_option(spec, kind, value), value == selected) for value in group.field.values]
-    legend = group.criterion or {STARS: _("Stars"), RANK: _("Place"), VERDICT: ""}[kind]
+    legend = group.criterion or {STARS: _("Stars"), RANK: _("Rank"), VERDICT: ""}[kind]
     return ChoiceGroup(
         group.name, legend, "best-worst" if has_word_options(spec, kind) else kind, options,
         errors=list(map(str, form.errors.get(group.name, []))) if form else [],
@@ -156,23 +172,33 @@ def format_option(spec: QuestionSpec, kind: Kind, value: Any) -> Label:
     return ngettext("%(n)s star", "%(n)s stars", value) % {"n": value} if kind == STARS else str(value)
 
 
+def build_views(answers: Sequence[RenderedAnswer], reasoning: str, differing: bool) -> list[tuple[str, str]]:
+    """The responses as (rendered, raw). differing: mark the differences between them."""
+    htmls = [hide_reasoning(answer.html) if reasoning == HIDE else answer.html for answer in answers]
+    raws: list[str] = [show_raw(answer.text, answer.reasoning, reasoning) for answer in answers]
+    if differing:
+        htmls, raws = mark_differences(htmls), mark_differences(raws)
+    return [(show_html(html, reasoning), raw) for html, raw in zip(htmls, raws, strict=True)]
+
+
 def build_answers(
-    judgment: Judgment, spec: QuestionSpec, groups: Sequence[ChoiceGroup], details: Said, htmls: Sequence[str]
+    spec: QuestionSpec,
+    groups: Sequence[ChoiceGroup],
+    details: Said,
+    rendered_answers: Sequence[RenderedAnswer],
+    views: Sequence[tuple[str, str]],
+    hides: bool,
 ) -> list[AnswerCard]:
-    """The responses as shown, in the order of the page."""
-    answers, texts = [], list_texts(judgment) if spec.repairs else {}
-    for side, letter, pk, html in zip(spec.sides, wording.LETTERS, judgment.order, htmls, strict=False):
+    """The responses as shown, in the order of the page. hides: whether reasoning is hidden."""
+    cards = []
+    for side, letter, answer, view in zip(spec.sides, wording.LETTERS, rendered_answers, views, strict=False):
         side_groups = [choices for choices, group in zip(groups, spec.groups, strict=True) if group.field.side == side]
-        answer = AnswerCard(side, letter, html, side_groups)
+        card = AnswerCard(side, letter, *view, side_groups)
         if side in spec.repairs:
-            answer.text, answer.repair = texts[pk], details.get("repairs", {}).get(side, "")
-        answers.append(answer)
-    return answers
-
-
-def list_texts(judgment: Judgment) -> dict[int, str]:
-    """The texts of a judgment's responses, by id."""
-    return dict(Response.objects.filter(pk__in=judgment.order).values_list("pk", "text"))
+            card.text = hide_reasoning_in_text(answer.text) if hides else answer.text
+            card.repair = details.get("repairs", {}).get(side, "")
+        cards.append(card)
+    return cards
 
 
 def build_button(verdict: str, spec: QuestionSpec) -> Button:

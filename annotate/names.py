@@ -15,9 +15,9 @@ def check_name(name: str) -> None:
     """
     name = unicodedata.normalize("NFKC", name)
     if not any(map(str.isalnum, name)):
-        raise ValidationError(_("A name needs a letter or a digit."))
+        raise ValidationError(_("A username needs a letter or a digit."))
     if len(ALIKE & {get_alphabet(letter) for letter in name}) > 1:
-        raise ValidationError(_("This name mixes alphabets whose letters look alike, as Latin and Cyrillic."))
+        raise ValidationError(_("This username mixes alphabets with look-alike letters, such as Latin and Cyrillic."))
 
 
 def get_alphabet(letter: str) -> str:

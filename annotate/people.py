@@ -15,19 +15,20 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from django.contrib.auth.models import UserManager
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Max, QuerySet
+from django.db import IntegrityError, models, transaction
+from django.db.models import Count, F, Max, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.encoding import force_bytes
-from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+from django.utils.http import base36_to_int, urlsafe_base64_decode, urlsafe_base64_encode
+from django.utils.translation import gettext_lazy as _
 
 from annotate.models import User
 from annotate.names import fold_name
 from annotate.queue.lease import change_slots, change_state, lock_membership
-from datasets.audit.log import Kind, log
+from datasets.audit.log import Kind, list_annotator_names, log, log_members
 from datasets.db.write_lock import write_turn
-from datasets.models import Dataset, Judgment
+from datasets.models import Change, Dataset, Judgment
 
 
 class NameTaken(Exception):
@@ -38,13 +39,21 @@ class LastAdmin(Exception):
     """The act would leave no admin who can sign in."""
 
 
+class LastAnnotator(Exception):
+    """The act would empty the list of annotators of these datasets, which would open them to everybody."""
+
+    def __init__(self, datasets: list[Dataset]) -> None:
+        super().__init__(", ".join(map(str, datasets)))
+        self.datasets = datasets
+
+
 # Joining and leaving
 
 
-def invite(name: str, role: str, by: User | None = None) -> User:
-    """Creates a user without a password, who then chooses one through the link of `build_link`.
+def invite(name: str, role: str, by: User | None = None, datasets: Iterable[Dataset] = ()) -> User:
+    """Creates a user without a password, who then chooses one through the link of `issue_link`.
 
-    by: the admin, for the audit log; None for a command.
+    by: the admin, for the audit log; None for a command. datasets: see `change_assignments`.
 
     Raises NameTaken.
     """
@@ -54,6 +63,7 @@ def invite(name: str, role: str, by: User | None = None) -> User:
         with transaction.atomic():
             person = User.objects.create_user(name, role=role)
             log(Kind.PERSON, name, None, role, by=by)
+            change_assignments(person, add=datasets, by=by)
             return person
     except IntegrityError:
         raise NameTaken from None
@@ -110,6 +120,36 @@ def reactivate(person: User, by: User | None = None) -> None:
         end_access(person, by=by)
 
 
+@transaction.atomic
+def change_assignments(
+    person: User, add: Iterable[Dataset] = (), remove: Iterable[Dataset] = (), by: User | None = None
+) -> None:
+    """Adds a person to the annotators of some datasets, and removes them from those of others.
+
+    A dataset that lists no annotators is open to all of them and stays so: nobody is added there.
+
+    by: see `invite`.
+
+    Raises LastAnnotator, and changes nothing, if a list would become empty.
+    """
+    added, removed = {dataset.pk for dataset in add}, {dataset.pk for dataset in remove}
+    locked = Dataset.objects.select_for_update(no_key=True).filter(pk__in=added | removed).order_by("pk")
+    me, last = {person.username}, []
+    for dataset in locked:
+        names = list_annotator_names(dataset)
+        if dataset.pk in added:
+            if names and not names & me:
+                dataset.annotators.add(person)
+                log_members(dataset, names, names | me, by)
+        elif names == me:
+            last.append(dataset)
+        elif names & me:
+            dataset.annotators.remove(person)
+            log_members(dataset, names, names - me, by)
+    if last:
+        raise LastAnnotator(last)
+
+
 def is_demotion(was: str, role: str) -> bool:
     """Whether the new role has fewer permissions than the old one."""
     return User.Role.values.index(role) < User.Role.values.index(was)
@@ -164,24 +204,60 @@ def refuse_last_admin(person: User) -> None:
 # Passwords
 
 
-def build_link(person: User) -> str:
-    """The path of the page where this person chooses a password.
+class Link(NamedTuple):
+    """The path of a page where its person chooses a password, and when it expires."""
 
-    Works until they choose one, sign in with the old one, or the time of `get_link_expiry`. Nothing is stored.
+    path: str
+    ends: datetime
+
+
+def build_link(person: User, at: datetime | None = None) -> str:
+    """The path of the page where this person chooses a password; the same one for the same moment (by default now).
+
+    Works until they choose one, sign in with the old one, a later link is issued, or it expires. Nothing is stored.
     """
     uid = urlsafe_base64_encode(force_bytes(person.pk))
-    return reverse("invite", args=[uid, default_token_generator.make_token(person)])
+    seconds = count_token_seconds(at or timezone.now())
+    token = default_token_generator._make_token_with_timestamp(person, seconds, default_token_generator.secret)
+    return reverse("invite", args=[uid, token])
+
+
+def count_token_seconds(moment: datetime) -> int:
+    """The moment as tokens hold it."""
+    seconds: int = default_token_generator._num_seconds(moment.astimezone().replace(tzinfo=None))
+    return seconds
 
 
 def issue_link(person: User, by: User | None = None) -> str:
-    """`build_link`, recorded in the audit log, because the link lets its holder sign in as this person."""
+    """The path of a new link for this person; older ones end.
+
+    Recorded in the audit log, because the link lets its holder sign in as this person. Only the line of the log is
+    kept: the same link can be made again from its time.
+    """
     log(Kind.PERSON, person.username, None, "link", by=by)
-    return build_link(person)
+    line = find_latest_issue(person)
+    return build_link(person, line.at if line else None)
 
 
-def get_link_expiry() -> datetime:
-    """When a link issued now expires."""
-    return timezone.now() + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
+def find_latest_issue(person: User) -> Change | None:
+    """The line of the audit log of the latest link that was issued for this person."""
+    lines = Change.objects.filter(kind=Kind.PERSON, what=person.username, after="link")
+    return lines.order_by("-pk").first()
+
+
+def find_current_link(person: User, by: User) -> Link | None:
+    """The latest link of this person, while it works, for the admin who issued it.
+
+    None for another admin: a link lets its reader sign in, so the audit log must name every admin who saw one.
+    """
+    line = find_latest_issue(person)
+    if line is None or line.by_id != by.pk:
+        return None
+    ends = line.at + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
+    has_signed_in = person.last_login is not None and person.last_login >= line.at
+    if has_signed_in or ends <= timezone.now():
+        return None
+    return Link(build_link(person, line.at), ends)
 
 
 def find_invited(uid: str, token: str, people: "UserManager[User] | QuerySet[User]" = User.objects) -> User | None:
@@ -193,7 +269,13 @@ def find_invited(uid: str, token: str, people: "UserManager[User] | QuerySet[Use
         person = people.get(pk=urlsafe_base64_decode(uid).decode(), is_active=True)
     except (ValueError, OverflowError, ValidationError, User.DoesNotExist):
         return None
-    return person if default_token_generator.check_token(person, token) else None
+    return person if default_token_generator.check_token(person, token) and is_latest(person, token) else None
+
+
+def is_latest(person: User, token: str) -> bool:
+    """Whether no later link was issued than the one of this valid token."""
+    line = find_latest_issue(person)
+    return line is None or base36_to_int(token.partition("-")[0]) >= count_token_seconds(line.at)
 
 
 def choose_password(uid: str, token: str, password: str) -> User | None:
@@ -250,13 +332,45 @@ def find_zone(person: User) -> zoneinfo.ZoneInfo | None:
 # Overview
 
 
+class Status(models.TextChoices):
+    """Whether a person can sign in. invited: no password has been chosen yet."""
+
+    ACTIVE = "active", _("active")
+    INVITED = "invited", _("invited")
+    DEACTIVATED = "deactivated", _("deactivated")
+
+
+def filter_by_status(people: "QuerySet[User]", status: str) -> "QuerySet[User]":
+    """The people of this status; all of them for a blank one."""
+    has_none = Q(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+    return people.filter(
+        {
+            "": Q(),
+            Status.ACTIVE: Q(is_active=True) & ~has_none,
+            Status.INVITED: Q(is_active=True) & has_none,
+            Status.DEACTIVATED: Q(is_active=False),
+        }[status]
+    )
+
+
+def get_status(person: User) -> Status:
+    """The status of a person, see Status."""
+    if not person.is_active:
+        return Status.DEACTIVATED
+    return Status.ACTIVE if person.has_usable_password() else Status.INVITED
+
+
 class Work(NamedTuple):
-    """A person with their standing judgments and the datasets that list them as an annotator."""
+    """A person with their standing judgments, and the datasets that list them as an annotator.
+
+    last_active: their latest judgment or sign-in.
+    """
 
     person: User
     judgments: int
-    last_judged: datetime | None
+    last_active: datetime | None
     datasets: list[Dataset]
+    status: Status
 
 
 def list_work(people: Iterable[User]) -> list[Work]:
@@ -271,4 +385,9 @@ def list_work(people: Iterable[User]) -> list[Work]:
     through = Dataset.annotators.through.objects.filter(user__in=people).select_related("dataset")
     for row in through.defer("dataset__guideline").order_by("dataset__slug"):
         named[row.user_id].append(row.dataset)
-    return [Work(person, *work.get(person.pk, (0, None)), named[person.pk]) for person in people]
+    rows = []
+    for person in people:
+        judgments, last_judged = work.get(person.pk, (0, None))
+        last_active = max(filter(None, [last_judged, person.last_login]), default=None)
+        rows.append(Work(person, judgments, last_active, named[person.pk], get_status(person)))
+    return rows

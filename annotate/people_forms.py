@@ -2,38 +2,92 @@
 
 from datetime import date
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.conf import settings
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm, UsernameField
-from django.contrib.auth.password_validation import password_validators_help_texts
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.utils.translation import get_language_info
+from django.utils.html import format_html
+from django.utils.translation import get_language_info, gettext
 from django.utils.translation import gettext_lazy as _
 
 from annotate import people
 from annotate.models import User
 from annotate.names import check_name
+from annotate.passwords import LengthValidator
 from annotate.wording import Label
+from datasets.models import Dataset
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
 
 
 class SearchForm(forms.Form):
-    """The people on a page of the list. q: part of the name. after: the last name of the previous page."""
+    """The members on a page of the list. q: part of the name. after: the last name of the previous page."""
 
-    q = forms.CharField(required=False, max_length=150)
-    after = forms.CharField(required=False, max_length=150, strip=False)
+    q = forms.CharField(
+        label=_("Search by name"), required=False, max_length=150, widget=forms.TextInput(attrs={"type": "search"})
+    )
+    role = forms.ChoiceField(label=_("Role"), required=False, choices=[("", _("All")), *User.Role.choices])
+    status = forms.ChoiceField(label=_("Status"), required=False, choices=[("", _("All")), *people.Status.choices])
+    after = forms.CharField(required=False, max_length=150, strip=False, widget=forms.HiddenInput)
+
+    def apply(self, users: "QuerySet[User]", pages: bool = True) -> "QuerySet[User]":
+        """The users that match a valid form, by name. pages: only those after the last name of the previous page."""
+        matches = users.filter(username__icontains=self.cleaned_data["q"])
+        if pages:
+            matches = matches.filter(username__gt=self.cleaned_data["after"])
+        if role := self.cleaned_data["role"]:
+            matches = matches.filter(role=role)
+        return people.filter_by_status(matches, self.cleaned_data["status"]).order_by("username")
+
+
+class DatasetsField(forms.ModelMultipleChoiceField):
+    """Datasets that are not archived, ticked in a list. Says of each whether it is open to all annotators."""
+
+    widget = forms.CheckboxSelectMultiple(attrs={"class": "ticks"})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Dataset.objects.none(), required=False, **options)
+
+    def fill(self) -> None:
+        """Reads the datasets; to be called for each form."""
+        self.queryset = Dataset.objects.current().defer("guideline").order_by("slug")
+        listed = set(Dataset.annotators.through.objects.values_list("dataset", flat=True).distinct())
+        self.choices = [(dataset.pk, format_dataset(dataset, dataset.pk not in listed)) for dataset in self.queryset]
+
+
+def format_dataset(dataset: Dataset, is_open: bool) -> str:
+    """A dataset's name, and whether it is open to all annotators, as HTML."""
+    if not is_open:
+        return str(dataset)
+    return format_html('{} <span class="quiet">{}</span>', str(dataset), gettext("open to all annotators"))
+
+
+def build_datasets_field(help_text: Label) -> DatasetsField:
+    return DatasetsField(label=_("Assigned datasets"), help_text=help_text)
 
 
 class InviteForm(forms.Form):
     name = UsernameField(
-        label=_("Name"),
+        label=_("Username"),
         max_length=150,
         validators=[User.username_validator, check_name],
-        help_text=_("They sign in with it, and it stands in exports: letters, digits and @ . + - _"),
+        help_text=_("Used to sign in; appears in exports. Letters, digits and @ . + - _"),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     role = forms.ChoiceField(label=_("Role"), choices=User.Role, initial=User.Role.ANNOTATOR, widget=forms.RadioSelect)
+    datasets = build_datasets_field(
+        _(
+            "None ticked: every dataset that is open to all annotators. Ticking a dataset that is open to all does not "
+            "restrict it."
+        )
+    )
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        cast(DatasetsField, self.fields["datasets"]).fill()
 
 
 class PersonForm(forms.Form):
@@ -58,6 +112,41 @@ class PersonForm(forms.Form):
         return act
 
 
+class AssignmentsForm(forms.Form):
+    """The datasets that list a person as an annotator.
+
+    was: those ticked when the page was loaded, so that a change by another admin since then stays.
+    """
+
+    ACT = "datasets"  # the value of the form's button
+
+    datasets = build_datasets_field(
+        _("Ticking a dataset that is open to all does not restrict it. Archived datasets keep their annotators.")
+    )
+    was = forms.ModelMultipleChoiceField(Dataset.objects.all(), required=False, widget=forms.MultipleHiddenInput)
+
+    def __init__(self, data: Any, person: User) -> None:
+        assigned = list(person.datasets.current().values_list("pk", flat=True))
+        super().__init__(data, initial={"datasets": assigned, "was": assigned})
+        self.person = person
+        cast(DatasetsField, self.fields["datasets"]).fill()
+
+    def save(self, by: User) -> bool:
+        """Saves a valid form, and returns whether it could; if not, the form has an error. by: see PersonForm."""
+        ticked, was = self.cleaned_data["datasets"], self.cleaned_data["was"]
+        try:
+            people.change_assignments(self.person, add=ticked, remove=set(was) - set(ticked), by=by)
+        except people.LastAnnotator as refused:
+            message = _(
+                "%(name)s is the only annotator of: %(datasets)s. Without any, a dataset is open to all. Assign "
+                "another person first."
+            )
+            names = ", ".join(map(str, refused.datasets))
+            self.add_error("datasets", message % {"name": self.person.username, "datasets": names})
+            return False
+        return True
+
+
 class DayField(forms.DateField):
     """A date as sent by a browser's date field, within the years that all databases and time zones can represent."""
 
@@ -68,8 +157,16 @@ class DayField(forms.DateField):
 
 
 class HoursForm(forms.Form):
+    """The days of a timesheet, and whose it is: a username, or blank for everybody's."""
+
     since = DayField(label=_("From"))
     until = DayField(label=_("To"))
+    person = forms.CharField(label=_("Member"), required=False, max_length=150)
+
+    def fill_people(self) -> None:
+        """Makes `person` a list to pick from."""
+        names = User.objects.order_by("username").values_list("username", flat=True)
+        self.fields["person"].widget = forms.Select(choices=[("", _("All")), *((name, name) for name in names)])
 
     def clean(self) -> None:
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
@@ -80,14 +177,14 @@ class HoursForm(forms.Form):
 def build_language_choices() -> list[tuple[str, Label]]:
     """The browser's language, then each language under its own name."""
     named = [(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
-    return [("", _("as the browser says")), *named]
+    return [("", _("Browser default")), *named]
 
 
 def build_zone_choices() -> list[tuple[str, Label | list[tuple[str, str]]]]:
     """The server's time zone, then the time zones by area."""
     places = [(name, name.partition("/")[2].replace("_", " ") or name) for name in people.get_time_zones()]
     areas = [(area, list(names)) for area, names in groupby(places, key=lambda place: place[0].partition("/")[0])]
-    server = _("the server's (%(zone)s)") % {"zone": settings.TIME_ZONE}
+    server = _("Server default (%(zone)s)") % {"zone": settings.TIME_ZONE}
     return [("", server), *areas]
 
 
@@ -104,13 +201,15 @@ class ProfileForm(forms.Form):
 
 
 class PlainHelpMixin:
-    """Shows the password rules as sentences instead of a list."""
+    """Shows the password rules as one sentence instead of Django's list."""
 
     fields: dict[str, forms.Field]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["new_password1"].help_text = " ".join(password_validators_help_texts())
+        self.fields["new_password1"].help_text = _(
+            "At least %(n)s characters, not only digits, and not a common password."
+        ) % {"n": LengthValidator().min_length}
 
 
 class NewPasswordForm(PlainHelpMixin, SetPasswordForm):

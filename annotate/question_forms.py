@@ -18,19 +18,20 @@ from datasets.comparisons.generate import regenerate_comparisons
 from datasets.models import Dataset, Response
 
 DEFAULT_AT_ONCE = 4  # responses at once, proposed when the previous question left no choice
+DISPLAY = ("show_answers", "show_reasoning")  # a form that does not send them leaves them as they are
 MAX_LENGTH, MAX_LINES = 80, 30  # characters in the name of a criterion or in a reason; number of either
 
 SENTENCES: dict[str, Label] = {
-    "pair": _("one press says which. The quickest, and all that most trainers need."),
-    "scale": _("seven steps from “A much better” to “B much better”, which also tell how sure a choice is."),
-    "rank": _("each gets a place: four in order give six pairs in one go."),
-    "best_worst": _("only the best and the worst are named: quicker than an order of many."),
-    "stars": _("one to five stars for each, without weighing one against another."),
+    "pair": _("One keypress per pair. The fastest, and enough for most trainers."),
+    "scale": _("Seven steps from “A much better” to “B much better”; also records preference strength."),
+    "rank": _("Each answer gets a rank: four ranked answers yield six pairs at once."),
+    "best_worst": _("Only the best and the worst are picked: faster than ranking many answers."),
+    "stars": _("One to five stars per answer, without direct comparison."),
 }
 READY_CRITERIA: dict[str, tuple[Label, Label]] = {  # criteria to start with: (name, guideline)
-    "helpful": (_("helpful"), _("does what was asked, completely and to the point")),
-    "honest": (_("honest"), _("says what is true, and says so where it is not sure")),
-    "harmless": (_("harmless"), _("hurts nobody, and helps nobody to hurt")),
+    "helpful": (_("helpful"), _("follows the request fully and to the point")),
+    "honest": (_("honest"), _("is accurate and admits uncertainty")),
+    "harmless": (_("harmless"), _("avoids harm and does not enable it")),
 }
 
 
@@ -143,24 +144,23 @@ class QuestionForm(forms.ModelForm):
 
     question = forms.ChoiceField(label=_("Question"), choices=build_question_choices, widget=QuestionSelect)
     most_shown = forms.TypedChoiceField(
-        label=_("At most so many answers at once"),
+        label=_("Answers per screen (max.)"),
         choices=[(n, n) for n in range(1, 7)],
         coerce=int,
         empty_value=None,
         required=False,
         widget=forms.RadioSelect,
-        help_text=_("A prompt with more answers gives several comparisons, with answers in common."),
+        help_text=_("A prompt with more answers is split into several comparisons that share answers."),
     )
     criteria = CriteriaField(
         label=_("Criteria"),
         help_text=_(
-            "One a line: a name, a colon, what to look for. The question is put for each of them besides the verdict "
-            "in all. Empty: the verdict in all alone."
+            "One per line, “name: description”. Annotators answer each criterion, then overall. Blank = overall only."
         ),
     )
     chips = ChipsField(
-        label=_("Reasons offered"),
-        help_text=_("One a line. The first nine have a key. Empty: the list that is offered from the start."),
+        label=_("Preset reasons"),
+        help_text=_("One per line. The first nine have a key. Blank = default list."),
     )
 
     class Meta:
@@ -179,26 +179,32 @@ class QuestionForm(forms.ModelForm):
             "allow_repair",
             "repair_round",
             "ask_repairs",
+            "show_answers",
+            "show_reasoning",
             "kept_ready",
         ]
-        widgets = {"reasons": forms.RadioSelect}
+        widgets = dict.fromkeys(("reasons", *DISPLAY), forms.RadioSelect)
         help_texts = {
-            "with_stars": _("One to five stars for each answer, beside the question."),
-            "allow_tie": _("Neither is better; in an order, two answers may share a place."),
-            "allow_both_bad": _("No answer is good enough to be chosen: it is counted, and gives no pair."),
-            "allow_skip": _("“I cannot judge this”: somebody else gets it."),
-            "allow_flag": _("“Something is wrong with it”: nobody gets it until an admin has looked."),
-            "allow_repair": _("What they write is kept as better than what it replaces, and as a demonstration."),
-            "repair_round": _("A comparison judged “both bad” goes to somebody else, who writes a better answer."),
-            "ask_repairs": _("Other people then compare them with the other answers."),
-            "kept_ready": _(
-                "0 to 19. More: judging goes on longer without a network. But each person holds so many comparisons "
-                "that nobody else gets meanwhile."
+            "with_stars": _("One to five stars per answer, in addition to the question."),
+            "allow_tie": _("Neither is better; in a ranking, two answers may share a rank."),
+            "allow_both_bad": _("No answer is good enough to choose: counted, but yields no pair."),
+            "allow_skip": _("The annotator cannot judge this item: it goes to another annotator."),
+            "allow_flag": _("The item is removed from the queue until an admin decides."),
+            "allow_repair": _("Their text is stored as better than the answer it replaces, and as a demonstration."),
+            "repair_round": _("An item judged “both bad” goes to another annotator, who writes a better answer."),
+            "ask_repairs": _("Other annotators then compare rewrites with the other answers."),
+            "show_answers": _("Each annotator can switch, with the key m."),
+            "show_reasoning": _(
+                "What a model writes between tags such as <think>, or sends beside its answer. Hidden: annotators do "
+                "not see it, in raw text either. Exports keep every text as it is."
             ),
+            "kept_ready": _("0 to 19. More items last longer offline, but each annotator locks that many at a time."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in DISPLAY:
+            self.fields[name].required = False
         module = load_questions().get(self.instance.question)
         if module and module.FEWEST == module.MOST:
             self.initial["most_shown"] = DEFAULT_AT_ONCE
@@ -223,7 +229,8 @@ class QuestionForm(forms.ModelForm):
         if module and "most_shown" in values:
             self.instance.fewest_shown = module.FEWEST
             values["most_shown"] = self.check_most_shown(module, values["most_shown"])
-        return values
+        sent = {name: values.get(name) or getattr(self.instance, name) for name in DISPLAY if name not in self.errors}
+        return values | sent
 
     def check_most_shown(self, module: Question, most: int | None) -> int | None:
         """The number of responses to show at once: the question's own if it is fixed, else `most`.
@@ -234,7 +241,7 @@ class QuestionForm(forms.ModelForm):
             return module.MOST
         if most is None or not module.FEWEST <= most <= module.MOST:
             range_ = {"fewest": module.FEWEST, "most": module.MOST}
-            self.add_error("most_shown", _("This question takes %(fewest)s to %(most)s answers at once.") % range_)
+            self.add_error("most_shown", _("This question type shows %(fewest)s to %(most)s answers at once.") % range_)
         return most
 
     def save(self, by: User | None = None) -> Dataset:  # type: ignore[override]  # always commits

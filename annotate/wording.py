@@ -16,41 +16,50 @@ Label: TypeAlias = str | Promise
 
 BUTTONS: dict[str, Label] = {  # the labels of verdicts, except for buttons that act instead of stating a verdict
     **wording.VERDICTS,
-    "rank": _("Save the order"),
-    "rate": _("Save the stars"),
-    "repair": _("Save the better answer"),
-    "flag": _("Flag"),
+    "rank": _("Save"),
+    "rate": _("Save"),
+    "repair": _("Save"),
+    "flag": _("Report a problem"),
     "keep": _("Keep"),
 }
 STEPS: dict[str, Label] = {  # on a scale, next to the letter of the response
     "left3": pgettext_lazy("scale", "much"),
-    "left2": pgettext_lazy("scale", "clearly"),
+    "left2": pgettext_lazy("scale", "better"),
     "left1": pgettext_lazy("scale", "slightly"),
     "right1": pgettext_lazy("scale", "slightly"),
-    "right2": pgettext_lazy("scale", "clearly"),
+    "right2": pgettext_lazy("scale", "better"),
     "right3": pgettext_lazy("scale", "much"),
 }
 QUESTIONS: dict[str, Label] = {
     "pair": _("Which answer is better?"),
     "scale": _("Which answer is better, and how much?"),
-    "rank": _("In which order are the answers, best first?"),
-    "best_worst": _("Which answer is the best, which the worst?"),
-    "stars": _("How good is each answer?"),
-    "repair": _("All answers were found bad. Write a better one."),
+    "rank": _("Rank the answers from best to worst"),
+    "best_worst": _("Pick the best and the worst answer"),
+    "stars": _("Rate each answer (1–5 stars)"),
+    "repair": _("All answers were judged bad. Write a better one."),
 }
 CHIPS: dict[str, Label] = {  # default reasons; stored in English whatever the language of the page
     "more correct": _("more correct"),
-    "follows the instruction better": _("follows the instruction better"),
+    "follows instructions better": _("follows instructions better"),
     "more complete": _("more complete"),
     "clearer": _("clearer"),
-    "better form": _("better form"),
+    "better formatting": _("better formatting"),
     "better tone": _("better tone"),
     "safer": _("safer"),
     "shorter": _("shorter"),
 }
+OLD_CHIPS = (_("follows instructions better"), _("better formatting"))  # of earlier versions; judgments keep them
+CANNOT_REVIEW: dict[str, Label] = {
+    "inactive": _("The dataset is paused or archived: nothing can be decided now."),
+    "paused": _("You are paused on this dataset."),
+    "reopened": _("You have reopened another decision: finish that one under Review first."),
+    "settled": _("This was decided already; nothing has changed."),
+    "own": _("You judged or flagged this comparison yourself, so another reviewer must decide it."),
+    "taken": _("Another reviewer is deciding this comparison now."),
+}
 PLACES: dict[int, Label] = {
     1: pgettext_lazy("answer", "best"),
-    2: pgettext_lazy("answer", "in between"),
+    2: pgettext_lazy("answer", "–"),
     3: pgettext_lazy("answer", "worst"),
 }
 

@@ -22,7 +22,7 @@ def create_dataset(slug: str, by: User | None = None, **settings: Any) -> Datase
     Raises Problem: 409 if the short name is taken, 422 if a form rejects a setting.
     """
     if slug in RESERVED_SLUGS:
-        words = _("This short name cannot be taken.")
+        words = _("This short name is reserved.")
         raise Problem(422, words, [build_error("reserved", words, "slug")])
     dataset, values = Dataset(slug=slug), {name: format_form_value(value) for name, value in settings.items()}
     forms = [form(build_form_data(form(instance=dataset), values), instance=dataset) for form in FORMS]
@@ -33,7 +33,7 @@ def create_dataset(slug: str, by: User | None = None, **settings: Any) -> Datase
             for form in forms:
                 form.save(by=by)
     except IntegrityError:
-        raise Problem(409, _("There is a dataset of this name already.")) from None
+        raise Problem(409, _("A dataset with this short name already exists.")) from None
     return dataset
 
 

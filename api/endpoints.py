@@ -17,8 +17,10 @@ from django.views.decorators.http import require_safe
 from ninja import NinjaAPI, Status
 
 from api import problems
-from api.dataset_settings import collect_settings, create_dataset
-from api.openapi import ARCHIVE, BUNDLE, EXPORT, REFUSAL_RESPONSES, ROWS
+from api.answers import ROOT, build_dataset, build_dataset_line, build_task
+from api.dataset_settings import create_dataset
+from api.feedback import check_rate, read_body, receive_list, receive_one
+from api.openapi import ARCHIVE, BUNDLE, EXPORT, FEEDBACK, REFUSAL_RESPONSES, ROWS
 from api.rows import body_file, build_options, read_first_refusals, receive
 from api.schemas import (
     After,
@@ -27,6 +29,7 @@ from api.schemas import (
     BundleOut,
     DatasetList,
     DatasetOut,
+    FeedbackOut,
     FileName,
     Format,
     Ignored,
@@ -43,12 +46,10 @@ from api.schemas import (
     Turns,
 )
 from api.tasks import start_rows
-from api.tokens import READS, WRITES, token_required
-from datasets import reasons
+from api.tokens import FEEDS, READS, WRITES, TokenRequest, token_required
 from datasets.bundles.archive import make_bundle
 from datasets.bundles.forms import BundleForm
 from datasets.bundles.tasks import is_small, start_bundle
-from datasets.comparisons import flags
 from datasets.exports.export import Export
 from datasets.exports.forms import FileForm, FilterForm
 from datasets.exports.selection import Filters
@@ -56,14 +57,12 @@ from datasets.formats import get_writable_formats
 from datasets.imports.summary import COUNTS as IMPORT_COUNTS
 from datasets.jobs import worker
 from datasets.jobs.limits import BYTES_AT_ONCE
-from datasets.judgments import progress
-from datasets.models import Dataset, Job, Prompt, Snapshot
+from datasets.models import Dataset, Job, Snapshot
 from datasets.views.access import UserRequest, anyone
 from datasets.views.downloads import stream_export
 from datasets.views.exports import stream_archive
 
 PAGE_SIZE = 50
-ROOT = "/api/v1/"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -85,7 +84,7 @@ def known_parameters_required(
         operation = build_document()["paths"][f"/{path}"]["get" if request.method == "HEAD" else request.method.lower()]
         known = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"}
         if unknown := sorted(set(request.GET) - known):
-            words = _("There is no such parameter.")
+            words = _("Unknown parameter.")
             raise problems.Problem(422, words, [problems.build_error("unknown", words, name) for name in unknown])
         return view(request, *args, **kwargs)
 
@@ -114,35 +113,13 @@ def list_datasets(request: UserRequest, after: After = "") -> dict[str, Any]:
 def new_dataset(request: UserRequest, body: NewDataset) -> Status[dict[str, Any]]:
     """Create a dataset."""
     dataset = create_dataset(by=request.user, **body.model_dump(exclude_unset=True))
-    return Status(201, build_dataset(dataset))
+    return Status(201, build_dataset(dataset, request.user))
 
 
 @api.get("datasets/{slug:slug}/", auth=READS, response={200: DatasetOut, **REFUSAL_RESPONSES}, url_name="api-dataset")
 def show_dataset(request: UserRequest, slug: Slug) -> dict[str, Any]:
-    """A dataset: its settings, progress and verdicts."""
-    return build_dataset(get_object_or_404(Dataset, slug=slug))
-
-
-def build_dataset_line(dataset: Dataset) -> dict[str, Any]:
-    """The fields of DatasetLine."""
-    return {
-        "slug": dataset.slug,
-        "name": dataset.name,
-        "state": dataset.state,
-        "progress": progress.count_progress(dataset),
-    }
-
-
-def build_dataset(dataset: Dataset) -> dict[str, Any]:
-    """The fields of DatasetOut."""
-    return {
-        **build_dataset_line(dataset),
-        "prompts": Prompt.objects.visible().filter(dataset=dataset).count(),
-        "verdicts": progress.count_verdicts(dataset),
-        "flagged": flags.count_held(dataset).flagged,
-        "sources": progress.count_by_source(dataset),
-        "settings": collect_settings(dataset),
-    }
+    """A dataset: its settings, progress, agreement and verdicts."""
+    return build_dataset(get_object_or_404(Dataset, slug=slug), request.user)
 
 
 @api.post(
@@ -188,6 +165,27 @@ def is_background(background: bool | None, is_long: bool) -> bool:
     return is_long if background is None else background
 
 
+@api.post(
+    "datasets/{slug:slug}/feedback/",
+    auth=FEEDS,
+    response={
+        200: FeedbackOut,
+        201: FeedbackOut,
+        207: list[FeedbackOut],
+        **REFUSAL_RESPONSES,
+        **dict.fromkeys([400, 409, 413, 429, 503], ProblemOut),
+    },
+    exclude_none=True,
+    openapi_extra=FEEDBACK,
+    url_name="api-feedback",
+)
+def send_feedback(request: TokenRequest, slug: Slug) -> Status[dict[str, Any]] | Status[list[dict[str, Any]]]:
+    """Store what a user of your product said about its answers; or a list, each item with a status of its own."""
+    check_rate(request.auth)
+    dataset, body = get_object_or_404(Dataset, slug=slug), read_body(request)
+    return Status(207, receive_list(dataset, body)) if isinstance(body, list) else Status(*receive_one(dataset, body))
+
+
 @api.get("tasks/{int:number}/", auth=READS, response={200: TaskOut, **REFUSAL_RESPONSES}, url_name="api-task")
 def show_task(request: UserRequest, number: Number) -> dict[str, Any]:
     """The progress and the result of a task."""
@@ -206,25 +204,6 @@ def cancel_task(request: UserRequest, number: Number) -> dict[str, Any]:
     worker.cancel(job)
     job.refresh_from_db()
     return build_task(job)
-
-
-def build_task(job: Job) -> dict[str, Any]:
-    """The fields of TaskOut."""
-    return {
-        "number": job.pk,
-        "address": f"{ROOT}tasks/{job.pk}/",
-        "kind": job.kind,
-        "state": job.state,
-        "dataset": job.dataset and job.dataset.slug,
-        "done": job.done,
-        "total": job.total,
-        "seconds_left": job.seconds_left,
-        "created_at": job.created_at,
-        "started_at": job.started_at,
-        "finished_at": job.finished_at,
-        "result": job.result,
-        "error": str(reasons.JOB.get(job.error, job.error)),
-    }
 
 
 @api.get(
@@ -363,9 +342,7 @@ def openapi(request: HttpRequest) -> JsonResponse:
 @anyone
 def answer_not_found(request: HttpRequest) -> JsonResponse:
     """404 as JSON for any other path under /api/."""
-    return problems.answer(
-        request, problems.Problem(404, _("There is nothing at this address; each ends with a slash."))
-    )
+    return problems.answer(request, problems.Problem(404, _("Nothing is at this address; each ends with a slash.")))
 
 
 def iter_endpoints() -> Iterator[URLPattern]:
@@ -386,7 +363,7 @@ def answered_in_json(
         response = view(request, *args, **kwargs)
         if response.status_code != 405:
             return response
-        refusal = problems.answer(request, problems.Problem(405, _("This address knows other methods.")))
+        refusal = problems.answer(request, problems.Problem(405, _("This address does not support this method.")))
         refusal["Allow"] = response["Allow"]
         return refusal
 

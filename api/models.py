@@ -25,7 +25,9 @@ class Token(models.Model):
     name = models.CharField(_("name"), max_length=80)
     digest = models.CharField(max_length=64, unique=True)
     reads = models.BooleanField(_("read: progress and exports"), default=True)
-    writes = models.BooleanField(_("write: make datasets and bundles, send rows"), default=False)
+    writes = models.BooleanField(_("write: create datasets and releases, import rows"), default=False)
+    chats = models.BooleanField(_("chat: ask models"), default=False)
+    feeds = models.BooleanField(_("feedback: send choices from your product"), default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
@@ -35,7 +37,10 @@ class Token(models.Model):
     class Meta:
         ordering = ["-pk"]
         constraints = [
-            models.CheckConstraint(condition=Q(reads=True) | Q(writes=True), name="a_token_is_good_for_something")
+            models.CheckConstraint(
+                condition=Q(reads=True) | Q(writes=True) | Q(chats=True) | Q(feeds=True),
+                name="a_token_is_good_for_something",
+            )
         ]
 
     def __str__(self) -> str:

@@ -59,6 +59,44 @@ EXPORT = {
 }
 BUNDLE = {"parameters": build_parameters(FilterForm, BundleForm)}
 ARCHIVE = {"responses": {200: {"content": build_content("application/zip")}}}
+CHOICE = {"enum": [0, 1, "tie", "both_bad"], "description": "Which of two responses is better"}
+TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
+FEEDBACK_ITEM: dict[str, Any] = {
+    "type": "object",
+    "description": "With one of choice, stars, thumb and edit: docs/api.md",
+    "additionalProperties": False,
+    "required": ["key", "user", "messages", "responses"],
+    "properties": {
+        "key": TEXT | {"maxLength": 200, "description": "Yours; the same key again stores nothing new"},
+        "user": TEXT | {"maxLength": 200, "description": "Your id of the user; stored only hashed"},
+        "system": {"type": "string"},
+        "messages": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["role", "content"],
+                "properties": {"role": {"enum": ["system", "user", "assistant"]}, "content": {"type": "string"}},
+            },
+        },
+        "responses": {"type": "array", "minItems": 1, "maxItems": 2, "items": TEXT},
+        "sources": {"type": "array", "minItems": 1, "maxItems": 2, "items": {"type": "string", "maxLength": 200}},
+        "choice": CHOICE,
+        "stars": {"type": "array", "minItems": 1, "maxItems": 2, "items": {"enum": [1, 2, 3, 4, 5]}},
+        "thumb": {"enum": ["up", "down"], "description": "Of one response: its label"},
+        "edit": TEXT | {"description": "A better text than the first response"},
+    },
+}
+FEEDBACK = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"anyOf": [FEEDBACK_ITEM, {"type": "array", "maxItems": 1000, "items": FEEDBACK_ITEM}]}
+            }
+        },
+    }
+}
 ROWS = {
     "requestBody": {
         "required": True,

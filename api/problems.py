@@ -15,6 +15,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from datasets import reasons
 from datasets.files.item import FileProblem
 from datasets.imports.spool import RefusedRow
+from datasets.views.request_bodies import drain_or_close
 
 MAX_REFUSALS = 100
 
@@ -31,12 +32,21 @@ class ErrorEntry(TypedDict):
 class Problem(Exception):
     """An error response.
 
+    retry_after: seconds after which to try again.
     more: further fields of the body.
     """
 
-    def __init__(self, status: int, detail: str | Promise, errors: Iterable[ErrorEntry] = (), **more: Any) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str | Promise,
+        errors: Iterable[ErrorEntry] = (),
+        retry_after: int | None = None,
+        **more: Any,
+    ) -> None:
         super().__init__(detail)
         self.status = status
+        self.retry_after = retry_after
         self.body: dict[str, Any] = {"detail": str(detail), "errors": list(errors), **more}
 
 
@@ -57,14 +67,14 @@ def build_form_problem(*forms: BaseForm) -> Problem:
         for name, errors in form.errors.as_data().items()
         for why in errors
     ]
-    return Problem(422, _("Some of this is not valid."), entries)
+    return Problem(422, _("Some fields are invalid."), entries)
 
 
 def build_file_problem(problem: FileProblem) -> Problem:
     """The 422 for a body that cannot be read as rows."""
     words = f"{reasons.FILE[problem.code]} {problem.detail}".strip()
     entry = build_error(problem.code, words, line=problem.line or None)
-    return Problem(422, _("The rows cannot be read: nothing is stored."), [entry], summary=None)
+    return Problem(422, _("The rows cannot be read; nothing was stored."), [entry], summary=None)
 
 
 def build_refusal_errors(refusals: Iterable[RefusedRow]) -> list[ErrorEntry]:
@@ -82,12 +92,15 @@ def build_refusal_errors(refusals: Iterable[RefusedRow]) -> list[ErrorEntry]:
 
 def answer(request: HttpRequest, problem: Problem) -> JsonResponse:
     """The response for a problem."""
-    return JsonResponse(problem.body, status=problem.status)
+    response = JsonResponse(problem.body, status=problem.status)
+    if problem.retry_after is not None:
+        response["Retry-After"] = problem.retry_after
+    return response
 
 
 def refuse_unauthenticated(request: HttpRequest, why: AuthenticationError) -> HttpResponse:
     """401, naming the required scheme."""
-    response = answer(request, Problem(401, _("Send a token that works: Authorization: Bearer …")))
+    response = answer(request, Problem(401, _("Send a valid token: Authorization: Bearer …")))
     response["WWW-Authenticate"] = 'Bearer realm="chosen"'
     return response
 
@@ -95,13 +108,18 @@ def refuse_unauthenticated(request: HttpRequest, why: AuthenticationError) -> Ht
 def refuse_invalid(request: HttpRequest, why: ValidationError) -> HttpResponse:
     """422 for values that violate the schemas."""
     entries = [build_error(issue["type"], issue["msg"], ".".join(map(str, issue["loc"][1:]))) for issue in why.errors]
-    return answer(request, Problem(422, _("Some of this is not valid."), entries))
+    return answer(request, Problem(422, _("Some fields are invalid."), entries))
+
+
+def refuse_too_large(request: HttpRequest, why: RequestDataTooBig) -> HttpResponse:
+    """413. Reads the rest of the body, as many clients read no response before they have sent all of it."""
+    return drain_or_close(answer(request, Problem(413, _("The content is too large."))), request)
 
 
 def answer_failure(request: HttpRequest, why: Exception) -> HttpResponse:
     """500 for an unexpected exception, which is logged."""
     logging.getLogger("django.request").error("%s: %s", request.path, why, exc_info=why)
-    return answer(request, Problem(500, _("Something went wrong here. The server's log says what.")))
+    return answer(request, Problem(500, _("Internal error. See the server log.")))
 
 
 def add_handlers(api: NinjaAPI) -> None:
@@ -110,13 +128,13 @@ def add_handlers(api: NinjaAPI) -> None:
         Problem: answer,
         AuthenticationError: refuse_unauthenticated,
         ValidationError: refuse_invalid,
+        RequestDataTooBig: refuse_too_large,
         Exception: answer_failure,
     }
     problems: dict[type[Exception], Callable[[Any], Problem]] = {
-        Http404: lambda why: Problem(404, _("There is nothing of this name here.")),
+        Http404: lambda why: Problem(404, _("Nothing with this name exists here.")),
         HttpError: lambda why: Problem(why.status_code, why.message),
-        RequestDataTooBig: lambda why: Problem(413, _("This is too large.")),
-        UnreadablePostError: lambda why: Problem(400, _("The body is cut off: nothing is stored.")),
+        UnreadablePostError: lambda why: Problem(400, _("The body is cut off; nothing was stored.")),
     }
     for kind, build in problems.items():
         responses[kind] = answer_with(build)

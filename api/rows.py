@@ -28,7 +28,7 @@ from datasets.models import Dataset, Import
 from datasets.views.request_bodies import allow_file
 
 PIECE = 1 << 20
-NO_ROOM = gettext_lazy("The server's disk has no room for this. Nothing was stored.")
+NO_ROOM = gettext_lazy("The server's disk is full. Nothing was stored.")
 
 
 def receive(
@@ -83,19 +83,19 @@ def store_rows(
     if run.blocking:
         report = build_summary(run, warnings, time.monotonic() - started)
         imports_store.drop(run)
-        detail = _("Columns that may bear on learning are not read: %(columns)s. Nothing is stored.")
+        detail = _("Columns that may matter for training are not read: %(columns)s. Nothing was stored.")
         raise Problem(422, detail % {"columns": ", ".join(run.blocking)}, errors, unread=run.unread, summary=report)
     if imports_check.count_wrong_rows(run) and not skip_bad_rows:
         report = build_summary(run, warnings, time.monotonic() - started)
         imports_store.drop(run)
-        raise Problem(422, _("Rows are refused: nothing is stored."), errors, summary=report)
+        raise Problem(422, _("Some rows were rejected; nothing was stored."), errors, summary=report)
     if imports_check.leave_out(run, parse_warnings([leave_out])):
         errors = read_first_refusals(run)
     try:
         store(run)
     except TimeoutError:
         imports_store.drop(run)
-        raise Problem(503, _("Another import into this dataset is being stored. Try again when it is done.")) from None
+        raise Problem(503, _("Another import into this dataset is running. Try again when it is done.")) from None
     run.refresh_from_db()
     summary = build_summary(run, warnings, time.monotonic() - started)
     return {**summary, "number": run.pk, "errors": errors, "doubts": warnings}
@@ -108,7 +108,7 @@ def body_file(request: HttpRequest) -> Iterator[BinaryIO]:
     Raises Problem for a multipart form (415) and for a full disk (507).
     """
     if request.content_type == "multipart/form-data":
-        raise Problem(415, _("Send the rows as the body itself, not in a form: curl --data-binary @rows.jsonl"))
+        raise Problem(415, _("Send the rows as the request body, not in a form: curl --data-binary @rows.jsonl"))
     path = settings.FILE_UPLOAD_TEMP_DIR / f"body-{uuid.uuid4().hex}"
     try:
         allow_file(request)

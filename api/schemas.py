@@ -151,8 +151,23 @@ class Source(Schema):
     rejected: int
 
 
+class Agreement(Schema):
+    """Agreement between annotators, as in `analyze --json`: of the last report, which may be older than the votes."""
+
+    percent: float | None = Field(description="Raw agreement, 0 to 1")
+    percent_interval: list[float] | None
+    percent_reason: str | None = Field(description="Why there is none")
+    alpha: float | None = Field(description="Krippendorff's alpha")
+    alpha_interval: list[float] | None
+    alpha_reason: str | None
+    judged_twice: int = Field(description="Pairs of answers with votes of two annotators or more")
+    made_at: datetime
+    newer: int = Field(description="Judgments made since")
+
+
 class DatasetOut(DatasetLine):
     prompts: int
+    agreement: Agreement | None = Field(description="None until a first report is computed")
     verdicts: dict[str, int] = Field(description="By kind: choice, tie, both_bad, skip, …")
     flagged: int = Field(description="Comparisons that wait for an admin's decision")
     sources: list[Source]
@@ -216,6 +231,15 @@ class RowsStored(Summary):
     number: int
     errors: list[Error]
     doubts: dict[str, int] = Field(description="By doubt: rows, left out or not")
+
+
+class FeedbackOut(Schema):
+    """What came of one feedback. status: 201 stored, 200 stored before, 409 the key was sent with another body, 422."""
+
+    key: str
+    status: int
+    reason: str | None = Field(None, description="A code of docs/api.md, where it is refused")
+    field: str | None = None
 
 
 class BundleLine(Schema):

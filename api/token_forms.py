@@ -6,14 +6,15 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from api.models import Token
+from api.tokens import SCOPES
 
 
 class TokenForm(forms.ModelForm):
     """A new token. days: its lifetime, None for no limit."""
 
     days = forms.TypedChoiceField(
-        label=_("Works for"),
-        choices=[("", _("until it is revoked")), (30, _("30 days")), (90, _("90 days")), (365, _("a year"))],
+        label=_("Expires in"),
+        choices=[("", _("never")), (30, _("30 days")), (90, _("90 days")), (365, _("1 year"))],
         coerce=int,
         empty_value=None,
         required=False,
@@ -22,13 +23,13 @@ class TokenForm(forms.ModelForm):
 
     class Meta:
         model = Token
-        fields = ["name", "reads", "writes"]
-        help_texts = {"name": _("What it is for, so that you know later which one to revoke.")}
+        fields = ["name", *SCOPES]
+        help_texts = {"name": _("What it is for, so that you can tell tokens apart later.")}
         widgets = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
 
     def clean(self) -> dict[str, Any]:
         super().clean()
         data = self.cleaned_data
-        if not (data.get("reads") or data.get("writes")):
-            raise forms.ValidationError(_("Tick at least one: a token that may do nothing is of no use."))
+        if not any(data.get(scope) for scope in SCOPES):
+            raise forms.ValidationError(_("Tick at least one scope."))
         return data

@@ -5,11 +5,12 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from api.token_forms import TokenForm
 from api.tokens import create_token
 from datasets.views.access import UserRequest, admin_required
+from datasets.views.moved import posted_from
 
 
 @admin_required
@@ -26,7 +27,7 @@ def token_list(request: UserRequest) -> HttpResponse:
 
 
 @admin_required
-@require_POST
+@posted_from("tokens")
 def token_revoke(request: UserRequest, pk: int) -> HttpResponse:
     """Deletes a token, which stops working immediately."""
     token = get_object_or_404(request.user.tokens, pk=pk)

@@ -21,8 +21,15 @@ from datasets.views.access import UserRequest, set_access
 
 TOKEN_PREFIX = "chosen_"  # lets secret scanners, and people, recognise a token
 NOTE_USE_EVERY = timedelta(minutes=1)
+SCOPES = {"reads": "read", "writes": "write", "chats": "chat", "feeds": "feedback"}  # {field of Token: its name}
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+
+class TokenRequest(UserRequest):
+    """A request with a token: what an endpoint gets. A name for types only; no instance is made of it."""
+
+    auth: Token
 
 
 def token_required(view: View) -> View:
@@ -30,15 +37,15 @@ def token_required(view: View) -> View:
     return set_access(view, token_required)
 
 
-def create_token(user: User, name: str, reads: bool, writes: bool, days: int | None = None) -> tuple[Token, str]:
+def create_token(user: User, name: str, days: int | None = None, **scopes: bool) -> tuple[Token, str]:
     """A new token and its secret, which is stored nowhere.
 
-    reads, writes: its scopes.
     days: its lifetime; None for no limit.
+    scopes: by their fields, see SCOPES; those left out are off.
     """
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     expires_at = timezone.now() + timedelta(days=days) if days else None
-    about = {"name": name, "reads": reads, "writes": writes, "expires_at": expires_at}
+    about = {**dict.fromkeys(SCOPES, False), **scopes, "name": name, "expires_at": expires_at}
     return Token.objects.create(user=user, digest=compute_digest(secret), **about), secret
 
 
@@ -66,10 +73,10 @@ def note_use(token: Token) -> None:
 class Bearer(HttpBearer):
     """Authenticates by `Authorization: Bearer …`.
 
-    scope: the field of Token that has to be true, `reads` or `writes`.
+    scope: the field of Token that has to be true, a key of SCOPES.
     """
 
-    openapi_description = "A token that an admin makes under Profile, Tokens. Scopes: read, write."
+    openapi_description = f"A token that an admin makes under Profile, Tokens. Scopes: {', '.join(SCOPES.values())}."
 
     def __init__(self, scope: str) -> None:
         super().__init__()
@@ -79,11 +86,12 @@ class Bearer(HttpBearer):
         """The token with this secret. Sets the user of the request. Raises AuthorizationError if it lacks the scope."""
         known = find_token(token)
         if known and not getattr(known, self.scope):
-            raise AuthorizationError(message=_("This token lacks the scope “%(scope)s”.") % {"scope": self.scope[:-1]})
+            words = _("This token lacks the scope “%(scope)s”.") % {"scope": SCOPES[self.scope]}
+            raise AuthorizationError(message=words)
         if known:
             authenticated = cast(UserRequest, request)
             authenticated.user = authenticated._cached_user = known.user  # the log reads the latter
         return known
 
 
-READS, WRITES = Bearer("reads"), Bearer("writes")
+READS, WRITES, CHATS, FEEDS = map(Bearer, SCOPES)

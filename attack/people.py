@@ -70,12 +70,10 @@ class Person:
             self.socket.close()
         self.socket = None
 
-    def request(
-        self, method: str, path: str, fields: dict[str, Any] | None = None, accept: str = "application/json"
-    ) -> bytes:
+    def request(self, method: str, path: str, fields: dict[str, Any] | None = None, htmx: bool = True) -> bytes:
         """The bytes of a request, as the browser's script sends it."""
         body = urllib.parse.urlencode(fields or {})
-        more = f"Accept: {accept}\r\n"
+        more = "HX-Request: true\r\n" if htmx else ""
         if method == "POST":
             more += f"Content-Type: application/x-www-form-urlencoded\r\nX-CSRFToken: {TOKEN}\r\n"
             more += f"Content-Length: {len(body)}\r\n"
@@ -87,15 +85,13 @@ class Person:
             self.socket = socket.create_connection(address, timeout=ANSWERED_WITHIN, source_address=source)
         self.socket.sendall(data)
 
-    def ask(
-        self, method: str, path: str, fields: dict[str, Any] | None = None, accept: str = "application/json"
-    ) -> Answer:
+    def ask(self, method: str, path: str, fields: dict[str, Any] | None = None, htmx: bool = True) -> Answer:
         """The response to a request.
 
         Raises OSError if none arrives.
         """
         try:
-            self.send(self.request(method, path, fields, accept))
+            self.send(self.request(method, path, fields, htmx))
             return self.receive()
         except OSError:
             self.close()
@@ -113,7 +109,8 @@ class Person:
             body += self.receive_more()
         if re.search(rb"connection: close", head, re.IGNORECASE):
             self.close()
-        return Answer(int(head[9:12]), head, body)
+        # A redirect, to the sign-in page for example, comes to htmx as a header.
+        return Answer(302 if b"hx-redirect:" in head.lower() else int(head[9:12]), head, body)
 
     def receive_more(self) -> bytes:
         assert self.socket
@@ -185,7 +182,7 @@ class Worker:
 
     def look(self) -> Comparison | None:
         """Loads the page; returns its comparison."""
-        answer = self.send_until_answered("page", "GET", self.path, accept="text/html")
+        answer = self.send_until_answered("page", "GET", self.path, htmx=False)
         shown = parse_comparison(answer.body.decode()) if answer and answer.status == 200 else None
         if shown:
             before = self.seen.setdefault(shown.judgment, (shown.left, shown.right))
@@ -204,7 +201,7 @@ class Worker:
         """The next comparison in the response to a verdict."""
         if not answer or answer.status != 200:
             return None
-        following = parse_comparison(json.loads(answer.body).get("next") or "")
+        following = parse_comparison(answer.body.decode())
         if following:
             self.seen[following.judgment] = (following.left, following.right)
         return following
@@ -217,7 +214,7 @@ class Worker:
         form: dict[str, Any] | None = None,
         shown: Comparison | None = None,
         verdict: str | None = None,
-        accept: str = "application/json",
+        htmx: bool = True,
     ) -> Answer | None:
         """The response to a request that is retried until it arrives; None if none arrives within PATIENCE.
 
@@ -229,7 +226,7 @@ class Worker:
         for _ in range(MOST_TRIES):
             answer = None
             try:
-                answer = self.person.ask(method, path, form, accept)
+                answer = self.person.ask(method, path, form, htmx)
             except OSError as problem:
                 said.append(type(problem).__name__)
             else:
@@ -273,7 +270,7 @@ class Worker:
 
 
 def build_form(shown: Comparison, verdict: str) -> dict[str, Any]:
-    return {"judgment": shown.judgment, "revision": shown.revision, "verdict": verdict, "want": 1, "seconds": 1}
+    return {"judgment": shown.judgment, "revision": shown.revision, "verdict": verdict, "ready": 1, "seconds": 1}
 
 
 def watch_health(port: int, ledger: Ledger, over: threading.Event) -> None:

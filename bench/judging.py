@@ -24,8 +24,8 @@ from bench.common import ROOT, measure_command, say, write_wide_rows
 PEOPLE, COMPARISONS, OVERLAP = 50, 10_000, 2
 BARE_SECONDS = 6
 TOKEN = "b" * 32
-FORM = re.compile(r'name=\\?"judgment\\?" value=\\?"(\d+)')
-FIELDS = f"Content-Type: application/x-www-form-urlencoded\r\nAccept: application/json\r\nX-CSRFToken: {TOKEN}\r\n"
+FORM = re.compile(r'name="judgment" value="(\d+)')
+FIELDS = f"Content-Type: application/x-www-form-urlencoded\r\nHX-Request: true\r\nX-CSRFToken: {TOKEN}\r\n"
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
@@ -106,7 +106,7 @@ class Person:
             pk = int(found[1])
             fields = {"judgment": pk, "revision": 0, "verdict": ("left", "right", "tie")[pk % 3]}
             started = time.perf_counter()
-            body = self.ask("POST", "/annotate/load/", want=1, seconds=1, **fields)
+            body = self.ask("POST", "/annotate/load/", ready=1, seconds=1, **fields)
             took.append(time.perf_counter() - started)
             saved.append(pk)
             found = FORM.search(body)

@@ -103,7 +103,7 @@ def upload(path: str) -> None:
     fields = {"name": "large.jsonl", "size": os.path.getsize(path), "temporary_file_path": lambda: path}
     file = cast("UploadedFile", SimpleNamespace(**fields))
     started = time.monotonic()
-    job = tasks.start_check(None, *tasks.keep_files([file]), "large", 1)
+    job = tasks.start_check(None, *tasks.keep_files([file]), "large", {"overlap": 1})
     for step in itertools.count():
         while Job.objects.get(pk=job.pk).is_open:
             time.sleep(0.5)

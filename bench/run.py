@@ -12,7 +12,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import analyze, export_cursor, generation, import_copy, judging, meanwhile, next_cost, page
+from bench import (
+    analyze,
+    chat,
+    export_cursor,
+    generation,
+    import_copy,
+    judging,
+    meanwhile,
+    next_cost,
+    page,
+    prompt_list,
+)
 from bench.common import get_row_count, measure_command, say, write_judged_rows, write_wide_rows
 
 SMALL, LARGE = 10_000, get_row_count(200_000)
@@ -53,6 +64,8 @@ BENCHES |= {
     "export": export_cursor.run,
     "meanwhile": meanwhile.run,
     "generate": generation.run,
+    "chat": chat.run,
+    "prompts": prompt_list.run,
 }
 
 

@@ -32,7 +32,8 @@ from django.urls import resolve, set_script_prefix
 
 from datasets.views.request_bodies import ClientGone, LargeBody, Message, Receive, Scope, Send, TooSlow, read_body
 
-THREADS, STRANGERS, TRANSFERS = 16, 6, 8
+IS_FOR_POLICIES = "CHOSEN_POLICIES" in os.environ  # a process of `manage.py serve_policies`
+THREADS, STRANGERS, TRANSFERS = 64 if IS_FOR_POLICIES else 16, 6, 8
 SWITCH_INTERVAL = 0.002  # seconds until a computing thread yields to another; Python's default of 0.005 adds up
 HEALTH, HEALTH_THREADS, HEALTH_SECONDS = "/healthz", 2, 0.8
 STUCK_SECONDS = 60
@@ -190,7 +191,10 @@ class Application(BaseHandler):
         if scope["type"] == "lifespan":
             await handle_lifespan(receive, send)
         elif scope["type"] == "http":
-            self.slots = self.slots or Slots(THREADS, STRANGERS)
+            if IS_FOR_POLICIES and not scope["path"].startswith(("/v1/", HEALTH)):
+                await send_whole(send, *build_text_answer(404, "Only /v1 is served here."))
+                return
+            self.slots = self.slots or Slots(THREADS, THREADS if IS_FOR_POLICIES else STRANGERS)
             await self.serve(scope, receive, send, self.slots)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, slots: Slots) -> None:

@@ -1,10 +1,16 @@
 """`python -m config.serve [--host H] [--port N] [--workers N]`: the server, with limits (docs/operating.md).
 
-Replaces workers that die; the others keep running meanwhile.
+Replaces workers that die; the others keep running meanwhile. Unless START_WORKERS is 0, a worker for background tasks
+runs beside it.
 """
 
 import argparse
 import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from granian import Granian
@@ -19,6 +25,9 @@ BACKLOG = 4096  # connections that the system queues for a worker
 HEADER_SECONDS = 10  # for a request's headers to arrive; also closes idle connections
 HEADER_BYTES = 64 << 10
 WORKER_MIB = 1024  # a worker that uses more memory is replaced
+
+
+RESPAWN_S = 2  # until a task worker that has ended is started again
 
 
 class NoRespawnTimes(dict[Any, Any]):
@@ -49,7 +58,18 @@ def serve(host: str, port: int, workers: int, log_level: str = "error") -> None:
     )
     server.respawned_wrks = NoRespawnTimes()
     os.environ["CHOSEN_SERVER"] = str(os.getpid())  # workers exit with this process (config/asgi.py)
+    if os.environ.get("START_WORKERS", "1").lower() not in ("0", "false", "no", "off", "n", "f", ""):
+        os.environ["CHOSEN_RESIDENT"] = "1"  # no request starts a worker of its own (datasets/jobs/worker.py)
+        threading.Thread(target=keep_worker, daemon=True).start()
     server.serve()
+
+
+def keep_worker() -> None:
+    """Runs a worker for background tasks as long as this process lives."""
+    command = [sys.executable, str(Path(__file__).parents[1] / "manage.py"), "work", "--beside", str(os.getpid())]
+    while True:
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
+        time.sleep(RESPAWN_S)
 
 
 def main() -> None:

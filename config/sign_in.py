@@ -98,12 +98,18 @@ def format_client(
     return ip_address or "an unknown address"
 
 
+def has_users() -> bool:
+    """Whether there is anybody who could sign in."""
+    return get_user_model().objects.exists()
+
+
 @anyone
 @never_cache
 def sign_in(request: HttpRequest) -> HttpResponseBase:
     """The sign-in page."""
     with PASSWORD_CHECK_LOCK if request.method == "POST" else contextlib.nullcontext():
-        response = LoginView.as_view(redirect_authenticated_user=True)(request)
+        view = LoginView.as_view(redirect_authenticated_user=True, extra_context={"has_users": has_users})
+        response = view(request)
     if request.method == "POST" and request.user.is_authenticated:
         remember(cast(UserRequest, request), response)
     return render_locked(request) if getattr(request, "axes_locked_out", False) else response

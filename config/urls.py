@@ -5,16 +5,19 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from config.health import healthz
+from config.help import help_index, help_page
 from config.sign_in import sign_in
 
 urlpatterns = [
     path("", include("annotate.urls")),
-    path("", include("analyze.urls")),
     path("", include("optimize.urls")),
     path("", include("api.urls")),
     path("datasets/", include("datasets.urls")),
+    path("", include("analyze.urls")),  # after the others: datasets/upload/ and datasets/new/ are no datasets
     path("accounts/login/", sign_in, name="login"),
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
+    path("help/", help_index, name="help"),
+    path("help/<slug:name>/", help_page, name="help-page"),
     path("healthz", healthz, name="healthz"),
     path("i18n/", include(i18n_urls)),
 ]

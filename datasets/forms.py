@@ -1,168 +1,140 @@
-"""Forms: upload files, change the settings of a dataset, delete a dataset."""
+"""Forms: change the settings of a dataset, delete a dataset."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth import get_user_model
-from django.core.validators import validate_slug
+from django.db.models import Model, Q
+from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from datasets.audit.log import save_settings
 from datasets.comparisons.generate import regenerate_comparisons, set_overlap
 from datasets.comparisons.tasks import start_review_refresh
-from datasets.models import RESERVED_SLUGS, Dataset
+from datasets.models import Dataset
 from datasets.text.one_line import is_plain
 
 if TYPE_CHECKING:
     from annotate.models import User
 
 
-class FilesInput(forms.ClearableFileInput):
-    allow_multiple_selected = True
+class PeopleInput(forms.CheckboxSelectMultiple):
+    """A checkbox for each active member, by name, with the role; also for those ticked who are deactivated."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        self.choices = list_people_choices(value or ())
+        return super().get_context(name, value, attrs)
 
 
-class FilesField(forms.FileField):
-    """One or more files."""
-
-    widget = FilesInput
-
-    def clean(self, data: Any, initial: Any = None) -> list[Any]:
-        if not data:
-            raise forms.ValidationError(self.error_messages["required"], code="required")
-        return [super(FilesField, self).clean(file, initial) for file in data]
+def list_people_choices(ticked: Iterable[str]) -> list[tuple[int, str]]:
+    """(id, label) of the active members and of these ids, by name."""
+    users = get_user_model().objects.filter(Q(is_active=True) | Q(pk__in=list(filter(is_id, ticked))))
+    return [(user.pk, format_person(user)) for user in users.order_by("username")]
 
 
-class UploadForm(forms.Form):
-    """Files for a dataset. `overlap` is the last field: a form that is cut off in a file lacks it and is invalid."""
-
-    slug = forms.CharField(
-        label=_("Dataset"),
-        max_length=80,
-        validators=[validate_slug],
-        help_text=_("The short name of a dataset, or a new one: letters, digits, - and _."),
-        widget=forms.TextInput(attrs={"list": "slugs", "autocomplete": "off", "placeholder": "support-replies"}),
-    )
-    files = FilesField(  # type: ignore[assignment]  # the metaclass moves it to `fields`; `files` stays the uploads
-        label=_("Files"),
-        allow_empty_file=True,
-        help_text=_(
-            "JSON Lines, a JSON array, CSV, TSV, Parquet or .xlsx, also as .gz. The shape is told by the content."
-        ),
-    )
-    overlap = forms.IntegerField(
-        label=_("Judgments wanted per comparison"),
-        initial=1,
-        min_value=1,
-        max_value=100,
-        help_text=_("For a new dataset; an old one keeps its own."),
-    )
-
-    def clean_slug(self) -> str:
-        slug: str = self.cleaned_data["slug"]
-        if slug in RESERVED_SLUGS:
-            raise forms.ValidationError(_("This short name cannot be taken."))
-        return slug
+def format_person(user: "User") -> str:
+    """A person's name and role, as HTML."""
+    state = "" if user.is_active else gettext("deactivated")
+    words = " · ".join(filter(None, [str(user.get_role_display()), state]))
+    return format_html('{} <span class="quiet">{}</span>', user.username, words)
 
 
-class PeopleField(forms.CharField):
-    """Users by name, one per line: practical for five users and for a hundred thousand."""
+def is_id(text: str) -> bool:
+    """Whether the text is an id that a database can hold."""
+    return text.isascii() and text.isdecimal() and len(text) < 19
 
-    widget = forms.Textarea
 
-    def prepare_value(self, value: "str | Iterable[User] | None") -> str:
-        return value if isinstance(value, str) else "\n".join(sorted(person.username for person in value or ()))
+class PeopleField(forms.Field):
+    """Members, ticked in a list. Commands and the API send their names instead, as one text: one a line, or commas."""
 
-    def has_changed(self, initial: "str | Iterable[User] | None", data: str | None) -> bool:
-        return self.prepare_value(initial).split() != (data or "").split()
+    widget = PeopleInput(attrs={"class": "ticks"})
+
+    def prepare_value(self, value: "str | Iterable[User | str] | None") -> list[str]:
+        """The ids, or what was posted."""
+        if isinstance(value, str):
+            return split_names(value)
+        return [word for one in value or () for word in split_names(str(one.pk if isinstance(one, Model) else one))]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return set(self.prepare_value(initial)) != set(self.prepare_value(data))
 
     def clean(self, value: Any) -> "list[User]":
-        names = set(super().clean(value).replace(",", " ").split())
-        people = list(get_user_model().objects.filter(username__in=names).order_by("username"))
-        if unknown := sorted(names - {person.username for person in people}):
-            raise forms.ValidationError(
-                _("There is nobody of this name: %(names)s"), params={"names": ", ".join(unknown)}
-            )
+        posted = set(self.prepare_value(value))
+        ids = set() if isinstance(value, str) else set(filter(is_id, posted))
+        names = posted - ids
+        storable = [name for name in names if "\0" not in name]
+        people = list(get_user_model().objects.filter(Q(pk__in=ids) | Q(username__in=storable)).order_by("username"))
+        unknown = ids.difference(str(person.pk) for person in people)
+        unknown |= names.difference(person.username for person in people)
+        if unknown:
+            raise forms.ValidationError(_("Unknown username: %(names)s"), params={"names": ", ".join(sorted(unknown))})
+        if self.required and not people:
+            raise forms.ValidationError(self.error_messages["required"], code="required")
         return people
 
 
+def split_names(text: str) -> list[str]:
+    """The names in a text, one a line or with commas between them."""
+    return text.replace(",", " ").split()
+
+
+# How a form declares the people who may judge.
+ANNOTATORS: dict[str, Any] = {
+    "label": _("Annotators"),
+    "required": False,
+    "help_text": _("None selected: open to all annotators."),
+}
 OPTIONAL_SETTINGS = ("gold_share", "repeat_share", "practice", "practice_pass", "order", "review")
 
 
-class SettingsForm(forms.ModelForm):
-    """The settings of a dataset, without those of its question."""
+class PartForm(forms.ModelForm):
+    """Some settings of a dataset, without those of its question; a subclass names them."""
 
     instance: Dataset
 
-    annotators = PeopleField(
-        label=_("Who may judge"),
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("Names, one a line. Empty: every annotator."),
-    )
-
     class Meta:
         model = Dataset
-        fields = [
-            "name",
-            "state",
-            "guideline",
-            "pairs",
-            "pairs_limit",
-            "ask_demonstrations",
-            "overlap",
-            "lease_minutes",
-            "annotators",
-            "gold_share",
-            "repeat_share",
-            "practice",
-            "practice_pass",
-            "order",
-            "stop_when_sure",
-            "review",
-        ]
+        fields: Sequence[str] = []
         widgets = {
-            "guideline": forms.Textarea(attrs={"rows": 8}),
+            "guideline": forms.Textarea(attrs={"rows": 20}),
         }
         help_texts = {
-            "guideline": _("What to look for, in Markdown. Annotators open it beside the task with the key g."),
-            "name": _("What annotators read; without one, the short name."),
-            "pairs_limit": _("Empty: all of them; of more than six answers a sample in any case."),
-            "ask_demonstrations": _("Rows with a single answer, which otherwise are only exported."),
-            "gold_share": _(
-                "Of a hundred comparisons so many are ones whose answer is known. Nobody can tell them from the "
-                "others; they tell you how often each person is right, and enter no export. 0: none."
-            ),
+            "guideline": _("In Markdown. Annotators open them with g."),
+            "hourly_rate": _("For the costs on the overview, in your currency. Blank = no costs."),
+            "name": _("Shown to annotators. Blank = the short name."),
+            "pairs_limit": _("Blank = all. Prompts with more than 6 answers are always sampled."),
+            "ask_demonstrations": _("Rows with a single answer; otherwise they are exported only."),
+            "gold_share": _("Hidden among normal tasks; used to measure accuracy, never exported. 0 = off."),
             "repeat_share": _(
-                "Of a hundred so many are ones that the person has judged a while ago, with the sides swapped: they "
-                "tell how often somebody says the same twice, and enter no export. 0: none."
+                "Items the annotator judged earlier, shown again with sides swapped to measure self-consistency; "
+                "never exported. 0 = off."
             ),
             "practice": _(
-                "So many comparisons whose answer is known come before the first real one, and after each the known "
-                "answer is told, with its reason. 0: no practice. Admins need none."
+                "Gold questions shown before the first real item, each with the expected answer and the reason. "
+                "0 = no qualification. Admins skip it."
             ),
             "order": _(
-                "At random, all comparisons are alike. What tells the most first: those of which nobody can foretell "
-                "the verdict, and those of sources whose order is open; drawn anew as people judge."
+                "Random: all items are equal. Most informative first: items with uncertain outcome and models "
+                "with undecided rank come first, updated as judgments arrive."
             ),
-            "stop_when_sure": _(
-                "A comparison that wants several judgments is asked no more once those that there are leave no doubt "
-                "(95 %). It counts as done."
-            ),
+            "stop_when_sure": _("An item with overlap counts as done once its judgments leave no doubt (95 %)."),
             "practice_pass": _(
-                "So many of a hundred must be right to go on; else the round is taken once more. 0: going through it "
+                "Share of gold questions to answer correctly; otherwise the round is repeated. 0 = taking part "
                 "is enough."
             ),
             "review": _(
-                "A reviewer gives a first impression, then sees the votes, then decides. The votes stay as they are; "
-                "an export chooses between them and the decision. It takes two judgments of a comparison or more."
+                "A reviewer gives a first impression, then sees the votes, then decides. Votes are kept; the "
+                "export chooses between them and the decision. Needs an overlap of at least 2."
             ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in OPTIONAL_SETTINGS:
-            self.fields[name].required = False
+            if name in self.fields:
+                self.fields[name].required = False
 
     def clean_name(self) -> str:
         """The name, which has to fit on one line. A name that an older version accepted may stay."""
@@ -175,7 +147,8 @@ class SettingsForm(forms.ModelForm):
         """The data, in which optional settings that the form does not send keep their values."""
         super().clean()
         data = self.cleaned_data
-        untouched = {name: getattr(self.instance, name) for name in OPTIONAL_SETTINGS if data.get(name) in (None, "")}
+        optional = [name for name in OPTIONAL_SETTINGS if name in self.fields and data.get(name) in (None, "")]
+        untouched = {name: getattr(self.instance, name) for name in optional}
         return data | {name: value for name, value in untouched.items() if name not in self.errors}
 
     def save(self, by: "User | None" = None) -> Dataset:  # type: ignore[override]  # always commits
@@ -193,11 +166,70 @@ class SettingsForm(forms.ModelForm):
         return dataset
 
 
+class GeneralForm(PartForm):
+    """The name of a dataset, and what an hour of annotation costs."""
+
+    class Meta(PartForm.Meta):
+        fields = ["name", "hourly_rate"]
+
+
+class GuidelineForm(PartForm):
+    """The annotation guidelines of a dataset; a changed text becomes a new version."""
+
+    class Meta(PartForm.Meta):
+        fields = ["guideline"]
+
+
+class QueueForm(PartForm):
+    """What is compared, how often, and in which order."""
+
+    class Meta(PartForm.Meta):
+        fields = [
+            "pairs",
+            "pairs_limit",
+            "ask_demonstrations",
+            "overlap",
+            "lease_minutes",
+            "order",
+            "stop_when_sure",
+        ]
+
+
+class QualityForm(PartForm):
+    """How the quality of judgments is measured while people judge."""
+
+    class Meta(PartForm.Meta):
+        fields = ["gold_share", "repeat_share", "practice", "practice_pass", "review"]
+
+
+class AnnotatorsForm(PartForm):
+    """The people who may judge a dataset."""
+
+    annotators = PeopleField(**ANNOTATORS)
+
+    class Meta(PartForm.Meta):
+        fields = ["annotators"]
+
+
+class SettingsForm(AnnotatorsForm):
+    """All settings of a dataset, without those of its question: what commands and the API change."""
+
+    class Meta(PartForm.Meta):
+        fields = [
+            *GeneralForm.Meta.fields,
+            "state",
+            *GuidelineForm.Meta.fields,
+            *QueueForm.Meta.fields,
+            *AnnotatorsForm.Meta.fields,
+            *QualityForm.Meta.fields,
+        ]
+
+
 class DeleteForm(forms.Form):
     """Confirms the deletion of a dataset by its short name."""
 
     name = forms.CharField(
-        label=_("Type the short name to delete"), widget=forms.TextInput(attrs={"autocomplete": "off"})
+        label=_("Type the short name to delete the dataset"), widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
 
     def __init__(self, dataset: Dataset, *args: Any) -> None:

@@ -49,6 +49,7 @@ EXEMPT = frozenset(
         "kind",
         "in_turn",
         "answered_in_json",
+        "posted_from",
     ]
 )  # inner functions of decorators; called by frameworks; decorators
 HOOKS = {  # the interface of plug-ins; see the package docstrings

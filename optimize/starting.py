@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def create_dataset(slug: str, prompts: Sequence[str], by: "User | None" = None) -> Dataset:
-    """A new dataset with these prompts and no answers yet."""
+    """A new draft with these prompts and no answers yet."""
     rows = "".join(json.dumps({"prompt": prompt}) + "\n" for prompt in prompts)
     run = imports_check.check([(_("typed prompts"), io.BytesIO(rows.encode()))], slug)
     Import.objects.filter(pk=run.pk).update(created_by=by)
-    run.created_by = by
+    run.created_by, run.dataset_settings = by, {"state": Dataset.State.DRAFT}
     imports_store.store(run)
     return Dataset.objects.get(slug=slug)

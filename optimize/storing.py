@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from datasets.comparisons.generate import generate_for_prompts
-from datasets.db.bulk import insert, reserve_ids
+from datasets.db.bulk import insert_missing
 from datasets.db.write_lock import batch_transaction, write_turn
 from datasets.formats import parsers, rows
 from datasets.formats.rows import CANDIDATES, Refusal
@@ -33,14 +33,14 @@ ResponseKey: TypeAlias = tuple[int, str, str]  # (prompt id, source, text hash)
 JSON, TIME = {"postgresql": ("jsonb", "timestamptz"), "sqlite": ("text", "text")}[connection.vendor]
 UPDATE_SQL = f"""
     UPDATE optimize_generation
-    SET state = column2, response_id = CAST(column3 AS bigint), reasoning = column4, finish = column5,
-        tokens_in = CAST(column6 AS integer), tokens_out = CAST(column7 AS integer),
-        tokens_cached = CAST(column8 AS integer), first_ms = CAST(column9 AS integer), ms = CAST(column10 AS integer),
-        attempts = column11, error = column12, detail = column13, warnings = CAST(column14 AS {JSON}),
-        finished_at = CAST(column15 AS {TIME})
+    SET state = column2, response_id = CAST(column3 AS bigint), finish = column4,
+        tokens_in = CAST(column5 AS integer), tokens_out = CAST(column6 AS integer),
+        tokens_cached = CAST(column7 AS integer), first_ms = CAST(column8 AS integer), ms = CAST(column9 AS integer),
+        attempts = column10, error = column11, detail = column12, warnings = CAST(column13 AS {JSON}),
+        finished_at = CAST(column14 AS {TIME})
     FROM (VALUES {{rows}}) AS given
     WHERE id = column1"""
-UPDATE_ROW = f"({', '.join(['%s'] * 15)})"
+UPDATE_ROW = f"({', '.join(['%s'] * 14)})"
 
 
 class Stored(NamedTuple):
@@ -59,26 +59,34 @@ def store_answers(wanted: Wanted, answers: Sequence[Answer]) -> Stored:
 
     Rows that another process has finished meanwhile, or that were deleted, stay as they are.
     """
-    checked = [check_answer(answer) for answer in answers]
     with write_turn(), batch_transaction():  # a server that fails loses answers that are asked for again
-        open_rows = Generation.objects.select_for_update().filter(
-            pk__in=[answer.ask.pk for answer in checked], state=State.WAITING
-        )
-        waiting = set(open_rows.order_by("pk").values_list("pk", flat=True))
-        checked = [answer for answer in checked if answer.ask.pk in waiting]
-        whole = [(answer.ask, answer.completion) for answer in checked if answer.completion]
-        found, new = store_responses(whole)
-        now = connection.ops.adapt_datetimefield_value(timezone.now())
-        with connection.cursor() as cursor:
-            updates = [build_update(answer, found, now) for answer in checked]
-            if updates:
-                rows_given = ", ".join([UPDATE_ROW] * len(updates))
-                cursor.execute(UPDATE_SQL.format(rows=rows_given), list(itertools.chain(*updates)))
-        prompts = {answer.ask.prompt_id for answer in checked}
+        stored, prompts = write_answers(answers)
         complete = prompts - list_prompts_waiting(wanted, prompts)
         if complete:
             generate_for_prompts(wanted.dataset, sorted(complete))
-    return Stored(len(whole), len(checked) - len(whole), new)
+    return stored
+
+
+def write_answers(answers: Sequence[Answer], candidate: bool = True) -> tuple[Stored, set[int]]:
+    """Stores answers and failures, in the caller's transaction. Returns their counts and the ids of their prompts.
+
+    candidate: whether the dataset's settings decide what the answers are compared with.
+    """
+    checked = [check_answer(answer) for answer in answers]
+    open_rows = Generation.objects.select_for_update().filter(
+        pk__in=[answer.ask.pk for answer in checked], state=State.WAITING
+    )
+    waiting = set(open_rows.order_by("pk").values_list("pk", flat=True))
+    checked = [answer for answer in checked if answer.ask.pk in waiting]
+    whole = [(answer.ask, answer.completion) for answer in checked if answer.completion]
+    found, new = store_responses(whole, candidate)
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    updates = [build_update(answer, found, now) for answer in checked]
+    if updates:
+        rows_given = ", ".join([UPDATE_ROW] * len(updates))
+        with connection.cursor() as cursor:
+            cursor.execute(UPDATE_SQL.format(rows=rows_given), list(itertools.chain(*updates)))
+    return Stored(len(whole), len(checked) - len(whole), new), {answer.ask.prompt_id for answer in checked}
 
 
 def check_answer(answer: Answer) -> Answer:
@@ -93,31 +101,32 @@ def check_answer(answer: Answer) -> Answer:
     return answer
 
 
-def store_responses(whole: Iterable[tuple[Ask, Completion]]) -> tuple[dict[ResponseKey, int], int]:
-    """({key: id} of the responses with these texts, the number of them that are new)"""
-    wanted = {
-        (ask.prompt_id, ask.version.source, hash_text(completion.text)): completion.text for ask, completion in whole
-    }
-    there = find_responses(wanted)
-    new = {key: text for key, text in wanted.items() if key not in there}
-    ids = dict(zip(new, reserve_ids(Response, len(new)), strict=True))
-    names = ("id", "prompt", "source", "text_hash", "text", "words", "candidate")
-    rows_new = [(ids[key], *key, text, count_words(text), True) for key, text in new.items()]
-    try:
-        with transaction.atomic():
-            insert(Response, names, rows_new)
-    except IntegrityError:  # an import has stored one of them meanwhile
-        Response.objects.bulk_create(
-            (
-                Response(
-                    pk=pk, prompt_id=prompt, source=source, text_hash=text_hash, text=text, words=n, candidate=True
-                )
-                for pk, prompt, source, text_hash, text, n, _ in rows_new
-            ),
-            ignore_conflicts=True,
-        )
-        ids = find_responses(new)
-    return there | ids, len(new)
+def store_responses(
+    whole: Iterable[tuple[Ask, Completion]], candidate: bool = True
+) -> tuple[dict[ResponseKey, int], int]:
+    """({key: id} of the responses with these texts, the number of them that are new)
+
+    A text that comes twice keeps the reasoning that came with it first.
+
+    candidate: of the new ones.
+    """
+    wanted: dict[ResponseKey, Completion] = {}
+    for ask, completion in whole:
+        wanted.setdefault((ask.prompt_id, ask.version.source, hash_text(completion.text)), completion)
+    names = ("prompt", "source", "text_hash", "text", "words", "candidate", "reasoning")
+    given = [
+        (*key, one.text, count_words(one.text), candidate, clean_text(one.reasoning).strip() or None)
+        for key, one in wanted.items()
+    ]
+    inserted = insert_missing(Response, names, given, ("prompt", "source", "text_hash", "id"))
+    ids = {(prompt, source, text_hash): pk for prompt, source, text_hash, pk in inserted}
+    new = len(ids)
+    if new < len(wanted):
+        there = find_responses(key for key in wanted if key not in ids)
+        ids |= there
+        if candidate:  # a chat or a policy may have stored them
+            Response.objects.filter(pk__in=there.values(), candidate=False).update(candidate=True)
+    return ids, new
 
 
 def find_responses(keys: Iterable[ResponseKey]) -> dict[ResponseKey, int]:
@@ -134,10 +143,10 @@ def build_update(answer: Answer, responses: dict[ResponseKey, int], now: Any) ->
     """The values of UPDATE_SQL for one answer."""
     ask, completion, failure = answer.ask, answer.completion, answer.failure or RequestFailed("no_answer")
     if completion is None:
-        about: tuple[Any, ...] = (ask.pk, State.FAILED.value, None, "", "", None, None, None, None, None)
+        about: tuple[Any, ...] = (ask.pk, State.FAILED.value, None, "", None, None, None, None, None)
         return *about, ask.attempts, failure.code, failure.detail, "[]", now
     response = responses[ask.prompt_id, ask.version.source, hash_text(completion.text)]
-    about = (ask.pk, State.DONE.value, response, clean_text(completion.reasoning), clean_text(completion.finish))
+    about = (ask.pk, State.DONE.value, response, clean_text(completion.finish))
     about += completion.tokens_in, completion.tokens_out, completion.tokens_cached, completion.first_ms, completion.ms
     return *about, ask.attempts, "", "", json.dumps(list_warnings(ask, completion)), now
 

@@ -5,12 +5,13 @@ from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db.models import Avg, Count, Q, QuerySet, Sum
+from django.db.models import Avg, Count, Exists, OuterRef, Q, QuerySet, Sum
 
+from datasets.comparisons.generate import generate_for_prompts
 from datasets.db.bulk import insert
 from datasets.db.write_lock import batch_transaction, write_turn
-from datasets.models import Dataset, Prompt
-from optimize.models import Generation, ModelVersion
+from datasets.models import Dataset, Prompt, Response
+from optimize.models import ChatSettings, Generation, ModelVersion, Turn
 
 State = Generation.State
 BATCH = 200  # prompts per transaction
@@ -22,7 +23,7 @@ TOKENS_OF_WORD = 1.4
 class Wanted(NamedTuple):
     """What a task of generation wants: n answers of each version to each prompt.
 
-    prompts: ids; None for all prompts of the dataset.
+    prompts: ids; None for all prompts of the dataset, except those of chats that others do not judge.
     """
 
     dataset: Dataset
@@ -33,7 +34,11 @@ class Wanted(NamedTuple):
     def get_prompts(self) -> "QuerySet[Prompt]":
         """The prompts, by id."""
         prompts = Prompt.objects.visible().filter(dataset=self.dataset).order_by("pk")
-        return prompts if self.prompts is None else prompts.filter(pk__in=self.prompts)
+        if self.prompts is not None:
+            return prompts.filter(pk__in=self.prompts)
+        of_chats = Turn.objects.filter(prompt=OuterRef("pk"), made_prompt=True)  # others would read what somebody said
+        to_queue = ChatSettings.objects.filter(dataset=self.dataset, to_queue=True).exists()
+        return prompts if to_queue else prompts.exclude(Exists(of_chats))
 
     def get_generations(self) -> "QuerySet[Generation]":
         """The rows of the wanted answers."""
@@ -80,6 +85,10 @@ def create_generations(wanted: Wanted) -> None:
             ]
             insert(Generation, ("prompt", "version", "place", "seed"), new)
             rows.filter(state=State.FAILED).update(state=State.WAITING, error="", detail="", attempts=0)
+            done = rows.filter(state=State.DONE).values("response")
+            if Response.objects.filter(pk__in=done, candidate=False).update(candidate=True):
+                complete = set(prompts) - list_prompts_waiting(wanted, prompts)
+                generate_for_prompts(wanted.dataset, sorted(complete))
 
 
 def split_ids(ids: "QuerySet[Any, int]") -> Iterator[list[int]]:

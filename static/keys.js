@@ -1,15 +1,15 @@
-// Keys of buttons and links (data-keys), dialogs (data-opens) and panels (data-toggles).
-"use strict";
+// Keys of buttons and links (data-keys), dialogs (data-opens) and panels (data-toggles), on every page.
 
-const typing = (target) => target.closest("textarea, select, dialog, input:not([type=radio], [type=checkbox])");
+export const isTyping = (target) =>
+  target.closest("textarea, select, dialog, input:not([type=radio], [type=checkbox])");
 
 // By position on the keyboard, so that they work while an input method is on.
 document.addEventListener("keydown", (event) => {
   if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-  if (typing(event.target)) return;
+  if (isTyping(event.target)) return;
   const key = event.key === "?" || (event.shiftKey && event.code === "Slash") ? "?" : event.code;
   if (event.shiftKey && key !== "?" && key !== "Equal") return;
-  const inChoice = event.target.matches("input");
+  const inChoice = event.target.matches("input:not([data-keys])");
   if (inChoice && key.startsWith("Arrow")) return;
   if (key.endsWith("Enter") && event.target.closest("a, button, summary")) return;
   const found = [...document.querySelectorAll("[data-keys]")].find(
@@ -40,8 +40,10 @@ document.addEventListener("click", (event) => {
   }
 });
 
-const ready = (root) =>
+// Show what works with this script only: in the page, and in what htmx puts there later.
+const reveal = (root) =>
   root.querySelectorAll("[data-opens], [data-unfolds]").forEach((one) => {
     one.hidden = false;
   });
-ready(document);
+reveal(document);
+document.addEventListener("htmx:load", (event) => reveal(event.target));

@@ -1,8 +1,7 @@
 // The places of a ranking as columns into which the answers' letters are dragged. The form sends the radio buttons
 // under the answers; dragging sets them.
-"use strict";
 
-function ladder(form) {
+export function drawLadder(form) {
   const steps = form.querySelector("[data-ladder]");
   if (!steps) return;
   const letters = [...form.querySelectorAll(".answer .letter")].map((letter) => letter.lastChild.textContent.trim());
@@ -66,7 +65,7 @@ addEventListener("pointerup", (event) => {
 });
 
 addEventListener("pointercancel", () => {
-  if (dragged) ladder(dragged.piece.closest("form"));
+  if (dragged) drawLadder(dragged.piece.closest("form"));
   dragged = null;
 });
 

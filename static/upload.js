@@ -36,6 +36,22 @@ function over(said) {
   document.getElementById("said").textContent = said;
 }
 
+// The errors of the fields, as the answer has them; the values stay. The first wrong field gets the focus.
+function showErrors(page) {
+  for (const stale of form.querySelectorAll(".field > .errorlist")) stale.remove();
+  for (const field of form.querySelectorAll(".field.wrong")) field.classList.remove("wrong");
+  const wrong = [...page.querySelectorAll("#upload .field > .errorlist")];
+  for (const errors of wrong.reverse()) {
+    const name = errors.closest(".field").querySelector("[name]").name;
+    const control = form.elements[name];
+    control.closest(".field").classList.add("wrong");
+    control.closest(".field").append(errors);
+    control.setAttribute("aria-describedby", `id_${name}_helptext ${errors.id}`);
+    control.focus();
+  }
+  return wrong.length > 0;
+}
+
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (request) return;
@@ -47,8 +63,9 @@ form.addEventListener("submit", (event) => {
   request.addEventListener("load", () => {
     if (request.status < 400) return location.assign(request.responseURL);
     const page = new DOMParser().parseFromString(request.responseText, "text/html");
-    const wrong = page.querySelectorAll("#upload .errorlist li, main [role=alert] li");
-    over([...wrong].map((one) => one.textContent.trim()).join(" ") || sending.dataset.cut);
+    const isAtField = showErrors(page);
+    const wrong = page.querySelectorAll("#upload > .errorlist li, main [role=alert] li");
+    over([...wrong].map((one) => one.textContent.trim()).join(" ") || (isAtField ? "" : sending.dataset.cut));
   });
   request.open("POST", location.href);
   request.send(new FormData(form));

@@ -141,23 +141,23 @@ def await_page(page):
 
 def await_ready(page, n=4):
     """Waits until at least n comparisons are prefetched."""
-    wait_for(page, f"() => ready_ones.length >= {n}")
+    wait_for(page, f"() => document.querySelectorAll('#ready > template').length >= {n}")
 
 
 def await_judged(page, n):
     """Waits until the page says that n are judged, and checks the database."""
-    expect(page.locator("header").first).to_contain_text(re.compile(rf"(?<!\d){n} judged by you"))
+    expect(page.locator("header").first).to_contain_text(re.compile(rf"You: (?<!\d){n}"))
     for _ in range(100):
         if (saved := Judgment.objects.filter(state="saved").count()) == n:
             break
         page.wait_for_timeout(50)
     assert saved == n
-    expect(page.locator("[data-response], [data-all-done], .cards").first).to_be_visible()
+    expect(page.locator(":is([data-response], .raw, [data-all-done], .cards):visible").first).to_be_visible()
 
 
 def await_sent(page):
     """Waits until every judgment has reached the server."""
-    wait_for(page, "() => !outbox.items.length")
+    wait_for(page, "() => !Object.keys(localStorage).some((name) => name.startsWith('chosen-outbox'))")
 
 
 def wait_for(page, condition):

@@ -2,11 +2,17 @@
 
 import json
 import os
-import shutil
 
 import pytest
+from django.apps import apps
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
+from django.core.management.color import no_style
+from django.db import connection
+from django.test import TransactionTestCase
 from django.utils import translation
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from annotate.models import User
 from config.translations import compile_all
@@ -15,10 +21,7 @@ from datasets.imports import store as imports_store
 from datasets.models import Dataset
 from datasets.text import rendered
 from tests.browsing import at_work, browser_context_args, context, elsewhere, enter, hand, troubles, until_served  # noqa: F401
-from tests.serving import house, place  # noqa: F401
-
-BROWSERS = ("chromium-headless-shell", "chromium")  # the former is the same browser without a window, and twice as fast
-BROWSER = os.environ.get("CHROMIUM") or next((path for path in map(shutil.which, BROWSERS) if path), None)
+from tests.serving import BROWSER, demo_place, django_db_setup, house, migrated, place, with_demo  # noqa: F401
 
 
 def pytest_configure(config):
@@ -50,6 +53,37 @@ def _quick_and_alone(settings, tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(imports_store, "MANY", 1_000_000)
     settings.START_WORKERS = False
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_listed_once():
+    """Each test client builds the middleware again, and WhiteNoise lists all static files each time."""
+    listed, list_files = {}, WhiteNoiseMiddleware.add_files_from_finders
+
+    def add_files(self):
+        if not listed:
+            list_files(self)
+            listed.update(self.files)
+        self.files.update(listed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add_files)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tables_emptied_quickly():
+    """A test of real transactions leaves all tables empty but two, which Django's flush empties and fills again."""
+    emptied = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+    emptied -= {ContentType._meta.db_table, Permission._meta.db_table}
+
+    def empty_tables(test):
+        commands = connection.ops.sql_flush(no_style(), sorted(emptied), reset_sequences=False, allow_cascade=False)
+        connection.ops.execute_sql_flush(commands)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
+        yield
 
 
 def create_person(name, role=User.Role.ANNOTATOR):

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from analyze.report import make_report
 from analyze.reports import load_parts
-from annotate import practice
+from annotate import people, practice
 from annotate.judging.decisions import decide, lease_next_review, save_impression
 from annotate.judging.forms import Submission
 from annotate.judging.record import record, undo
@@ -27,10 +27,13 @@ from datasets.imports import check as imports_check
 from datasets.imports import columns, tasks
 from datasets.imports import spool as imports_spool
 from datasets.models import Dataset, Import, Job, Judgment
-from optimize.models import Endpoint, Generation
+from optimize.chat import talks
+from optimize.chat.answering import answer_turn
+from optimize.management.commands.load_demo import create_bot
+from optimize.models import ChatSettings, Endpoint, Generation, Pick, Turn
 from optimize.versions import save_version as save_model
 from optimize.wanted import Wanted, create_generations
-from tests.browsing import await_ready, press, wait_for
+from tests.browsing import await_ready, await_sent, press
 from tests.conftest import build_rows, create_person
 from tests.crowds import create_judged_dataset
 
@@ -70,7 +73,7 @@ ODD_COLUMNS = [
 def create_unsure_upload(admin, rows=ODD_COLUMNS):
     """An upload with unmapped columns."""
     file = SimpleUploadedFile("odd.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
-    return tasks.check_kept(admin.pk, *tasks.keep_files([file]), "odd", 1)
+    return tasks.check_kept(admin.pk, *tasks.keep_files([file]), "odd", {})
 
 
 def look_at_columns(page):
@@ -91,7 +94,7 @@ def assign_columns(admin, run):
         "counts": "minus_first",
     }
     columns.save_roles(columns.read_draft(imports_spool.get_files_folder(run)), roles, admin)
-    tasks.check_kept(admin.pk, run.folder, run.files, run.slug, run.overlap)
+    tasks.check_kept(admin.pk, run.folder, run.files, run.slug, run.dataset_settings)
     return run
 
 
@@ -104,6 +107,24 @@ def pick_demo_rows(n):
     """Demo rows with at least n answers, none of which has headings: those may begin at any level."""
     plain = [row for row in DEMO if not any("## " in response["text"] for response in row["responses"])]
     return [row for row in plain if len(row["responses"]) >= n][:3]
+
+
+def invite_dora(admin, name="dora"):
+    dora = people.invite(name, User.Role.ANNOTATOR, admin)
+    people.issue_link(dora, admin)
+    return dora
+
+
+def ask_to_delete(page):
+    page.locator("[name=prompt]").first.check()
+    page.locator("[name=act]").select_option("delete")
+    with page.expect_navigation():
+        page.locator(".bulk button").click()
+    expect(page.locator("button.danger")).to_be_visible()
+
+
+def show_templates(page):
+    page.locator("details.set-up > summary").click()
 
 
 def unfold(page):
@@ -128,6 +149,12 @@ def show_differences(page):
     expect(page.locator("mark").first).to_be_visible()
 
 
+def show_raw(page):
+    press(page, "KeyM")
+    expect(page.locator(".raw").first).to_be_visible()
+    return lambda: page.evaluate("localStorage.clear()")
+
+
 def look_at_one(page):
     press(page, "KeyV")
     page.locator("[data-one=true]").click()
@@ -141,7 +168,6 @@ def wait(page):
     page.route("**/annotate/waits/", lambda route: held.append(route))
     press(page, "Digit1")
     expect(page.locator("main.empty")).to_be_visible()
-    wait_for(page, "() => outbox.sending.size")
     for _ in range(200):  # the browser reports its request a moment later
         if held:
             break
@@ -150,7 +176,7 @@ def wait(page):
     def go_on():
         held[0].continue_()
         page.unroute("**/annotate/waits/")
-        wait_for(page, "() => !outbox.items.length")
+        await_sent(page)
 
     return go_on
 
@@ -163,7 +189,7 @@ def leave_unsent(page):
 
     def reconnect():
         page.context.set_offline(False)
-        wait_for(page, "() => !outbox.items.length")
+        await_sent(page)
 
     return reconnect
 
@@ -177,7 +203,7 @@ def mistake_the_question(page):
 def push_without_a_name(page):
     page.locator("[name=repo]").fill("data")
     page.locator("[name=token]").fill("hf_x")
-    page.locator("form.stack button.main").click()
+    page.locator("form[action*=push] button[type=submit]").click()
     expect(page.locator(".errorlist").first).to_be_visible()
 
 
@@ -200,6 +226,8 @@ def create_every_question(make_dataset, alice, bob):
     make_dataset(pick_demo_rows(2), "single", question="stars", fewest_shown=1, most_shown=1)
     make_dataset(pick_demo_rows(2), "all", guideline="# Look\n\nWell.", **EVERYTHING)
     make_dataset(pick_demo_rows(2), "waits", kept_ready=0)
+    thoughts = ["<think>\nHmm, **wait**.\n</think>\n\nBali ![a beach](https://example.com/a.png).", "- [x] Bali"]
+    make_dataset([{"prompt": "Where to?", "responses": thoughts}], "thoughts")
     unsure = make_dataset(build_rows(1), "round", repair_round=True)
     record(lease_next(bob, unsure), 0, "both_bad")
     flagged = make_dataset(pick_demo_rows(2), "flagged", allow_flag=True)
@@ -226,6 +254,8 @@ def create_every_question(make_dataset, alice, bob):
         "repair round": (alice, "/annotate/round/", 200),
         "view": (alice, "/annotate/code/", 200, lambda page: press(page, "KeyV")),
         "differences": (alice, "/annotate/code/", 200, show_differences),
+        "raw": (alice, "/annotate/code/", 200, show_raw),
+        "reasoning": (alice, "/annotate/thoughts/", 200, unfold),
         "one at a time": (alice, "/annotate/table/", 200, look_at_one),
         "waiting": (alice, "/annotate/waits/", 200, wait),
         "unsent": (alice, "/annotate/flagged/", 200, leave_unsent),
@@ -275,6 +305,8 @@ def create_reviews(make_dataset, alice, bob, admin):
         "review": (rita, "/annotate/unseen/review/", 200),
         "decide": (rita, "/annotate/undecided/review/", 200),
         "decide what is flagged": (rita, "/annotate/gone-wrong/review/", 200),
+        "inbox": (admin, "/datasets/undecided/review/", 200),
+        "inbox with suggestions": (admin, "/datasets/crowd/review/", 200),
         "nothing to review": (rita, "/annotate/decided/review/", 200),
         "decided": (admin, f"/datasets/decided/judgments/{decision.pk}/", 200),
     }
@@ -287,12 +319,12 @@ def create_reports(make_dataset, admin, alice):
     Job.objects.create(kind="analysis", dataset=make_dataset(build_rows(1), "computing"))
     of_people = Judgment.objects.filter(dataset=crowd, annotator__username="crowd-3").first().annotator
     return {
-        "report": (admin, "/datasets/crowd/report/", 200, unfold),
-        **{f"report: {name}": (admin, f"/datasets/crowd/report/{name}/", 200, unfold) for name in load_parts()},
-        "report: few judgments": (admin, "/datasets/demo/report/", 200),
-        "report: no strengths": (admin, "/datasets/empty/report/strengths/", 200),
-        "report being computed": (admin, "/datasets/computing/report/", 200),
-        "people who need a look": (admin, "/datasets/crowd/people/", 200),
+        "report": (admin, "/datasets/crowd/quality/", 200, unfold),
+        **{f"report: {name}": (admin, f"/datasets/crowd/quality/{name}/", 200, unfold) for name in load_parts()},
+        "report: few judgments": (admin, "/datasets/demo/quality/", 200),
+        "report: no strengths": (admin, "/datasets/empty/quality/strengths/", 200),
+        "report being computed": (admin, "/datasets/computing/quality/", 200),
+        "people who need a look": (admin, "/datasets/crowd/annotators/", 200),
         "how you judge": (of_people, "/annotate/crowd/me/", 200),
         "how you judge: nothing yet": (alice, "/annotate/demo/me/", 200),
     }
@@ -354,6 +386,71 @@ def create_models(make_dataset, admin):
     }
 
 
+def create_chats(make_dataset, admin, alice):
+    """A chat in every state, of a bot that needs no network."""
+    dataset = make_dataset([{"prompt": "Where to?"}], "talk", guideline="Choose the *kinder* answer.")
+    create_bot(dataset)
+    settings = ChatSettings.objects.get()
+    settings.keep_days = 30
+
+    def begin(key, said, verdict=None):
+        turn = talks.say(alice, settings, key, 1, said)
+        if verdict is not None:
+            answer_turn(turn, lambda: None)
+            turn = talks.find_last_turn(turn.chat)
+        if verdict:
+            talks.judge(turn, settings, 0, Submission(verdict))
+        return turn
+
+    begin("answered", "我想去一个有海滩的地方度假。", "")
+    begin("tie", "I want to go to the beach", "tie")
+    begin("bad", "I like mountains", "both_bad")
+    over = begin("over", "I like cities", "left")
+    talks.end_chat(over.chat)
+    Turn.objects.filter(pk=begin("failed", "Anything?").pk).update(state="failed", error="server_error")
+    waiting = begin("waiting", "Anything else?")
+    Job.objects.filter(pk=Turn.objects.get(pk=waiting.pk).job_id).update(state="running", beat_at=timezone.now())
+    pages = {key: (alice, f"/chat/talk/?chat={key}", 200) for key in ("answered", "tie", "bad", "over", "waiting")}
+    return {f"chat: {key}": page for key, page in pages.items()} | {
+        "chat: failed": (alice, "/chat/talk/?chat=failed", 200),
+        "chat: empty": (alice, "/chat/talk/?new", 200),
+        "chats": (alice, "/chat/talk/chats/", 200),
+        "no chats": (admin, "/chat/talk/chats/", 200),
+        "chat settings": (admin, "/datasets/talk/chat/", 200),
+    }
+
+
+RATE = {"value": 0.66, "interval": [0.6, 0.71], "n": 360}
+VALUES = [
+    {"n": 1, "value": 0.5, "interval": [0.5, 0.5], "replaced": 0.0, "own": 0.5, "prompts": 60, "kl": 0.0},
+    {"n": 4, "value": 0.69, "interval": [0.64, 0.73], "replaced": 0.65, "own": 0.71, "prompts": 60, "kl": 0.64},
+]
+LEARNT = {"picker": "predictor", "why": "best", "n": 4, "choices": 360, "judged_prompts": 60, "values": VALUES}
+LEARNT |= {"accuracy": [{"name": "counts", **RATE}, {"name": "predictor", **RATE}], "prompts": 3, "failed": 0}
+FEW = {"picker": "counts", "why": "too_few", "n": 4, "choices": 5, "judged_prompts": 1, "accuracy": [], "values": []}
+
+
+def create_policies(make_dataset, admin):
+    """Policies with picks, with few choices, at work, and with nothing."""
+    rows = [{"prompt": f"Where to, {n}?", "responses": ["The *sea*.", "A hill."], "tags": ["trip"]} for n in range(3)]
+    dataset = make_dataset(rows, "picked")
+    for n, prompt in enumerate(dataset.prompts.order_by("pk")):
+        first, second = prompt.responses.order_by("pk")
+        about = {"dataset": dataset, "prompt": prompt, "n": 4, "first": first, "picker": "predictor", "choices": 360}
+        pick = second if n == 0 else first
+        before = first if n == 0 else None
+        Pick.objects.create(**about, pick=pick, before=before, chance=0.71 if n == 0 else None, covered=n < 2)
+    Job.objects.create(kind="policy", state="done", dataset=dataset, arguments={"prompts": 3}, result=LEARNT)
+    few = make_dataset([{"prompt": "Where to?"}], "few-choices")
+    Job.objects.create(kind="policy", state="done", dataset=few, arguments={"prompts": 3}, result=FEW)
+    Job.objects.create(kind="policy", state="running", dataset=few, arguments={"prompts": 3}, beat_at=timezone.now())
+    return {
+        "policy": (admin, "/datasets/picked/policy/", 200),
+        "policy with few choices, at work": (admin, "/datasets/few-choices/policy/", 200),
+        "policy without choices": (admin, "/datasets/empty/policy/", 200),
+    }
+
+
 def mistake_the_model(page):
     for name, value in (("name", "a b"), ("url", "ftp://x"), ("model", "tiny"), ("extra", "[]")):
         if not page.locator(f"[name={name}]").is_visible():
@@ -396,10 +493,12 @@ def every_page(make_dataset, alice, bob, admin):
         log(Kind.GUIDELINE, "guideline", *save_version(guided, admin), by=admin, dataset=guided)
     for _ in range(2):
         make_bundle(dataset, Settings(), "admin")
+    make_dataset(build_rows(12), "draft", state="draft")
     failed = Job.objects.create(kind="check", state="failed", error="unexpected")
     modes = create_every_question(make_dataset, alice, bob) | create_gold_and_practice(make_dataset, admin, alice, bob)
     modes |= create_reports(make_dataset, admin, alice)
     modes |= create_reviews(make_dataset, alice, bob, admin) | create_models(make_dataset, admin)
+    modes |= create_chats(make_dataset, admin, alice) | create_policies(make_dataset, admin)
     return modes | {
         "sign in": (None, "/accounts/login/", 200),
         "home": (alice, "/", 200),
@@ -418,6 +517,8 @@ def every_page(make_dataset, alice, bob, admin):
         "archived datasets": (admin, "/datasets/?archived", 200),
         "datasets": (admin, "/datasets/", 200),
         "dataset": (admin, "/datasets/demo/", 200),
+        "help": (alice, "/help/", 200),
+        "help page": (alice, "/help/formats/", 200),
         "empty dataset": (admin, "/datasets/empty/", 200),
         "prompt": (admin, f"/datasets/demo/prompts/{prompt}/", 200),
         "write a prompt": (admin, "/datasets/demo/prompts/new/", 200),
@@ -439,37 +540,52 @@ def every_page(make_dataset, alice, bob, admin):
         "columns said": (admin, f"/datasets/upload/{assign_columns(admin, create_unsure_upload(admin)).pk}/", 200),
         "checked": (admin, f"/datasets/upload/{create_bad_upload(bad=[]).pk}/", 200),
         "import": (admin, f"/datasets/upload/{run}/", 200),
-        "follow": (admin, "/datasets/demo/follow/", 200),
+        "follow": (admin, "/datasets/demo/", 200),
+        "draft": (admin, f"/datasets/draft/?invited={invite_dora(admin, 'emil').pk}", 200),
+        "draft refused": (admin, "/datasets/draft/?name=a+b", 200),
+        "data": (admin, "/datasets/draft/data/", 200),
+        "data filtered": (admin, "/datasets/demo/data/?q=prompt&status=to_do", 200),
+        "data not found": (admin, "/datasets/demo/data/?q=nowhere+at+all", 200),
+        "data asks first": (admin, "/datasets/demo/data/", 200, ask_to_delete),
+        "queue": (admin, "/datasets/draft/task/queue/", 200),
+        "templates": (admin, "/datasets/draft/task/", 200, show_templates),
+        "trial": (admin, "/datasets/draft/try/", 200),
+        "trial over": (admin, "/datasets/draft/try/?after=10", 200),
+        "not open yet": (admin, "/annotate/draft/", 200),
         "judgments": (admin, "/datasets/demo/judgments/", 200),
         "judgment": (admin, f"/datasets/demo/judgments/{vote}/", 200),
-        "people of a dataset": (admin, "/datasets/demo/people/", 200),
-        "record": (admin, "/datasets/demo/people/record/", 200),
-        "people": (admin, "/people/", 200),
-        "invite": (admin, "/people/new/", 200),
-        "person": (admin, f"/people/{alice.pk}/", 200),
-        "link": (admin, f"/people/{alice.pk}/link/", 200),
+        "people of a dataset": (admin, "/datasets/demo/annotators/", 200),
+        "record": (admin, "/datasets/demo/judgments/pairs/", 200),
+        "people": (admin, "/team/", 200),
+        "invite": (admin, "/team/invite/", 200),
+        "person": (admin, f"/team/{alice.pk}/", 200),
+        "link": (admin, f"/team/{invite_dora(admin).pk}/link/", 200),
+        "no link": (admin, f"/team/{alice.pk}/link/", 200),
+        "timesheet": (admin, "/team/timesheet/?since=", 200),
         "profile": (alice, "/profile/", 200),
         "tokens": (admin, "/profile/tokens/", 200),
         "invitation gone": (None, "/accounts/invite/nobody/none/", 410),
-        "flags": (admin, "/datasets/flagged/flags/", 200),
-        "question": (admin, "/datasets/all/question/", 200),
-        "question of an order": (admin, "/datasets/rank/question/", 200),
-        "question refused": (admin, "/datasets/rank/question/", 200, mistake_the_question),
+        "flags": (admin, "/datasets/flagged/review/", 200),
+        "question": (admin, "/datasets/all/task/", 200),
+        "question of an order": (admin, "/datasets/rank/task/", 200),
+        "question refused": (admin, "/datasets/rank/task/", 200, mistake_the_question),
         "settings": (admin, "/datasets/versions/settings/", 200),
         "log": (admin, "/datasets/versions/log/", 200),
-        "log of everything": (admin, "/people/log/", 200),
-        "versions of a guideline": (admin, "/datasets/versions/guideline/", 200),
+        "log of everything": (admin, "/team/log/", 200),
+        "versions of a guideline": (admin, "/datasets/versions/task/guidelines/", 200),
         "a changed guideline": (alice, "/annotate/versions/guideline/", 200),
         "told of a changed guideline": (alice, "/annotate/versions/", 200),
         "a paused person": (alice, "/annotate/resting/", 200),
-        "record of one": (admin, "/datasets/demo/people/record/?person=account%3Abob", 200),
+        "record of one": (admin, "/datasets/demo/judgments/pairs/?person=account%3Abob", 200),
         "export": (admin, "/datasets/demo/export/", 200),
         "export preview": (admin, "/datasets/demo/export/?format=dpo&mode=majority", 200),
-        "bundle": (admin, "/datasets/demo/bundles/2/?with=1", 200),
+        "export of a trainer": (admin, "/datasets/demo/export/?trainer=llama-factory&min-votes=1", 200, unfold),
+        "export as a table": (admin, "/datasets/demo/export/?trainer=tables", 200),
+        "bundle": (admin, "/datasets/demo/bundles/2/", 200),
         "push refused": (admin, "/datasets/demo/bundles/1/", 200, push_without_a_name),
         "push that failed": (admin, f"/datasets/upload/tasks/{create_refused_push(dataset).pk}/", 200),
         "wrong filter": (admin, "/datasets/demo/export/?format=dpo&min-agreement=7", 200),
         "for admins only": (alice, "/datasets/", 403),
         "not there": (alice, "/nowhere/", 404),
-        "cannot be read": (admin, "/datasets/demo/?after=x", 400),
+        "cannot be read": (admin, "/datasets/demo/data/?after=x", 400),
     }

@@ -5,6 +5,7 @@ import http.cookiejar
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,27 +21,65 @@ from django.conf import settings
 from django.db import connection
 
 ROOT = Path(settings.BASE_DIR)
+BROWSERS = ("chromium-headless-shell", "chromium")  # the former is the same browser without a window, and twice as fast
+BROWSER = os.environ.get("CHROMIUM") or next((path for path in map(shutil.which, BROWSERS) if path), None)
+MIGRATED = "migrated"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Also keeps a copy of the database before any test writes to it."""
+    with django_db_blocker.unblock():
+        connection.close()
+        connection.creation.clone_test_db(MIGRATED, verbosity=0)
+
+
+@pytest.fixture(scope="session")
+def migrated(django_db_setup):
+    """The database of the tests as the migrations left it, to be copied."""
+    return connection.creation.get_test_db_clone_settings(MIGRATED)["NAME"]
+
+
+@pytest.fixture(scope="session")
+def with_demo(tmp_path_factory, migrated, django_db_blocker):
+    """A database with the demo data, to be copied."""
+    with django_db_blocker.unblock(), make_place(tmp_path_factory.mktemp("demo"), migrated) as environment:
+        manage(environment, "load_demo")
+        yield environment["DATABASE"]
 
 
 @pytest.fixture
-def place(tmp_path, db):
-    """The environment of a separate server: an empty database of the tested kind, and a port."""
-    with empty_place(tmp_path) as environment:
+def place(tmp_path, migrated, db):
+    """The environment of a separate server: a migrated database of the tested kind, and a port."""
+    with make_place(tmp_path, migrated) as environment:
+        yield environment
+
+
+@pytest.fixture
+def demo_place(tmp_path, with_demo, db):
+    """The same with the demo data."""
+    with make_place(tmp_path, with_demo) as environment:
         yield environment
 
 
 @contextlib.contextmanager
-def empty_place(folder):
-    environment = {**os.environ, "DATA_DIR": str(folder / "data")}
+def make_place(folder, model):
+    """The environment of a separate server with a copy of the database `model`, which nobody may use meanwhile."""
+    environment = {**os.environ, "DATA_DIR": str(folder / "data"), "PORT": str(find_free_port())}
     environment.pop("DATABASE_URL", None)
-    name = f"crash_{uuid.uuid4().hex[:8]}"
-    if connection.vendor == "postgresql":
-        with connection._nodb_cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
-        environment["DATABASE_URL"] = os.environ["DATABASE_URL"].replace("/postgres?", f"/{name}?")
-    environment["PORT"] = str(find_free_port())
-    yield environment
-    if connection.vendor == "postgresql":
+    if connection.vendor == "sqlite":
+        environment["DATABASE"] = str(folder / "data/chosen.sqlite3")
+        (folder / "data").mkdir()
+        shutil.copy(model, environment["DATABASE"])
+        yield environment
+        return
+    environment["DATABASE"] = name = f"place_{uuid.uuid4().hex[:8]}"
+    environment["DATABASE_URL"] = os.environ["DATABASE_URL"].replace("/postgres?", f"/{name}?")
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {model}")
+    try:
+        yield environment
+    finally:
         with connection._nodb_cursor() as cursor:
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -51,14 +90,12 @@ def find_free_port():
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory, django_db_setup, django_db_blocker):
+def house(tmp_path_factory, with_demo, django_db_blocker):
     """The environment, with the server's PID, of a running server with the demo data; one per module."""
-    with django_db_blocker.unblock(), empty_place(tmp_path_factory.mktemp("house")) as environment:
-        manage(environment, "migrate", "--verbosity=0")
-        manage(environment, "load_demo")
-        with running_server(environment) as server:
-            environment["PID"] = str(server.pid)
-            yield environment
+    place = make_place(tmp_path_factory.mktemp("house"), with_demo)
+    with django_db_blocker.unblock(), place as environment, running_server(environment) as server:
+        environment["PID"] = str(server.pid)
+        yield environment
 
 
 def manage(environment, *arguments):
@@ -87,7 +124,7 @@ def kill(server):
 
 
 def await_server(port):
-    for _ in range(200):
+    for _ in range(800):
         with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
             return
         time.sleep(0.05)
@@ -97,12 +134,12 @@ def await_server(port):
 class Person:
     """A browser that handles cookies, redirects and forms."""
 
-    def __init__(self, name, port):
+    def __init__(self, name, port, password="demo"):
         self.base = f"http://127.0.0.1:{port}"
         self.jar = http.cookiejar.CookieJar()
         self.browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
         page = self.get("/accounts/login/")
-        self.post("/accounts/login/", {**read_fields(page), "username": name, "password": "demo"})
+        self.post("/accounts/login/", {**read_fields(page), "username": name, "password": password})
 
     def format_cookies(self):
         """The Cookie header as the browser sends it."""

@@ -1,6 +1,7 @@
 """Who may open what: a table of every URL. A URL that is missing in it fails."""
 
 import contextlib
+import re
 
 import pytest
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -13,6 +14,7 @@ from api.models import Token
 from api.tokens import create_token, token_required
 from datasets.models import Comparison, Dataset, Gold, Import, Job, Judgment, Prompt
 from datasets.views import access
+from optimize.models import ChatSettings
 from optimize.versions import save_version
 from tests.conftest import build_rows
 
@@ -26,8 +28,9 @@ TABLE = {
     "annotate": (access.annotator_required, (LOGIN, 404, 200, 200), (LOGIN, 404, 422, 422)),
     "guideline": (access.annotator_required, (LOGIN, 404, 200, 200), (LOGIN, 404, 405, 405)),
     "undo": (access.annotator_required, (LOGIN, 404, 302, 302), (LOGIN, 404, 302, 302)),
-    "ahead": (access.annotator_required, (LOGIN, 404, 405, 405), (LOGIN, 404, 200, 200)),
-    "give-back": (access.annotator_required, (LOGIN, 404, 405, 405), (LOGIN, 404, 204, 204)),
+    "ahead": (access.annotator_required, (LOGIN, 404, 302, 302), (LOGIN, 404, 200, 200)),
+    "give-back": (access.annotator_required, (LOGIN, 404, 302, 302), (LOGIN, 404, 204, 204)),
+    "draft": (access.annotator_required, (LOGIN, 404, 302, 302), (LOGIN, 404, 422, 422)),
     "differences": (access.annotator_required, (LOGIN, 404, 404, 404), (LOGIN, 404, 405, 405)),
     "history": (access.annotator_required, (LOGIN, 404, 200, 200), (LOGIN, 404, 405, 405)),
     "judged": (access.annotator_required, (LOGIN, 404, 404, 404), (LOGIN, 404, 405, 405)),
@@ -36,15 +39,17 @@ TABLE = {
     "practised": (access.annotator_required, (LOGIN, 404, 404, 404), (LOGIN, 404, 405, 405)),
     "review": (access.reviewer_required, (LOGIN, 404, 403, 200), (LOGIN, 404, 403, 400)),
     "review-undo": (access.reviewer_required, (LOGIN, 404, 403, 302), (LOGIN, 404, 403, 400)),
-    "review-flagged": (access.reviewer_required, (LOGIN, 404, 403, 405), (LOGIN, 404, 403, 400)),
+    "review-chosen": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 400)),
+    "review-flagged": (access.reviewer_required, (LOGIN, 404, 403, 302), (LOGIN, 404, 403, 400)),
     "datasets": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "upload": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
-    "rendered": (access.admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 200)),
+    "rendered": (access.admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 200)),
     "import": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
     "tasks": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "task": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
     "dataset": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
-    "dataset-settings": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "dataset-settings": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
+    "dataset-state": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 302)),
     "question": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "question-preview": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 422)),
     "imports": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
@@ -52,41 +57,51 @@ TABLE = {
     "prompt-new": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "prompt-edit": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "prompt": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
-    "follow": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "data": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "data-bulk": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 302)),
+    "queue": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "dataset-invite": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 302)),
+    "task-set-up": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 404)),
+    "try": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "help": (access.signed_in, (LOGIN, 200, 200, 200), (LOGIN, 405, 405, 405)),
+    "help-page": (access.signed_in, (LOGIN, 200, 200, 200), (LOGIN, 405, 405, 405)),
     "judgments": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "judgment": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
-    "gold": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "gold": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
     "gold-one": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
-    "gold-make": (access.dataset_admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 404)),
-    "annotators": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "judgments-file": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "gold-new": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 302)),
+    "gold-make": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 404)),
+    "annotators": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
     "report": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "report-part": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "report-file": (access.dataset_admin_required, (LOGIN, 403, 403, 404), (LOGIN, 403, 403, 405)),
     "record": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
-    "guidelines": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "guidelines": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
     "log": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "log-file": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "log-all": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "log-all-file": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "pause": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 400)),
     "flags": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 400)),
-    "set-aside": (access.dataset_admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 302)),
+    "set-aside": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 302)),
     "exports": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "export": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
-    "bundles": (access.dataset_admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 302)),
+    "bundles": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 302)),
     "bundle": (access.dataset_admin_required, (LOGIN, 403, 403, 404), (LOGIN, 403, 403, 405)),
-    "bundle-push": (access.dataset_admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 404)),
+    "bundle-push": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 404)),
     "bundle-file": (access.dataset_admin_required, (LOGIN, 403, 403, 404), (LOGIN, 403, 403, 405)),
     "people": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "person-new": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "person": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
-    "person-link": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
+    "person-link": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 302)),
+    "timesheet": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "hours": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "invite": (access.anyone, (410, 410, 410, 410), (410, 410, 410, 410)),
     "profile": (access.signed_in, (LOGIN, 200, 200, 200), (LOGIN, 302, 302, 302)),
     "password": (access.signed_in, (LOGIN, 302, 302, 302), (LOGIN, 422, 422, 422)),
     "tokens": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
-    "token-revoke": (access.admin_required, (LOGIN, 403, 403, 405), (LOGIN, 403, 403, 302)),
+    "token-revoke": (access.admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 302)),
     "models": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "model": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "model-endpoint": (access.admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 422)),
@@ -94,6 +109,15 @@ TABLE = {
     "model-try": (access.admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 422)),
     "start": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
     "generate": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "chat": (access.annotator_required, (LOGIN, 404, 200, 200), (LOGIN, 404, 422, 422)),
+    "chat-judge": (access.annotator_required, (LOGIN, 404, 302, 302), (LOGIN, 404, 302, 302)),
+    "chat-go-on": (access.annotator_required, (LOGIN, 404, 302, 302), (LOGIN, 404, 302, 302)),
+    "chat-undo": (access.annotator_required, (LOGIN, 404, 302, 302), (LOGIN, 404, 302, 302)),
+    "chats": (access.annotator_required, (LOGIN, 404, 200, 200), (LOGIN, 404, 302, 302)),
+    "chat-settings": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "policy": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 422)),
+    "v1-models": (token_required, (401, 401, 401, 401), (401, 401, 401, 401)),
+    "v1-chat": (token_required, (401, 401, 401, 401), (401, 401, 401, 401)),
     "api-openapi": (access.anyone, (200, 200, 200, 200), (405, 405, 405, 405)),
     "api-nothing": (access.anyone, (404, 404, 404, 404), (404, 404, 404, 404)),
     "api-datasets": (token_required, (401, 401, 401, 401), (401, 401, 401, 401)),
@@ -102,6 +126,7 @@ TABLE = {
     "api-import": (token_required, (401, 401, 401, 401), (405, 405, 405, 405)),
     "api-export": (token_required, (401, 401, 401, 401), (405, 405, 405, 405)),
     "api-bundles": (token_required, (401, 401, 401, 401), (401, 401, 401, 401)),
+    "api-feedback": (token_required, (405, 405, 405, 405), (401, 401, 401, 401)),
     "api-bundle": (token_required, (401, 401, 401, 401), (405, 405, 405, 405)),
     "api-archive": (token_required, (401, 401, 401, 401), (405, 405, 405, 405)),
     "api-task": (token_required, (401, 401, 401, 401), (405, 405, 405, 405)),
@@ -111,6 +136,29 @@ TABLE = {
     "logout": (None, (405, 405, 405, 405), (LOGIN, LOGIN, LOGIN, LOGIN)),
     "set_language": (None, (302, 302, 302, 302), (302, 302, 302, 302)),
     "healthz": (access.anyone, (200, 200, 200, 200), (200, 200, 200, 200)),
+}
+MOVED = {  # {old address: the name of the page that it leads to}; the old addresses have no names
+    "people/": "people",
+    "people/new/": "person-new",
+    "people/hours.csv": "hours",
+    "people/log/": "log-all",
+    "people/log.csv": "log-all-file",
+    "people/<int:pk>/": "person",
+    "people/<int:pk>/link/": "person-link",
+    "datasets/<slug:slug>/question/": "question",
+    "datasets/<slug:slug>/question/preview/": "question",
+    "datasets/<slug:slug>/people/pause/": "annotators",
+    "datasets/<slug:slug>/optimize/": "generate",
+    "datasets/<slug:slug>/imports/": "imports",
+    "datasets/<slug:slug>/people/record/": "record",
+    "datasets/<slug:slug>/guideline/": "guidelines",
+    "datasets/<slug:slug>/flags/": "flags",
+    "datasets/<slug:slug>/flags/set-aside/": "flags",
+    "datasets/<slug:slug>/follow/": "dataset",
+    "datasets/<slug:slug>/people/": "annotators",
+    "datasets/<slug:slug>/report/": "report",
+    "datasets/<slug:slug>/report/<slug:name>/": "report-part",
+    "datasets/<slug:slug>/report/<slug:name>/<slug:table>.csv": "report-file",
 }
 ROWS = {  # the meaning of pk in a URL of this name
     "import": Import,
@@ -128,16 +176,24 @@ ROWS = {  # the meaning of pk in a URL of this name
     "token-revoke": Token,
 }
 NAMES = {"report-part": {"name": "counts"}, "report-file": {"name": "counts", "table": "counts"}}
+NAMES |= {"help-page": {"name": "trust"}}
 NAMES |= {name: {"name": "bot"} for name in ("model", "model-endpoint", "model-probe", "model-try")}
 PEOPLE = ("stranger", "charlie", "alice", "admin")
 
 
-def iter_patterns(resolver):
+def iter_routes(resolver, prefix=""):
+    """(address, pattern) of each view, without the slash in front."""
     for pattern in resolver.url_patterns:
+        route = f"{prefix}{pattern.pattern}"
         if hasattr(pattern, "url_patterns"):
-            yield from iter_patterns(pattern)
+            yield from iter_routes(pattern, route)
         else:
-            yield pattern
+            yield route, pattern
+
+
+def iter_patterns(resolver):
+    """The views with names: those at their present addresses."""
+    return (pattern for _route, pattern in iter_routes(resolver) if pattern.name)
 
 
 @pytest.fixture
@@ -149,6 +205,7 @@ def world(make_dataset, alice, bob, charlie, admin):
     create_token(admin, "nightly", reads=True, writes=True)
     Job.objects.create(kind="store", dataset=dataset)
     save_version("bot", "http://127.0.0.1:9/v1", "tiny")
+    ChatSettings.objects.create(dataset=dataset, names=["bot"])
     Gold.objects.create(comparison=Comparison.objects.latest("pk"), dataset=dataset, verdict="tie")
     clients = {"stranger": Client(), "charlie": Client(), "alice": Client(), "admin": Client()}
     for person in (alice, charlie, admin):
@@ -172,6 +229,35 @@ def read_outcome(response):
 
 def test_every_url_is_in_the_table():
     assert {pattern.name for pattern in iter_patterns(get_resolver())} == set(TABLE)
+
+
+def test_every_old_address_is_in_the_table():
+    assert {route for route, pattern in iter_routes(get_resolver()) if not pattern.name} == set(MOVED)
+
+
+def fill_route(route):
+    """The address of a route, for a thing that need not exist."""
+    return "/" + re.sub(r"<int:\w+>", "7", re.sub(r"<slug:\w+>", "demo", route))
+
+
+@pytest.mark.parametrize("route", MOVED)
+def test_an_old_address_leads_to_the_new_one(world, route):
+    old, name = fill_route(route), MOVED[route]
+    arguments = resolve(old).kwargs
+    new = reverse(name, kwargs=arguments)
+    assert resolve(old).func.access is access.signed_in
+    for person in ("charlie", "alice", "admin"):
+        for method in ("get", "head", "post"):
+            answer = getattr(world[person], method)(f"{old}?after=b&q=%E4%B8%AD")
+            assert (answer.status_code, answer["Location"]) == (302, f"{new}?after=b&q=%E4%B8%AD")
+        assert world[person].get(old)["Location"] == new
+        assert world[person].put(old).status_code == 405
+    sent = world["stranger"].get(f"{old}?q=a")
+    assert read_outcome(sent) == LOGIN
+    form = {"username": "alice", "password": "demo", "next": f"{old}?q=a"}
+    back = world["stranger"].post(sent["Location"], form)
+    assert world["stranger"].get(back["Location"])["Location"] == f"{new}?q=a"
+    assert world["alice"].get(f"{old}?q=a", follow=True).status_code == world["alice"].get(new).status_code
 
 
 @contextlib.contextmanager
@@ -204,7 +290,7 @@ def test_every_view_of_ours_says_who_may_enter(world):
 
 
 def test_the_views_that_say_nothing_are_djangos_own():
-    silent = {pattern.name for pattern in iter_patterns(get_resolver()) if not hasattr(pattern.callback, "access")}
+    silent = {pattern.name for _, pattern in iter_routes(get_resolver()) if not hasattr(pattern.callback, "access")}
     assert silent == {name for name, row in TABLE.items() if row[0] is None}
     assert all(
         pattern.callback.__module__.startswith("django.")
@@ -224,8 +310,8 @@ def test_the_views_that_say_nothing_are_djangos_own():
         (f"/datasets/demo/prompts/{10**30}/", 403, 404),
         ("/datasets/upload/987654/", 403, 404),
         (f"/datasets/upload/{10**30}/", 403, 404),
-        ("/datasets/demo/?after=x", 403, 400),
-        (f"/datasets/demo/?after={10**30}", 403, 400),
+        ("/datasets/demo/data/?after=x", 403, 400),
+        (f"/datasets/demo/data/?after={10**30}", 403, 400),
         ("/datasets/demo/export/dpo/?mode=none", 403, 400),
         ("/nowhere/", 404, 404),
     ],
@@ -249,7 +335,7 @@ def test_a_dataset_that_names_nobody_is_open_to_every_annotator(world, make_data
 
 def test_a_reviewer_may_review_and_judge_what_is_open_to_them_and_no_more(world, alice, charlie):
     User.objects.filter(pk__in=[alice.pk, charlie.pk]).update(role=User.Role.REVIEWER)
-    paths = ("/annotate/demo/", "/annotate/demo/review/", "/datasets/", "/people/")
+    paths = ("/annotate/demo/", "/annotate/demo/review/", "/datasets/", "/team/")
     assert [world["alice"].get(path).status_code for path in paths] == [200, 200, 403, 403]
     assert world["charlie"].get("/annotate/demo/review/").status_code == 404
 
@@ -322,7 +408,7 @@ def test_a_form_without_its_token_is_refused_with_advice(world, admin, path):
     strict.force_login(admin)
     answer = strict.post(path)
     assert answer.status_code == 403
-    assert "The form is too old" in answer.content.decode()
+    assert "The form has expired" in answer.content.decode()
 
 
 @pytest.mark.parametrize("secure", [True, False])
@@ -346,7 +432,7 @@ def fail(*args, **kwargs):
 
 def test_every_page_comes_under_the_strict_policy(world, monkeypatch):
     pages = [world[person].get(build_url(name)) for name in TABLE for person in PEOPLE]
-    pages += [world["admin"].get(path) for path in ("/nowhere/", "/datasets/demo/?after=x")]
+    pages += [world["admin"].get(path) for path in ("/nowhere/", "/datasets/demo/data/?after=x")]
     monkeypatch.setattr("annotate.views.judge.get_recent_progress", fail)
     world["alice"].raise_request_exception = False
     pages.append(world["alice"].get("/"))
@@ -373,7 +459,7 @@ def test_no_page_of_ours_is_kept_by_a_browser_or_a_proxy(world, monkeypatch):
 
 
 def test_static_files_and_the_health_check_may_be_kept(world):
-    for path in ("/static/judge.js", "/healthz"):
+    for path in ("/static/ready.js", "/healthz"):
         answer = world["alice"].get(path)
         assert (answer.status_code, "no-store" in answer.get("Cache-Control", "")) == (200, False)
 

@@ -52,7 +52,7 @@ def test_the_primers_table_comes_out_digit_for_digit(travel, run_command):
 def test_what_cannot_be_computed_is_null_and_says_why(travel, run_command):
     found = run_analysis(run_command, "travel")
     assert found["strengths"] is None
-    assert "different sources" in found["strengths_reason"]
+    assert "different models" in found["strengths_reason"]
     assert found["predictor"]["accuracy"] is None
     assert "too few" in found["predictor"]["accuracy_reason"]
 

@@ -12,6 +12,7 @@ from analyze.maths.agreement import (
     ORDINAL,
     _compute_alphas,
     _count_patterns,
+    compare_days,
     compare_people,
     compute_agreement,
 )
@@ -115,3 +116,14 @@ def test_votes_fill_what_is_not_known():
     assert np.isnan(votes.known[0])
     with pytest.raises(ValueError, match="lengths: left"):
         Votes(["a"], [1], [1], left=[1, 1])
+
+
+def test_a_couple_of_votes_counts_on_the_day_of_the_later_one():
+    draw = np.random.default_rng(4)
+    unit, value, day = draw.integers(0, 5, 60), draw.integers(-1, 2, 60), draw.integers(0, 9, 60)
+    daily = compare_days(unit, value, day, since=3)
+    couples = [(i, j) for i in range(60) for j in range(i) if unit[i] == unit[j] and max(day[i], day[j]) >= 3]
+    for n, when in enumerate(daily.day.tolist()):
+        of_day = [value[i] == value[j] for i, j in couples if max(day[i], day[j]) == when]
+        assert (daily.same.n[n], daily.same.value[n]) == (len(of_day), np.mean(of_day))
+    assert daily.day.tolist() == [3, 4, 5, 6, 7, 8]

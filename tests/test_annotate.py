@@ -14,7 +14,7 @@ from datasets.models import Choice, Comparison, Dataset, Judgment, Prompt, Respo
 from datasets.text.rendered import render
 from tests.conftest import build_rows
 
-JSON = {"Accept": "application/json"}
+HTMX = {"HX-Request": "true"}
 VOID = {"meta", "link", "input", "br", "hr"}
 PAGE = "/annotate/demo/"
 
@@ -121,7 +121,8 @@ class Browser:
     def read_messages(self):
         """The page's messages, including errors."""
         boxes = [*self.page.find_all("div", role="status"), *self.page.find_all("div", role="alert")]
-        return [item.text for box in boxes for item in box.find_all("li")]
+        told = self.page.find_all("div", hx_swap_oob="innerHTML:#told")
+        return [item.text for box in boxes for item in box.find_all("li")] + [one.text for one in told]
 
     def read_answers(self):
         return {side: self.page.find(data_response=side).text.strip() for side in ("left", "right")}
@@ -137,11 +138,9 @@ class Browser:
         return self.send(form["action"], sent or read_fields(form), **headers)
 
     def send(self, address, sent, **headers):
-        """Posts a form. The response to the script (JSON) has the next comparison, which becomes the page."""
+        """Posts a form; what the server answers becomes the page."""
         self.answer = self.client.post(address, sent, follow=True, headers=headers)
-        self.said_json = self.answer.json() if "json" in self.answer["Content-Type"] else {}
-        html = self.said_json.get("again") or self.said_json.get("next") or ""
-        self.page = parse_page(html if self.said_json else self.answer)
+        self.page = parse_page(self.answer)
         return self
 
 
@@ -237,10 +236,10 @@ def test_judging_is_blind(client, alice, bob, make_dataset):
         Comparison.objects.create(pk=990_101 + n, dataset=dataset, prompt=prompt, key=key, wanted=3, open_slots=3)
     Browser(client, bob).look().give("both_bad").give("both_bad")
     answers = [Browser(client, alice).look().answer]
-    answers.append(client.post(f"{PAGE}ahead/", headers=JSON))
+    answers.append(client.post(f"{PAGE}ahead/", headers=HTMX))
     answers.append(Browser(client, alice).look().give("left").answer)
     for answer in answers:
-        seen = answer.content.decode().replace('\\"', '"') + str(answer.headers) + str(client.cookies)
+        seen = answer.content.decode() + str(answer.headers) + str(client.cookies)
         assert 'data-response="left"' in seen
         seen = re.sub(r"[A-Za-z0-9]{32,}", "", seen)  # random tokens, which may contain anything
         assert not re.findall(r"(?<!\d)(?:77|88|99)01\d\d(?!\d)|zebra|bob", seen)
@@ -261,7 +260,7 @@ def test_nothing_on_the_page_depends_on_what_others_said_of_this_comparison(clie
 
 def strip_tokens(answer):
     html = answer if isinstance(answer, str) else answer.content.decode()
-    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"|"lease": "[^"]+"', "", html)
+    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"|data-(lease|at)="[^"]+"', "", html)
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
@@ -279,10 +278,10 @@ def test_a_verdict_is_kept_and_leads_to_the_next_comparison(at_work, verdict):
     assert at_work.judgment.comparison_id != judged.comparison_id
 
 
-@pytest.mark.parametrize("headers", [{}, JSON])
+@pytest.mark.parametrize("headers", [{}, HTMX])
 @pytest.mark.parametrize("verdict", ["left", "right", "tie", "both_bad", "skip"])
 def test_the_same_form_again_changes_nothing_and_is_answered_the_same_way(at_work, verdict, headers):
-    sent, address = read_fields(at_work.form) | {"want": "1", "verdict": verdict}, at_work.form["action"]
+    sent, address = read_fields(at_work.form) | {"ready": "1", "verdict": verdict}, at_work.form["action"]
     first = at_work.send(address, sent, **headers).answer
     stands = list_everything()
     again = at_work.send(address, sent, **headers).answer
@@ -306,11 +305,11 @@ def test_another_verdict_on_an_old_form_changes_nothing_and_the_page_says_what_s
     sent = read_fields(at_work.form)
     at_work.give(first, sent)
     stands = list_everything()
-    assert at_work.give(second, sent).read_messages() == [f"That one was saved before: {told}."]
+    assert at_work.give(second, sent).read_messages() == [f"Already saved: {told}."]
     assert list_everything() == stands
 
 
-@pytest.mark.parametrize("htmx", [{}, JSON])
+@pytest.mark.parametrize("htmx", [{}, HTMX])
 @pytest.mark.parametrize("verdict", ["nonsense", "", "left3", "keep me"])
 def test_a_verdict_that_is_not_asked_for_is_refused(at_work, verdict, htmx):
     stands, shown = list_everything(), at_work.read_answers()
@@ -353,7 +352,7 @@ def test_a_verdict_switched_off_while_the_form_is_open_is_refused_in_words(at_wo
     held, stands = at_work.judgment.pk, list_everything()
     at_work.give(verdict)
     assert at_work.answer.status_code == 422
-    assert at_work.read_messages() == ["This verdict is not asked for any more."]
+    assert at_work.read_messages() == ["This verdict is no longer available."]
     assert (at_work.judgment.pk, verdict in at_work.read_verdicts()) == (held, False)
     assert list_everything() == stands
 
@@ -362,7 +361,7 @@ def test_settings_saved_while_the_form_is_open_lose_nothing(at_work, admin, clie
     """Other pairs and a larger overlap: existing leases stay."""
     held = at_work.judgment
     client.force_login(admin)
-    address = reverse("dataset-settings", args=["demo"])
+    address = reverse("queue", args=["demo"])
     stood = {name: value for name, value in client.get(address).context["form"].initial.items() if value is not None}
     assert client.post(address, stood | {"pairs": "first", "overlap": 3, "lease_minutes": 5}).status_code == 302
     client.force_login(held.annotator)
@@ -420,7 +419,7 @@ def test_undo_brings_the_last_one_back_with_its_sides_and_says_what_stands(at_wo
     at_work.give("right").undo()
     assert at_work.judgment == judged
     assert at_work.read_answers() == shown
-    assert at_work.status_texts == ["You judged this one: B is better. Judge again, or keep it."]
+    assert at_work.status_texts == ["Your previous answer: B is better. Change it, or keep it."]
     assert "keep" in at_work.read_verdicts()
     judged.refresh_from_db()
     assert (judged.verdict, judged.choices.count()) == ("right", 1), "it stands until it is replaced"
@@ -484,7 +483,7 @@ def test_what_was_reopened_is_judged_again_from_the_oldest_on(at_work):
     assert [verdict for _, verdict, _ in list_saved()] == ["right"] * 3
 
 
-@pytest.mark.parametrize("headers", [{}, JSON])
+@pytest.mark.parametrize("headers", [{}, HTMX])
 def test_a_double_click_on_undo_undoes_once(at_work, headers):
     last = at_work.give("left").judgment
     (form,) = at_work.give("right").undo_forms
@@ -526,7 +525,7 @@ def test_undo_of_a_skip_that_somebody_else_has_now_says_so(client, alice, bob, m
     Browser(client, bob).look()
     again = Browser(client, alice)
     assert again.send(form["action"], read_fields(form)).read_messages() == [
-        "Somebody else has the skipped comparison now."
+        "The skipped item is now assigned to another annotator."
     ]
     assert Judgment.objects.get(annotator=alice).state == "skipped"
 
@@ -543,7 +542,7 @@ def test_undo_works_from_the_page_that_has_nothing_left(client, alice, make_data
     make_dataset(build_rows(1))
     page = Browser(client, alice).look().give("tie")
     assert list(page.page.find_all(data_all_done=True))
-    assert page.undo().status_texts == ["You judged this one: Tie. Judge again, or keep it."]
+    assert page.undo().status_texts == ["Your previous answer: Tie. Change it, or keep it."]
 
 
 # --- all done, progress ----------------------------------------------------------------------------------------------
@@ -568,26 +567,26 @@ def test_all_done_also_stands_while_the_rest_is_in_other_hands(client, alice, bo
     lease_next(bob, make_dataset(build_rows(1)))
     page = Browser(client, alice).look()
     assert count_ends_and_forms(page) == [1, 0]
-    assert page.page.find("h1").text == "Nothing for you now"
+    assert page.page.find("h1").text == "No items available right now"
 
 
 def test_all_done_also_stands_where_there_is_nothing_to_compare(client, alice, db):
     Dataset.objects.create(slug="demo")
     page = Browser(client, alice).look()
     assert count_ends_and_forms(page) == [1, 0]
-    assert page.page.find("h1").text == "Nothing to compare yet"
+    assert page.page.find("h1").text == "No comparisons yet"
 
 
 def test_progress_counts_mine_and_that_of_the_dataset(client, alice, bob, pairs):
     Browser(client, bob).look().give("left").give("left").give("skip")
     page = Browser(client, alice).look().give("left").give("skip").undo().give("tie").undo()
     head = page.page.find("header").text
-    assert "2 judged by you" in head
+    assert "You: 2" in head
     assert "4 of 12" in head
     bar = page.page.find("progress")
     assert (bar["value"], bar["max"]) == ("4", "12")
     home = " ".join(client.get("/").content.decode().split())
-    assert "2 judged by you" in home
+    assert "You: 2" in home
     assert "4 of 12" in home
 
 
@@ -597,7 +596,54 @@ def test_progress_of_a_larger_overlap_counts_what_all_have_judged(client, alice,
     assert "1 of 2" in Browser(client, bob).look().give("left").page.find("header").text
 
 
-# --- the script's way: JSON ------------------------------------------------------------------------------------------
+# --- fragments for htmx ----------------------------------------------------------------------------------------------
+
+
+def read_ahead(answer):
+    """The form that a response keeps ready in a template; None if it has none."""
+    found = [form for box in parse_page(answer).find_all("template") for form in box.find_all("form")]
+    return found[0] if found else None
+
+
+def find_lease(answer):
+    return parse_page(answer).find("template")["data-lease"]
+
+
+def test_the_form_is_posted_by_htmx_to_where_a_browser_posts_it(at_work):
+    assert (at_work.form["hx-post"], at_work.form["hx-target"]) == (PAGE, "#work")
+    extensions = at_work.page.find("body")["hx-ext"].split(", ")
+    assert {"ready", "outbox", "clock", "entries"} <= set(extensions)
+
+
+def test_a_verdict_by_htmx_is_answered_with_the_next_comparison_alone(at_work):
+    before = at_work.judgment
+    page = at_work.give("left", **HTMX)
+    assert page.answer.status_code == 200
+    assert "<html" not in page.answer.content.decode()
+    assert page.judgment.comparison_id != before.comparison_id
+    assert set(page.read_verdicts()) == {"left", "right", "tie", "both_bad", "skip"}
+    assert "You: 1" in page.page.find(hx_swap_oob="innerHTML:#numbers").text
+    assert page.give("right", **HTMX).judgment.pk
+    assert [verdict for _, verdict, _ in list_saved()] == ["left", "right"]
+
+
+def test_a_verdict_by_htmx_that_is_the_last_is_answered_with_all_done(client, alice, make_dataset):
+    make_dataset(build_rows(1))
+    page = Browser(client, alice).look().give("left", **HTMX)
+    assert page.page.find(data_all_done=True).find("h1").text == "All done"
+
+
+def test_a_browser_that_keeps_none_ready_gets_none(at_work):
+    answer = at_work.give("left", read_fields(at_work.form) | {"ready": "0"}, **HTMX).answer
+    assert (read_ahead(answer), answer["HX-Reswap"]) == (None, "none")
+    assert Judgment.objects.count() == 1
+
+
+@pytest.mark.parametrize("ready", ["", "2", "x", "\0"])
+def test_a_damaged_wish_for_more_loses_no_verdict(at_work, ready):
+    held = at_work.judgment.pk
+    at_work.give("left", read_fields(at_work.form) | {"ready": ready}, **HTMX)
+    assert list_saved() == [(held, "left", 1)]
 
 
 def test_the_script_is_given_one_more_comparison_and_the_first_stays_in_hand(client, alice, make_dataset):
@@ -605,13 +651,16 @@ def test_the_script_is_given_one_more_comparison_and_the_first_stays_in_hand(cli
     page = Browser(client, alice).look()
     held = [page.judgment.pk]
     for _ in range(3):
-        said = client.post(f"{PAGE}ahead/", {"have": held}, headers=JSON).json()
-        held.append(int(read_fields(parse_page(said["next"]).find("form", data_comparison=True))["judgment"]))
+        ahead = read_ahead(client.post(f"{PAGE}ahead/", {"have": held}, headers=HTMX))
+        held.append(int(read_fields(ahead)["judgment"]))
     assert len(set(held)) == 4
-    assert "next" not in client.post(f"{PAGE}ahead/", {"have": held}, headers=JSON).json()
+    last = client.post(f"{PAGE}ahead/", {"have": held}, headers=HTMX)
+    assert (read_ahead(last), last["HX-Reswap"]) == (None, "none")
     assert page.look().judgment.pk == held[0], "a page loaded anew shows the one that was held first"
-    said = page.give("left", read_fields(page.form) | {"want": "1"}, **JSON).said_json
-    assert said["judged"] == "1 judged by you"
+    page.give("left", read_fields(page.form) | {"ready": "1"}, **HTMX)
+    assert page.page.find(id="judged").text == "You: 1"
+    assert page.answer["HX-Reswap"] == "none"
+    assert page.form == read_ahead(page.answer)
     assert page.judgment.pk not in held
     assert page.look().judgment.pk == held[1]
     assert Judgment.objects.filter(state="leased").count() == 4
@@ -620,17 +669,16 @@ def test_the_script_is_given_one_more_comparison_and_the_first_stays_in_hand(cli
 def test_what_the_browser_lost_is_handed_to_it_again(client, alice, make_dataset):
     make_dataset(build_rows(12), kept_ready=2)
     first = Browser(client, alice).look().judgment.pk
-    lost = client.post(f"{PAGE}ahead/", {"have": [first]}, headers=JSON).json()
-    assert strip_tokens(lost["next"]) == strip_tokens(
-        client.post(f"{PAGE}ahead/", {"have": [first]}, headers=JSON).json()["next"]
-    )
+    lost, again = (client.post(f"{PAGE}ahead/", {"have": [first]}, headers=HTMX) for _ in range(2))
+    assert read_ahead(lost)
+    assert strip_tokens(lost) == strip_tokens(again)
 
 
 def test_what_was_kept_ready_is_given_back_when_the_page_is_closed(client, alice, bob, make_dataset):
     make_dataset(build_rows(2))
     shown = Browser(client, alice).look().judgment
-    said = client.post(f"{PAGE}ahead/", {"have": [shown.pk]}, headers=JSON).json()
-    assert client.post(f"{PAGE}give-back/", {"lease": said["lease"]}).status_code == 204
+    lease = find_lease(client.post(f"{PAGE}ahead/", {"have": [shown.pk]}, headers=HTMX))
+    assert client.post(f"{PAGE}give-back/", {"lease": lease}).status_code == 204
     assert dict(Judgment.objects.values_list("pk", "state"))[shown.pk] == "leased"
     assert Browser(client, bob).look().form
     assert sorted(Comparison.objects.values_list("open_slots", flat=True)) == [0, 0]
@@ -639,8 +687,8 @@ def test_what_was_kept_ready_is_given_back_when_the_page_is_closed(client, alice
 def test_what_was_handed_out_again_since_is_not_given_back(client, alice, make_dataset):
     make_dataset(build_rows(2))
     shown = Browser(client, alice).look().judgment
-    old = client.post(f"{PAGE}ahead/", {"have": [shown.pk]}, headers=JSON).json()["lease"]
-    client.post(f"{PAGE}ahead/", {"have": [shown.pk]}, headers=JSON)
+    old = find_lease(client.post(f"{PAGE}ahead/", {"have": [shown.pk]}, headers=HTMX))
+    client.post(f"{PAGE}ahead/", {"have": [shown.pk]}, headers=HTMX)
     client.post(f"{PAGE}give-back/", {"lease": old})
     assert set(Judgment.objects.values_list("state", flat=True)) == {"leased"}
 
@@ -656,23 +704,23 @@ def test_a_damaged_lease_gives_nothing_back(client, alice, pairs, lease):
 
 def test_a_form_that_is_refused_comes_back_with_what_is_wrong(at_work):
     held = at_work.judgment
-    at_work.give("nonsense", **JSON)
+    at_work.give("nonsense", **HTMX)
     assert (at_work.answer.status_code, at_work.judgment) == (422, held)
-    assert at_work.said_json["errors"] == ["This verdict is not asked for any more."]
+    assert at_work.read_messages() == ["This verdict is no longer available."]
 
 
 def test_when_nothing_is_left_the_script_gets_the_page_that_says_so(client, alice, make_dataset):
     make_dataset(build_rows(1))
-    said = Browser(client, alice).look().give("left", **JSON).said_json
-    assert "next" not in said
-    done = client.post(f"{PAGE}ahead/", headers=JSON).json()["done"]
+    page = Browser(client, alice).look()
+    assert read_ahead(page.give("left", read_fields(page.form) | {"ready": "1"}, **HTMX).answer) is None
+    done = client.post(f"{PAGE}ahead/", headers=HTMX)
     assert parse_page(done).find(data_all_done=True).find("h1").text == "All done"
 
 
 @pytest.mark.parametrize("address", [PAGE, f"{PAGE}undo/", f"{PAGE}ahead/"])
-def test_the_script_is_sent_to_sign_in_by_a_redirect(client, pairs, address):
-    answer = client.post(address, {"verdict": "left"}, headers=JSON)
-    assert (answer.status_code, answer["Location"]) == (302, f"{reverse('login')}?next={address}")
+def test_htmx_is_sent_to_sign_in_by_a_header(client, pairs, address):
+    answer = client.post(address, {"verdict": "left"}, headers=HTMX)
+    assert (answer.status_code, answer["HX-Redirect"]) == (200, f"{reverse('login')}?next={address}")
 
 
 @pytest.mark.parametrize(("said", "kept"), [("12.5", 12.5), ("9999", 60), ("-3", 60), ("nan", 60), ("x", 60), ("", 60)])

@@ -8,13 +8,17 @@ import zipfile
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from analyze.latest_report import SCRIPTS_WAIT
+from analyze.models import Report
 from annotate.judging.record import record
 from annotate.queue.lease import lease_next
 from api.endpoints import build_document
 from api.models import Token
 from api.tokens import create_token
-from datasets.models import Dataset, Snapshot
+from datasets.jobs import worker
+from datasets.models import Dataset, Job, Snapshot
 from tests.conftest import build_rows
 
 ROOT = "/api/v1/datasets/"
@@ -187,6 +191,9 @@ def test_a_dataset_shows_settings_and_progress(script, judged):
     assert found["verdicts"] == {"choice": 4, "tie": 0, "both_bad": 0, "skip": 0}
     assert [(source["source"], source["responses"]) for source in found["sources"]] == [("m0", 6), ("m1", 6)]
     assert sum(source["chosen"] for source in found["sources"]) == 4
+    agreement = found["agreement"]
+    assert (agreement["percent"], agreement["percent_interval"], agreement["judged_twice"]) == (None, None, 0)
+    assert agreement["percent_reason"] == agreement["alpha_reason"] != ""
     assert found["settings"]["overlap"] == 1
 
 
@@ -303,15 +310,31 @@ def test_a_stranger_gets_401_in_json_everywhere(judged, client, admin, method, p
     assert method == "head" or set(json.loads(answer.content)) == {"detail", "errors"}
 
 
+def test_agreement_is_recomputed_for_scripts_at_most_every_ten_minutes(script, judged, alice):
+    assert script.get("demo/").json()["agreement"]["newer"] == 0
+    record(lease_next(alice, judged), 0, "left")
+    assert script.get("demo/").json()["agreement"]["newer"] == 1
+    Report.objects.update(made_at=timezone.now() - SCRIPTS_WAIT)
+    assert script.get("demo/").json()["agreement"]["newer"] == 0
+    assert Job.objects.count() == 2
+
+
+def test_agreement_that_takes_long_comes_from_the_worker(script, judged, monkeypatch):
+    monkeypatch.setattr("analyze.report.JUDGMENTS_AT_ONCE", 0)
+    assert [script.get("demo/").json()["agreement"] for _ in range(2)] == [None, None]
+    worker.perform(worker.claim(), worker.Progress(Job.objects.get()))
+    assert script.get("demo/").json()["agreement"]["judged_twice"] == 0
+
+
 def test_an_address_that_knows_other_methods_says_so_in_json(script):
     answer = Client().delete(ROOT, headers=script.headers)
     assert (answer.status_code, answer["Content-Type"]) == (405, "application/json")
     assert set(answer["Allow"].split(", ")) == {"GET", "POST"}
-    assert answer.json()["detail"] == "This address knows other methods."
+    assert answer.json()["detail"] == "This address does not support this method."
 
 
 def test_what_nobody_thought_of_is_told_in_json_and_in_the_log(script, monkeypatch, caplog):
-    monkeypatch.setattr("api.endpoints.progress.count_progress", None)
+    monkeypatch.setattr("datasets.judgments.progress.count_progress", None)
     Dataset.objects.create(slug="demo")
     answer = Client().get(ROOT, headers=script.headers)
     assert (answer.status_code, answer["Content-Type"]) == (500, "application/json")

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi import checks
 
 from api import openapi, schemas
 from api.endpoints import api, build_document
-from api.schemas import RowsRefused, RowsStored, TaskOut
+from api.schemas import Agreement, RowsRefused, RowsStored, TaskOut
 from api.tokens import create_token
 from config.wsgi import application
 from datasets.bundles.archive import Settings, make_bundle
@@ -94,7 +94,7 @@ def parse_curl(words):
 
 @pytest.mark.django_db(transaction=True)
 def test_every_command_of_the_docs_works_in_their_order(admin):
-    headers = {"Authorization": f"Bearer {create_token(admin, 'x', reads=True, writes=True)[1]}"}
+    headers = {"Authorization": f"Bearer {create_token(admin, 'x', reads=True, writes=True, feeds=True)[1]}"}
     done = set()
     for method, address, body, kind in map(parse_curl, iter_commands()):
         if "/imports/" in address:
@@ -106,7 +106,10 @@ def test_every_command_of_the_docs_works_in_their_order(admin):
     assert len(done) == len(OPERATIONS)
 
 
-@pytest.mark.parametrize(("text", "model"), list(zip(ANSWERS, [RowsStored, TaskOut, RowsRefused], strict=True)))
+MODELS = [Agreement, RowsStored, TaskOut, RowsRefused]
+
+
+@pytest.mark.parametrize(("text", "model"), list(zip(ANSWERS, MODELS, strict=True)))
 def test_the_answers_in_the_docs_are_such_answers(text, model):
     assert set(json.loads(text)) == set(model.model_fields)
     assert model.model_validate_json(text)
@@ -115,7 +118,7 @@ def test_the_answers_in_the_docs_are_such_answers(text, model):
 def test_the_docs_name_every_filter_and_status():
     statuses = {status for operation in OPERATIONS.values() for status in operation["responses"] if status > 299}
     assert statuses | {405} == set(map(int, re.findall(r"^\| (\d{3}) \|", DOCS, re.MULTILINE)))
-    export = DOCS[DOCS.index("## Exports out") : DOCS.index("## Bundles")]
+    export = DOCS[DOCS.index("## Exports") : DOCS.index("## Releases")]
     for one in OPERATIONS["GET /api/v1/datasets/{slug}/export/{name}/"]["parameters"]:
         assert one["in"] == "path" or f"`{one['name']}`" in export
 
@@ -138,7 +141,7 @@ def test_what_is_sent_by_the_document_is_answered_by_it(admin, make_dataset, nam
     task = Job.objects.create(kind="bundle", dataset=dataset)
     number = dataset.imports.get().pk if "imports" in path else task.pk if "tasks" in path else 1
     there = {"slug": "demo", "name": "dpo", "number": number}
-    headers = {"Authorization": f"Bearer {create_token(admin, 'x', reads=True, writes=True)[1]}"}
+    headers = {"Authorization": f"Bearer {create_token(admin, 'x', reads=True, writes=True, feeds=True)[1]}"}
     operation = schemathesis.openapi.from_wsgi(DOCUMENT, application)[path][method]
 
     @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))

@@ -14,7 +14,7 @@ from api import tasks
 from datasets.bundles import tasks as bundle_tasks
 from datasets.imports import tasks as import_tasks
 from datasets.jobs import worker as job_worker
-from datasets.jobs.worker import work
+from datasets.jobs.worker import work_until_idle
 from datasets.models import Comparison, Import, Job, Prompt, Snapshot
 from tests.conftest import build_rows
 from tests.test_api import Script, check_documented
@@ -53,7 +53,7 @@ def test_rows_are_stored_after_the_answer_and_the_task_tells_what_came_of_it(scr
     assert (answer.status_code, task["state"], task["kind"], task["dataset"]) == (202, "waiting", "rows", "demo")
     assert (Prompt.objects.count(), list_leftovers()) == (0, [])
     assert fetch_task(script, task["address"])["state"] == "waiting"
-    work(until_idle=True)
+    work_until_idle()
     task = fetch_task(script, task["address"])
     result = task["result"]
     assert (task["state"], task["error"], task["done"]) == ("done", "", task["total"])
@@ -74,7 +74,7 @@ def test_rows_are_stored_after_the_answer_and_the_task_tells_what_came_of_it(scr
 def test_rows_that_are_refused_end_as_a_failed_task_that_says_the_same(script, body, reason):
     at_once = send(script, body, "?background=false").json()
     address = send(script, body, "?background=true").json()["address"]
-    work(until_idle=True)
+    work_until_idle()
     task = fetch_task(script, address)
     assert (task["state"], task["error"]) == ("failed", at_once["detail"])
     assert [error["reason"] for error in task["result"]["errors"]] == [reason]
@@ -100,7 +100,7 @@ def test_a_bundle_of_many_prompts_is_made_as_a_task(script, monkeypatch, query, 
     assert answer.status_code == status
     if status == 202:
         assert Snapshot.objects.count() == 0
-        work(until_idle=True)
+        work_until_idle()
         task = fetch_task(script, answer.json()["address"])
         assert (task["state"], task["result"]) == ("done", {"dataset": "demo", "bundle": 1})
     assert script.get("demo/bundles/1/").json()["manifest"]["settings"]["dialects"] == ["dpo"]
@@ -110,9 +110,9 @@ def test_a_task_that_waits_is_stopped_and_one_that_has_ended_stays_as_it_is(scri
     address = send(script, build_rows(2), "?background=true").json()["address"]
     assert fetch_task(script, f"{address}cancel/", "post")["state"] == "cancelled"
     assert fetch_task(script, f"{address}cancel/", "post")["state"] == "cancelled"
-    assert work(until_idle=True) == 0
+    assert work_until_idle() == 0
     address = send(script, build_rows(2), "?background=true").json()["address"]
-    work(until_idle=True)
+    work_until_idle()
     assert fetch_task(script, f"{address}cancel/", "post")["state"] == "done"
     assert Prompt.objects.count() == 2
 
@@ -131,7 +131,7 @@ def test_one_at_work_tells_how_far_it_is_and_leaves_nothing_when_it_is_stopped(s
 
     monkeypatch.setattr(tasks, "store_or_finish", work_slowly)
     address = send(script, build_rows(10), "?background=true").json()["address"]
-    worker = threading.Thread(target=lambda: (work(until_idle=True), connection.close()))
+    worker = threading.Thread(target=lambda: (work_until_idle(), connection.close()))
     worker.start()
     for _ in range(200):
         seen = fetch_task(script, address)
@@ -164,7 +164,7 @@ def test_a_task_whose_worker_is_gone_is_taken_up_where_the_rows_end(script, monk
         job_worker.perform(job, die_at_third)
     assert 0 < Prompt.objects.count() < 10
     Job.objects.update(beat_at=timezone.now() - 2 * job_worker.STALE)
-    work(until_idle=True)
+    work_until_idle()
     task = fetch_task(script, address)
     assert (task["state"], task["result"]["prompts"], task["result"]["rows"]) == ("done", 10, 10)
     assert (Prompt.objects.count(), Comparison.objects.count(), Import.objects.count()) == (10, 10, 1)
@@ -173,18 +173,18 @@ def test_a_task_whose_worker_is_gone_is_taken_up_where_the_rows_end(script, monk
 def test_the_words_of_a_task_are_in_the_language_of_who_asked(script):
     script.headers["Accept-Language"] = "zh-hans"
     send(script, [BAD], "?background=true")
-    work(until_idle=True)
-    assert Job.objects.get().error != "Rows are refused: nothing is stored."
+    work_until_idle()
+    assert Job.objects.get().error != "Some rows were rejected; nothing was stored."
     assert json.dumps(Job.objects.get().result).isascii()
 
 
 def test_its_page_says_what_it_does_and_leads_to_the_dataset(script, client, admin):
     send(script, [BAD], "?background=true")
-    work(until_idle=True)
+    work_until_idle()
     client.force_login(admin)
     shown = client.get(f"/datasets/upload/tasks/{Job.objects.get().pk}/").content.decode()
-    assert "Storing rows of a script" in shown
-    assert "Rows are refused: nothing is stored." in shown
+    assert "Importing rows sent by a script" in shown
+    assert "Some rows were rejected; nothing was stored." in shown
     assert "/datasets/demo/" in shown
 
 

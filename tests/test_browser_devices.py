@@ -31,6 +31,10 @@ from tests.conftest import build_rows
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
+def read_judgment(page):
+    return page.locator("[data-comparison] [name=judgment]").input_value()
+
+
 def is_saved_once():
     """Whether each comparison has one judgment by alice, saved at its first revision."""
     saved = Judgment.objects.filter(state="saved", annotator__username="alice")
@@ -47,7 +51,7 @@ def test_on_two_devices_at_once_no_judgment_is_lost_or_doubled(at_work, elsewher
     press(at_work, "Digit1")
     await_judged(at_work, 1)
     press(other, "Digit2")
-    expect(other.get_by_text("That one was saved before: A is better.")).to_be_visible()
+    expect(other.get_by_text("Already saved: A is better.")).to_be_visible()
     for page in (other, at_work, other, at_work):
         press(page, "Digit1")
         press(page, "Digit1")
@@ -76,11 +80,11 @@ def test_ten_can_be_undone_on_another_device(enter, elsewhere, alice, make_datas
     other = elsewhere(alice)
     expect(find_button(other, "Undo")).to_be_visible()
     for n in range(1, 11):
-        before = other.evaluate("() => keyOf(shown)")
+        before = read_judgment(other)
         press(other, "KeyU")
         await_judgments(n, state="reopened")
-        wait_for(other, f"() => shown && keyOf(shown) !== '{before}'")
-        expect(other.get_by_text("You judged this one: A is better.")).to_be_visible()
+        expect(other.locator("[data-comparison] [name=judgment]")).not_to_have_value(before)
+        expect(other.get_by_text("Your previous answer: A is better.")).to_be_visible()
     expect(find_button(other, "Undo")).to_be_hidden()
     press(other, "KeyU")
     for n in range(10):
@@ -101,11 +105,11 @@ def test_a_verdict_of_the_past_is_looked_at_and_replaced(at_work):
     expect(rows).to_have_count(2)
     expect(rows.nth(0)).to_contain_text("Both bad")
     rows.nth(1).get_by_role("link").click()
-    expect(at_work.get_by_role("heading", name="You said: A is better")).to_be_visible()
+    expect(at_work.get_by_role("heading", name="My answer: A is better")).to_be_visible()
     assert at_work.locator(".answer .text").all_inner_texts() == shown
-    find_button(at_work, "Judge it again").click()
+    find_button(at_work, "Change").click()
     await_page(at_work)
-    expect(at_work.get_by_text("You judged this one: A is better.")).to_be_visible()
+    expect(at_work.get_by_text("Your previous answer: A is better.")).to_be_visible()
     assert read_answers(at_work) == shown
     assert sorted(list_verdicts()) == ["both_bad"], "the other is open again"
     press(at_work, "Digit2")
@@ -144,7 +148,7 @@ def test_back_from_another_page_shows_what_stands_now(at_work):
     await_judged(at_work, 1)
     shown = read_answers(at_work)
     at_work.get_by_role("link", name="History").click()
-    expect(at_work.get_by_role("heading", name="what you judged")).to_be_visible()
+    expect(at_work.get_by_role("heading", name="my annotations")).to_be_visible()
     at_work.go_back()
     await_page(at_work)
     await_judged(at_work, 1)
@@ -159,16 +163,16 @@ def test_who_leaves_a_page_with_typed_text_is_asked_first(enter, alice, make_dat
     page = enter(alice)
     asked = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
-    page.get_by_placeholder("in your own words").press_sequentially("so")
+    page.get_by_placeholder("Other reason (free text)").press_sequentially("so")
     page.get_by_role("link", name="History").click()
-    expect(page.get_by_placeholder("in your own words")).to_have_value("so")
+    expect(page.get_by_placeholder("Other reason (free text)")).to_have_value("so")
     assert asked == ["beforeunload"]
-    page.get_by_placeholder("in your own words").press("Escape")
+    page.get_by_placeholder("Other reason (free text)").press("Escape")
     press(page, "Digit1")
     await_judged(page, 1)
     await_sent(page)  # a verdict in transit also triggers the warning
     page.get_by_role("link", name="History").click()
-    expect(page.get_by_role("heading", name="what you judged")).to_be_visible()
+    expect(page.get_by_role("heading", name="my annotations")).to_be_visible()
     assert asked == ["beforeunload"]
 
 
@@ -195,12 +199,12 @@ def test_a_session_that_ends_while_one_types_loses_nothing(enter, context, alice
     make_dataset(build_rows(6), reasons="required", with_stars=True)
     page = enter(alice)
     press(page, "Digit4", "Digit2", "Digit1")
-    page.get_by_placeholder("in your own words").fill("多写几个字。")
+    page.get_by_placeholder("Other reason (free text)").fill("多写几个字。")
     context.clear_cookies(name="sessionid")
     shown = read_answers(page)
     press(page, "Enter")
     await_change(page, shown)
-    expect(page.get_by_role("alert")).to_contain_text("You have been signed out.")
+    expect(page.get_by_role("alert")).to_contain_text("You are signed out.")
     assert list_verdicts() == []
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("alert").get_by_role("link", name="Sign in").click()
@@ -216,7 +220,7 @@ def test_who_signs_in_again_in_another_tab_goes_on_in_the_first(at_work, context
     await_ready(at_work)
     context.clear_cookies(name="sessionid")
     press(at_work, "Digit1")
-    expect(at_work.get_by_role("alert")).to_contain_text("You have been signed out.")
+    expect(at_work.get_by_role("alert")).to_contain_text("You are signed out.")
     sign_in(context, alice, live_server.url)
     at_work.evaluate("dispatchEvent(new Event('focus'))")
     await_judged(at_work, 1)

@@ -49,7 +49,7 @@ def asked(enter, alice, make_dataset):
 
 def test_stars_that_contradict_the_verdict_are_told_once(asked):
     page = asked(with_stars=True)
-    told = page.get_by_text("The answer that you chose has fewer stars than the other")
+    told = page.get_by_text("The chosen answer has fewer stars than the other")
     press(page, "Digit2", "Digit5", "Digit1")
     await_judged(page, 1)
     expect(told).to_be_visible()
@@ -66,7 +66,7 @@ def test_without_javascript_the_contradiction_is_told_once_too(asked):
     find_option(page, "stars_right", 4).click()
     find_button(page, "A is better").click()
     await_judged(page, 1)
-    told = page.get_by_text("The answer that you chose has fewer stars than the other")
+    told = page.get_by_text("The chosen answer has fewer stars than the other")
     expect(told).to_be_visible()
     page.reload()
     expect(told).to_have_count(0)
@@ -93,7 +93,7 @@ def test_a_row_that_was_left_out_is_pointed_out(asked):
     posts = watch_posts(page)
     page.locator(".criteria .group").nth(1).locator("label", has_text="Tie").click()
     find_button(page, "A is better").click()
-    expect(page.get_by_text("This is still to be answered.")).to_be_visible()
+    expect(page.get_by_text("Please answer this first.")).to_be_visible()
     expect(page.locator("[data-group].wrong legend")).to_have_text("helpful")
     assert not posts
     press(page, "ArrowLeft")
@@ -121,7 +121,7 @@ def test_criteria_by_hand(asked, hand):
 def test_best_and_worst_are_asked_for_each_criterion(enter, alice, make_dataset):
     make_dataset(build_rows(2, answers=3), question="best_worst", fewest_shown=3, most_shown=3, criteria=CRITERIA[:1])
     page = enter(alice)
-    expect(page.locator("[data-group].turn legend").first).to_contain_text("Place")
+    expect(page.locator("[data-group].turn legend").first).to_contain_text("Rank")
     press(page, "Digit1", "Digit2")
     expect(page.locator("[data-group].turn legend").first).to_contain_text("helpful")
     press(page, "Digit3", "Digit1", "Enter")
@@ -146,14 +146,14 @@ def test_where_a_reason_is_required_the_verdict_waits_for_it(asked):
     page = asked(reasons="required")
     posts = watch_posts(page)
     press(page, "Digit2")
-    expect(page.get_by_text("Choose a reason or write one; Enter saves.")).to_be_visible()
+    expect(page.get_by_text("Pick or write a reason; Enter saves.")).to_be_visible()
     expect(find_button(page, "B is better")).to_have_class("verdict awaiting")
     assert not posts
     press(page, "Digit3", "Enter")
     await_judged(page, 1)
     assert get_last() == ("right", {"reasons": ["more complete"]})
     press(page, "Digit0")
-    page.get_by_placeholder("in your own words").fill("两个都 1 一样")
+    page.get_by_placeholder("Other reason (free text)").fill("两个都 1 一样")
     press(page, "Enter")
     await_judged(page, 2)
     assert get_last() == ("tie", {"reason": "两个都 1 一样"})
@@ -163,7 +163,7 @@ def test_enter_that_ends_a_word_of_an_input_method_saves_nothing(asked):
     page = asked(reasons="required")
     posts = watch_posts(page)
     press(page, "Digit1")
-    page.get_by_placeholder("in your own words").fill("好")
+    page.get_by_placeholder("Other reason (free text)").fill("好")
     page.evaluate("""() => document.activeElement.dispatchEvent(
         new KeyboardEvent("keydown", {key: "Enter", code: "Enter", isComposing: true, bubbles: true}))""")
     assert not posts
@@ -186,7 +186,7 @@ def test_without_javascript_a_missing_reason_is_asked_for_and_nothing_is_lost(as
     find_option(page, "stars_right", 2).click()
     find_button(page, "A is better").click()
     expect(page.get_by_role("alert")).to_contain_text("Give a reason")
-    page.get_by_placeholder("in your own words").fill("it is")
+    page.get_by_placeholder("Other reason (free text)").fill("it is")
     find_button(page, "A is better").click()
     await_judged(page, 1)
     assert get_last() == ("left", {"stars": [4, 2], "reason": "it is"})
@@ -200,7 +200,7 @@ def test_a_better_answer_typed_without_a_network_is_sent_later(asked, context, t
     page = asked(allow_repair=True)
     await_ready(page)
     press(page, "KeyE")
-    area = page.get_by_label("Improved answer").first
+    area = page.get_by_label("Edited answer").first
     expect(area).to_be_focused()
     area.fill("A far better answer: 1 2 3\n\nb s u")
     context.set_offline(True)
@@ -224,21 +224,21 @@ def test_typed_text_stays_in_its_form_while_another_judgment_is_undone(asked):
     press(page, "Digit1")
     await_judged(page, 1)
     press(page, "KeyE")
-    page.get_by_label("Improved answer").first.fill("Typed.")
+    page.get_by_label("Edited answer").first.fill("Typed.")
     press(page, "Escape", "KeyU")
-    expect(page.get_by_text("You judged this one: A is better.")).to_be_visible()
+    expect(page.get_by_text("Your previous answer: A is better.")).to_be_visible()
     press(page, "KeyK")
-    expect(page.get_by_label("Improved answer").first).to_have_value("Typed.")
+    expect(page.get_by_label("Edited answer").first).to_have_value("Typed.")
 
 
 def test_where_all_were_bad_somebody_else_writes_a_better_answer(enter, alice, bob, make_dataset, troubles):
     dataset = make_dataset(build_rows(1), repair_round=True)
     record(lease_next(bob, dataset), 0, "both_bad")
     page = enter(alice)
-    expect(page.locator(".notice", has_text="All answers were found bad. Write a better one.")).to_be_visible()
+    expect(page.locator(".notice", has_text="All answers were judged bad. Write a better one.")).to_be_visible()
     expect(find_button(page, "A is better")).to_have_count(0)
-    find_button(page, "Save the better answer").click()
-    expect(page.get_by_role("alert")).to_contain_text("Write a better answer.")
+    find_button(page, "Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("Write a better answer first.")
     press(page, "KeyE")
     page.keyboard.type("Better: 1")
     press(page, "Enter", "Escape", "Enter")
@@ -267,10 +267,10 @@ def test_f_opens_the_flags_a_digit_chooses_and_enter_flags(asked):
 
 def test_a_flag_by_hand(asked, hand):
     page = asked(allow_flag=True)
-    hand(page.get_by_text("Something is wrong with this one"))
+    hand(page.get_by_text("Report a problem"))
     hand(find_option(page, "flag", "unsafe"))
     shown = read_answers(page)
-    hand(find_button(page, "Flag it"))
+    hand(find_button(page, "Submit report"))
     await_change(page, shown)
     await_judgments(1, state="skipped", flag="unsafe")
 
@@ -299,7 +299,7 @@ FIELDS = "main input:not([type=hidden])"
 def test_enter_in_a_radio_button_a_box_or_a_field_gives_no_verdict(asked, besides):
     page = asked(**besides)
     posts = watch_posts(page)
-    page.get_by_text("Something is wrong with this one").click()
+    page.get_by_text("Report a problem").click()
     for field in page.locator(FIELDS).all():
         if field.evaluate("(field) => !!field.closest('[data-flag]')"):
             continue  # Enter presses “flag it” there
@@ -315,12 +315,12 @@ def test_enter_in_a_radio_button_a_box_or_a_field_gives_no_verdict(asked, beside
 @pytest.mark.browser_context_args(java_script_enabled=False)
 def test_without_javascript_enter_in_a_field_gives_no_verdict_and_loses_nothing(asked, troubles, field):
     page = asked(**BESIDES)
-    page.get_by_placeholder("in your own words").fill("Because.")
-    page.get_by_text("Something is wrong with this one").click()
+    page.get_by_placeholder("Other reason (free text)").fill("Because.")
+    page.get_by_text("Report a problem").click()
     page.locator(f"[name={field}]").first.focus()
     press(page, "Enter")
     expect(page.get_by_role("alert")).to_be_visible()
-    expect(page.get_by_placeholder("in your own words")).to_have_value("Because.")
+    expect(page.get_by_placeholder("Other reason (free text)")).to_have_value("Because.")
     assert not Judgment.objects.exclude(state="leased").exists()
     excuse(troubles, "422")
 
@@ -338,11 +338,11 @@ def test_keys_fill_in_the_criteria_of_practice_before_they_give_the_verdict(ente
     expect(page.locator("input[value=right]:checked")).to_have_count(1)
     expect(page.locator("input[value=tie]:checked")).to_have_count(1)
     page.keyboard.press("2")
-    expect(page.get_by_text("Choose a reason or write one")).to_be_visible()
+    expect(page.get_by_text("Pick or write a reason")).to_be_visible()
     assert page.url.endswith("/practice/")
     page.keyboard.type("1")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name=re.compile("That is right|The known answer is another"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("Correct|Not the expected answer"))).to_be_visible()
     judgment = Judgment.objects.get(purpose="practice")
     assert judgment.verdict == "right"
     assert judgment.said["criteria"] == {"truth": {"verdict": ["right"]}, "style": {"verdict": ["tie"]}}

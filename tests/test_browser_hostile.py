@@ -44,7 +44,7 @@ def test_hostile_texts_run_nothing_on_any_page(enter, context, alice, admin, mak
     refused = create_bad_upload(bad=[{"prompt": text, "responses": [text, ""], "x": text} for text in HOSTILE])
     paths = ["/", "/annotate/demo/guideline/", "/datasets/", f"/datasets/upload/{refused.pk}/"]
     paths += [f"/datasets/upload/{create_bad_upload('new', bad=rows[n:]).pk}/" for n in range(0, len(rows), 2)]
-    paths += [f"/datasets/demo/{page}" for page in ("", "settings/", "follow/", "judgments/", "people/record/")]
+    paths += [f"/datasets/demo/{page}" for page in ("", "settings/", "data/", "judgments/", "judgments/pairs/")]
     paths += [f"/datasets/demo/prompts/{prompt.pk}/" for prompt in dataset.prompts.all()]
     paths += [f"/datasets/demo/prompts/{prompt.pk}/edit/" for prompt in dataset.prompts.all()[:3]]
     paths += [f"/datasets/demo/judgments/{judgment.pk}/" for judgment in dataset.judgments.all()[:3]]

@@ -161,15 +161,15 @@ def test_u_undoes_and_k_keeps(at_work):
     at_work.keyboard.press("Digit2")
     await_judged(at_work, 1)
     at_work.keyboard.press("KeyU")
-    expect(at_work.get_by_text("You judged this one: B is better.")).to_be_visible()
+    expect(at_work.get_by_text("Your previous answer: B is better.")).to_be_visible()
     assert read_answers(at_work) == shown
     at_work.keyboard.press("KeyK")
-    expect(at_work.get_by_text("You judged this one")).to_have_count(0)
+    expect(at_work.get_by_text("Your previous answer")).to_have_count(0)
     await_judged(at_work, 1)
     at_work.keyboard.press("KeyU")
-    expect(at_work.get_by_text("You judged this one: B is better.")).to_be_visible()
+    expect(at_work.get_by_text("Your previous answer: B is better.")).to_be_visible()
     at_work.keyboard.press("Digit1")
-    expect(at_work.get_by_text("You judged this one")).to_have_count(0)
+    expect(at_work.get_by_text("Your previous answer")).to_have_count(0)
     await_judged(at_work, 1)
     assert list_verdicts() == ["left"]
 
@@ -194,7 +194,7 @@ def test_the_question_mark_opens_the_keys_and_escape_closes_them(at_work):
 
 def test_back_and_forward_after_a_verdict_save_nothing_twice(enter, alice, pairs):
     page = enter(alice, "/")
-    page.get_by_role("link", name="Annotate").click()
+    page.get_by_role("link", name="Annotate demo").click()
     await_page(page)
     page.keyboard.press("Digit1")
     await_judged(page, 1)
@@ -216,7 +216,7 @@ def test_two_tabs_show_the_same_comparison_and_save_one_judgment(at_work, contex
     at_work.keyboard.press("Digit1")
     await_judged(at_work, 1)
     other.keyboard.press("Digit2")
-    expect(other.get_by_text("That one was saved before: A is better.")).to_be_visible()
+    expect(other.get_by_text("Already saved: A is better.")).to_be_visible()
     await_judged(other, 1)
     assert read_answers(other) == read_answers(at_work)
     assert list_verdicts() == ["left"]
@@ -232,7 +232,7 @@ def test_without_javascript_one_judges_skips_and_undoes(at_work):
     find_button(at_work, "Tie").click()
     await_judged(at_work, 2)
     find_button(at_work, "Undo").click()
-    expect(at_work.get_by_text("You judged this one: Tie.")).to_be_visible()
+    expect(at_work.get_by_text("Your previous answer: Tie.")).to_be_visible()
     find_button(at_work, "Undo").click()
     assert read_answers(at_work) == shown
     find_button(at_work, "B is better").click()

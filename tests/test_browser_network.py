@@ -80,7 +80,7 @@ def test_no_more_than_twenty_wait(enter, context, alice, make_dataset, troubles)
     for n in range(1, 21):
         page.keyboard.press("Digit1")
         expect(page.get_by_role("alert").locator("b").first).to_have_text(str(n))
-    expect(page.get_by_role("alert")).to_contain_text("No more can wait")
+    expect(page.get_by_role("alert")).to_contain_text("The limit is reached")
     page.keyboard.press("Digit2")
     context.set_offline(False)
     await_judged(page, 20)
@@ -121,7 +121,7 @@ def test_the_next_comparison_is_there_while_the_judgment_travels(at_work):
 def test_an_error_of_the_server_loses_nothing(at_work, monkeypatch, troubles):
     await_ready(at_work)
     with monkeypatch.context() as patched:
-        patched.setattr("annotate.views.judge.build_reply", None)
+        patched.setattr("annotate.views.judge.send_ahead", None)
         at_work.keyboard.press("Digit1")
         expect(at_work.get_by_role("alert")).to_be_visible()
     await_judged(at_work, 1)
@@ -135,7 +135,7 @@ def test_who_was_signed_out_signs_in_and_what_was_judged_is_saved(at_work, conte
     context.clear_cookies(name="sessionid")
     at_work.keyboard.press("Digit1")
     at_work.keyboard.press("Digit2")
-    expect(at_work.get_by_role("alert")).to_contain_text("You have been signed out.")
+    expect(at_work.get_by_role("alert")).to_contain_text("You are signed out.")
     assert list_verdicts() == []
     at_work.on("dialog", lambda dialog: dialog.accept())
     at_work.get_by_role("alert").get_by_role("link", name="Sign in").click()
@@ -151,7 +151,7 @@ def test_what_one_person_judged_is_never_sent_as_another(at_work, context, enter
     await_ready(at_work)
     context.clear_cookies(name="sessionid")
     at_work.keyboard.press("Digit1")
-    expect(at_work.get_by_role("alert")).to_contain_text("You have been signed out.")
+    expect(at_work.get_by_role("alert")).to_contain_text("You are signed out.")
     at_work.on("dialog", lambda dialog: dialog.accept())
     page = enter(bob)
     await_ready(page)

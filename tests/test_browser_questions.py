@@ -86,7 +86,7 @@ def test_places_by_hand(asked, hand):
     page = asked("rank", 3)
     for n, place in enumerate((3, 1, 2), 1):
         hand(find_option(page, f"rank_{n}", place))
-    hand(find_button(page, "Save the order"))
+    hand(find_button(page, "Save"))
     await_judged(page, 1)
     assert get_last() == ("rank", {"rank": [3, 1, 2]})
 
@@ -128,7 +128,7 @@ def order_answers(drag, page):
     assert [find_chosen(page, f"rank_{n}") for n in (1, 2, 3)] == [None, "3", "1"]
     drag(page, "A", 2)
     expect(page.locator(".place[data-place='2'] .token")).to_have_text("A")
-    find_button(page, "Save the order").click()
+    find_button(page, "Save").click()
     await_judged(page, 1)
     assert get_last() == ("rank", {"rank": [2, 3, 1]})
 
@@ -167,21 +167,21 @@ def test_an_order_with_a_gap_is_pointed_out_and_nothing_is_sent(asked):
     page = asked("rank", 3)
     posts = watch_posts(page)
     press(page, "Digit1", "Digit2", "Enter")
-    expect(page.get_by_text("This is still to be answered.")).to_be_visible()
+    expect(page.get_by_text("Please answer this first.")).to_be_visible()
     expect(page.locator("[data-group].wrong legend")).to_contain_text("Answer C")
     press(page, "Digit3")
     expect(page.locator("[data-group].wrong")).to_have_count(0)
     assert not posts
     press(page, "Enter")
     await_judged(page, 1)
-    expect(page.get_by_text("This is still to be answered.")).to_have_count(0)
+    expect(page.get_by_text("Please answer this first.")).to_have_count(0)
 
 
 def test_a_shared_place_is_pointed_out_where_ties_are_not_allowed(asked):
     page = asked("rank", 3, allow_tie=False)
     posts = watch_posts(page)
     press(page, "Digit1", "Digit1", "Digit2", "Enter")
-    expect(page.get_by_text("Two answers cannot have the same place here.")).to_be_visible()
+    expect(page.get_by_text("Ties are not allowed: give each answer its own rank.")).to_be_visible()
     expect(page.locator("[data-group].wrong")).to_have_count(2)
     assert not posts
     press(page, "Backspace", "Backspace", "Digit2", "Digit3", "Enter")
@@ -194,11 +194,11 @@ def test_without_javascript_a_shared_place_comes_back_as_it_was_filled_in(asked,
     page = asked("rank", 3, allow_tie=False)
     for n, place in enumerate((2, 2, 1), 1):
         find_option(page, f"rank_{n}", place).click()
-    find_button(page, "Save the order").click()
-    expect(page.get_by_role("alert")).to_contain_text("Two answers cannot have the same place here.")
+    find_button(page, "Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("Ties are not allowed: give each answer its own rank.")
     assert [find_chosen(page, f"rank_{n}") for n in (1, 2, 3)] == ["2", "2", "1"]
     find_option(page, "rank_1", 3).click()
-    find_button(page, "Save the order").click()
+    find_button(page, "Save").click()
     await_judged(page, 1)
     assert get_last() == ("rank", {"rank": [3, 2, 1]})
     troubles[:] = [trouble for trouble in troubles if "422" not in trouble]
@@ -230,7 +230,7 @@ def test_best_and_worst_by_hand(asked, hand):
     page = asked("best_worst", 3)
     hand(find_option(page, "rank_2", 1))
     hand(find_option(page, "rank_1", 3))
-    hand(find_button(page, "Save the order"))
+    hand(find_button(page, "Save"))
     await_judged(page, 1)
     assert get_last() == ("rank", {"rank": [3, 1, 2]})
 
@@ -246,7 +246,7 @@ def test_without_a_worst_answer_it_is_pointed_out_and_nothing_is_sent(asked):
     page = asked("best_worst", 3)
     posts = watch_posts(page)
     press(page, "Digit2", "Enter")
-    expect(page.get_by_text("Name one answer as the best and one as the worst.")).to_be_visible()
+    expect(page.get_by_text("Pick one best and one worst answer.")).to_be_visible()
     assert not posts
     press(page, "Digit1", "Enter")
     await_judged(page, 1)
@@ -269,7 +269,7 @@ def test_stars_by_hand(asked, hand, answers, sides):
     page = asked("stars", answers)
     for n, side in enumerate(sides):
         hand(find_option(page, f"stars_{side}", n + 2))
-    hand(find_button(page, "Save the stars"))
+    hand(find_button(page, "Save"))
     await_judged(page, 1)
     assert get_last() == ("rate", {"stars": [2, 3, 4][:answers]})
 

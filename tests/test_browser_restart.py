@@ -6,15 +6,15 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browsing import await_ready, await_sent, excuse, press, watch
-from tests.serving import count_exported, kill, manage, running_server
+from tests.serving import count_exported, kill, running_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def page(browser, place, troubles):
+def page(browser, demo_place, troubles):
     """A page of a browser that is not signed in."""
-    context = browser.new_context(base_url=f"http://127.0.0.1:{place['PORT']}", reduced_motion="reduce")
+    context = browser.new_context(base_url=f"http://127.0.0.1:{demo_place['PORT']}", reduced_motion="reduce")
     watch(context, troubles)
     yield context.new_page()
     context.close()
@@ -23,14 +23,12 @@ def page(browser, place, troubles):
 
 
 def expect_judged(page, n):
-    expect(page.locator("header").first).to_contain_text(re.compile(rf"(?<!\d){n} judged by you"), timeout=30_000)
+    expect(page.locator("header").first).to_contain_text(re.compile(rf"You: (?<!\d){n}"), timeout=30_000)
 
 
 @pytest.mark.long
-def test_a_server_that_is_killed_and_comes_back_has_every_judgment_once(place, page, tmp_path):
-    for command in ("migrate", "load_demo"):
-        manage(place, command, "--verbosity=0")
-    with running_server(place) as server:
+def test_a_server_that_is_killed_and_comes_back_has_every_judgment_once(demo_place, page, tmp_path):
+    with running_server(demo_place) as server:
         page.goto("/annotate/models/")
         page.get_by_label("Name").fill("alice")
         page.get_by_label("Password").fill("demo")
@@ -39,7 +37,7 @@ def test_a_server_that_is_killed_and_comes_back_has_every_judgment_once(place, p
         kill(server)
     press(page, "Digit1", "Digit2", "Digit1")
     expect(page.get_by_role("alert").locator("[data-said=waiting] b")).to_have_text("3")
-    with running_server(place) as server:
+    with running_server(demo_place) as server:
         expect_judged(page, 3)
         await_ready(page)
         expect(page.get_by_role("alert")).to_be_hidden()
@@ -47,9 +45,9 @@ def test_a_server_that_is_killed_and_comes_back_has_every_judgment_once(place, p
         kill(server)
     press(page, "Digit2")
     expect(page.get_by_role("alert")).to_be_visible()
-    with running_server(place):
+    with running_server(demo_place):
         expect_judged(page, 6)
         await_sent(page)
         page.reload()
         expect_judged(page, 6)
-    assert count_exported(place, tmp_path) == 6
+    assert count_exported(demo_place, tmp_path) == 6

@@ -17,7 +17,7 @@ def page(enter, split, rita):  # noqa: F811
 
 def test_by_keys_an_impression_a_decision_undo_and_keep(page):
     press(page, "Digit1")
-    expect(page.locator(".heard")).to_contain_text("Person 2")
+    expect(page.locator(".heard")).to_contain_text("Annotator 2")
     press(page, "Digit0")
     expect(page.locator("[data-all-done]")).to_be_visible()
     assert Judgment.objects.decisions().get().verdict == "tie"
@@ -48,6 +48,6 @@ def test_a_double_click_decides_once(page):
 def test_what_is_flagged_is_left_out_by_a_click(page, split, charlie):  # noqa: F811
     flag_as_another(split, charlie)
     press(page, "KeyS")
-    page.get_by_text("Leave it out").click()
+    page.get_by_role("button", name="Exclude", exact=True).click()
     expect(page.locator("[data-all-done]")).to_be_visible()
     assert Comparison.objects.get().held == "withdrawn"

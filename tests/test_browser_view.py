@@ -1,6 +1,5 @@
 """How answers are shown: differences, one at a time, text size, time at work; and blindness."""
 
-import json
 import re
 from datetime import timedelta
 
@@ -15,6 +14,96 @@ from tests.conftest import build_rows
 from tests.every_page import find_row_with
 
 pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
+
+
+# --- raw text ---------------------------------------------------------------------------------------------------------
+
+BOLD = [{"prompt": f"{n}?", "responses": [f"**{n} one**", f"**{n} two**"]} for n in range(6)]
+
+
+def read_shown(page):
+    """The texts of the answers as the page shows them now, without the number of their prompt."""
+    shown = page.locator(".answer :is(.text, .raw):visible").all_inner_texts()
+    return sorted(re.sub(r"\d ", "", text) for text in shown)
+
+
+RENDERED, RAW = ["one", "two"], ["**one**", "**two**"]
+
+
+def test_m_shows_raw_texts_and_is_remembered(enter, alice, make_dataset):
+    make_dataset(BOLD)
+    page = enter(alice)
+    assert read_shown(page) == RENDERED
+    press(page, "KeyM")
+    assert read_shown(page) == RAW
+    press(page, "Digit1")
+    await_judged(page, 1)
+    assert read_shown(page) == RAW
+    page.reload()
+    assert read_shown(page) == RAW
+    page.goto(f"/annotate/demo/history/{Judgment.objects.get(state='saved').pk}/")
+    assert read_shown(page) == RAW
+    press(page, "KeyM")
+    assert read_shown(page) == RENDERED
+    page.goto(PAGE)
+    assert read_shown(page) == RENDERED
+    assert page.evaluate("localStorage.getItem('chosen-raw')") is None
+
+
+def test_raw_as_the_datasets_own_setting_can_be_switched_off(enter, alice, make_dataset):
+    make_dataset(BOLD, show_answers="raw")
+    page = enter(alice)
+    assert read_shown(page) == RAW
+    press(page, "KeyM")
+    page.reload()
+    assert read_shown(page) == RENDERED
+
+
+def test_the_switch_is_pressed_by_any_hand_and_leaves_the_keys_alone(enter, alice, make_dataset, hand):
+    make_dataset(BOLD)
+    page = enter(alice)
+    hand(page.locator(".raw-switch"))
+    assert read_shown(page) == RAW
+    press(page, "ArrowLeft")
+    assert page.locator("#raw-text").is_checked()
+    hand(page.locator(".raw-switch"))
+    assert read_shown(page) == RENDERED
+
+
+def test_arrows_still_judge_after_the_switch(enter, alice, make_dataset):
+    make_dataset(BOLD)
+    page = enter(alice)
+    page.locator(".raw-switch").click()
+    press(page, "ArrowLeft")
+    await_judged(page, 1)
+    assert read_shown(page) == RAW
+
+
+def test_differences_are_marked_in_raw_texts(enter, alice, make_dataset):
+    make_dataset(BOLD)
+    page = enter(alice)
+    press(page, "KeyM", "KeyD")
+    expect(page.locator(".raw mark").first).to_be_visible()
+    assert sorted(re.sub(r"[*]", "", text) for text in page.locator(".raw mark").all_inner_texts()) == ["one", "two"]
+    press(page, "KeyM")
+    expect(page.locator(".text mark").first).to_be_visible()
+    press(page, "KeyD")
+    expect(page.locator("mark")).to_have_count(0)
+    assert read_shown(page) == RENDERED
+
+
+def test_reasoning_unfolds_and_a_foreign_image_is_never_asked_for(context, enter, alice, make_dataset):
+    asked = []
+    context.on("request", lambda request: asked.append(request.url))
+    thought = "<think>\nHmm.\n</think>\n\n![a cat](https://example.com/cat.png) one"
+    make_dataset([{"prompt": "?", "responses": [thought, "two"]}])
+    page = enter(alice)
+    expect(page.locator(".text").get_by_text("Hmm.")).to_be_hidden()
+    page.get_by_text("Reasoning (1 word)").click()
+    expect(page.locator(".text").get_by_text("Hmm.")).to_be_visible()
+    link = page.get_by_role("link", name="a cat (image)")
+    assert (link.get_attribute("href"), link.get_attribute("target")) == ("https://example.com/cat.png", "_blank")
+    assert not [url for url in asked if "example.com" in url]
 
 
 # --- differences ------------------------------------------------------------------------------------------------------
@@ -133,8 +222,8 @@ def test_on_a_phone_short_answers_stand_below_each_other(at_work):
 def test_an_answer_that_is_out_of_sight_and_not_filled_in_is_shown(enter, alice, long):
     page = enter(alice)
     page.locator("label:has([name=stars_1][value='3'])").tap()
-    find_button(page, "Save the stars").tap()
-    expect(page.get_by_text("This is still to be answered.")).to_be_visible()
+    find_button(page, "Save").tap()
+    expect(page.get_by_text("Please answer this first.")).to_be_visible()
     assert read_visible(page) == ["B"]
     press(page, "Digit2")
     assert read_visible(page) == ["C"]
@@ -259,17 +348,16 @@ def test_nothing_that_reaches_the_browser_says_whose_an_answer_is(context, enter
     press(page, "KeyD", "Digit1", "Digit2", "Digit3", "Enter")
     await_judged(page, 1)
     press(page, "KeyU")
-    expect(page.get_by_text("You judged this one")).to_be_visible()
+    expect(page.get_by_text("Your previous answer")).to_be_visible()
     press(page, "KeyK")
     await_judged(page, 1)
     page.get_by_role("link", name="History").click()
     page.locator("tbody a").first.click()
-    expect(page.get_by_role("heading", name="You said")).to_be_visible()
+    expect(page.get_by_role("heading", name="My answer")).to_be_visible()
     ids = [str(pk) for pk in Response.objects.values_list("pk", flat=True)]
     assert all(pk.startswith("7100") for pk in ids)
-    assert len([kind for _, kind, _ in came if "json" in kind]) >= 6
-    assert len([kind for _, kind, _ in came if "html" in kind]) >= 3
-    for request, kind, body in came:
-        said = body + (json.dumps(json.loads(body), ensure_ascii=False) if "json" in kind else "")
-        assert "secret" not in said, request.url
-        assert not any(pk in said + (request.post_data or "") for pk in ids), request.url
+    assert len([request for request, _, _ in came if "hx-request" in request.headers]) >= 6
+    assert len([kind for _, kind, _ in came if "html" in kind]) >= 9
+    for request, _, body in came:
+        assert "secret" not in body, request.url
+        assert not any(pk in body + (request.post_data or "") for pk in ids), request.url

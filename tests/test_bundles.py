@@ -336,9 +336,9 @@ def test_the_command_makes_and_keeps_one(make_dataset, alice, run_command, tmp_p
     ("option", "words"),
     [
         ("--dialects=csv", "csv"),
-        ("--split=80,10", "make 100"),
-        ("--split=90,10,10", "make 100"),
-        ("--split=a,b,c", "make 100"),
+        ("--split=80,10", "add up to 100"),
+        ("--split=90,10,10", "add up to 100"),
+        ("--split=a,b,c", "add up to 100"),
     ],
 )
 def test_nonsense_is_said(make_dataset, run_command, option, words):
@@ -372,7 +372,7 @@ def test_on_the_page(make_dataset, alice, admin):
     assert Snapshot.objects.count() == 1, "what is only asked for is not kept"
     assert "Tick at least one" in browser.post("/datasets/demo/bundles/", {}, follow=True).content.decode()
     wrong = browser.post("/datasets/demo/bundles/", form | {"split": "1,1,1"}, follow=True).content.decode()
-    assert "make 100" in wrong
+    assert "add up to 100" in wrong
     assert browser.get("/datasets/demo/bundles/1/?with=x").status_code == 200
     assert browser.get("/datasets/demo/bundles/1/?with=9").status_code == 404
 

@@ -269,18 +269,18 @@ def test_what_columns_most_likely_are(columns, why, roles):
 def test_a_file_of_unknown_shape_is_read_as_the_admin_says(kind, send, client, settings):
     address = send(FILES[kind])
     page = client.get(address).content.decode()
-    assert "The fields are none of a known shape." in page
+    assert "The fields match no known format." in page
     for words in (*HEADER, *ROWS[0], *ROWS[2]):
         assert words in page
     run = Import.objects.get()
     assert (run.state, len(list_uploads(settings))) == ("unsure", 1)
     looked = client.post(address, {**SAID, "decision": "look"}).content.decode()
-    assert "Answer 1 is clearly better than answer 2." in looked
-    assert "Answers 1 and 2 are equally good." in looked
+    assert "Answer 1 is better than answer 2 (clearly)." in looked
+    assert "Answers 1 and 2 are tied." in looked
     assert not Mapping.objects.exists()
     answer = client.post(address, {**SAID, "decision": "read"}, follow=True)
     assert answer.redirect_chain[-1][0] == address
-    assert "Read as somebody said" in answer.content.decode()
+    assert "Columns mapped by hand" in answer.content.decode()
     run.refresh_from_db()
     assert (run.state, run.format, run.rows, run.refused, run.read_as) == ("checked", "mapped", 5, 0, [ROLES])
     client.post(address, {"decision": "store"})
@@ -295,7 +295,7 @@ def test_a_file_of_unknown_shape_is_read_as_the_admin_says(kind, send, client, s
 def test_the_next_file_with_these_columns_is_read_so_by_itself_also_by_command(send, client, run_command, tmp_path):
     client.post(send(FILES["csv"]), {**SAID, "decision": "read"})
     page = client.get(send(FILES["jsonl"], slug="other")).content.decode()
-    assert "Read as somebody said" in page
+    assert "Columns mapped by hand" in page
     path = tmp_path / "again.csv"
     path.write_bytes(encode_table(rows=(HEADER[::-1], *(row[::-1] for row in ROWS))))
     status, summary, _ = run_command("import_dataset", "third", str(path))
@@ -310,7 +310,7 @@ def test_what_was_said_can_be_said_anew(send, client, settings):
     run = Import.objects.get()
     assert (run.state, run.rows) == ("unsure", 0)
     page = client.get(address).content.decode()
-    assert "Somebody has said before" in page
+    assert "These columns were mapped before" in page
     assert '<option value="winner" selected>' in page
     client.post(address, {**SAID, "counts": "plus_first", "decision": "read"})
     client.post(address, {"decision": "store"})
@@ -365,7 +365,7 @@ def test_a_row_that_cannot_be_read_so_is_shown_and_then_refused_with_the_others(
     rows = [*OBJECTS, {**OBJECTS[0], "Text links": ""}, {"Aufgabe": "Nur eine?"}]
     address = send(encode_lines(rows[::-1]))
     page = client.post(address, {"counts": "minus_first", "decision": "look", **read_columns(address, client)})
-    assert "Row 1 cannot be read so:" in page.content.decode()
+    assert "Row 1 cannot be read with this mapping:" in page.content.decode()
     client.post(address, {"counts": "minus_first", "decision": "read", **read_columns(address, client)})
     run = Import.objects.get()
     assert (run.rows, run.refused) == (7, 2)
@@ -409,13 +409,13 @@ def test_large_files_are_checked_in_the_background_and_once(send, client, monkey
     monkeypatch.setattr(worker, "IDLE", 0)
     address = send(FILES["csv"])
     assert "/tasks/" in address
-    worker.work(until_idle=True)
+    worker.work_until_idle()
     run = Import.objects.get()
-    assert (run.state, run.overlap, run.created_by.username) == ("unsure", 2, "admin")
+    assert (run.state, run.dataset_settings["overlap"], run.created_by.username) == ("unsure", 2, "admin")
     place = f"/datasets/upload/{run.pk}/"
     for _ in range(2):  # a double click
         assert "/tasks/" in client.post(place, {**SAID, "decision": "read"})["Location"]
-    worker.work(until_idle=True)
+    worker.work_until_idle()
     run = Import.objects.get()
     assert (run.state, run.rows, run.format) == ("checked", 5, "mapped")
     assert {job.result["import"] for job in Job.objects.all()} == {run.pk}
@@ -442,9 +442,9 @@ def test_a_command_says_which_column_is_what(run_command, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["prompt"], "nothing of this name"),
+        (["prompt"], "Unknown column role"),
         (["prompt=Aufgabe", "prompt=Urteil"], "Two columns"),
-        (["answer_1=Text links", "answer_2=Text rechts"], "No column is the prompt"),
+        (["answer_1=Text links", "answer_2=Text rechts"], "No column is mapped to the prompt"),
         (["prompt=Nirgends"], "Nirgends"),
     ],
 )

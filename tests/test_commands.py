@@ -28,7 +28,7 @@ def test_settings_are_changed_by_name_and_the_others_stay(pairs, alice, run_comm
 
 def test_the_question_is_changed_by_name_as_on_its_page(make_dataset, admin, client, run_command):
     make_dataset(build_rows(3, answers=4)), make_dataset(build_rows(3, answers=4), slug="other")
-    criteria, chips = "helpful: does what was asked\nhonest", "true\nkind"
+    criteria, chips = "helpful: follows the request\nhonest", "true\nkind"
     said = {"question": "rank", "most_shown": "3", "reasons": "required", "kept_ready": "9"}
     ticks = ("with_stars", "allow_both_bad", "allow_skip", "allow_flag", "allow_repair", "repair_round", "ask_repairs")
     named = [f"--{name.replace('_', '-')}={value}" for name, value in said.items()]
@@ -42,7 +42,7 @@ def test_the_question_is_changed_by_name_as_on_its_page(make_dataset, admin, cli
     assert stands | {"dataset": "other"} == run_command("set_dataset", "other")[1]
     assert (stands["most_shown"], stands["allow_tie"], stands["chips"]) == (3, False, ["true", "kind"])
     assert stands["criteria"] == [
-        {"name": "helpful", "guideline": "does what was asked"},
+        {"name": "helpful", "guideline": "follows the request"},
         {"name": "honest", "guideline": ""},
     ]
     shown = [len(c.response_ids) for c in Comparison.objects.filter(dataset__slug="demo")]
@@ -93,7 +93,7 @@ def test_an_import_is_undone_by_its_number_unless_somebody_judges_it(pairs, alic
     number = Import.objects.get().pk
     lease_next(alice, pairs)
     status, _, said = run_command("undo_import", str(number))
-    assert (status, "have it in hand" in said) == (1, True)
+    assert (status, "in progress" in said) == (1, True)
     Judgment.objects.all().delete()
     Comparison.objects.update(open_slots=1)
     assert run_command("undo_import", str(number))[1]["state"] == "undone"

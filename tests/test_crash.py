@@ -7,7 +7,7 @@ import urllib.error
 
 import pytest
 
-from tests.serving import Person, count_exported, kill, manage, read_fields, running_server
+from tests.serving import Person, count_exported, kill, read_fields, running_server
 
 
 def judge_on(person, acknowledged, sent):
@@ -23,12 +23,10 @@ def judge_on(person, acknowledged, sent):
 
 
 @pytest.mark.long
-def test_no_judgment_is_lost_when_every_process_is_killed(place, tmp_path):
-    for command in ("migrate", "load_demo"):
-        manage(place, command, "--verbosity=0")
+def test_no_judgment_is_lost_when_every_process_is_killed(demo_place, tmp_path):
     acknowledged, sent = [], {}
-    with running_server(place) as server:
-        people = [Person(name, place["PORT"]) for name in ("alice", "bob", "admin")]
+    with running_server(demo_place) as server:
+        people = [Person(name, demo_place["PORT"]) for name in ("alice", "bob", "admin")]
         threads = [threading.Thread(target=judge_on, args=(person, acknowledged, sent)) for person in people]
         for thread in threads:
             thread.start()
@@ -37,11 +35,12 @@ def test_no_judgment_is_lost_when_every_process_is_killed(place, tmp_path):
         kill(server)
         for thread in threads:
             thread.join()
-    saved = count_exported(place, tmp_path)
+    saved = count_exported(demo_place, tmp_path)
     assert len(acknowledged) <= saved <= len(acknowledged) + len(people)
-    with running_server(place):
+    with running_server(demo_place):
         for person in people:
             person.post("/annotate/models/", sent[person])
             person.post("/annotate/models/", sent[person])
         # The form in transit is saved now, once.
-        assert count_exported(place, tmp_path) == len(set(acknowledged) | {form["judgment"] for form in sent.values()})
+        judged = set(acknowledged) | {form["judgment"] for form in sent.values()}
+        assert count_exported(demo_place, tmp_path) == len(judged)

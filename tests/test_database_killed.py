@@ -23,8 +23,8 @@ WORKER = """
 import os, sys, time; import django; django.setup()
 from datasets import tasks
 from datasets.imports import check, store as imports
-from datasets.jobs import worker as jobs
-jobs.start("store", **{"import": check.check([("rows", open(sys.argv[1], "rb"))], "big").pk})
+from datasets.jobs import lanes, worker
+worker.start("store", **{"import": check.check([("rows", open(sys.argv[1], "rb"))], "big").pk})
 real, imports.BATCH, batches = imports.store_batch, 200, []
 def store_batch(*args):
     batches.append(args)
@@ -32,7 +32,7 @@ def store_batch(*args):
         time.sleep(0.05)
     real(*args)
 imports.store_batch = store_batch
-jobs.work()
+lanes.work()
 """
 
 
@@ -70,13 +70,14 @@ def fetch_row(server, query):
         return database.execute(query).fetchone()
 
 
-def await_row(server, query, wanted):
-    """Repeats the query until it returns this row."""
+def await_row(server, query, wanted, worker, told):
+    """Repeats the query until it returns this row; the worker must live as long."""
     for _ in range(400):
         if (answer := fetch_row(server, query)) == wanted:
             return
+        assert worker.poll() is None, told.read_text()
         time.sleep(0.05)
-    pytest.fail(f"never {wanted}, at last {answer}")
+    pytest.fail(f"never {wanted}, at last {answer}: {told.read_text()}")
 
 
 @pytest.mark.long
@@ -91,7 +92,7 @@ def test_a_worker_outlives_a_killed_database_and_stores_every_row_once(server, t
         command = [sys.executable, "-c", WORKER, rows, gate]
         worker = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=file, start_new_session=True)
     try:
-        await_row(server, "SELECT count(*) FROM datasets_prompt", (400,))
+        await_row(server, "SELECT count(*) FROM datasets_prompt", (400,), worker, told)
         kill_all(server)
         gate.touch()
         before = sum(psutil.Process(worker.pid).cpu_times()[:2])
@@ -100,7 +101,7 @@ def test_a_worker_outlives_a_killed_database_and_stores_every_row_once(server, t
         assert sum(psutil.Process(worker.pid).cpu_times()[:2]) - before < 1, "it waits, it does not spin"
         start_again(server)
         assert fetch_row(server, "SELECT state FROM datasets_import") == ("storing",), "its rows are invisible"
-        await_row(server, "SELECT state FROM datasets_job", ("done",))
+        await_row(server, "SELECT state FROM datasets_job", ("done",), worker, told)
     finally:
         kill(worker)
     assert fetch_row(server, "SELECT state, prompts, responses FROM datasets_import") == ("done", 1000, 2000)

@@ -95,9 +95,9 @@ def test_judging_on_a_full_disk_is_told_in_words(client, alice, pairs, monkeypat
 
 @pytest.mark.django_db
 def test_rows_of_a_script_without_room_are_refused(client, admin, pairs, monkeypatch):
-    _token, secret = create_token(admin, "t", True, True)
+    _token, secret = create_token(admin, "t", reads=True, writes=True)
     monkeypatch.setattr("datasets.views.request_bodies.has_room", lambda n=0: False)
     rows = b'{"prompt": "p", "response_1": "a", "response_2": "b"}\n'
     headers = {"Authorization": f"Bearer {secret}"}
     answer = client.generic("POST", "/api/v1/datasets/demo/rows/", rows, "application/x-ndjson", headers=headers)
-    assert (answer.status_code, "no room" in answer.content.decode()) == (507, True)
+    assert (answer.status_code, "disk is full" in answer.content.decode()) == (507, True)

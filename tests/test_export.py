@@ -435,7 +435,7 @@ def test_a_criterion_that_is_not_asked_any_more_can_be_exported(export, by_crite
     Dataset.objects.filter(pk=by_criteria.pk).update(criteria=[{"name": "new", "guideline": ""}])
     assert len(export("dpo", "--criterion", "style")[0]) == 1
     told = run_command("export_dataset", "demo", "--format", "dpo", "--criterion", "none")
-    assert (told[0], told[2]) == (2, "--criterion: There is no criterion “none”. There are: new, style, truth")
+    assert (told[0], told[2]) == (2, "--criterion: Unknown criterion “none”. Available: new, style, truth")
     client.force_login(admin)
     page = client.get("/datasets/demo/export/").content.decode()
     assert [name for name in ("new", "style", "truth") if f'<option value="{name}">' in page] == [
@@ -445,7 +445,7 @@ def test_a_criterion_that_is_not_asked_any_more_can_be_exported(export, by_crite
     ]
     assert client.get("/datasets/demo/export/dpo/?criterion=style").status_code == 200
     assert client.get("/datasets/demo/export/dpo/?criterion=none").status_code == 400
-    assert "There is no criterion" in client.get("/datasets/demo/export/?criterion=none").content.decode()
+    assert "Unknown criterion" in client.get("/datasets/demo/export/?criterion=none").content.decode()
 
 
 @pytest.mark.usefixtures("votes")
@@ -528,7 +528,7 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(run_command, tmp_pa
         (["demo", "--format", "dpo", "--min-votes", "0"], "--min-votes"),
         (["demo", "--format", "dpo", "--flags", "with"], "--flags"),
         (["demo", "--format", "dpo", "--length", "short"], "--length"),
-        (["demo", "--format", "dpo", "--criterion", "beauty"], "--criterion: There is no criterion “beauty”"),
+        (["demo", "--format", "dpo", "--criterion", "beauty"], "--criterion: Unknown criterion “beauty”"),
         (["demo", "--format", "dpo", "--since", "yesterday"], "--since"),
         (["demo", "--format", "dpo", "--until", "2026-02-30"], "--until"),
         (["demo", "--format", "dpo", "--output", "no/such/folder/out.jsonl"], "no/such/folder/out.jsonl"),
@@ -789,9 +789,12 @@ def test_each_button_of_the_page_sends_the_fields_of_one_form(votes, client, adm
         assert form["method"] == "get"
         inside = form.find_all("button")
         pressed = {button.text.strip(): button for button in [*inside, *page.find_all("button", form="choosing")]}
-        assert set(pressed) == {"Count and preview", "Download", "Make a bundle"}
+        trainers = {name for name, button in pressed.items() if button.has("name", "trainer")}
+        assert trainers == {"TRL", "LLaMA-Factory", "Axolotl", "ms-swift", "OpenRLHF", "OpenAI", "Tables"}
+        assert set(pressed) - trainers == {"", "Update preview", "Download", "Create release"}
+        assert next(iter(pressed)) == "", "Enter in a field presses the first button, which is no trainer's"
         assert (pressed["Download"]["name"], pressed["Download"]["value"]) == ("download", "1")
-        assert pressed["Make a bundle"]["formaction"] == "/datasets/demo/bundles/"
+        assert pressed["Create release"]["formaction"] == "/datasets/demo/bundles/"
         assert not [*page.find_all("form", action="/datasets/demo/bundles/")], "no second form with older filters"
         assert not [*page.find_all("a", href="/datasets/demo/export/dpo/")], "no address with older filters"
         assert {field["name"] for field in page.find_all("input", form="choosing")} == {"dialects", "split"}
@@ -817,7 +820,7 @@ def test_a_bundle_has_the_filters_of_the_page(votes, client, admin):
     assert page.find("input", name="min-votes")["value"] == "2", "the page keeps what was chosen"
     ticked = [box["value"] for box in page.find_all("input", name="dialects") if box.has("checked", True)]
     assert ticked == ["dpo"]
-    assert "100, as 80,10,10" in again.content.decode()
+    assert "100, such as 80,10,10" in again.content.decode()
 
 
 @pytest.mark.parametrize("name", ["min_votes", "colour", "format"])
@@ -831,7 +834,7 @@ def test_a_misspelt_filter_is_refused_rather_than_overlooked(votes, client, admi
     for fields in ({}, {"download": "1"}):
         answer = client.get("/datasets/demo/export/", {"format": "dpo", name: "2"} | fields)
         assert answer.status_code == 422
-        assert f"There is no filter “{name}”." in answer.content.decode()
+        assert f"Unknown filter “{name}”." in answer.content.decode()
     answer = client.post("/datasets/demo/bundles/", {"dialects": ["dpo"], name: "2"}, follow=True)
     assert (answer.status_code, Snapshot.objects.count()) == (422, 0)
 
@@ -850,6 +853,4 @@ def test_each_name_of_a_filter_is_taken(votes, client, admin):
         client.get("/datasets/demo/export/bundle/", known | {"dialects": "dpo", "split": "100,0,0"}).status_code == 200
     )
     assert client.get("/datasets/demo/export/dpo/", {"split": "100,0,0"}).status_code == 422
-    assert (
-        client.get("/datasets/demo/export/", {"format": "nothing"}).content.decode().count("There is no such format.")
-    )
+    assert client.get("/datasets/demo/export/", {"format": "nothing"}).content.decode().count("Unknown format.")

@@ -5,7 +5,7 @@ import pytest
 from annotate.queue.lease import lease_next
 from datasets.models import Comparison, Judgment
 from tests.conftest import build_rows
-from tests.test_judging_page import JSON, Judge
+from tests.test_judging_page import HTMX, Judge
 from tests.test_queue import has_right_counters
 
 
@@ -20,7 +20,7 @@ def at_work(client, alice, make_dataset):
     return begin
 
 
-@pytest.mark.parametrize("headers", [{}, JSON])
+@pytest.mark.parametrize("headers", [{}, HTMX])
 @pytest.mark.parametrize("said", [{}, {"flag": ""}, {"flag": "invented"}, {"note": "no reason chosen"}])
 def test_a_flag_needs_a_reason(at_work, said, headers):
     page = at_work(reasons="optional", with_stars=True)
@@ -97,7 +97,7 @@ def test_an_old_form_hears_that_it_was_flagged(at_work):
     sent = dict(page.list_entries())
     page.press("flag", flag="leak")
     page.send(page.address, sent | {"verdict": "left"})
-    assert page.read_messages() == ["That one was saved before: Flagged."]
+    assert page.read_messages() == ["Already saved: Flagged."]
 
 
 def test_a_reopened_verdict_that_is_flagged_is_withdrawn(at_work):

@@ -15,7 +15,7 @@ from datasets.models import Change, Comparison, Judgment
 from tests.conftest import build_rows
 from tests.test_annotate import parse_page
 
-PAGE = "/datasets/demo/flags/"
+PAGE = "/datasets/demo/review/"
 FLAGGED, WITHDRAWN = Comparison.FLAGGED, Comparison.WITHDRAWN
 
 
@@ -41,7 +41,11 @@ def press(client, comparison, decision, seen=FLAGGED, **more):
 
 
 def read_main(page):
-    return " ".join(page.find("main").text.split())
+    return read_words(page.find("main"))
+
+
+def read_words(element):
+    return " ".join(element.text.split())
 
 
 def test_the_page_shows_who_flagged_what_and_why(client, admin, alice, dataset):
@@ -50,22 +54,25 @@ def test_the_page_shows_who_flagged_what_and_why(client, admin, alice, dataset):
     page = parse_page(client.get(PAGE))
     article = page.find("article")
     text = " ".join(article.text.split())
-    assert text.startswith("It names the model alice")
+    assert text.startswith("Flagged Reveals the model alice")
     assert "It says “as GPT”." in text
     assert judgment.comparison.prompt.instruction in text
     answers = [
-        (box.find("h2").text, box.find("div").text.strip()) for box in article.find_all("div", **{"class": "answer"})
+        (read_words(box.find("h2")), box.find("div", **{"class": "text"}).text.strip())
+        for box in article.find_all("div", **{"class": "answer"})
     ]
     shown = judgment.comparison.prompt.responses.filter(pk__in=judgment.order).order_by("pk")
-    assert answers == list(shown.values_list("source", "text"))
-    assert [button["value"] for button in article.find_all("button")] == [PUT_BACK, LEAVE_OUT, LEAVE_OUT_PROMPT]
+    named = zip("AB", shown.values_list("source", "text"), strict=True)
+    assert answers == [(f"{letter} · {source}", text) for letter, (source, text) in named]
+    buttons = [button["value"] for button in article.find_all("button") if button.attributes.get("name") == "decision"]
+    assert buttons == [PUT_BACK, LEAVE_OUT, LEAVE_OUT_PROMPT]
 
 
 def test_put_back_it_is_asked_again_and_left_out_nobody_is(client, admin, alice, bob, dataset):
     back, out = flag(alice, dataset).comparison_id, flag(alice, dataset, "unsafe").comparison_id
     client.force_login(admin)
     assert press(client, back, PUT_BACK)["Location"] == PAGE
-    assert "Put back" in read_main(parse_page(press(client, out, LEAVE_OUT, follow=True)))
+    assert "Excluded; it is no longer handed out" in read_main(parse_page(press(client, out, LEAVE_OUT, follow=True)))
     assert (get_held(back), get_held(out)) == ("", WITHDRAWN)
     given = []
     while judgment := lease_next(bob, dataset):
@@ -107,7 +114,7 @@ def test_the_first_decision_stands(alice, dataset, first, second):
 @pytest.mark.parametrize("decision", [PUT_BACK, LEAVE_OUT, LEAVE_OUT_PROMPT])
 def test_what_is_held_otherwise_is_never_touched(dataset, why, decision):
     Comparison.objects.update(held=why)
-    for seen in flags.DECISIONS:
+    for seen in flags.DECISIONS.keys() - {why}:
         if decision in flags.DECISIONS[seen]:
             assert not decide(Comparison.objects.first().pk, seen, decision)
     assert set(Comparison.objects.values_list("held", flat=True)) == {why}
@@ -175,26 +182,27 @@ def test_a_comparison_is_decided_in_its_own_dataset_only(client, admin, alice, d
     assert "other" not in {held.comparison.dataset.slug for held in flags.list_held(dataset, FLAGGED, 0, 10)}
 
 
-@pytest.mark.parametrize("path", ["", "follow/", "judgments/", "people/", "people/record/"])
-def test_a_link_leads_there_once_there_is_something(client, admin, alice, dataset, path):
+def test_the_tab_counts_what_waits(client, admin, alice, dataset):
+    def read_tab():
+        return next(a.text for a in parse_page(client.get("/datasets/demo/")).find_all("a", href=PAGE)).split()
+
     client.force_login(admin)
-    address = f"/datasets/demo/{path}"
-    assert PAGE not in {link["href"] for link in parse_page(client.get(address)).find_all("a")}
+    assert read_tab() == ["Review", "0"]
     comparison = flag(alice, dataset).comparison_id
-    assert next(a.text for a in parse_page(client.get(address)).find_all("a", href=PAGE)).split() == ["Flags", "1"]
+    assert read_tab() == ["Review", "1"]
     decide(comparison, FLAGGED, LEAVE_OUT)
-    assert next(a.text for a in parse_page(client.get(address)).find_all("a", href=PAGE)).split() == ["Flags"]
+    assert read_tab() == ["Review", "0"]
 
 
 def test_the_pages_hold_each_flagged_comparison_once(client, admin, alice, dataset, monkeypatch):
-    monkeypatch.setattr("datasets.views.flags.FLAGGED_A_PAGE", 2)
-    monkeypatch.setattr("datasets.views.flags.LEFT_OUT_A_PAGE", 2)
-    flagged = sorted(flag(alice, dataset).comparison_id for _ in range(9))
+    monkeypatch.setattr("analyze.views.review.PAGE_SIZE", 2)
+    monkeypatch.setattr("analyze.views.review.LEFT_OUT_A_PAGE", 2)
+    flagged = [flag(alice, dataset).comparison_id for _ in range(9)]
     client.force_login(admin)
-    assert walk_pages(client, "article", "after") == flagged
+    assert walk_pages(client, "article", "after") == flagged[::-1], "the latest first"
     for comparison in flagged[:5]:
         decide(comparison, FLAGGED, LEAVE_OUT)
-    assert walk_pages(client, "tr", "left_out") == flagged[:5]
+    assert walk_pages(client, "tr", "left_out") == sorted(flagged[:5])
 
 
 def walk_pages(client, tag, key):
@@ -203,8 +211,14 @@ def walk_pages(client, tag, key):
     while address:
         page = parse_page(client.get(address))
         forms = [form for element in page.find_all(tag) for form in element.find_all("form")]
-        seen += [int(form.find("input", name="comparison")["value"]) for form in forms]
-        more = [link["href"] for link in page.find_all("a") if link.text == "More" and f"?{key}=" in link["href"]]
+        deciding = [
+            form
+            for form in forms
+            if any(button.attributes.get("name") == "decision" for button in form.find_all("button"))
+        ]
+        seen += [int(form.find("input", name="comparison")["value"]) for form in deciding]
+        links = [link["href"] for link in page.find_all("a") if link.text.strip() == "More"]
+        more = [link for link in links if f"?{key}=" in link]
         address = PAGE + more[0] if more else None
     return seen
 
@@ -214,11 +228,13 @@ def test_the_page_takes_a_bounded_number_of_queries(client, admin, alice, datase
         flag(alice, dataset)
     client.force_login(admin)
     client.get(PAGE)  # texts are rendered on first display
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(23):
         client.get(PAGE)
 
 
-@pytest.mark.parametrize("path", ["?after=x", f"?left_out={10**30}"])
+@pytest.mark.parametrize(
+    "path", ["?after=x", "?after=waiting.x", "?after=suggested.x", "?kind=x", f"?left_out={10**30}"]
+)
 def test_nonsense_in_the_address_is_told(client, admin, dataset, path):
     client.force_login(admin)
     assert client.get(PAGE + path).status_code == 400
@@ -230,7 +246,7 @@ def test_a_better_answer_that_is_asked_for_can_be_flagged_too(client, admin, ali
     judgment = flag(bob, dataset, "unclear", note="")
     assert judgment.comparison.task == "repair"
     client.force_login(admin)
-    assert "A better answer was asked for. The prompt is unclear bob" in read_main(parse_page(client.get(PAGE)))
+    assert "Annotators were asked for a better answer. Unclear prompt bob" in read_main(parse_page(client.get(PAGE)))
     press(client, judgment.comparison_id, LEAVE_OUT)
     assert get_held(judgment.comparison_id) == WITHDRAWN
 
@@ -264,9 +280,9 @@ def test_a_flag_is_no_skip(client, admin, alice, dataset):
     Judgment.objects.update(decided_at=timezone.now() - timedelta(minutes=1))
     client.force_login(admin)
     page = parse_page(client.get("/datasets/demo/judgments/?verdict=flag"))
-    assert "Flagged It names the model" in " ".join(page.find("tbody").text.split())
+    assert "Flagged Reveals the model" in " ".join(page.find("tbody").text.split())
     assert len(list(parse_page(client.get("/datasets/demo/judgments/?verdict=skip")).find("tbody").find_all("tr"))) == 1
-    follow = " ".join(parse_page(client.get("/datasets/demo/follow/")).find("main").text.split())
+    follow = " ".join(parse_page(client.get("/datasets/demo/")).find("main").text.split())
     assert "Skip 1 50 % Flagged 1 50 %" in follow
 
 
@@ -276,8 +292,8 @@ def test_what_contradicts_itself_is_set_aside_for_a_decision(client, admin, alic
     first = lease_next(alice, dataset)
     record(first, 0, "left")
     client.force_login(admin)
-    answer = client.post("/datasets/split/flags/set-aside/", {"judgment": [first.pk, "x", 10**30]}, follow=True)
-    assert "1 comparison waits for a decision now." in answer.content.decode()
+    answer = client.post("/datasets/split/review/set-aside/", {"judgment": [first.pk, "x", 10**30]}, follow=True)
+    assert "1 comparison awaits a decision." in answer.content.decode()
     comparison = Comparison.objects.get(pk=first.comparison_id)
     assert (comparison.held, comparison.review) == ("flagged", "wanted" if review == "split" else "")
     assert Change.objects.get(kind="flag").by == admin

@@ -84,11 +84,15 @@ def test_all_faults_at_once(fake, bot, make_dataset, run_command):
     status, summary, _ = run_command("generate", dataset.slug, "--model", "bot", "--n", "3")
     assert (status, summary["wanted"]) == (1, 120)
     assert summary["done"] + sum(summary["failed"].values()) == 120
-    assert set(summary["failed"]) == {"bad_unicode", "interrupted"}
+    certain, by_turn = (
+        {"bad_unicode", "interrupted"},
+        {"server_error"},
+    )  # which request meets which fault depends on turns
+    assert certain <= set(summary["failed"]) <= certain | by_turn
     assert set(summary["failed"]) <= set(reasons.FAILED)
     assert not any("\0" in text for text in Response.objects.values_list("text", flat=True))
     done = Generation.objects.filter(state="done")
-    assert done.exclude(reasoning="").count() == summary["done"]
+    assert not done.filter(response__reasoning=None).exists()
     assert not done.exclude(tokens_in=None).exists()
     assert Response.objects.count() == summary["responses"] <= summary["done"]
     fake.reset()
@@ -124,7 +128,7 @@ def test_twenty_failures_in_a_row_pause_and_say_why(fake, bot, make_dataset, run
     dataset = make_prompts(make_dataset, 40)
     status, summary, error = run_command("generate", dataset.slug, "--model", "bot")
     assert (status, summary["done"]) == (1, 0)
-    assert "twenty times in a row" in error
+    assert "20 times in a row" in error
     assert "GPU is on fire" in error
     assert 20 <= summary["asked"] <= 20 + 8
     assert count_generations(Wanted(dataset, [bot], 1)).waiting
@@ -373,12 +377,14 @@ def test_from_no_data_to_the_first_comparison(fake, client_of_admin):
     prompts = "Which moons has Mars?\r\n\r\n  去哪里？  \r\nWhich moons has Mars?\r\n"
     form = {"slug": "first", "prompts": prompts, "models": ["bot"], "n": "2"}
     assert client_of_admin.post("/datasets/new/", form).headers["Location"] == "/datasets/first/generate/"
-    assert "Waiting for a worker" in client_of_admin.get("/datasets/first/generate/").content.decode()
+    assert "Queued." in client_of_admin.get("/datasets/first/generate/").content.decode()
     page = work(client_of_admin, "/datasets/first/generate/")
     assert "bot@1" in page
-    assert "Go on" not in page
+    assert "Resume" not in page
     assert set(Prompt.objects.values_list("instruction", flat=True)) == {"Which moons has Mars?", "去哪里？"}
     assert Comparison.objects.count() == 2
+    assert "data-comparison" not in client_of_admin.get("/annotate/first/").content.decode(), "it is a draft"
+    client_of_admin.post("/datasets/first/state/", {"state": "open"})
     assert "data-comparison" in client_of_admin.get("/annotate/first/").content.decode()
     assert fake.read_log()[0]["body"]["temperature"] == 0.7
 
@@ -386,24 +392,24 @@ def test_from_no_data_to_the_first_comparison(fake, client_of_admin):
 def test_the_page_estimates_starts_pauses_and_goes_on(fake, bot, make_dataset, client_of_admin):
     make_prompts(make_dataset, 3)
     path = "/datasets/demo/generate/"
-    assert "Ask for 6 answers" in client_of_admin.get(f"{path}?models=bot&n=2").content.decode()
+    assert "Generate 6 answers" in client_of_admin.get(f"{path}?models=bot&n=2").content.decode()
     start = {"act": "start", "models": ["bot"], "n": "2", "most_answers": "4"}
     assert client_of_admin.post(path, start).status_code == 302
     again = client_of_admin.post(path, start, follow=True).content.decode()
-    assert "answering already" in again
+    assert "Generation is running" in again
     page = work(client_of_admin, path)
-    assert "The limit of answers is reached" in page
-    assert "Go on" in page
+    assert "Answer limit reached" in page
+    assert "Resume" in page
     fake.reset(closed_every=2)
     client_of_admin.post(path, {"act": "resume"})
     assert fake.count_requests() == 0
     client_of_admin.post(path, {"act": "pause"})
-    assert "Paused. What had arrived is stored." in work(client_of_admin, path)
+    assert "Paused. All answers received so far are stored." in work(client_of_admin, path)
     assert fake.count_requests() == 0
     client_of_admin.post(path, {"act": "resume"})
     page = work(client_of_admin, path)
     assert "The connection broke in the middle of the answer" in page
-    assert "Try what failed again" in page
+    assert "Retry failed answers" in page
 
 
 def test_a_further_model_and_one_prompt_more(fake, bot, make_dataset, client_of_admin):

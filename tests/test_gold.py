@@ -83,12 +83,12 @@ def test_an_admin_makes_explains_and_removes_one_on_the_pages(client, make_datas
     vote = judge_next(admin, dataset)
     client.force_login(admin)
     address = reverse("judgment", args=["demo", vote.pk])
-    assert "Make it a known answer" in client.get(address).content.decode()
+    assert "Make it a gold question" in client.get(address).content.decode()
     made = client.post(f"{address}gold/")
     one = Gold.objects.get()
     assert made["Location"] == f"/datasets/demo/gold/{one.pk}/"
-    assert "Make it a known answer" in client.get(address).content.decode()
-    assert "is known already" in client.post(f"{address}gold/", follow=True).content.decode()
+    assert "Make it a gold question" in client.get(address).content.decode()
+    assert "is a gold question already" in client.post(f"{address}gold/", follow=True).content.decode()
     client.post(made["Location"], {"reason": "Because *it is*.", "for_practice": "on"})
     one.refresh_from_db()
     assert (one.reason, one.for_practice, one.made_by) == ("Because *it is*.", True, admin)
@@ -99,7 +99,7 @@ def test_an_admin_makes_explains_and_removes_one_on_the_pages(client, make_datas
     ]
     page = client.get("/datasets/demo/gold/").content.decode()
     assert "0 of 0" in page
-    assert "in practice" in page
+    assert "qualification" in page
     client.post(made["Location"], {"remove": "1"})
     assert not Gold.objects.exists()
     assert Comparison.objects.get(pk=vote.comparison_id).held == ""
@@ -156,7 +156,7 @@ def test_only_an_admins_own_verdict_becomes_one(client, make_dataset, admin, ali
     vote = judge_next(alice, make_dataset(build_rows(2)))
     client.force_login(admin)
     address = reverse("judgment", args=["demo", vote.pk])
-    assert "Make it a known answer" not in client.get(address).content.decode()
+    assert "Make it a gold question" not in client.get(address).content.decode()
     assert client.post(f"{address}gold/").status_code == 404
 
 

@@ -418,7 +418,7 @@ def build_near_duplicates(n):
 
 
 UPLOADS = {
-    "prompts that are nearly the same": build_near_duplicates,
+    "near-duplicate prompts": build_near_duplicates,
     "prompts of a word again and again": lambda n: build_rows("a " * (k % 9 + 3) + str(k // 9) for k in range(n)),
     "one prompt again and again": lambda n: build_rows(["Hi"] * n),
     "answers in rows of their own": lambda n: [
@@ -437,7 +437,7 @@ def test_near_duplicates_are_found_in_a_time_that_grows_with_the_rows(name):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", ["prompts that are nearly the same", "prompts that have nothing in common"])
+@pytest.mark.parametrize("name", ["near-duplicate prompts", "prompts that have nothing in common"])
 def test_groups_are_given_in_a_time_that_grows_with_the_prompts(name, monkeypatch):
     monkeypatch.setattr(text_near_duplicates, "AT_ONCE", 8)
     near = "near" in name
@@ -501,7 +501,7 @@ class Columns(DatasetColumns):
         found = zip(np.concatenate([chosen, rejected]).tolist(), np.concatenate([prompt, prompt]).tolist(), strict=True)
         first, second = np.minimum(chosen, rejected), np.maximum(chosen, rejected)
         vars(self).update(
-            choices=Choices(np.arange(n), chosen, rejected, strength, person, prompt, left),
+            choices=Choices(np.arange(n), chosen, rejected, strength, person, prompt, left, np.arange(n) // 1000),
             responses={pk: Answer(where, f"source {pk % sources}", 10 + pk % 90) for pk, where in found},
             stars={},
             votes=Votes(

@@ -12,7 +12,6 @@ from datasets.audit.guidelines import find_unseen_change
 from datasets.exports.export import Export
 from datasets.models import Dataset, Guideline, Judgment
 from tests.conftest import build_rows
-from tests.test_log import build_settings_form
 
 pytestmark = pytest.mark.django_db
 
@@ -65,23 +64,23 @@ def test_a_judgment_keeps_the_number_that_it_was_made_under(make_dataset, alice,
 
 def test_the_page_shows_two_versions_word_by_word_with_how_many_judged_under_each(pairs, admin, alice):
     boss = sign_in(admin)
-    assert "There is no guideline yet." in boss.get("/datasets/demo/guideline/").content.decode()
+    assert "Guideline history" not in boss.get("/datasets/demo/task/guidelines/").content.decode()
     record(lease_next(alice, pairs), 0, "left")
     for text in ("Choose the *better* answer.", "Choose the shorter answer.", "Choose."):
-        boss.post("/datasets/demo/settings/", build_settings_form(pairs, guideline=text))
+        boss.post("/datasets/demo/task/guidelines/", {"guideline": text})
         record(lease_next(alice, Dataset.objects.get()), 0, "left")
     record(lease_next(alice, Dataset.objects.get()), 0, "left")
-    page = boss.get("/datasets/demo/guideline/?old=1&new=2")
+    page = boss.get("/datasets/demo/task/guidelines/?old=1&new=2")
     shown = [(version.number, version.made_by, judgments) for version, judgments in page.context["versions"]]
     assert shown == [(3, admin, 2), (2, admin, 1), (1, admin, 1)]
-    assert "1 judgment was made before there was a version." in page.content.decode()
+    assert "1 judgment predates the first version." in page.content.decode()
     assert "Choose the <em><mark>better</mark></em> answer." in page.content.decode()
     assert "Choose the <mark>shorter </mark>answer." in page.content.decode()
-    newest = boss.get("/datasets/demo/guideline/").context
+    newest = boss.get("/datasets/demo/task/guidelines/").context
     assert (newest["old"].number, newest["new"].number) == (2, 3)
-    assert "old" not in boss.get("/datasets/demo/guideline/?new=1").context
-    assert boss.get("/datasets/demo/guideline/?old=1&new=9").status_code == 404
-    assert boss.get("/datasets/demo/guideline/?new=x").status_code == 400
+    assert "old" not in boss.get("/datasets/demo/task/guidelines/?new=1").context
+    assert boss.get("/datasets/demo/task/guidelines/?old=1&new=9").status_code == 404
+    assert boss.get("/datasets/demo/task/guidelines/?new=x").status_code == 400
 
 
 def test_the_page_of_a_judgment_names_the_version(pairs, admin, alice, run_command):
@@ -92,14 +91,14 @@ def test_the_page_of_a_judgment_names_the_version(pairs, admin, alice, run_comma
         sign_in(admin).get(f"/datasets/demo/judgments/{pk}/").content.decode()
         for pk in Judgment.objects.order_by("pk").values_list("pk", flat=True)
     ]
-    link = '<a href="/datasets/demo/guideline/?new=1">version 1</a>'
+    link = '<a href="/datasets/demo/task/guidelines/?new=1">version 1</a>'
     assert [link in page for page in pages] == [False, True]
 
 
 def test_who_judged_before_a_change_is_told_of_it_and_nobody_else(pairs, alice, bob, run_command):
     def is_told(person):
         pages = [sign_in(person).get(f"/annotate/demo/{page}") for page in ("", "guideline/")]
-        told = ["after you last judged here." in page.content.decode() for page in pages]
+        told = ["after your last judgment here." in page.content.decode() for page in pages]
         assert told == ["changed" in page.context and bool(page.context["changed"]) for page in pages]
         assert told[0] == told[1] == ("(changed on " in pages[0].content.decode())
         return told[0]

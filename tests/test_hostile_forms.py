@@ -9,7 +9,7 @@ from annotate import questions
 from annotate.questions import pair
 from datasets.models import Judgment, Response
 from tests.conftest import build_rows
-from tests.test_annotate import JSON, PAGE
+from tests.test_annotate import HTMX, PAGE
 from tests.test_judging_page import Judge
 
 HUGE = ["9" * 30, "9" * 5000, str(2**63), "-1", "1e3", "٣", "²", "\x00"]
@@ -29,7 +29,7 @@ def count_stored():
     return [Judgment.objects.exclude(state="leased").count(), Response.objects.filter(source="repair").count()]
 
 
-@pytest.mark.parametrize("headers", [{}, JSON])
+@pytest.mark.parametrize("headers", [{}, HTMX])
 @pytest.mark.parametrize("field", ["judgment", "revision"])
 @pytest.mark.parametrize("value", HUGE)
 def test_numbers_that_are_none_of_ours(at_work, field, value, headers):
@@ -159,4 +159,4 @@ def test_a_question_of_ones_own_has_pages_by_itself(client, alice, make_dataset,
     assert page.send(page.address, {"judgment": held.pk, "revision": 0, "verdict": "right"}).read_messages()
     assert client.get(f"{PAGE}history/").status_code == 200
     assert client.get(f"{PAGE}history/{held.pk}/").status_code == 200
-    assert page.look().undo().status_texts == ["You judged this one: upper. Judge again, or keep it."]
+    assert page.look().undo().status_texts == ["Your previous answer: upper. Change it, or keep it."]

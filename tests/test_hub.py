@@ -22,7 +22,7 @@ from datasets.bundles import hub
 from datasets.bundles.archive import Settings, make_bundle
 from datasets.bundles.snapshots import iter_content, save_snapshot
 from datasets.jobs import secrets, worker
-from datasets.jobs.worker import JobCancellation, work
+from datasets.jobs.worker import JobCancellation, work_until_idle
 from datasets.models import Job
 from tests.hub import TOKEN, fake_hub
 
@@ -71,7 +71,7 @@ def push(browsing, address=PAGE, **form):
     """Pushes through the page and runs the worker; returns the task."""
     said = {"repo": "org/data", "token": TOKEN, **form}
     browsing.post(f"{address}push/", {name: value for name, value in said.items() if value is not None})
-    work(until_idle=True)
+    work_until_idle()
     return Job.objects.latest("pk")
 
 
@@ -126,7 +126,7 @@ def test_the_token_is_nowhere_to_be_read_and_gone_in_the_end(browsing, there, ca
     assert secrets.unseal(waiting.secret) == TOKEN
     address = f"/datasets/upload/tasks/{waiting.pk}/"
     assert TOKEN not in browsing.get(address).content.decode()
-    work(until_idle=True)
+    work_until_idle()
     waiting.refresh_from_db()
     assert (waiting.state, waiting.secret) == ("done", "")
     assert TOKEN not in repr(vars(waiting)) + caplog.text + "".join(capfd.readouterr())
@@ -140,7 +140,7 @@ def test_the_token_of_one_that_never_began_is_gone_too(browsing, there):
     assert (Job.objects.get().secret, there.sent) == ("", [])
     browsing.post(f"{PAGE}push/", {"repo": "org/data", "token": TOKEN})
     Job.objects.filter(state="waiting").update(attempts=worker.MOST_ATTEMPTS)
-    work(until_idle=True)
+    work_until_idle()
     assert Job.objects.latest("pk").error == "gave_up"
     assert Job.objects.latest("pk").secret == ""
 
@@ -152,14 +152,14 @@ def test_without_a_token_that_of_the_environment_is_taken(browsing, there, setti
     assert push(browsing, token=None).state == "done"
     settings.HF_TOKEN = ""
     Job.objects.create(kind="push", dataset=Job.objects.get().dataset, arguments=Job.objects.get().arguments)
-    work(until_idle=True)
+    work_until_idle()
     assert Job.objects.latest("pk").result == {"reason": "no_token"}
 
 
 def test_a_token_that_cannot_be_read_any_more_is_said(browsing, there, settings, monkeypatch):
     browsing.post(f"{PAGE}push/", {"repo": "org/data", "token": TOKEN})
     settings.SECRET_KEY = "another"
-    work(until_idle=True)
+    work_until_idle()
     assert Job.objects.get().error == reasons.HUB["token_gone"]
     sealed = secrets.seal(TOKEN)
     monkeypatch.setattr(secrets, "GOOD_FOR", -1)

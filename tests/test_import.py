@@ -156,9 +156,9 @@ def test_only_ten_refusals_are_told_and_the_rest_counted(put):
         ("a b", "{}", [], "letters, digits"),
         ("upload", "{}", [], "cannot be taken"),
         ("demo", "", [], "1.jsonl: The file is empty."),
-        ("demo", "dark and stormy", [], "1.jsonl: This is neither"),
+        ("demo", "dark and stormy", [], "1.jsonl: The file is not"),
         ("demo", '[{"a": 1},\n{"b"', [], "1.jsonl:2: The file is not valid JSON."),
-        ("demo", '{"colour": "red"}', [], "docs/formats.md lists them. (colour)"),
+        ("demo", '{"colour": "red"}', [], "“Formats” under Help. (colour)"),
         ("demo", "{\n{\n", [], "1.jsonl:1: No row of the file could be read. (bad_json)"),
         ("demo", '{"prompt": "A", "completion": "1"}', ["--overlap", "0"], "--overlap"),
         ("demo", '{"prompt": "A", "completion": "1"}', ["--refused", "no/such/folder/bad.jsonl"], "no/such/folder"),
@@ -327,7 +327,7 @@ def test_the_same_person_with_another_verdict_is_refused_naming_the_earlier_row(
     status, summary, err = put(*files)
     assert (status, summary["refused"]) == (1, 1)
     place = "2.jsonl:1" if where == "other file" else f"1.jsonl:{len(files[0])}"
-    said = "The same person said otherwise of the same two answers before. 1.jsonl:2"
+    said = "The same annotator gave a different verdict on the same two answers earlier. 1.jsonl:2"
     assert err.strip() == f"{place}: annotator: {said}"
 
 

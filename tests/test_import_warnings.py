@@ -231,7 +231,7 @@ def test_warnings_of_the_reader_are_counted_with_the_others(run_command, tmp_pat
     path.write_text(json.dumps({"messages": messages}) + "\n")
     status, summary, err = run_command("import_dataset", "demo", str(path))
     assert (status, summary["warnings"]) == (0, {"control_tokens": 1, "personal_data": 1, "turn_weight": 1})
-    assert "turn_weight: 1 (turns with weight 0: an export trains on them all the same)" in err
+    assert "turn_weight: 1 (turns with weight 0: exports train on them anyway)" in err
     status, summary, _ = run_command("import_dataset", "other", str(path), "--leave-out=turn_weight", "--mask=all")
     assert (status, summary["refused"], summary["prompts"]) == (0, 1, 0)
     assert summary["warnings"] == {"control_tokens": 1, "personal_data": 1, "turn_weight": 1}
@@ -259,16 +259,16 @@ ODD = [
 @pytest.mark.django_db
 def test_the_admin_is_told_and_decides(client, checked):
     address, page = checked([*build_rows(3), *ODD])
-    assert "name a model" in page
+    assert "reveal the model" in page
     assert "As Claude, I know." in page
     assert "rows.jsonl:4" in page
-    assert "seem cut off" not in page
+    assert "seem truncated" not in page
     client.post(address, {"decision": "store", "without": ["names_model", "invented"]})
     run = Import.objects.get()
     assert (run.rows, run.refused, run.prompts) == (5, 1, 4)
     assert not Kept.objects.filter(instruction="Who?").exists()
     page = client.get(address).content.decode()
-    assert "Left out by whoever" in page
+    assert "Excluded by the person who" in page
     assert "As Claude" in page
 
 
@@ -290,7 +290,7 @@ def test_all_may_be_left_out(client, checked):
 
 @pytest.mark.django_db
 def test_where_nothing_is_odd_nothing_is_said(checked):
-    assert "Better looked at" not in checked(build_rows(3))[1]
+    assert "Check before annotation starts" not in checked(build_rows(3))[1]
 
 
 # --- near-duplicates --------------------------------------------------------------------------------------------------
@@ -387,7 +387,7 @@ def test_an_upload_shows_both_and_leaves_them_out(client, checked):
     address, page = checked(
         [build_wide_row(RIVER), build_wide_row(SAME_RIVER), build_wide_row("Why?", ANSWER, WITH_SAND)]
     )
-    assert page.count(f'<p class="quiet">beside</p><pre class="preview" tabindex="0">{RIVER}</pre>') == 1
+    assert page.count(f'<p class="quiet">similar to</p><pre class="preview" tabindex="0">{RIVER}</pre>') == 1
     assert WITH_SAND in page
     for doubt in ("near_prompts", "near_answers"):
         assert str(reasons.WARNINGS[doubt]) in page
@@ -421,7 +421,7 @@ def test_a_command_tells_doubts_and_leaves_out_what_it_is_told(run_command, file
     status, summary, err = run_command("import_dataset", "demo", file, *options)
     assert (status, summary["rows"], summary["refused"], summary["prompts"]) == (0, 5, 1, 4)
     assert "names_model: 1 (" in err
-    assert "same_answers: 1 (equal answers to one prompt)" in err
+    assert "same_answers: 1 (identical answers to one prompt)" in err
     assert [json.loads(line)["reason"] for line in bad.open()] == ["left_out"]
     assert run_command("import_dataset", "other", file, "--leave-out=all")[1]["refused"] == 2
     assert run_command("import_dataset", "third", file, "--leave-out=invented")[0] == 2

@@ -20,7 +20,7 @@ from django.utils.module_loading import autodiscover_modules
 from datasets.imports import tasks
 from datasets.imports.spool import Spool
 from datasets.jobs import worker as job_worker
-from datasets.jobs.worker import JobCancellation, JobFailure, claim, perform, start, work
+from datasets.jobs.worker import JobCancellation, JobFailure, claim, perform, start, work_until_idle
 from datasets.models import Dataset, Import, Job, Prompt
 from tests.conftest import build_rows
 from tests.serving import ROOT, manage
@@ -59,7 +59,7 @@ def test_a_worker_does_what_waits_in_order_and_notes_what_came_of_it(does):
     does(lambda job, progress: done.append(job.arguments["n"]) or {"n": job.arguments["n"]})
     waiting = [start("trial", n=n) for n in range(3)]
     assert [job.state for job in waiting] == ["waiting"] * 3
-    assert work(until_idle=True) == 3
+    assert work_until_idle() == 3
     assert done == [0, 1, 2]
     assert [refresh(job).state for job in waiting] == ["done"] * 3
     assert waiting[2].result == {"n": 2}
@@ -77,7 +77,7 @@ def test_what_was_begun_at_once_in_a_process_that_is_gone_is_taken_up_later(does
     does(lambda job, progress: {"again": True})
     assert claim() is None, "it may still be at work"
     Job.objects.update(beat_at=F("beat_at") - timedelta(hours=1))
-    assert work(until_idle=True) == 1
+    assert work_until_idle() == 1
     assert Job.objects.get().result == {"again": True}
 
 
@@ -90,7 +90,7 @@ def test_progress_is_seen_while_it_is_made_also_from_within_a_transaction(does):
 
     does(work_slowly)
     job = start("trial")
-    worker = threading.Thread(target=lambda: (work(until_idle=True), connection.close()))
+    worker = threading.Thread(target=lambda: (work_until_idle(), connection.close()))
     worker.start()
     for _ in range(100):
         seen = Job.objects.get(pk=job.pk)
@@ -109,7 +109,7 @@ def test_one_task_goes_to_one_worker(does):
     does(lambda job, progress: times.append(job.pk))
     for _ in range(12):
         start("trial")
-    workers = [threading.Thread(target=lambda: (work(until_idle=True), connection.close())) for _ in range(4)]
+    workers = [threading.Thread(target=lambda: (work_until_idle(), connection.close())) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -131,7 +131,7 @@ def test_what_goes_wrong_is_noted(does, error, state, said, caplog):
 
     does(fail)
     job = start("trial")
-    work(until_idle=True)
+    work_until_idle()
     assert (refresh(job).state, job.error) == (state, said)
     assert job.finished_at
 
@@ -140,7 +140,7 @@ def test_one_that_waits_is_stopped_before_it_begins(does):
     does(lambda job, progress: pytest.fail("begun"))
     job = start("trial")
     job_worker.cancel(job)
-    assert work(until_idle=True) == 0
+    assert work_until_idle() == 0
     assert refresh(job).state == "cancelled"
 
 
@@ -154,7 +154,7 @@ def test_one_at_work_stops_soon(does):
 
     does(run_endlessly)
     job = start("trial")
-    work(until_idle=True)
+    work_until_idle()
     assert refresh(job).state == "cancelled"
 
 
@@ -201,7 +201,7 @@ def test_a_worker_that_was_started_for_a_task_ends_where_the_database_stays_away
 
     monkeypatch.setattr(job_worker, "PATIENCE", 0)
     monkeypatch.setattr(job_worker, "claim", refuse_connection)
-    assert work(until_idle=True) == 0
+    assert work_until_idle() == 0
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
     assert "did not come back" in caplog.text
 
@@ -224,15 +224,15 @@ def test_an_upload_is_checked_and_stored_in_the_background(client, admin, settin
     assert answer["Location"] == f"/datasets/upload/tasks/{job.pk}/"
     page = client.get(answer["Location"]).content.decode()
     assert "rows.jsonl" in page
-    assert "Waiting for a worker." in page
-    work(until_idle=True)
+    assert "Queued" in page
+    work_until_idle()
     run = Import.objects.get()
     assert client.get(answer["Location"])["Location"] == f"/datasets/upload/{run.pk}/"
-    assert (run.rows, run.overlap, run.created_by) == (20, 2, admin)
+    assert (run.rows, run.dataset_settings["overlap"], run.created_by) == (20, 2, admin)
     assert list((settings.DATA_DIR / "uploads").iterdir()), "somebody may yet map the columns"
     client.post(f"/datasets/upload/{run.pk}/", {"decision": "store"})
     assert Prompt.objects.count() == 0
-    work(until_idle=True)
+    work_until_idle()
     assert not list((settings.DATA_DIR / "uploads").iterdir()), "the files are gone"
     assert Dataset.objects.get(slug="big").prompts.count() == 20
     assert client.get(f"/datasets/upload/tasks/{Job.objects.latest('pk').pk}/")["Location"] == "/datasets/big/"
@@ -244,7 +244,7 @@ def test_a_file_that_cannot_be_read_is_said_in_the_language_of_who_asked(client,
     admin.language, odd = "zh-hans", SimpleUploadedFile("a.bin", b"\x00\x01\x02" * 99)
     admin.save()
     client.post("/datasets/upload/", {"slug": "big", "files": odd, "overlap": 1})
-    work(until_idle=True)
+    work_until_idle()
     page = client.get(f"/datasets/upload/tasks/{Job.objects.get().pk}/").content.decode()
     assert "a.bin" in page
     assert "文件" in Job.objects.get().error
@@ -256,7 +256,7 @@ def test_files_of_a_task_that_never_began_are_swept_up_after_a_day(client, admin
     folders = []
     for name in ("stopped", "waiting", "young"):
         files = [SimpleUploadedFile(name, b"x" * (tasks.BYTES_AT_ONCE + 1))]
-        job = tasks.start_check(admin, *tasks.keep_files(files), "big", 1)
+        job = tasks.start_check(admin, *tasks.keep_files(files), "big", {"overlap": 2})
         folders.append(settings.DATA_DIR / "uploads" / job.arguments["folder"])
         if name != "waiting":
             job_worker.cancel(job)
@@ -274,7 +274,7 @@ def test_a_small_upload_is_checked_and_stored_without_a_task(client, admin):
     answer = client.post("/datasets/upload/", {"slug": "small", "files": build_upload(build_rows(3)), "overlap": 2})
     run = Import.objects.get()
     assert answer["Location"] == f"/datasets/upload/{run.pk}/"
-    assert (run.rows, run.overlap, run.created_by) == (3, 2, admin)
+    assert (run.rows, run.dataset_settings["overlap"], run.created_by) == (3, 2, admin)
     assert client.post(answer["Location"], {"decision": "store"})["Location"] == "/datasets/small/"
     assert (Prompt.objects.count(), Job.objects.count()) == (3, 0)
 
@@ -310,7 +310,7 @@ def test_a_small_import_killed_while_it_is_stored_is_finished_by_whoever_looks(c
     Import.objects.update(touched_at=timezone.now() - timedelta(hours=1))
     place = client.get(page)["Location"]
     assert client.get(page)["Location"] == place, "one task, however many look"
-    assert work(until_idle=True) == 1
+    assert work_until_idle() == 1
     assert Import.objects.get().state == "done"
     assert Dataset.objects.get(slug="small").comparisons.count() == 3
 
@@ -335,11 +335,11 @@ def test_an_import_that_is_stopped_leaves_nothing(client, admin, monkeypatch):
     monkeypatch.setattr(tasks.imports_store, "BATCH", 5)
     client.force_login(admin)
     client.post("/datasets/upload/", {"slug": "big", "files": build_upload(build_rows(30)), "overlap": 1})
-    work(until_idle=True)
+    work_until_idle()
     run = Import.objects.get()
     client.post(f"/datasets/upload/{run.pk}/", {"decision": "store"})
     stop_in_the_middle(monkeypatch)
-    work(until_idle=True)
+    work_until_idle()
     assert Job.objects.latest("pk").state == "cancelled"
     assert (Prompt.objects.count(), Import.objects.count()) == (0, 0)
     page = client.get(f"/datasets/upload/tasks/{Job.objects.latest('pk').pk}/").content.decode()
@@ -385,7 +385,7 @@ def test_a_bundle_is_made_in_the_background(client, admin, make_dataset):
     make_dataset(build_rows(3))
     client.force_login(admin)
     answer = client.post("/datasets/demo/bundles/", {"dialects": ["dpo"], "split": "100,0,0"})
-    work(until_idle=True)
+    work_until_idle()
     assert client.get(answer["Location"])["Location"] == "/datasets/demo/bundles/1/"
 
 
@@ -418,7 +418,6 @@ def test_a_task_that_an_older_version_queued_still_has_somebody_who_does_it():
 @pytest.mark.long
 def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_path):
     """A real worker, killed with -9 while storing; another resumes the task."""
-    manage(place, "migrate", "--verbosity=0")
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in build_rows(1000)))
     script = (
@@ -443,7 +442,7 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
         "from datasets.jobs import worker as jobs\n"
         "real, imports.BATCH, batches = imports.store_batch, 200, iter([0, 0, 600])\n"
         "imports.store_batch = lambda *args: (time.sleep(next(batches)), real(*args))\n"
-        "jobs.work()\n"
+        "from datasets.jobs import lanes; lanes.work()\n"
     )
     worker = subprocess.Popen([sys.executable, "-c", slow], env=environment, cwd=ROOT, start_new_session=True)
     try:
@@ -462,3 +461,40 @@ def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_
     assert done == {"done": 1}
     counts = "print(Job.objects.get().state, Prompt.objects.visible().count(), Comparison.objects.count())"
     assert run_code(counts).split() == ["done", "1000", "1000"]
+
+
+@pytest.mark.long
+def test_a_short_task_does_not_wait_for_a_long_one_nor_sixteen_for_each_other(place):
+    """One worker process: a task of the lane bulk holds its only place, tasks of the lane chat run beside it."""
+    script = (
+        "import time; import django; django.setup()\n"
+        "from datasets.jobs import worker as jobs\n"
+        "from datasets.models import Job\n"
+        "jobs.kind('long')(lambda job, progress: time.sleep(60))\n"
+        "jobs.kind('short', lane='chat')(lambda job, progress: time.sleep(2))\n"
+        "from datasets.jobs import lanes\n"
+        "lanes.repeat_every(3600)(lambda: jobs.start('chore'))\n"
+        "for kind in ['long', 'long', *['short'] * 16]: jobs.start(kind)\n"
+        "import threading; threading.Thread(target=lanes.work, daemon=True).start()\n"
+        "while Job.objects.filter(kind='short', state='done').count() < 16: time.sleep(0.1)\n"
+        "states = Job.objects.order_by('pk').values_list('kind', 'state')\n"
+        "print([state for kind, state in states if kind == 'long'], [kind for kind, _ in states].count('chore'))\n"
+        "import sys, os; sys.stdout.flush(); os._exit(0)\n"
+    )
+    environment = {**place, "DJANGO_SETTINGS_MODULE": "config.settings", "START_WORKERS": "0"}
+    begun = time.monotonic()
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "['running', 'waiting'] 1", done.stderr
+    assert time.monotonic() - begun < 32  # sixteen times two seconds
+
+
+def test_a_worker_of_one_lane_leaves_the_others(does, monkeypatch):
+    does(lambda job, progress: None)
+    monkeypatch.setitem(job_worker.KINDS, "quick", lambda job, progress: None)
+    monkeypatch.setitem(job_worker.LANE_OF, "quick", "chat")
+    bulk, quick = start("trial"), start("quick")
+    assert claim(["generate"]) is None
+    assert claim() == quick  # the lane of chats goes first
+    assert claim(["chat"]) is None
+    assert claim(["bulk"]) == bulk

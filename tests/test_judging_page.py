@@ -7,7 +7,7 @@ import pytest
 from annotate.judging.question_spec import build_prefix
 from datasets.models import Judgment, Response
 from tests.conftest import build_rows
-from tests.test_annotate import JSON, Browser
+from tests.test_annotate import HTMX, Browser
 
 CLEAR, KIND = build_prefix("clear"), build_prefix("kind")
 CRITERIA = [{"name": "clear", "guideline": "Short."}, {"name": "kind", "guideline": ""}]
@@ -126,7 +126,7 @@ SAVED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("headers", [{}, JSON])
+@pytest.mark.parametrize("headers", [{}, HTMX])
 @pytest.mark.parametrize(("asking", "answers", "verdict", "said", "choices", "ratings"), SAVED)
 def test_what_is_filled_in_is_saved_by_text(at_work, asking, answers, verdict, said, choices, ratings, headers):
     page = at_work(answers, **asking)
@@ -195,7 +195,7 @@ def test_a_single_answer_is_rated_alone_and_stands_on_the_left(at_work):
 FILLED = {f"{CLEAR}_verdict": "left", "stars_left": "5", "reasons": ["safer", "clearer"], "reason": 'so "it" is'}
 
 
-@pytest.mark.parametrize("headers", [{}, JSON])
+@pytest.mark.parametrize("headers", [{}, HTMX])
 def test_what_is_missing_is_told_and_what_was_filled_in_still_is(at_work, headers):
     page = at_work(with_stars=True, criteria=CRITERIA, reasons="optional", allow_repair=True)
     held = page.judgment
@@ -203,7 +203,7 @@ def test_what_is_missing_is_told_and_what_was_filled_in_still_is(at_work, header
     assert page.answer.status_code == 422
     assert not Judgment.objects.filter(state="saved").exists()
     assert page.judgment == held
-    assert page.read_messages() == ["This is still to be answered."]
+    assert page.read_messages() == ["Please answer this first."]
     sent = page.list_entries()
     for name in (f"{CLEAR}_verdict", "stars_left", "reason"):
         assert (name, FILLED[name]) in sent
@@ -271,12 +271,12 @@ def test_criteria_of_stars_are_rated_and_compared(at_work):
     assert ("clear", "right", 4) in list_ratings(judgment, shown)
 
 
-@pytest.mark.parametrize("headers", [{}, JSON])
+@pytest.mark.parametrize("headers", [{}, HTMX])
 def test_stars_against_the_choice_are_told_once_and_never_bar_it(at_work, headers):
     page = at_work(with_stars=True)
     sent = page.press("left", headers, stars_left=1, stars_right=5)
-    told = sent.said_json.get("told") or "".join(sent.read_messages())
-    assert told.startswith("Saved. The answer that you chose has fewer stars")
+    told = "".join(sent.read_messages())
+    assert told.startswith("Saved. The chosen answer has fewer stars")
     assert Judgment.objects.filter(verdict="left").count() == 1
     page.look()
     assert not page.read_messages()

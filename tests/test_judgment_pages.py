@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from analyze.report import compute_numbers as compute_report
 from annotate.judging.record import record, undo
 from annotate.questions import pair
 from annotate.queue.lease import lease_next
@@ -59,6 +60,12 @@ def create_judgment(who, comparison, said, at=None, seconds=20.0, turned=False, 
     return judgment
 
 
+def count_agreement(dataset):
+    """The pairs of votes that agree, of all pairs of votes on the same two answers."""
+    agreement = compute_report(dataset)["agreement"]
+    return Share(round((agreement["percent"] or 0) * agreement["couples"]), agreement["couples"])
+
+
 def list_comparisons(dataset):
     return list(Comparison.objects.filter(dataset=dataset).order_by("pk"))
 
@@ -67,7 +74,7 @@ def list_comparisons(dataset):
 
 
 def test_of_the_five_choices_of_the_primer_one_pair_was_judged_twice_and_split(travel):
-    assert statistics.compute_agreement(travel) == Share(0, 1)
+    assert count_agreement(travel) == Share(0, 1)
     assert (count_progress(travel).done, count_progress(travel).total) == (4, 4)
     assert statistics.compute_verdict_shares(count_verdicts(travel)) == {
         "choice": Share(5, 5),
@@ -83,16 +90,14 @@ def test_each_person_of_the_primer_has_their_numbers(travel):
     people = listing.list_people(travel)
     numbers = statistics.compute_numbers(travel, people)
     assert [str(row.person) for row in numbers] == [name for *_, name in ISLANDS]
-    split = {"用户1", "用户4"}
     for row in numbers:
         assert (row.judgments, row.ties, row.both_bad, row.skips, row.left, row.seconds) == (1, 0, 0, 0, None, None)
-        assert row.agreement == Share(0, 1 if str(row.person) in split else 0)
 
 
 @pytest.mark.parametrize(("chosen", "rejected", "name"), ISLANDS)
 def test_the_record_of_a_person_is_the_primers(travel, client, admin, chosen, rejected, name):
     client.force_login(admin)
-    page = parse_page(client.get("/datasets/travel/people/record/", {"person": f"imported:{name}"}))
+    page = parse_page(client.get("/datasets/travel/judgments/pairs/", {"person": f"imported:{name}"}))
     assert page.find("h1").text.split() == [name, "imported"]
     assert page.find("ol")["class"] == "record"
     words = page.find("ol").find("div", **{"class": "pair"}).text.split()
@@ -103,7 +108,7 @@ def test_the_record_of_everybody_names_them(travel, client, admin):
     client.force_login(admin)
     items = [
         item.text.split()
-        for item in parse_page(client.get("/datasets/travel/people/record/")).find("ol").find_all("li")
+        for item in parse_page(client.get("/datasets/travel/judgments/pairs/")).find("ol").find_all("li")
     ]
     assert [item[0] for item in items] == ["用户5", "用户4", "用户3", "用户2", "用户1"]
 
@@ -119,8 +124,8 @@ AGREEMENTS = [
     (["first", "tie"], (0, 1)),
     (["first", "first", "second"], (1, 3)),
     (["first", "first", "tie", "tie"], (2, 6)),
-    (["first", "both_bad"], (0, 0)),
-    (["both_bad", "both_bad"], (0, 0)),
+    (["first", "both_bad"], (0, 1)),
+    (["both_bad", "both_bad"], (1, 1)),
     (["first", "skip"], (0, 0)),
 ]
 
@@ -132,10 +137,7 @@ def test_agreement_counts_pairs_of_votes_whatever_the_sides(pairs, said, share):
         who = f"name {i}" if i == 1 else create_person(f"person{i}")
         create_judgment(who, first, words, turned=i % 2 == 1)
     create_judgment("name 1", other, "first")  # the only judgment there
-    assert statistics.compute_agreement(pairs) == Share(*share)
-    of_each = [row.agreement for row in statistics.compute_numbers(pairs, listing.list_people(pairs))]
-    assert sum(each.part for each in of_each) == 2 * share[0]
-    assert sum(each.whole for each in of_each) == 2 * share[1]
+    assert count_agreement(pairs) == Share(*share)
 
 
 def test_votes_of_strengths_agree_and_those_of_nobody_are_each_a_vote(pairs, alice):
@@ -143,11 +145,11 @@ def test_votes_of_strengths_agree_and_those_of_nobody_are_each_a_vote(pairs, ali
     create_judgment(alice, comparison, "first").choices.update(strength=3)
     create_judgment("", comparison, "first")
     create_judgment("", comparison, "second")
-    assert statistics.compute_agreement(pairs) == Share(1, 3)
+    assert count_agreement(pairs) == Share(1, 3)
     nobody = listing.list_people(pairs)[-1]
-    assert (str(nobody), nobody.token) == ("nobody in particular", "nobody:")
+    assert (str(nobody), nobody.token) == ("(anonymous)", "nobody:")
     (numbers,) = statistics.compute_numbers(pairs, [nobody])
-    assert (numbers.judgments, numbers.agreement) == (2, Share(1, 4))
+    assert numbers.judgments == 2
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,7 @@ def test_a_persons_numbers_tell_votes_ties_skips_and_sides(pairs, alice, bob):
     create_judgment(bob, list_comparisons(pairs)[0], "second")
     (row,) = statistics.compute_numbers(pairs, [Person("account", "alice", alice.pk)])
     assert (row.judgments, row.ties, row.both_bad, row.skips) == (5, 1, 1, 1)
-    assert (row.left, row.agreement, row.median) == (Share(2, 3), Share(0, 1), "20 s")
+    assert (row.left, row.median) == (Share(2, 3), "20 s")
     shares = statistics.compute_verdict_shares(count_verdicts(pairs))
     assert (shares["choice"], shares["skip"]) == (Share(4, 6), Share(1, 7))
 
@@ -279,15 +281,14 @@ def test_a_day_is_one_of_the_time_zone(pairs, alice):
 def test_what_an_unfinished_import_brought_counts_nowhere(travel, client, admin, alice):
     create_judgment(alice, list_comparisons(travel)[0], "first")
     me = Person("account", "alice", alice.pk)
-    assert statistics.compute_numbers(travel, [me])[0].agreement.whole == 2
+    assert count_agreement(travel).whole == 3
     Import.objects.update(state=Import.State.STORING)
-    assert statistics.compute_agreement(travel) == Share(0, 0)
     assert listing.list_people(travel) == [me]
     assert statistics.list_busiest(travel) == [(me, 1)]
-    assert statistics.compute_numbers(travel, [me])[0].agreement == Share(0, 0)
     assert statistics.compute_numbers(travel, [Person("imported", "用户1")])[0].judgments == 0
+    Judgment.objects.filter(annotator=alice).delete()  # nobody judges what is invisible
     client.force_login(admin)
-    for path in ("judgments/", "people/", "people/record/", "follow/"):
+    for path in ("judgments/", "annotators/", "judgments/pairs/", ""):
         assert "用户" not in client.get(f"/datasets/travel/{path}").content.decode()
     assert client.get(f"/datasets/travel/judgments/{Judgment.objects.earliest('pk').pk}/").status_code == 404
 
@@ -360,15 +361,15 @@ def test_a_row_tells_who_what_how_and_how_long(client, admin, judged):
     client.force_login(admin)
     page = parse_page(client.get("/datasets/demo/judgments/"))
     assert [read_cells(row) for row in page.find("tbody").find_all("tr")] == [
-        ["alice", "Choice", "left", "1 h 2 min"],
-        ["alice", "Choice", "right", "1 min 1 s"],
+        ["alice", "Preference", "left", "1 h 2 min"],
+        ["alice", "Preference", "right", "1 min 1 s"],
         ["bob", "Tie", "–", "20 s"],
         ["bob", "Both bad", "–", "20 s"],
         ["alice", "Skip", "–", "–"],
-        ["bob", "Choice late", "right", "20 s"],
-        ["alice", "Choice reopened", "right", "20 s"],
-        ["用户1 imported", "Choice", "–", "20 s"],
-        ["nobody in particular imported", "Choice", "–", "20 s"],
+        ["bob", "Preference surplus", "right", "20 s"],
+        ["alice", "Preference reopened", "right", "20 s"],
+        ["用户1 imported", "Preference", "–", "20 s"],
+        ["(anonymous) imported", "Preference", "–", "20 s"],
     ]
 
 
@@ -399,12 +400,12 @@ def test_what_is_in_hand_or_ran_out_is_no_judgment(client, admin, alice, pairs):
         ("judgments/?before=1-1", 200),
         (f"judgments/{10**30}/", 404),
         ("judgments/987654/", 404),
-        ("people/?after=x", 400),
-        ("people/?after=imported:x", 200),
-        ("people/record/?person=account:nobody", 400),
-        ("people/record/?person=imported:a%26b/..%3F", 200),
-        ("people/record/?before=x", 400),
-        ("follow/?x=y", 200),
+        ("annotators/?after=x", 400),
+        ("annotators/?after=imported:x", 200),
+        ("judgments/pairs/?person=account:nobody", 400),
+        ("judgments/pairs/?person=imported:a%26b/..%3F", 200),
+        ("judgments/pairs/?before=x", 400),
+        ("?x=y", 200),
     ],
 )
 def test_nonsense_in_an_address_is_told(client, admin, pairs, path, status):
@@ -449,7 +450,7 @@ def test_the_pages_of_a_list_hold_each_judgment_once(client, admin, thousands, d
     client.force_login(admin)
     address, seen = "/datasets/many/judgments/?person=account%3Aalice", []
     while address:
-        with django_assert_max_num_queries(11):
+        with django_assert_max_num_queries(15):
             page = parse_page(client.get(address))
         seen += read_hrefs(page)
         more = [link["href"] for link in page.find_all("a", **{"class": "button"}) if link.text == "More"]
@@ -471,12 +472,13 @@ def test_a_judgment_that_comes_meanwhile_moves_no_page(client, admin, thousands)
 @pytest.mark.parametrize(
     ("path", "most"),
     [
-        ("judgments/", 10),
-        ("judgments/?person=imported:用户1&verdict=choice&side=left", 10),
-        ("people/", 28),
-        ("people/record/", 10),
-        ("people/record/?person=account:alice", 14),
-        ("follow/", 20),
+        ("judgments/", 14),
+        ("judgments/?person=imported:用户1&verdict=choice&side=left", 14),
+        ("annotators/", 33),
+        ("judgments/pairs/", 17),
+        ("judgments/pairs/?person=account:alice", 22),
+        ("judgments/?mark=outlier", 16),
+        ("", 43),
     ],
 )
 def test_each_page_takes_a_bounded_number_of_queries(
@@ -496,7 +498,7 @@ def test_the_page_of_a_judgment_takes_a_bounded_number_of_queries(
         create_judgment(f"name {i}", list_comparisons(pairs)[0], "second")
     address = reverse("judgment", args=["demo", judgment.pk])
     client.get(address)  # texts are rendered on first display
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(16):
         assert client.get(address).content.decode().count("imported</span>") == 30
 
 
@@ -510,14 +512,14 @@ def test_the_list_of_annotators_goes_on_from_page_to_page(client, admin, pairs, 
     create_judgment("", list_comparisons(pairs)[0], "first")
     create_judgment(alice, list_comparisons(pairs)[0], "first")
     client.force_login(admin)
-    address, seen = "/datasets/demo/people/", []
+    address, seen = "/datasets/demo/annotators/", []
     while address:
         page = parse_page(client.get(address))
         seen += [cell.find("a").text for cell in page.find_all("td", **{"class": "name"})]
         more = [link["href"] for link in page.find_all("a", **{"class": "button"}) if link.text == "More"]
-        address = f"/datasets/demo/people/{more[0]}" if more else None
+        address = f"/datasets/demo/annotators/{more[0]}" if more else None
     assert sorted(seen[:-1]) == sorted([*names, "alice"])
-    assert seen[-1] == "nobody in particular"
+    assert seen[-1] == "(anonymous)"
 
 
 def test_each_name_leads_to_its_record_whatever_it_holds(client, admin, pairs):
@@ -527,7 +529,7 @@ def test_each_name_leads_to_its_record_whatever_it_holds(client, admin, pairs):
     client.force_login(admin)
     links = [
         cell.find("a")["href"]
-        for cell in parse_page(client.get("/datasets/demo/people/")).find_all("td", **{"class": "name"})
+        for cell in parse_page(client.get("/datasets/demo/annotators/")).find_all("td", **{"class": "name"})
     ]
     headings = [" ".join(parse_page(client.get(link)).find("h1").text.split()) for link in links]
     assert sorted(headings) == sorted(f"{name} imported" for name in names)
@@ -544,17 +546,18 @@ def test_a_judgment_shows_the_answers_as_that_person_saw_them(client, admin, pai
     create_judgment(create_person("dora"), comparison, "skip")
     client.force_login(admin)
     page = parse_page(client.get(reverse("judgment", args=["demo", judgment.pk])))
-    assert page.find("h1").text.strip() == "Choice: right"
+    assert read_text(page.find("h1")) == f"Judgment {judgment.pk} · B is better"
+    assert "Side picked: right" in read_text(page.find("main"))
     answers = [" ".join(article.text.split()) for article in page.find_all("article")]
     assert answers == [
-        "A · left · m1 ✗ rejected Answer 1 to 0.",
-        "B · right · m0 ✓ chosen Answer 0 to 0.",
+        "A · left · m1 ✗ rejected Answer 1 to 0. Answer 1 to 0.",
+        "B · right · m0 ✓ chosen Answer 0 to 0. Answer 0 to 0.",
     ]
     others = [
         [" ".join(cell.text.split()) for cell in row.find_all("td")][:4] for row in page.find("tbody").find_all("tr")
     ]
     assert others == [
-        ["bob", "Choice", "A", "20 s"],
+        ["bob", "Preference", "A", "20 s"],
         ["用户1 imported", "Tie", "–", "20 s"],
         ["dora", "Skip", "–", "–"],
     ]
@@ -564,9 +567,9 @@ def test_an_imported_judgment_has_no_sides(client, admin, travel):
     client.force_login(admin)
     page = parse_page(client.get(reverse("judgment", args=["travel", Judgment.objects.order_by("pk").first().pk])))
     text = " ".join(page.find("main").text.split())
-    assert "Choice Annotator: 用户1 imported" in text
+    assert "A is better Annotator: 用户1 imported" in text
     assert "travel.jsonl:1" in text
-    assert "A file does not tell on which side each answer stood." in text
+    assert "An imported file does not say on which side each answer was shown." in text
     assert " left " not in text
 
 
@@ -580,7 +583,7 @@ def test_a_judgment_is_found_in_its_own_dataset_only(client, admin, travel, pair
     [
         ("first", ["✓ chosen Answer 0 to 0.", "✗ rejected Answer 1 to 0."]),
         ("second", ["✓ chosen Answer 1 to 0.", "✗ rejected Answer 0 to 0."]),
-        ("tie", ["= tied Answer 0 to 0.", "= tied Answer 1 to 0."]),
+        ("tie", ["= tie Answer 0 to 0.", "= tie Answer 1 to 0."]),
         ("both_bad", ["✗ bad Answer 0 to 0.", "✗ bad Answer 1 to 0."]),
     ],
 )
@@ -588,7 +591,7 @@ def test_the_record_marks_each_answer_the_chosen_one_first(client, admin, pairs,
     create_judgment(alice, list_comparisons(pairs)[0], said)
     create_judgment(alice, list_comparisons(pairs)[1], "skip")
     client.force_login(admin)
-    page = parse_page(client.get("/datasets/demo/people/record/?person=account:alice"))
+    page = parse_page(client.get("/datasets/demo/judgments/pairs/?person=account:alice"))
     assert [" ".join(box.text.split()) for box in page.find_all("div", **{"class": "said"})] == marks
 
 
@@ -631,28 +634,28 @@ def fetch_list(client, dataset, query=""):
 
 WORDS = [
     # question, answers, verdict, said; text in the list, page title, marks on the page
-    ("scale", 2, "left3", {}, ["A much better", "left"], "A much better: left", ["✓ chosen", "✗ rejected"]),
-    ("scale", 2, "right1", {}, ["B slightly better", "right"], "B slightly better: right", ["✗ rejected", "✓ chosen"]),
-    ("scale", 2, "tie", {}, ["Tie", "–"], "Tie", ["= tied", "= tied"]),
+    ("scale", 2, "left3", {}, ["A much better", "left"], "A much better", ["✓ chosen", "✗ rejected"]),
+    ("scale", 2, "right1", {}, ["B slightly better", "right"], "B slightly better", ["✗ rejected", "✓ chosen"]),
+    ("scale", 2, "tie", {}, ["Tie", "–"], "Tie", ["= tie", "= tie"]),
     (
-        *("rank", 3, "rank", {"rank": [2, 1, 2]}, ["Ordered B > A = C", "–"], "Ordered: B > A = C"),
-        ["✗ rejected · place 2", "✓ chosen · place 1", "✗ rejected · place 2"],
+        *("rank", 3, "rank", {"rank": [2, 1, 2]}, ["Ranked B > A = C", "–"], "Ranked: B > A = C"),
+        ["✗ rejected · rank 2", "✓ chosen · rank 1", "✗ rejected · rank 2"],
     ),
     (
-        *("rank", 4, "rank", {"rank": [4, 1, 3, 3]}, ["Ordered B > C = D > A", "–"], "Ordered: B > C = D > A"),
-        ["✗ rejected · place 3", "✓ chosen · place 1", "– in between · place 2", "– in between · place 2"],
+        *("rank", 4, "rank", {"rank": [4, 1, 3, 3]}, ["Ranked B > C = D > A", "–"], "Ranked: B > C = D > A"),
+        ["✗ rejected · rank 3", "✓ chosen · rank 1", "– – · rank 2", "– – · rank 2"],
     ),
     (
-        *("best_worst", 3, "rank", {"rank": [3, 2, 1]}, ["Ordered C > B > A", "–"], "Ordered: C > B > A"),
-        ["✗ rejected · place 3", "– in between · place 2", "✓ chosen · place 1"],
+        *("best_worst", 3, "rank", {"rank": [3, 2, 1]}, ["Ranked C > B > A", "–"], "Ranked: C > B > A"),
+        ["✗ rejected · rank 3", "– – · rank 2", "✓ chosen · rank 1"],
     ),
-    ("rank", 2, "rank", {"rank": [1, 1]}, ["Ordered A = B", "–"], "Ordered: A = B", ["= tied · place 1"] * 2),
+    ("rank", 2, "rank", {"rank": [1, 1]}, ["Ranked A = B", "–"], "Ranked: A = B", ["= tie · rank 1"] * 2),
     (
-        *("stars", 2, "rate", {"stars": [5, 3]}, ["Stars given A 5 ★ · B 3 ★", "–"], "Stars given: A 5 ★ · B 3 ★"),
+        *("stars", 2, "rate", {"stars": [5, 3]}, ["Rated A 5 ★ · B 3 ★", "–"], "Rated: A 5 ★ · B 3 ★"),
         ["✓ chosen · 5 ★", "✗ rejected · 3 ★"],
     ),
     (
-        *("pair", 2, "left", {"stars": [2, 2]}, ["Choice A 2 ★ · B 2 ★", "left"], "Choice: left · A 2 ★ · B 2 ★"),
+        *("pair", 2, "left", {"stars": [2, 2]}, ["Preference A 2 ★ · B 2 ★", "left"], "A is better: A 2 ★ · B 2 ★"),
         ["✓ chosen · 2 ★", "✗ rejected · 2 ★"],
     ),
 ]
@@ -664,19 +667,19 @@ def test_each_kind_of_verdict_is_told(client, said, question, answers, verdict, 
     judgment = said(verdict, words, answers, question=question, with_stars=stars)
     assert fetch_list(client, judgment.dataset) == [row]
     page = fetch_page(client, judgment)
-    assert read_text(page.find("h1")) == title
+    assert read_text(page.find("h1")) == f"Judgment {judgment.pk} · {title}"
     assert [read_text(next(box.find_all("p"))) for box in page.find_all("article")] == marks
-    found = read_text(parse_page(client.get("/datasets/demo/people/record/")).find("ol"))
+    found = read_text(parse_page(client.get("/datasets/demo/judgments/pairs/")).find("ol"))
     assert sum(found.count(mark) for mark in set(marks)) >= len(marks)
 
 
 def test_a_single_answer_has_its_stars(client, said):
     judgment = said("rate", {"stars": [4]}, 1, question="stars", fewest_shown=1)
     page = fetch_page(client, judgment)
-    assert read_text(page.find("article")) == "A · m0 4 ★ Answer 0 to 0."
-    assert fetch_list(client, judgment.dataset, "?verdict=rate") == [["Stars given A 4 ★", "–"]]
+    assert read_text(page.find("article")) == "A · m0 4 ★ Answer 0 to 0. Answer 0 to 0."  # rendered, and raw
+    assert fetch_list(client, judgment.dataset, "?verdict=rate") == [["Rated A 4 ★", "–"]]
     assert read_text(
-        parse_page(client.get("/datasets/demo/people/record/")).find("div", **{"class": "said"})
+        parse_page(client.get("/datasets/demo/judgments/pairs/")).find("div", **{"class": "said"})
     ).startswith("4 ★")
 
 
@@ -691,7 +694,7 @@ def test_others_on_the_same_comparison_speak_of_the_answers_of_this_page(client,
     Judgment.objects.filter(pk=theirs.pk).update(order=theirs.order[::-1])
     Choice.objects.filter(judgment=theirs).update(chosen=theirs.order[1], rejected=theirs.order[0])
     row = fetch_page(client, mine).find("tbody").find("tr")
-    assert [read_text(cell) for cell in row.find_all("td")][:3] == ["bob", "B clearly better", "B"]
+    assert [read_text(cell) for cell in row.find_all("td")][:3] == ["bob", "B better", "B"]
 
 
 def test_others_orders_are_told_in_the_letters_of_this_page(client, said, bob):
@@ -699,7 +702,7 @@ def test_others_orders_are_told_in_the_letters_of_this_page(client, said, bob):
     theirs = said("rank", {"rank": [1, 2, 2]}, who=bob, dataset=mine.dataset)
     Judgment.objects.filter(pk=theirs.pk).update(order=theirs.order[::-1])
     row = fetch_page(client, mine).find("tbody").find("tr")
-    assert [read_text(cell) for cell in row.find_all("td")][:3] == ["bob", "Ordered", "C > A = B"]
+    assert [read_text(cell) for cell in row.find_all("td")][:3] == ["bob", "Ranked", "C > A = B"]
 
 
 def test_criteria_reasons_and_notes_stand_on_the_page(client, said):
@@ -709,10 +712,10 @@ def test_criteria_reasons_and_notes_stand_on_the_page(client, said):
     page = fetch_page(client, said("left1", words, question="scale", criteria=criteria))
     rows = [read_text(row) for row in page.find("dl", **{"class": "besides"}).find_all("div")]
     told = [
-        "truthB clearly better",
+        "truthB better",
         "styleTie · A 3 ★ · B 3 ★",
         "oldB > A",
-        "Reasonsmore correct clearer It is <b>true</b>.",
+        "Rationalemore correct clearer It is <b>true</b>.",
     ]
     assert [row.replace(" ", "") for row in rows] == [row.replace(" ", "") for row in told]
 
@@ -720,16 +723,16 @@ def test_criteria_reasons_and_notes_stand_on_the_page(client, said):
 def test_reasons_of_ours_are_shown_in_the_readers_language_and_those_of_an_admin_as_they_are():
     judgment = Judgment(said={"reasons": ["Tie", ""]})
     with translation.override("zh-hans"):
-        assert wording.format_reasons(judgment, []) == ["一样好"]
+        assert wording.format_reasons(judgment, []) == ["平局"]
         assert wording.format_reasons(judgment, ["Tie"]) == ["Tie", ""]
 
 
 def test_a_flag_is_told_with_its_reason_and_note(client, said):
     judgment = said("flag", {"note": "As GPT I …"}, allow_flag=True, flag="leak")
     page = fetch_page(client, judgment)
-    assert read_text(page.find("h1")) == "Flagged: It names the model"
+    assert read_text(page.find("h1")) == f"Judgment {judgment.pk} · Flagged: Reveals the model"
     assert "As GPT I …" in read_text(page.find("dl"))
-    assert fetch_list(client, judgment.dataset) == [["Flagged It names the model", "–"]]
+    assert fetch_list(client, judgment.dataset) == [["Flagged Reveals the model", "–"]]
 
 
 def test_a_better_answer_stands_with_who_wrote_it(client, said, bob):
@@ -738,10 +741,10 @@ def test_a_better_answer_stands_with_who_wrote_it(client, said, bob):
     page = fetch_page(client, mine)
     answers = [read_text(box) for box in page.find_all("article")]
     assert answers[0].startswith("A · left · m0 ✓ chosen")
-    assert answers[2] == "repair · written by alice, bob Best."
-    row = parse_page(client.get("/datasets/demo/people/record/?person=account:alice")).find("ol")
+    assert answers[2] == "repair · written by alice, bob Best. **Best.**"
+    row = parse_page(client.get("/datasets/demo/judgments/pairs/?person=account:alice")).find("ol")
     assert [read_text(box) for box in row.find_all("div", **{"class": "said"})] == [
-        "✎ written, better **Best.**",
+        "✎ rewritten, better **Best.**",
         "✓ chosen Answer 0 to 0.",
         "✗ rejected Answer 1 to 0.",
     ]
@@ -751,11 +754,14 @@ def test_a_round_of_repair_is_told(client, said, bob, make_dataset):
     bad = said("both_bad", repair_round=True)
     judgment = said("repair", {"repairs": {"new": "Good."}}, who=bob, dataset=close_but_for_repairs(bad))
     page = fetch_page(client, judgment)
-    assert read_text(page.find("h1")) == "Better answer written"
+    assert read_text(page.find("h1")) == f"Judgment {judgment.pk} · Rewritten"
     marks = [read_text(box) for box in page.find_all("article")]
-    assert marks == ["A · left · m0 ✗ bad Answer 0 to 0.", "B · right · m1 ✗ bad Answer 1 to 0.",
-                     "repair · written by bob Good."]  # fmt: skip
-    assert fetch_list(client, judgment.dataset, "?verdict=repair") == [["Better answer written", "–"]]
+    assert marks == [
+        "A · left · m0 ✗ bad Answer 0 to 0. Answer 0 to 0.",
+        "B · right · m1 ✗ bad Answer 1 to 0. Answer 1 to 0.",
+        "repair · written by bob Good. Good.",
+    ]
+    assert fetch_list(client, judgment.dataset, "?verdict=repair") == [["Rewritten", "–"]]
 
 
 def close_but_for_repairs(judgment):
@@ -788,8 +794,8 @@ def test_too_fast_is_faster_than_anybody_reads(client, admin, pairs, alice, seco
     assert listing.annotate_speed(Judgment.objects.filter(pk=judgment.pk)).get().too_fast in (
         (True,) if fast else (False, None)
     )
-    assert len(fetch_list(client, pairs, "?verdict=fast")) == fast
-    tags = [read_text(tag) for tag in fetch_page(client, judgment).find("h1").find_all("span")]
+    assert len(fetch_list(client, pairs, "?mark=fast")) == fast
+    tags = [read_text(tag) for tag in fetch_page(client, judgment).find("p", **{"class": "tags"}).find_all("span")]
     assert ("too fast" in tags) == fast
     (row,) = statistics.compute_numbers(pairs, [Person("account", "alice", alice.pk)])
     assert row.fast.part == fast
@@ -802,11 +808,11 @@ def test_the_share_of_the_too_fast_is_among_ones_votes(client, admin, pairs, ali
     client.force_login(admin)
     rows = [
         [read_text(cell) for cell in row.find_all("td")][9]
-        for row in parse_page(client.get("/datasets/demo/people/")).find("tbody").find_all("tr")
+        for row in parse_page(client.get("/datasets/demo/annotators/")).find("tbody").find_all("tr")
     ]
     assert sorted(rows) == ["67 % 2 of 3", "–"]
     assert "Too fast: 67 %" in read_text(
-        parse_page(client.get("/datasets/demo/people/record/?person=account:alice")).find("main")
+        parse_page(client.get("/datasets/demo/judgments/pairs/?person=account:alice")).find("main")
     )
 
 
@@ -814,9 +820,8 @@ def test_numbers_count_what_was_chosen_in_all_only(said, bob):
     criteria = [{"name": "truth", "guideline": ""}]
     mine = said("left", {"criteria": {"truth": {"verdict": ["left"]}}}, criteria=criteria)
     said("right", {"criteria": {"truth": {"verdict": ["left"]}}}, who=bob, dataset=mine.dataset)
-    assert statistics.compute_agreement(mine.dataset) == Share(0, 1)
+    assert count_agreement(mine.dataset) == Share(0, 1)
     numbers = statistics.compute_numbers(mine.dataset, listing.list_people(mine.dataset))
-    assert [row.agreement for row in numbers] == [Share(0, 1), Share(0, 1)]
     assert [row.left for row in numbers] == [Share(1, 1), Share(0, 1)]
     assert [(row["chosen"], row["rejected"]) for row in count_by_source(mine.dataset)] == [(1, 1), (1, 1)]
 
@@ -824,9 +829,9 @@ def test_numbers_count_what_was_chosen_in_all_only(said, bob):
 def test_orders_agree_pair_by_pair_and_choose_no_side(said, bob):
     mine = said("rank", {"rank": [1, 2, 3]}, 3, question="rank")
     said("rank", {"rank": [1, 3, 2]}, who=bob, dataset=mine.dataset)
-    assert statistics.compute_agreement(mine.dataset) == Share(2, 3)
+    assert count_agreement(mine.dataset) == Share(2, 3)
     numbers = statistics.compute_numbers(mine.dataset, listing.list_people(mine.dataset))
-    assert [(row.agreement, row.left, row.judgments) for row in numbers] == [(Share(2, 3), Share(0, 0), 1)] * 2
+    assert [(row.left, row.judgments) for row in numbers] == [(Share(0, 0), 1)] * 2
 
 
 def test_the_scale_has_sides(said, bob):
@@ -845,12 +850,19 @@ def test_kinds_are_counted_where_there_are_any(client, said, bob):
     assert (shares["rank"], shares["flag"], shares["choice"]) == (Share(1, 1), Share(1, 2), Share(0, 1))
     (row,) = statistics.compute_numbers(mine.dataset, [Person("account", "bob", bob.pk)])
     assert (row.judgments, row.skips, row.flags) == (0, 0, 1)
-    assert "Ordered1" in parse_page(client.get("/datasets/demo/")).find("main").text.replace("\n", "").replace(" ", "")
+    assert "Ranked1" in parse_page(client.get("/datasets/demo/")).find("main").text.replace("\n", "").replace(" ", "")
+
+
+def read_figures(page):
+    """The figures at the top of the overview, in words."""
+    boxes = [box for tag in ("a", "div") for box in page.find_all(tag, **{"class": "number"})]
+    section = page.find("section", aria_label="Numbers")
+    return [" ".join(box.text.split()) for box in section.children if box in boxes]
 
 
 def test_the_follow_page_draws_what_the_table_says(client, admin, judged):
     client.force_login(admin)
-    answer = client.get("/datasets/demo/follow/")
+    answer = client.get("/datasets/demo/")
     assert "style=" not in answer.content.decode()
     page = parse_page(answer)
     bars = page.find("svg", **{"class": "bars"})
@@ -861,27 +873,25 @@ def test_the_follow_page_draws_what_the_table_says(client, admin, judged):
     ]
     assert titles == [f"{day}: {n}" for day, n in reversed(rows)]
     assert len(rows) == 6
-    numbers = [f"{box.find('b').text} {box.find('span').text}" for box in page.find_all("div", **{"class": "number"})]
     finish = timezone.localdate() + timedelta(days=12)
-    assert numbers == [
-        "8 judgments",
-        "12 still wanted",
-        "1 a day, the last seven days with judgments",
-        f"{finish} finished at this pace, in 12 days",
-        "– agreement: no two have judged the same",
+    assert read_figures(page) == [
+        "8 of 20 judgments",
+        "1 per day (average of 7 working days)",
+        f"{finish} estimated completion (12 days)",
+        "0.0 h spent",
+        "– agreement: nothing was judged twice",
     ]
 
 
 def test_the_follow_page_of_the_primers_example(client, admin, travel):
     client.force_login(admin)
-    page = parse_page(client.get("/datasets/travel/follow/"))
-    numbers = [f"{box.find('b').text} {box.find('span').text}" for box in page.find_all("div", **{"class": "number"})]
-    assert numbers == [
-        "5 judgments",
-        "0 still wanted",
-        "– no pace yet",
-        "✓ nothing is missing",
-        "0 % agreement: 0 of 1 pair of judgments",
+    page = parse_page(client.get("/datasets/travel/"))
+    assert read_figures(page) == [
+        "5 of 5 judgments",
+        "– per day: not enough data",
+        "✓ complete",
+        "0.0 h spent",
+        "0 % agreement (n = 1 pair of answers) · usual: 69 % to 79 %",
     ]
     assert "4 done" in " ".join(page.find("ul", **{"class": "legend"}).text.split())
 
@@ -889,17 +899,17 @@ def test_the_follow_page_of_the_primers_example(client, admin, travel):
 def test_an_empty_dataset_has_its_pages_too(client, admin):
     Dataset.objects.create(slug="empty")
     client.force_login(admin)
-    for path in ("follow/", "judgments/", "people/", "people/record/"):
+    for path in ("", "judgments/", "annotators/", "judgments/pairs/"):
         assert client.get(f"/datasets/empty/{path}").status_code == 200
 
 
 def test_the_page_of_a_dataset_leads_there(client, admin, pairs):
     client.force_login(admin)
     links = {link["href"] for link in parse_page(client.get("/datasets/demo/")).find_all("a")}
-    assert {"/datasets/demo/follow/", "/datasets/demo/judgments/"} <= links
+    assert {"/datasets/demo/", "/datasets/demo/judgments/"} <= links
 
 
-@pytest.mark.parametrize("path", ["follow/", "judgments/", "people/", "people/record/", "judgments/{pk}/"])
+@pytest.mark.parametrize("path", ["", "judgments/", "annotators/", "judgments/pairs/", "judgments/{pk}/"])
 def test_only_admins_see_them(client, admin, alice, pairs, path):
     address = "/datasets/demo/" + path.format(pk=lease_next(alice, pairs).pk)
     assert client.get(address)["Location"].startswith(reverse("login"))
@@ -907,7 +917,7 @@ def test_only_admins_see_them(client, admin, alice, pairs, path):
     assert client.get(address).status_code == 403
     client.force_login(admin)
     assert client.get(address).status_code == 200
-    assert client.post(address).status_code == 405
+    assert client.post(address).status_code == (302 if path == "annotators/" else 405)
 
 
 def test_hostile_texts_stay_texts(client, admin, make_dataset, alice):
@@ -916,5 +926,5 @@ def test_hostile_texts_stay_texts(client, admin, make_dataset, alice):
     judgment = create_judgment(alice, list_comparisons(dataset)[0], "first")
     create_judgment('"><script>alert(2)</script>', list_comparisons(dataset)[0], "first")
     client.force_login(admin)
-    for path in ("follow/", "judgments/", "people/", "people/record/", f"judgments/{judgment.pk}/"):
+    for path in ("", "judgments/", "annotators/", "judgments/pairs/", f"judgments/{judgment.pk}/"):
         assert "<script>alert" not in client.get(f"/datasets/demo/{path}").content.decode()

@@ -76,11 +76,11 @@ def judge_again(judgment, verdict, said=None):
 # --- settings and members --------------------------------------------------------------------------------------------
 
 
-def test_the_settings_page_tells_who_changed_what_from_what_to_what(demo, boss, alice, bob):
+def test_the_pages_of_a_dataset_tell_who_changed_what_from_what_to_what(demo, boss, alice, bob):
     demo.annotators.set([alice])
-    boss.post(
-        "/datasets/demo/settings/", build_settings_form(demo, overlap=3, annotators="bob", guideline="Look well.")
-    )
+    boss.post("/datasets/demo/task/queue/", build_settings_form(demo, overlap=3))
+    boss.post("/datasets/demo/annotators/", {"annotators": [bob.pk]})
+    boss.post("/datasets/demo/task/guidelines/", {"guideline": "Look well."})
     assert list_changes() == [
         ("admin", "demo", "setting", "overlap", 1, 3),
         ("admin", "demo", "member", "alice", "named", None),
@@ -90,14 +90,15 @@ def test_the_settings_page_tells_who_changed_what_from_what_to_what(demo, boss, 
 
 
 def test_what_stays_as_it_is_leaves_no_line(demo, boss):
-    assert boss.post("/datasets/demo/settings/", build_settings_form(demo)).status_code == 302
+    for page in ("settings", "task/queue", "annotators", "task/guidelines"):
+        assert boss.post(f"/datasets/demo/{page}/", build_settings_form(demo)).status_code == 302
     assert list_changes() == []
 
 
 def test_the_question_the_command_and_the_api_tell_too(demo, boss, admin, run_command):
     ticks = dict.fromkeys(("allow_tie", "allow_both_bad", "allow_skip"), "on")
     said = {"question": "scale", "criteria": "facts: are right\ntone", "reasons": "off", "kept_ready": "4"}
-    boss.post("/datasets/demo/question/", ticks | said)
+    boss.post("/datasets/demo/task/", ticks | said)
     run_command("set_dataset", "demo", "--overlap=2", "--question=pair")
     made = {"slug": "fresh", "overlap": 4, "allow_flag": True}
     assert Script(admin, reads=True, writes=True).post(body=made).status_code == 201
@@ -159,11 +160,11 @@ def test_the_log_outlives_the_dataset_and_the_people(demo, admin, run_command):
 
 
 def test_what_admins_do_with_people_is_told(boss, alice):
-    boss.post("/people/new/", {"name": "dora", "role": "annotator"}, follow=True)
+    boss.post("/team/invite/", {"name": "dora", "role": "annotator"}, follow=True)
     for act in ({"act": "role", "role": "admin"}, {"act": "role", "role": "admin"}, {"act": "deactivate"}):
-        boss.post(f"/people/{alice.pk}/", act)
+        boss.post(f"/team/{alice.pk}/", act)
     for act in ({"act": "deactivate"}, {"act": "reactivate"}, {"act": "reset"}):
-        boss.post(f"/people/{alice.pk}/", act, follow=True)
+        boss.post(f"/team/{alice.pk}/", act, follow=True)
     assert list_changes() == [
         ("admin", "", "person", "dora", None, "annotator"),
         ("admin", "", "person", "dora", None, "link"),
@@ -178,7 +179,7 @@ def test_no_password_and_no_link_is_in_the_log(boss, alice, monkeypatch, run_com
     monkeypatch.setattr("sys.stdin", io.StringIO("s3cret-Horse"))
     run_command("create_user", "alice", "--role", "admin", "--password-stdin")
     link = run_command("invite_user", "dora")[1]["link"]
-    shown = boss.get(f"/people/{alice.pk}/link/").context["link"]
+    shown = boss.post(f"/team/{alice.pk}/link/", follow=True).context["link"]
     assert list_changes() == [
         ("", "", "person", "alice", "annotator", "admin"),
         ("", "", "person", "alice", None, "password"),
@@ -274,27 +275,28 @@ def list_sentences():
 
 
 SENTENCES = [
-    ((Kind.SETTING, "overlap", 1, 3), "Judgments wanted per comparison: 1 → 3", "每组需要的评判次数：1 → 3"),
-    ((Kind.SETTING, "allow_tie", True, False), "Ties allowed: yes → no", None),
-    ((Kind.SETTING, "state", "open", "paused"), "State: open: people judge → paused: nothing is handed out", None),
+    ((Kind.SETTING, "overlap", 1, 3), "Annotators per comparison (overlap): 1 → 3", "每组标注人数（重叠数）：1 → 3"),
+    ((Kind.SETTING, "allow_tie", True, False), "Allow ties: yes → no", None),
+    ((Kind.SETTING, "state", "open", "paused"), "Status: Open → Paused", None),
     ((Kind.SETTING, "criteria", [], ["facts", "tone"]), "Criteria: – → facts, tone", None),
     ((Kind.SETTING, "gone_since", None, 5), "Gone_since: – → 5", None),
-    ((Kind.GUIDELINE, "guideline", None, 1), "Guideline: version 1", "评判指南：版本 1"),
-    ((Kind.GUIDELINE, "guideline", 1, 2), "Guideline: version 1 → 2", None),
-    ((Kind.MEMBER, "alice", None, "named"), "alice is named among those who may judge", None),
-    ((Kind.MEMBER, "alice", None, "paused"), "alice is paused", "alice 被暂停"),
+    ((Kind.GUIDELINE, "guideline", None, 1), "Guidelines: version 1", "标注规范：版本 1"),
+    ((Kind.GUIDELINE, "guideline", 1, 2), "Guidelines: version 1 → 2", None),
+    ((Kind.MEMBER, "alice", None, "named"), "alice was assigned", None),
+    ((Kind.MEMBER, "alice", None, "paused"), "alice was paused", "alice 已暂停"),
     ((Kind.PERSON, "alice", "annotator", "admin"), "alice: annotator → admin", "alice：标注员 → 管理员"),
     ((Kind.PERSON, "alice", None, "reviewer"), "alice: – → reviewer", None),
-    ((Kind.PERSON, "alice", None, "link"), "alice: a link was made that sets the password", None),
+    ((Kind.PERSON, "alice", None, "link"), "alice: invite link created", None),
     ((Kind.JUDGMENT, "7", "left", "tie"), "Judgment 7: A is better → Tie", None),
     ((Kind.JUDGMENT, "7", "right3", "skip"), "Judgment 7: B much better → Skip", None),
     ((Kind.JUDGMENT, "7", "left", {"verdict": "left", "stars": [5, 1]}),
      "Judgment 7: A is better → A is better · A 5 ★ · B 1 ★", None),
-    ((Kind.FLAG, "3", "flagged", "leave_out"), "Flagged comparison 3: left out", None),
+    ((Kind.FLAG, "3", "flagged", "leave_out"), "Comparison 3: excluded", None),
+    ((Kind.FLAG, "3", "", "asked"), "Comparison 3: sent to review", None),
     ((Kind.IMPORT, "a.jsonl", 4, "undone"), "Import 4 was undone: a.jsonl", None),
-    ((Kind.DATASET, "demo", None, "deleted"), "The dataset was deleted", "数据集已删除"),
-    ((Kind.GOLD, "3", None, "choice"), "Comparison 3: its answer counts as known", None),
-    ((Kind.GOLD, "3", "tie", None), "Comparison 3: its answer counts as known no longer", None),
+    ((Kind.DATASET, "demo", None, "deleted"), "Dataset deleted", "数据集已删除"),
+    ((Kind.GOLD, "3", None, "choice"), "Comparison 3: made a gold question", None),
+    ((Kind.GOLD, "3", "tie", None), "Comparison 3: removed from gold", None),
     ((Kind.GOLD, "3", None, {"verdict": "tie"}), '3: – → {"verdict": "tie"}', None),
 ]  # fmt: skip
 
@@ -323,14 +325,14 @@ def test_the_page_is_filtered_and_goes_on_by_key(demo, boss, admin, alice, monke
     assert len(seen) == len(set(seen)) == 6
     assert seen == sorted(seen, reverse=True)
     found = {
-        query: [change.sentence for change in boss.get(f"/people/log/?{query}").context["changes"]]
+        query: [change.sentence for change in boss.get(f"/team/log/?{query}").context["changes"]]
         for query in ("person=alice", "kind=member", "person=nobody", "kind=setting&person=admin&before=3")
     }
-    assert found["person=alice"] == found["kind=member"] == ["alice is paused"]
+    assert found["person=alice"] == found["kind=member"] == ["alice was paused"]
     assert found["person=nobody"] == []
-    assert boss.get("/people/log/?kind=none").status_code == 422
-    assert boss.get("/people/log.csv?kind=none").status_code == 400
-    assert boss.get("/people/log/?before=x").status_code == 400
+    assert boss.get("/team/log/?kind=none").status_code == 422
+    assert boss.get("/team/log.csv?kind=none").status_code == 400
+    assert boss.get("/team/log/?before=x").status_code == 400
 
 
 def test_the_page_of_a_dataset_shows_its_own_changes_only_and_leads_to_what_changed(demo, boss, alice, make_dataset):
@@ -342,13 +344,13 @@ def test_the_page_of_a_dataset_shows_its_own_changes_only_and_leads_to_what_chan
     there = reverse("judgment", args=["demo", judgment.pk])
     assert f'<a href="{there}">Judgment {judgment.pk}: A is better → Tie</a>' in html
     assert "overlap" not in html
-    assert "wanted per comparison" not in html
+    assert "per comparison (overlap)" not in html
 
 
 def test_the_csv_holds_each_line_and_no_formula(demo, boss, admin):
     log(Kind.PERSON, "@cmd", None, "annotator", by=admin)
     log(Kind.SETTING, "chips", ["=1+1"], ['a, "b"'], by=admin, dataset=demo)
-    whole = b"".join(boss.get("/people/log.csv").streaming_content).decode()
+    whole = b"".join(boss.get("/team/log.csv").streaming_content).decode()
     rows = [list(row.values())[1:] for row in csv.DictReader(io.StringIO(whole))]
     assert rows == [
         ["admin", "demo", "setting", "chips", '["=1+1"]', json.dumps(['a, "b"'])],

@@ -241,7 +241,7 @@ def test_the_containers_own_commands_serve_outside_one_and_stop_when_told(tmp_pa
         )
     check = [sys.executable, "-m", "config.healthcheck", f"http://127.0.0.1:{port}/healthz"]
     try:
-        patience = time.monotonic() + 40
+        patience = time.monotonic() + 120
         while well := subprocess.run(check, cwd=ROOT, env=environment, capture_output=True).returncode:
             assert server.poll() is None, (tmp_path / "err").read_text()
             assert time.monotonic() < patience, "it does not come up"

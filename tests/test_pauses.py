@@ -43,19 +43,22 @@ def list_states(user):
 def test_a_button_of_the_admin_pauses_and_lets_go_on(pairs, boss, alice, bob, back):
     record(lease_next(alice, pairs), 0, "left")
     held = lease_next(alice, pairs)
-    pages = {"annotators": "/datasets/demo/people/", "record": "/datasets/demo/people/record/?person=account%3Aalice"}
+    pages = {
+        "annotators": "/datasets/demo/annotators/",
+        "record": "/datasets/demo/judgments/pairs/?person=account%3Aalice",
+    }
     form = {"person": alice.pk, "back": back}
     assert 'value="pause"' in boss.get(pages[back]).content.decode()
-    answer = boss.post("/datasets/demo/people/pause/", form | {"act": "pause"}, follow=True)
+    answer = boss.post("/datasets/demo/annotators/pause/", form | {"act": "pause"}, follow=True)
     page = answer.content.decode()
     assert answer.redirect_chain == [(pages[back], 302)]
-    assert "alice gets nothing more here." in page
+    assert "alice is paused on this dataset" in page
     assert '<span class="tag">paused</span>' in page
     assert 'value="resume"' in page
     assert list_states(alice) == ["expired", "saved"]
     assert lease_next(bob, pairs)
     assert sign_in(alice).get("/annotate/demo/").context["judgment"] is None
-    boss.post("/datasets/demo/people/pause/", form | {"act": "resume"})
+    boss.post("/datasets/demo/annotators/pause/", form | {"act": "resume"})
     assert sign_in(alice).get("/annotate/demo/").context["judgment"].pk
     assert held.pk
     assert has_right_counters(pairs)
@@ -79,18 +82,18 @@ def test_the_paused_get_nothing_whatever_they_ask_for_and_are_told_kindly(pairs,
     saved, skipped = Judgment.objects.order_by("pk")
     pause(alice, pairs)
     page = browser.get("/annotate/demo/").content.decode()
-    assert "A pause for you" in page
+    assert "You are paused on this dataset" in page
     assert "data-all-done" in page
     assert 'data-keys="KeyU" hidden' in page
-    ahead = browser.post("/annotate/demo/ahead/", headers={"Accept": "application/json"}).json()
-    assert ("next" in ahead, "A pause for you" in ahead["done"]) == (False, True)
+    ahead = browser.post("/annotate/demo/ahead/", headers={"HX-Request": "true"}).content.decode()
+    assert ("data-comparison" in ahead, "You are paused on this dataset" in ahead) == (False, True)
     for judgment in (saved, skipped):
         form = {"judgment": judgment.pk, "revision": judgment.revision}
         assert browser.post("/annotate/demo/undo/", form, follow=True).status_code == 200
         assert not undo(judgment, judgment.revision)
     assert list_states(alice) == ["saved", "skipped"]
-    assert "Judge it again" not in browser.get(f"/annotate/demo/history/{saved.pk}/").content.decode()
-    assert "A pause for you" not in sign_in(other).get("/annotate/demo/").content.decode()
+    assert "Change" not in browser.get(f"/annotate/demo/history/{saved.pk}/").content.decode()
+    assert "You are paused on this dataset" not in sign_in(other).get("/annotate/demo/").content.decode()
 
 
 @pytest.mark.django_db
@@ -103,7 +106,7 @@ def test_the_paused_do_not_practise(pairs, alice, admin):
     assert sign_in(alice).get("/annotate/demo/practice/").status_code == 200
     pause(alice, pairs)
     page = sign_in(alice).get("/annotate/demo/practice/", follow=True)
-    assert "A pause for you" in page.content.decode()
+    assert "You are paused on this dataset" in page.content.decode()
 
 
 @pytest.mark.django_db
@@ -183,8 +186,8 @@ def test_lists_mark_what_the_paused_judged(said, boss, alice, bob):
     for path, tags in (
         ("judgments/", 6),
         ("judgments/?person=account:alice", 0),
-        ("people/", 1),
-        ("people/record/", 6),
+        ("annotators/", 1),
+        ("judgments/pairs/", 6),
     ):
         page = boss.get(f"/datasets/demo/{path}").content.decode()
         assert page.count('<span class="tag">paused</span>') == tags, path
@@ -213,7 +216,7 @@ def test_page_command_and_api_take_the_same_filter(said, boss, admin, run_comman
     file = b"".join(boss.get("/datasets/demo/export/dpo/?mode=every&paused=without").streaming_content)
     assert len([json.loads(line) for line in file.splitlines()]) == 6
     page = boss.get("/datasets/demo/export/?format=dpo&mode=every&paused=without").content.decode()
-    assert "by people who are paused" in page
+    assert "by paused annotators" in page
     assert boss.get("/datasets/demo/export/dpo/?paused=maybe").status_code == 400
 
 

@@ -5,7 +5,7 @@ import io
 import re
 import threading
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -20,6 +20,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, override
+from playwright.sync_api import expect
 
 from annotate import people
 from annotate.hours import iter_csv_lines, iter_hours
@@ -80,7 +81,7 @@ def is_signed_in(client):
 
 
 def test_an_invited_person_chooses_a_password_and_is_signed_in(boss, client):
-    made = boss.post("/people/new/", {"name": "dora", "role": "annotator"}, follow=True)
+    made = boss.post("/team/invite/", {"name": "dora", "role": "annotator"}, follow=True)
     assert made["Cache-Control"].count("no-store") == 1
     link = find_link(made)
     page, address = open_link(client, link)
@@ -90,6 +91,132 @@ def test_an_invited_person_chooses_a_password_and_is_signed_in(boss, client):
     assert is_signed_in(client)
     assert client.get("/").context["user"].username == "dora"
     assert User.objects.get(username="dora").check_password(GOOD)
+
+
+def test_role_and_datasets_are_set_with_the_invitation(boss, alice, make_dataset):
+    listed, other, is_open, archived = (
+        make_dataset(build_rows(1), slug=slug) for slug in ("listed", "other", "open", "archived")
+    )
+    for dataset in (listed, other, archived):
+        dataset.annotators.set([alice])
+    Dataset.objects.filter(pk=archived.pk).update(state="archived")
+    Change.objects.all().delete()
+    page = read_words(boss.get("/team/invite/"))
+    assert "listed" in page
+    assert "open open to all annotators" in page
+    assert "archived" not in page
+    form = {"name": "rita", "role": "reviewer", "datasets": [listed.pk, is_open.pk]}
+    boss.post("/team/invite/", form)
+    rita = User.objects.get(username="rita")
+    assert (rita.role, list(rita.datasets.all())) == ("reviewer", [listed])
+    assert not is_open.annotators.exists(), "it stays open to all"
+    found = Change.objects.order_by("pk").values_list("by_name", "slug", "kind", "what", "before", "after")
+    assert list(found) == [
+        ("admin", "", "person", "rita", None, "reviewer"),
+        ("admin", "listed", "member", "rita", None, "named"),
+        ("admin", "", "person", "rita", None, "link"),
+    ]
+
+
+def test_a_refused_invitation_keeps_what_was_ticked(boss, alice, pairs):
+    pairs.annotators.set([alice])
+    refused = boss.post("/team/invite/", {"name": "alice", "role": "reviewer", "datasets": [pairs.pk]})
+    assert "This username is taken." in read_words(refused)
+    html = refused.content.decode()
+    assert re.search(rf'name="datasets" value="{pairs.pk}"[^>]* checked', html)
+    assert re.search(r'name="role" value="reviewer"[^>]* checked', html)
+    assert boss.post("/team/invite/", {"name": "dora", "role": "annotator", "datasets": [987654]}).status_code == 422
+
+
+def test_the_command_invites_with_datasets_too(alice, make_dataset, run_command):
+    one, two = make_dataset(build_rows(1), slug="one"), make_dataset(build_rows(1), slug="two")
+    one.annotators.set([alice])
+    said = run_command("invite_user", "dora", "--dataset=one", "--dataset=two")[1]
+    assert said["datasets"] == ["one"]
+    two.annotators.set([alice])
+    assert run_command("invite_user", "dora", "--dataset=two")[1]["datasets"] == ["one", "two"]
+    assert run_command("invite_user", "eve", "--dataset=none")[0] == 2
+    assert not User.objects.filter(username="eve").exists()
+
+
+# --- the link's page -------------------------------------------------------------------------------------------------
+
+
+def get_link_page(user):
+    return reverse("person-link", args=[user.pk])
+
+
+def age_link(user, **ago):
+    """Moves the issue of a person's link to the past."""
+    at = timezone.now() - timedelta(**ago)
+    Change.objects.filter(what=user.username, after="link").update(at=at)
+
+
+def count_links():
+    return Change.objects.filter(after="link").count()
+
+
+def test_loading_the_page_again_shows_the_same_link_and_issues_none(boss, client, alice):
+    assert "No link to show" in read_words(boss.get(get_link_page(alice)))
+    assert count_links() == 0
+    shown = find_link(boss.post(get_link_page(alice), follow=True))
+    assert [find_link(boss.get(get_link_page(alice))) for _ in range(2)] == [shown, shown]
+    assert count_links() == 1
+    age_link(alice, days=1)
+    shown = find_link(boss.get(get_link_page(alice)))
+    assert choose(client, shown).status_code == 302
+
+
+def test_a_new_link_ends_the_old_one(boss, client, alice):
+    boss.post(get_link_page(alice))
+    age_link(alice, minutes=1)
+    old = find_link(boss.get(get_link_page(alice)))
+    _, begun = open_link(client, old)
+    answer = boss.post(get_link_page(alice))
+    assert (answer.status_code, answer["Location"]) == (302, get_link_page(alice))
+    new = find_link(boss.get(answer["Location"]))
+    assert new != old
+    assert Client().get(old).status_code == 410
+    assert client.post(begun, {"new_password1": GOOD, "new_password2": GOOD}).status_code == 410
+    assert choose(client, new).status_code == 302
+    assert User.objects.get(pk=alice.pk).check_password(GOOD)
+
+
+def test_a_link_of_the_command_ends_older_ones_too(boss, run_command, alice):
+    boss.post(get_link_page(alice))
+    age_link(alice, minutes=1)
+    old = find_link(boss.get(get_link_page(alice)))
+    new = run_command("invite_user", "alice")[1]["link"]
+    assert [Client().get(link).status_code for link in (old, new)] == [410, 302]
+
+
+def show_to_another_admin(user, boss):
+    return sign_in(create_person("eve", ADMIN))
+
+
+def use_shown_link(user, boss):
+    choose(Client(), find_link(boss.get(get_link_page(user))))
+    return boss
+
+
+def sign_in_instead(user, boss):
+    Client().post(reverse("login"), {"username": user.username, "password": "demo"})
+    return boss
+
+
+def wait_three_days(user, boss):
+    age_link(user, days=3, seconds=1)
+    return boss
+
+
+@pytest.mark.parametrize("act", [show_to_another_admin, use_shown_link, sign_in_instead, wait_three_days])
+def test_a_link_that_is_over_or_somebody_elses_is_not_shown(boss, alice, act):
+    boss.post(get_link_page(alice))
+    assert "/accounts/invite/" in boss.get(get_link_page(alice)).content.decode()
+    page = act(alice, boss).get(get_link_page(alice))
+    assert "/accounts/invite/" not in page.content.decode()
+    assert "No link to show" in read_words(page)
+    assert "New link" in read_words(page)
 
 
 def test_the_token_leaves_the_address_before_a_page_is_shown(client, alice):
@@ -258,7 +385,7 @@ def test_a_name_is_taken_as_it_is_or_refused(boss, alice, name, status):
     for other in ("élodie", "fiona"):
         create_person(other)
     before = User.objects.count()
-    assert boss.post("/people/new/", {"name": name, "role": "annotator"}).status_code == status
+    assert boss.post("/team/invite/", {"name": name, "role": "annotator"}).status_code == status
     assert User.objects.count() - before == (status == 302)
 
 
@@ -279,13 +406,13 @@ def test_the_commands_refuse_the_same_names(alice, run_command, monkeypatch, nam
 def test_who_has_such_a_name_already_keeps_it(admin, run_command, monkeypatch):
     odd = create_person("аdmin")
     people.change_role(odd, ADMIN)
-    assert sign_in(User.objects.get(pk=odd.pk)).get("/people/").status_code == 200
+    assert sign_in(User.objects.get(pk=odd.pk)).get("/team/").status_code == 200
     monkeypatch.setattr("sys.stdin", io.StringIO("demo"))
     assert run_command("create_user", "аdmin", "--role", "admin", "--password-stdin")[0] == 0
 
 
 def test_an_unknown_role_is_refused(boss):
-    assert boss.post("/people/new/", {"name": "dora", "role": "owner"}).status_code == 422
+    assert boss.post("/team/invite/", {"name": "dora", "role": "owner"}).status_code == 422
     assert not User.objects.filter(username="dora").exists()
 
 
@@ -304,8 +431,8 @@ def test_a_changed_role_holds_at_the_next_request(boss, alice, role, status):
     people.change_role(alice, ADMIN if role == "annotator" else ANNOTATOR)
     hers = sign_in_again(alice)
     assert boss.post(build_url(alice), {"act": "role", "role": role}).status_code == 302
-    assert hers.get("/people/").status_code == status
-    assert sign_in_again(alice).get("/people/").status_code == (200 if role == "admin" else 403)
+    assert hers.get("/team/").status_code == status
+    assert sign_in_again(alice).get("/team/").status_code == (200 if role == "admin" else 403)
 
 
 def sign_in_again(user):
@@ -341,11 +468,11 @@ def test_what_let_somebody_in_before_they_were_shut_out_never_does_again(admin, 
     people.change_role(alice, ADMIN)
     hers, (_token, secret) = sign_in_again(alice), create_token(alice, "nightly", reads=True, writes=True)
     bearer = {"Authorization": f"Bearer {secret}"}
-    assert hers.get("/people/").status_code == 200
+    assert hers.get("/team/").status_code == 200
     assert Client().get("/api/v1/datasets/", headers=bearer).status_code == 200
     act(alice)
-    assert sign_in_again(alice).get("/people/").status_code == 200, "as they are now"
-    assert hers.get("/people/").status_code == 302
+    assert sign_in_again(alice).get("/team/").status_code == 200, "as they are now"
+    assert hers.get("/team/").status_code == 302
     assert Client().get("/api/v1/datasets/", headers=bearer).status_code == 401
     assert [change.after for change in Change.objects.filter(what="alice", before="tokens")] == [None]
 
@@ -354,7 +481,7 @@ def test_a_promotion_signs_nobody_out(admin, alice):
     hers = sign_in(alice)
     people.change_role(alice, User.Role.REVIEWER)
     people.change_role(alice, ADMIN)
-    assert hers.get("/people/").status_code == 200
+    assert hers.get("/team/").status_code == 200
 
 
 def test_who_is_there_when_the_software_is_renewed_stays_signed_in(alice):
@@ -465,6 +592,108 @@ def run_at_once(*calls):
     return found
 
 
+# --- assigned datasets -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def assign(boss, alice):
+    """assign(ticked, was): what alice's page answers; both are datasets."""
+
+    def assign(ticked, was=()):
+        form = {"act": "datasets", "datasets": [one.pk for one in ticked], "was": [one.pk for one in was]}
+        return boss.post(build_url(alice), form)
+
+    return assign
+
+
+@pytest.fixture
+def three(make_dataset, alice, bob):
+    """Three datasets: alice and bob may judge the first, bob the second, everybody the third."""
+    one, two, three = (make_dataset(build_rows(1), slug=slug) for slug in ("one", "two", "three"))
+    one.annotators.set([alice, bob])
+    two.annotators.set([bob])
+    Change.objects.all().delete()
+    return one, two, three
+
+
+def list_member_changes():
+    found = Change.objects.filter(kind="member").order_by("pk")
+    return list(found.values_list("by_name", "slug", "what", "before", "after"))
+
+
+def test_the_page_of_a_person_shows_and_saves_their_datasets(boss, assign, three, alice, bob):
+    one, two, is_open = three
+    html = boss.get(build_url(alice)).content.decode()
+    ticks = re.findall(r'<input type="checkbox" name="datasets" value="(\d+)"([^>]*)>', html)
+    assert {int(pk): "checked" in attributes for pk, attributes in ticks} == {
+        one.pk: True,
+        two.pk: False,
+        is_open.pk: False,
+    }
+    assert re.findall(r'<input type="hidden" name="was" value="(\d+)"', html) == [str(one.pk)]
+    answer = assign([two], was=[one])
+    assert (answer.status_code, answer["Location"]) == (302, build_url(alice))
+    assert "Saved." in read_words(boss.get(answer["Location"]))
+    assert list(alice.datasets.all()) == [two]
+    assert list_member_changes() == [
+        ("admin", "one", "alice", "named", None),
+        ("admin", "two", "alice", None, "named"),
+    ]
+    assign([two], was=[two])
+    assert len(list_member_changes()) == 2, "what stays leaves no line"
+
+
+def test_ticking_a_dataset_that_is_open_to_all_does_not_restrict_it(assign, three, alice):
+    one, _two, is_open = three
+    assert assign([one, is_open], was=[one]).status_code == 302
+    assert not is_open.annotators.exists()
+    assert list_member_changes() == []
+
+
+def test_the_last_person_of_a_list_stays_on_it(boss, assign, three, alice, bob):
+    one, two, _open = three
+    people.change_assignments(bob, remove=[one])
+    before = list_member_changes()
+    refused = assign([two], was=[one])
+    assert refused.status_code == 422
+    assert "alice is the only annotator of: one" in read_words(refused)
+    assert list(alice.datasets.all()) == [one], "nothing was changed, not even what could be"
+    assert list_member_changes() == before
+    assert 'value="role"' in refused.content.decode(), "the other forms are there"
+
+
+def test_what_another_admin_changed_since_stays(assign, three, alice):
+    one, two, _open = three
+    two.annotators.add(alice)  # while a page was open that showed `one` only
+    assign([one], was=[one])
+    assert set(alice.datasets.all()) == {one, two}
+
+
+def test_an_archived_dataset_keeps_its_people(boss, assign, three, alice):
+    one, two, _open = three
+    Dataset.objects.filter(pk=one.pk).update(state="archived")
+    assert f'value="{one.pk}"' not in boss.get(build_url(alice)).content.decode()
+    assign([two])
+    assert set(alice.datasets.all()) == {one, two}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_leave_a_list_at_once_one_stays(pairs, alice, bob):
+    pairs.annotators.set([alice, bob])
+    found = run_at_once(*[lambda u=u: leave_list(u, pairs) for u in (alice, bob)])
+    assert sorted(found) == [False, True]
+    assert pairs.annotators.count() == 1
+
+
+def leave_list(user, dataset):
+    """Whether the person could leave."""
+    try:
+        people.change_assignments(user, remove=[dataset])
+    except people.LastAnnotator:
+        return False
+    return True
+
+
 # --- the last admin --------------------------------------------------------------------------------------------------
 
 
@@ -500,7 +729,7 @@ def test_an_admin_may_go_while_another_is_there(boss, admin, form):
     create_person("eve", ADMIN)
     left = boss.post(build_url(admin), form)
     assert (left.status_code, left["Location"]) == (302, "/")
-    assert boss.get("/people/").status_code in (302, 403)
+    assert boss.get("/team/").status_code in (302, 403)
 
 
 def test_the_page_of_the_last_admin_offers_neither(boss, admin):
@@ -558,7 +787,7 @@ def test_a_reset_of_somebody_deactivated_ends_the_old_password_and_older_links_a
     older = people.build_link(alice)
     people.deactivate(alice)
     page = boss.post(build_url(alice), {"act": "reset"}, follow=True)
-    assert "works once this person is reactivated" in read_words(page)
+    assert "works once this member is reactivated" in read_words(page)
     people.reactivate(alice)
     client.post(reverse("login"), {"username": "alice", "password": "demo"})
     assert not is_signed_in(client)
@@ -628,7 +857,7 @@ def test_the_saved_language_wins_over_cookie_and_browser(alice, saved, cookie, b
     assert (read_lang(answer), answer["Content-Language"]) == (expected, expected)
 
 
-@pytest.mark.parametrize("path", ["/nowhere/", "/annotate/none/", "/people/"])
+@pytest.mark.parametrize("path", ["/nowhere/", "/annotate/none/", "/team/"])
 def test_pages_of_errors_speak_the_saved_language_too(alice, path):
     people.choose_language(alice, "zh-hans")
     assert read_lang(sign_in(alice).get(path)) == "zh-hans"
@@ -748,24 +977,83 @@ def test_the_list_tells_who_did_what_and_when(boss, alice, bob, make_dataset):
     record(lease_next(alice, dataset), 0, "skip")
     people.deactivate(bob)
     people.invite("dora", ANNOTATOR)
-    rows = {row[0].username: row[1:] for row in boss.get("/people/").context["people"]}
+    rows = {row[0].username: row[1:] for row in boss.get("/team/").context["people"]}
     last = Judgment.objects.get(state="saved").decided_at
-    assert rows["alice"] == (1, last, [dataset])
-    assert rows["bob"] == (0, None, [])
-    page = read_words(boss.get("/people/"))
-    for said in ("First one", "deactivated", "invited", last.strftime("%Y-%m-%d %H:%M")):
+    assert rows["alice"] == (1, last, [dataset], "active")
+    assert rows["bob"] == (0, None, [], "deactivated")
+    assert rows["dora"] == (0, None, [], "invited")
+    page = read_words(boss.get("/team/"))
+    for said in ("First one", "All open datasets", "All datasets", last.strftime("%Y-%m-%d %H:%M")):
         assert said in page
+
+
+@pytest.mark.parametrize(("hours", "is_sign_in"), [(-1, False), (1, True)])
+def test_last_active_is_the_later_of_judgment_and_sign_in(boss, alice, pairs, hours, is_sign_in):
+    record(lease_next(alice, pairs), 0, "left")
+    judged = Judgment.objects.get().decided_at
+    signed_in = judged + timedelta(hours=hours)
+    User.objects.filter(pk=alice.pk).update(last_login=signed_in)
+    row = next(row for row in boss.get("/team/").context["people"] if row.person == alice)
+    assert row.last_active == (signed_in if is_sign_in else judged)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("role=admin", ["admin"]),
+        ("role=reviewer", ["rita"]),
+        ("status=active", ["admin", "alice", "rita"]),
+        ("status=invited", ["dora"]),
+        ("status=deactivated", ["bob", "eve"]),
+        ("status=active&role=annotator&q=LI", ["alice"]),
+        ("status=invited&role=reviewer", []),
+    ],
+)
+def test_the_list_is_filtered_by_role_and_status(boss, alice, bob, query, expected):
+    create_person("rita", User.Role.REVIEWER)
+    people.invite("dora", ANNOTATOR)
+    for gone in (bob, people.invite("eve", ANNOTATOR)):
+        people.deactivate(gone)
+    assert read_names(boss.get(f"/team/?{query}")) == expected
+
+
+def test_the_next_page_keeps_the_filters(boss, monkeypatch):
+    monkeypatch.setattr("annotate.views.people.PEOPLE_A_PAGE", 2)
+    create_crowd(5)
+    create_person("p99999", User.Role.REVIEWER)
+    page = boss.get("/team/?q=p0&role=annotator")
+    seen = read_names(page)
+    while page.context["next"]:
+        page = boss.get(f"/team/?{page.context['next']}")
+        seen += read_names(page)
+    assert seen == [f"p{n:05}" for n in range(5)]
+    assert read_names(boss.get(f"/team/?{page.context['first']}")) == seen[:2]
+
+
+@pytest.mark.parametrize(
+    ("path", "current"),
+    [
+        ("/team/", "Members"),
+        ("/team/timesheet/", "Timesheet"),
+        ("/team/log/", "Activity log"),
+    ],
+)
+def test_the_pages_of_the_team_lead_to_each_other(boss, path, current):
+    html = boss.get(path).content.decode()
+    tabs = re.search(r'<nav class="tabs" aria-label="Team">(.*?)</nav>', html, re.DOTALL)[1]
+    assert re.findall(r'href="([^"]+)"', tabs) == ["/team/", "/team/timesheet/", "/team/log/"]
+    assert re.findall(r'aria-current="page">\s*([^<]+?)\s*<', tabs) == [current]
 
 
 def test_the_list_goes_on_by_name_and_shows_everybody_once(boss):
     create_crowd(120)
-    seen, page = [], boss.get("/people/")
+    seen, page = [], boss.get("/team/")
     while True:
         seen += read_names(page)
         if not page.context["next"]:
             break
         address = re.search(r'href="(\?[^"]*after=[^"]*)"', page.content.decode())[1].replace("&amp;", "&")
-        page = boss.get(f"/people/{address}")
+        page = boss.get(f"/team/{address}")
     assert sorted(seen) == sorted(User.objects.values_list("username", flat=True))
 
 
@@ -774,7 +1062,7 @@ def test_the_list_costs_as_many_queries_for_many_as_for_few(boss, make_dataset, 
     for user in create_crowd(60):
         record(lease_next(user, dataset), 0, "left")
         dataset.annotators.add(user)
-    for path in ("/people/?q=p00003", "/people/"):
+    for path in ("/team/?q=p00003", "/team/"):
         with django_assert_num_queries(5):  # session, person; people, their work, their datasets
             assert boss.get(path).status_code == 200
 
@@ -784,17 +1072,17 @@ def test_the_list_costs_as_many_queries_for_many_as_for_few(boss, make_dataset, 
     [("?q=LIC", ["alice"]), ("?q=zzz", []), ("?after=alice&q=b", ["bob"]), ("?q=%25", []), ("?after=zzz", [])],
 )
 def test_people_are_found_by_a_part_of_their_name(boss, alice, bob, query, expected):
-    assert read_names(boss.get(f"/people/{query}")) == expected
+    assert read_names(boss.get(f"/team/{query}")) == expected
 
 
-@pytest.mark.parametrize("query", ["?q=%00", "?after=%00", f"?after={'x' * 151}"])
+@pytest.mark.parametrize("query", ["?q=%00", "?after=%00", f"?after={'x' * 151}", "?role=owner", "?status=gone"])
 def test_a_nonsense_query_is_refused(boss, query):
-    assert boss.get(f"/people/{query}").status_code == 400
+    assert boss.get(f"/team/{query}").status_code == 400
 
 
 @pytest.mark.parametrize("pk", [987654, 10**30])
 def test_a_person_who_is_not_there_is_not_found(boss, pk):
-    assert boss.get(f"/people/{pk}/").status_code == boss.get(f"/people/{pk}/link/").status_code == 404
+    assert boss.get(f"/team/{pk}/").status_code == boss.get(f"/team/{pk}/link/").status_code == 404
 
 
 # --- hours -----------------------------------------------------------------------------------------------------------
@@ -895,7 +1183,7 @@ def test_a_text_that_could_run_is_defused(start):
 def test_the_file_is_streamed_in_the_viewers_time_zone(boss, admin, worked, alice):
     worked(alice, "one", get_time(2, 20), 90)
     people.choose_preferences(admin, "", "Asia/Shanghai")
-    answer = boss.get("/people/hours.csv?since=2026-11-01&until=2026-11-30")
+    answer = boss.get("/team/timesheet.csv?since=2026-11-01&until=2026-11-30")
     assert answer.streaming
     assert (answer["Content-Type"], "attachment" in answer["Content-Disposition"]) == ("text/csv; charset=utf-8", True)
     assert answer.getvalue().decode().splitlines() == [
@@ -912,19 +1200,61 @@ def test_the_file_is_streamed_in_the_viewers_time_zone(boss, admin, worked, alic
         "since=2026-02-02&until=2026-02-01",
         "since=0001-01-01",
         "until=9999-12-31",
+        "person=%00",
     ],
 )
 def test_days_that_are_none_are_refused_by_name(boss, query):
-    answer = boss.get(f"/people/hours.csv?{query}")
-    assert answer.status_code == 400
-    assert 'class="errorlist"' in answer.content.decode()
+    for path in ("/team/timesheet.csv", "/team/timesheet/"):
+        answer = boss.get(f"{path}?since=&{query}")
+        assert answer.status_code == 400
+        assert 'class="errorlist"' in answer.content.decode()
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
 def test_the_first_and_the_last_day_can_be_counted_everywhere(boss, admin, zone):
     people.choose_preferences(admin, "", zone)
-    answer = boss.get("/people/hours.csv?since=1970-01-01&until=2999-12-31")
+    answer = boss.get("/team/timesheet.csv?since=1970-01-01&until=2999-12-31")
     assert (answer.status_code, answer.getvalue().count(b"\n")) == (200, 1)
+
+
+def test_the_timesheet_sums_the_days_by_member_and_dataset(boss, worked, alice, bob):
+    worked(alice, "one", get_time(2), 360)
+    worked(alice, "one", get_time(3), 360)
+    worked(alice, "one", get_time(3), None, "skip")
+    worked(alice, "two", get_time(3), 36)
+    worked(bob, "one", get_time(9), 180)
+    page = boss.get("/team/timesheet/?since=2026-11-01&until=2026-11-08&person=")
+    assert page.context["rows"] == [("alice", "one", 2, 1, 0.2), ("alice", "two", 1, 0, 0.01)]
+    assert "Total 3 1 0.21" in read_words(page)
+    everything = boss.get("/team/timesheet/?since=&until=")
+    assert [row[0] for row in everything.context["rows"]] == ["alice", "alice", "bob"]
+    hers = boss.get("/team/timesheet/?since=&person=bob")
+    assert hers.context["rows"] == [("bob", "one", 1, 0, 0.05)]
+    file = boss.get("/team/timesheet.csv?since=&until=&person=bob")
+    assert file.getvalue().decode().splitlines()[1:] == ["2026-11-09,bob,one,1,0,0.05"]
+    assert f"/team/timesheet/?person={bob}" in boss.get(build_url(bob)).content.decode()
+
+
+def test_the_timesheet_begins_with_this_month(boss, admin, worked, alice, monkeypatch):
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 11, 30, 20, tzinfo=UTC))
+    worked(alice, "one", datetime(2026, 10, 31, 12, tzinfo=UTC), 60)
+    worked(alice, "two", datetime(2026, 11, 1, 12, tzinfo=UTC), 60)
+    assert [row.dataset for row in boss.get("/team/timesheet/").context["rows"]] == ["two"]
+    people.choose_preferences(admin, "", "Asia/Shanghai")  # where it is December
+    page = boss.get("/team/timesheet/")
+    assert page.context["rows"] == []
+    assert 'value="2026-12-01"' in page.content.decode()
+
+
+def test_a_long_timesheet_is_cut_and_says_so(boss, worked, alice, monkeypatch):
+    monkeypatch.setattr("annotate.views.people.TIMESHEET_ROWS", 1)
+    worked(alice, "one", get_time(2), 60)
+    assert "Only the first" not in read_words(boss.get("/team/timesheet/?since="))
+    worked(alice, "two", get_time(2), 60)
+    page = boss.get("/team/timesheet/?since=")
+    assert [row.dataset for row in page.context["rows"]] == ["one"]
+    assert "Only the first 1 rows are shown" in read_words(page)
+    assert "Total" not in read_words(page)
 
 
 def test_the_command_writes_the_same_rows_in_utc(worked, alice, run_command, tmp_path):
@@ -986,11 +1316,11 @@ def browse(browser, live_server):
 @pytest.mark.django_db(transaction=True)
 def test_from_the_invitation_to_the_first_page_without_javascript(browse, admin):
     page = browse(admin, permissions=["clipboard-read", "clipboard-write"])
-    page.goto("/people/")
-    page.get_by_role("link", name="Invite somebody").click()
-    page.get_by_label("Name").fill("dora")
-    page.get_by_role("button", name="Make an invitation").click()
-    link = page.get_by_label("Pass it on").input_value()
+    page.goto("/team/")
+    page.get_by_role("link", name="Invite member").click()
+    page.get_by_label("Username").fill("dora")
+    page.get_by_role("button", name="Create invite link").click()
+    link = page.get_by_label("Share this link privately").input_value()
     page.get_by_role("button", name="Copy").click()
     page.get_by_role("button", name="Copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == link
@@ -1004,7 +1334,7 @@ def test_from_the_invitation_to_the_first_page_without_javascript(browse, admin)
     assert link.rstrip("/").rpartition("/")[2] not in hers.url
     hers.get_by_label("New password", exact=True).fill(GOOD)
     hers.get_by_label("New password confirmation").fill(GOOD)
-    hers.get_by_role("button", name="Save and go on").click()
+    hers.get_by_role("button", name="Save and continue").click()
     hers.get_by_role("link", name="dora").click()
     hers.get_by_label("Time zone").select_option("Asia/Shanghai")
     hers.get_by_role("button", name="Save").click()
@@ -1015,12 +1345,35 @@ def test_from_the_invitation_to_the_first_page_without_javascript(browse, admin)
 
     page.goto(build_url(dora))
     page.get_by_role("button", name="Deactivate").click()
-    page.get_by_text("dora cannot sign in any more").wait_for()
+    page.get_by_text("dora is deactivated").wait_for()
     assert Axe().run(page).response["violations"] == []
     hers.reload()
     assert "/accounts/login/" in hers.url
     page.get_by_role("button", name="Reactivate").click()
     page.get_by_text("dora can sign in again").wait_for()
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_a_long_list_of_people_is_searched_and_sent_whole(browse, admin, pairs):
+    pairs.annotators.set(create_crowd(15)[:1])
+    page = browse(admin)
+    page.goto("/datasets/demo/annotators/")
+    page.get_by_label("Search by name").fill("00014")
+    shown = page.locator("#id_annotators label:visible")
+    expect(shown).to_have_text(re.compile("p00014"))
+    page.keyboard.press("Enter")
+    shown.click()
+    page.get_by_label("Search by name").fill("nobody")
+    expect(shown).to_have_count(0)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    assert set(pairs.annotators.values_list("username", flat=True)) == {"p00000", "p00014"}
+
+    plain = browse(admin, java_script_enabled=False)
+    plain.goto("/datasets/demo/annotators/")
+    expect(plain.get_by_label("Search by name")).to_be_hidden()
+    expect(plain.locator("#id_annotators label:visible")).to_have_count(16)
 
 
 @pytest.mark.parametrize("then", ["models", "home", "//elsewhere/", "http://elsewhere/"])

@@ -219,7 +219,7 @@ def test_answers_that_become_equal(load, tmp_path):
     bad = tmp_path / "bad.jsonl"
     status, summary, error = load([judged, MAILS[0]], "--mask=all", f"--refused={bad}")
     assert (status, summary["refused"], summary["prompts"]) == (1, 1, 0)
-    assert "rows.jsonl:1: mask: The two answers are the same text" in error
+    assert "rows.jsonl:1: mask: The two answers are identical" in error
     assert json.loads(bad.read_text())["row"] == judged
     assert load([judged, MAILS[0]], "--mask=all", "--skip-bad-rows")[1]["choices"] == 1
 
@@ -294,7 +294,7 @@ def test_the_page_follows_the_rules_of_a_check(client, checked, make_dataset):
     assert Comparison.objects.count() == 1
     assert Choice.objects.count() == 4
     page = client.get(address).content.decode()
-    assert "The two answers are the same text" in page
+    assert "The two answers are identical" in page
 
 
 @pytest.mark.django_db

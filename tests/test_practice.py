@@ -43,14 +43,14 @@ def test_who_begins_practises_first_and_then_judges(practising, client, alice):
     assert lease_next(alice, practising) is None
     browser = Browser(client, alice, PAGE)
     told = answer(browser, True)
-    assert "That is right" in told
+    assert "Correct" in told
     assert "<em>says</em>" in told
     assert client.get("/annotate/demo/")["Location"] == PAGE
-    assert "The known answer is another" in answer(browser, False)
-    assert "The result" in answer(browser, True)
+    assert "Not the expected answer" in answer(browser, False)
+    assert "Show result" in answer(browser, True)
     page = client.get(PAGE).content.decode()
-    assert "2 of 3 were right" in page
-    assert "Begin" in page
+    assert "2 of 3 correct" in page
+    assert "Start" in page
     assert Membership.objects.get(user=alice).practised_at
     assert client.get("/annotate/demo/").status_code == 200
     assert lease_next(alice, practising).purpose == "vote"
@@ -61,15 +61,15 @@ def test_who_does_not_pass_takes_the_round_once_more(practising, client, alice):
     for _ in range(3):
         answer(browser, False)
     page = client.get(PAGE).content.decode()
-    assert "0 of 3 were right, 2 are needed" in page
+    assert "0 of 3 correct; 2 required" in page
     assert client.get("/annotate/demo/")["Location"] == PAGE
     client.post(PAGE, {"again": "1"})
     client.post(PAGE, {"again": "1"})
     assert Membership.objects.get(user=alice).practice_round == 2
     for _ in range(3):
-        assert "You judged this one" not in browser.look().answer.content.decode()
+        assert "Your previous answer" not in browser.look().answer.content.decode()
         answer(browser, True)
-    assert "3 of 3 were right" in client.get(PAGE).content.decode()
+    assert "3 of 3 correct" in client.get(PAGE).content.decode()
     assert Judgment.objects.filter(purpose="practice").count() == 3
 
 
@@ -77,7 +77,7 @@ def test_practice_holds_nothing_counts_nothing_and_is_in_no_export(practising, c
     browser = Browser(client, alice, PAGE)
     for _ in range(3):
         answer(browser, True)
-    assert "0 judged by you" in client.get("/annotate/demo/").content.decode()
+    assert "You: 0" in client.get("/annotate/demo/").content.decode()
     _, summary, _ = run_command("export_dataset", "demo", "--format", "dpo", "--output", str(tmp_path / "o"))
     assert summary["rows"] == 4, "the admin's own"
     assert set(Judgment.objects.filter(purpose="practice").values_list("lease_until", flat=True)) == {None}

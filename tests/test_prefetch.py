@@ -71,7 +71,8 @@ def test_two_hands_make_the_comparisons_that_one_makes(monkeypatch):
     for slug in ("one", "two"):
         files = [(f"{n}.json", io.BytesIO(json.dumps(some).encode())) for n, some in enumerate((rows, judged))]
         run = imports_check.check(files, slug)
-        imports_store.store(run, 2, lambda done, total: told.append((done, total)), hurry=slug == "two")
+        run.dataset_settings = {"overlap": 2}
+        imports_store.store(run, lambda done, total: told.append((done, total)), hurry=slug == "two")
         assert Import.objects.get(pk=run.pk).state == Import.State.DONE
         assert max(told) == (280, 280)
         told.clear()

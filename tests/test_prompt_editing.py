@@ -53,9 +53,9 @@ def test_line_ends_of_a_browser_are_not_the_texts(owner, pairs):
     ("data", "said"),
     [
         (build_form("  "), "The prompt is empty."),
-        (build_form("Prompt 1?"), "This dataset has the same prompt already."),
+        (build_form("Prompt 1?"), "This dataset already has the same prompt."),
         (build_form(answers=[("a", "m"), ("a", "m")]), "twice"),
-        (build_form(turns=[("Hey.", "")]), "An earlier turn needs both"),
+        (build_form(turns=[("Hey.", "")]), "A previous turn needs both"),
         (build_form("NUL \x00"), "Null characters are not allowed."),
     ],
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from tests.serving import Person, find_free_port, manage, read_fields, running_server
+from tests.serving import Person, find_free_port, read_fields, running_server
 
 DOCS = (Path(settings.BASE_DIR) / "docs/operating.md").read_text(encoding="utf-8")
 NAME = "chosen.example.org"
@@ -26,6 +26,7 @@ TRUSTING = ssl._create_unverified_context()  # the test generates the certificat
 
 pytestmark = [
     pytest.mark.django_db,
+    pytest.mark.once,  # what nginx lets through does not depend on the database
     pytest.mark.skipif(not NGINX, reason="no nginx here"),
 ]
 
@@ -45,11 +46,9 @@ class Visitor(Person):
 
 
 @pytest.fixture
-def proxied(place, tmp_path):
+def proxied(demo_place, tmp_path):
     """The https port of nginx in front of a running server; the docs' configuration with other ports and paths."""
-    place |= {"BEHIND_PROXY": "1", "ALLOWED_HOSTS": f"127.0.0.1,{NAME}"}
-    manage(place, "migrate", "--verbosity=0")
-    manage(place, "load_demo")
+    place = demo_place | {"BEHIND_PROXY": "1", "ALLOWED_HOSTS": f"127.0.0.1,{NAME}"}
     plain, secure = find_free_port(), find_free_port()
     files = [tmp_path / f"{NAME}.key", tmp_path / f"{NAME}.pem"]
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={NAME}"]
@@ -102,8 +101,8 @@ def test_people_judge_through_the_proxy_whatever_others_send(proxied):
         started = time.monotonic()
         page = alice.post("/annotate/models/", {**read_fields(page), "verdict": "left"})
         assert alice.get("/healthz") == "ok"
-        assert time.monotonic() - started < 1
-    assert "10 judged by you" in page
+        assert time.monotonic() - started < 5, "whoever waits for one of them waits for 10 seconds or more"
+    assert "You: 10" in page
     for line in [*half, *headless]:
         line.close()
     for sent, status in (

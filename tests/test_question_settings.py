@@ -15,7 +15,7 @@ from datasets.text.fingerprints import hash_text
 from tests.conftest import build_rows
 from tests.test_annotate import parse_page
 
-PAGE, PREVIEW = "/datasets/demo/question/", "/datasets/demo/question/preview/"
+PAGE, PREVIEW = "/datasets/demo/task/", "/datasets/demo/task/preview/"
 TICKS = [
     "with_stars",
     "allow_tie",
@@ -106,9 +106,9 @@ def test_a_question_says_how_many_answers_it_takes(owner, pairs, name, most, sho
     [
         ({"question": "riddle"}, "riddle"),
         ({"question": False}, "required"),
-        ({"question": "rank", "most_shown": "1"}, "takes 2 to 6 answers"),
-        ({"question": "rank", "most_shown": ""}, "takes 2 to 6 answers"),
-        ({"question": "best_worst", "most_shown": "2"}, "takes 3 to 6 answers"),
+        ({"question": "rank", "most_shown": "1"}, "shows 2 to 6 answers"),
+        ({"question": "rank", "most_shown": ""}, "shows 2 to 6 answers"),
+        ({"question": "best_worst", "most_shown": "2"}, "shows 3 to 6 answers"),
         ({"question": "stars", "most_shown": "7"}, "7 is not one of"),
         ({"reasons": "always"}, "always"),
         ({"kept_ready": "20"}, "19"),
@@ -232,6 +232,8 @@ def test_the_page_shows_what_stands_and_saves_it_again(owner, fours):
         "best_worst",
         "5",
         "off",
+        "rendered",
+        "fold",
     ]
     ticked = {box["name"] for box in form.find_all("input", checked=True, type="checkbox")}
     assert ticked == {"with_stars", "allow_tie", "allow_both_bad"}
@@ -266,8 +268,8 @@ def test_every_question_has_a_card_and_a_new_file_has_one_by_itself(owner, pairs
 
 def test_a_ready_criterion_is_added_without_a_script_and_once(owner, pairs):
     for there, then in [
-        ("", "honest: says what is true, and says so where it is not sure"),
-        ("kind", "kind\nhonest: says what is true, and says so where it is not sure"),
+        ("", "honest: is accurate and admits uncertainty"),
+        ("kind", "kind\nhonest: is accurate and admits uncertainty"),
         ("Honest: mine", "Honest: mine"),
     ]:
         page = parse_page(owner.post(PREVIEW, build_form(criteria=there, add="honest")))
@@ -323,8 +325,8 @@ def test_the_preview_says_what_cannot_be(owner, pairs, as_fragment):
     answer = owner.post(PREVIEW, build_form(kept_ready="20", question="best_worst", most_shown="2"), headers=headers)
     assert answer.status_code == (200 if as_fragment else 422)
     alert = parse_page(answer).find(role="alert").text
-    assert "Comparisons kept ready in the browser" in alert
-    assert "takes 3 to 6 answers at once" in alert
+    assert "Prefetched items per annotator" in alert
+    assert "shows 3 to 6 answers at once" in alert
     assert "data-comparison" not in answer.content.decode()
 
 
@@ -332,7 +334,7 @@ def test_where_nothing_can_be_shown_the_preview_says_why(owner, pairs):
     said = owner.post(PREVIEW, build_form(question="best_worst", most_shown="3"), headers={"HX-Request": "true"})
     assert "has 3 different answers to show" in said.content.decode()
     Dataset.objects.create(slug="empty")
-    assert "Upload answers to see" in owner.get(reverse("question", args=["empty"])).content.decode()
+    assert "Import answers to see" in owner.get(reverse("question", args=["empty"])).content.decode()
 
 
 def test_the_preview_shows_a_prompt_with_as_many_answers_as_may_be_shown(owner, make_dataset):
@@ -378,12 +380,12 @@ def test_the_preview_follows_what_one_chooses(live_server, page, owner, make_dat
     session = owner.cookies["sessionid"].value
     page.context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
     page.goto(live_server.url + PAGE)
-    screen, at_once = page.locator("#preview"), page.get_by_role("group", name="At most so many answers at once")
+    screen, at_once = page.locator("#preview"), page.get_by_role("group", name="Answers per screen (max.)")
     expect(screen.locator("article")).to_have_count(2)
-    both_bad = page.get_by_label("“Both bad” allowed")
+    both_bad = page.get_by_label("allow “Both bad”")
     expect(at_once).to_be_hidden()
     expect(both_bad).to_be_visible()
-    page.get_by_label("In which order").check()
+    page.get_by_label("Rank the answers").check()
     expect(screen.locator("article")).to_have_count(4)
     expect(both_bad).to_be_hidden()
     at_once.get_by_label("3").check()
@@ -395,7 +397,7 @@ def test_the_preview_follows_what_one_chooses(live_server, page, owner, make_dat
     assert page.locator("[name=criteria]").input_value().count("honest") == 1
     page.locator("[name=criteria]").fill("brief")
     expect(screen.locator("legend", has_text="brief")).to_have_count(3)
-    page.get_by_label("In which order").press("Enter")
+    page.get_by_label("Rank the answers").press("Enter")
     expect(page.get_by_text("Saved.")).to_be_visible()
     dataset = Dataset.objects.get()
     assert (dataset.question, dataset.most_shown, dataset.criteria[0]["name"]) == ("rank", 3, "brief")

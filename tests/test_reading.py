@@ -227,7 +227,7 @@ def test_the_page_asks_about_a_column_before_anything_is_stored(upload, client):
     address = upload([{**PAIR, "label": "x", "colour": "red"}])
     page = client.get(address).content.decode()
     assert "label" in page
-    assert "Columns that are not read" in page
+    assert "Ignored columns" in page
     columns = client.get(address).context["form"].columns
     choices = {f"column_{n}": {"label": "ignored", "colour": "meta"}.get(name, "") for n, name in enumerate(columns)}
     client.post(address, {**choices, "keep_shape": "on", "counts": "names", "decision": "read"})

@@ -12,7 +12,7 @@ import pytest
 from django.apps import apps
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pygments.lexers import get_lexer_by_name
+from pygments.lexers import find_lexer_class_by_name
 
 from datasets.models import Prompt, Response
 from datasets.text import markdown, rendered, renderers, unfenced
@@ -20,7 +20,7 @@ from datasets.text.rendered import count_plain_texts, fill_prompt, list_rendered
 from tests.conftest import build_rows
 
 # One name per lexer; most have several.
-ONE_OF_EACH = sorted({get_lexer_by_name(name).name: name for name in sorted(markdown.LEXERS)}.values())
+ONE_OF_EACH = sorted({find_lexer_class_by_name(name).name: name for name in sorted(markdown.LEXERS)}.values())
 REPEATED = ["a", " ", "\n", " \n", "a\n", "  a\n", "a ", "/", '\\"', "(", "<", "a.", "0", "-", "'", "{{", "中"]
 
 HOSTILE = {
@@ -41,6 +41,14 @@ HOSTILE = {
     "lists in lists": "".join("  " * level + "- a\n" for level in range(400)),
     "a wide table": "|a" * 1000 + "\n" + "|-" * 1000 + "\n" + ("|b" * 1000 + "\n") * 80,
     "references": "".join(f"[a{n}]: /x\n" for n in range(13_000)) + "[a1]" * 4000,
+    "references after text": "".join(f"![a{n}][b]\n" for n in range(13_000)) + "[b]: https://a.b",
+    "images": "![a](http://x)" * 14_000,
+    "environments": "\\begin{align}a\n" * 190 + "a\n" * 90_000,
+    "addresses": "http://a.b " * 18_000,
+    "parentheses after an address": "http://a" + ")" * 190_000,
+    "tags of reasoning": "<think>\n" * 12_000 + "`</think>`" * 10_000,
+    "a row of many cells": "|a|b|\n|-|-|\n" + "|`a$x" * 30_000,
+    "words in dollars": ("$" + "a" * 1900 + "$ ") * 100,
     "too long": "a" * (markdown.LONGEST_RENDERED + 1),
 }
 
@@ -319,9 +327,8 @@ def test_two_people_do_not_wait_for_one_hostile_page():
     slow = threading.Thread(target=pool.render, args=([SLOW] * 2,))
     slow.start()
     time.sleep(0.2)
-    started = time.monotonic()
     assert pool.render(["*hi*"])[0][1] == ""
-    assert time.monotonic() - started < 1
+    assert slow.is_alive(), "the other page is still being rendered"
     slow.join()
 
 
@@ -338,16 +345,16 @@ def test_a_slow_rendering_is_kept_at_once_and_counted(make_dataset, client, admi
     fill_prompt(slow.prompt.__class__.objects.get(instruction__startswith="aaa"))
     slow.refresh_from_db()
     assert (slow.plain, slow.html[:4]) == ("time", "<pre")
-    started = time.monotonic()
-    list_rendered_responses([slow.pk])
-    assert time.monotonic() - started < 0.5
+    with monkeypatch.context() as unavailable:
+        unavailable.setattr(rendered.RENDERERS, "render", None)  # a call would fail
+        list_rendered_responses([slow.pk])
     assert count_plain_texts(dataset) == {"time": 1, "long": 1}
     client.force_login(admin)
-    page = client.get("/datasets/demo/").content.decode()
+    page = client.get("/datasets/demo/data/").content.decode()
     assert "1 text is shown as plain text: rendering took too long." in page
     assert "too long to render" in page
     assert Prompt.objects.count() == 2
-    only = client.get("/datasets/demo/?plain").content.decode()
+    only = client.get("/datasets/demo/data/?status=plain").content.decode()
     assert "Show them" not in only
     assert "rendering took too long" in client.get(f"/datasets/demo/prompts/{slow.prompt_id}/").content.decode()
 

@@ -57,7 +57,7 @@ def test_nothing_written_is_refused(both_bad, client, bob, text):
     both_bad()
     page = Judge(client, bob).look()
     page.press("repair", repair_new=text)
-    assert (page.answer.status_code, page.read_messages()) == (422, ["Write a better answer."])
+    assert (page.answer.status_code, page.read_messages()) == (422, ["Write a better answer first."])
 
 
 @pytest.mark.parametrize("verdict", ["left", "tie", "both_bad", "rank"])
@@ -153,7 +153,7 @@ def test_a_round_is_told_from_a_verdict_in_undo(both_bad, client, bob):
     page = Judge(client, bob).look()
     judgment = page.judgment
     page.press("repair", repair_new="First").undo()
-    assert page.status_texts == ["You judged this one: Better answer written. Judge again, or keep it."]
+    assert page.status_texts == ["Your previous answer: Rewritten. Change it, or keep it."]
     assert ("repair_new", "First") in page.list_entries()
     page.press("repair", repair_new="Second")
     assert set(judgment.choices.values_list("chosen__text", flat=True)) == {"Second"}

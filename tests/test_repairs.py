@@ -10,7 +10,7 @@ from datasets.comparisons.generate import regenerate_comparisons
 from datasets.models import Choice, Comparison, Dataset, Judgment, Response
 from datasets.text.fingerprints import hash_text
 from tests.conftest import build_rows
-from tests.test_judging_page import JSON, Judge
+from tests.test_judging_page import HTMX, Judge
 
 ODD = ["Zwei\r\nZeilen \r\n", "a\rb", "\n\nfirst lines empty", "  blanks  ", "日本語\u3000🙂 \u00a0<b>&amp;"]
 
@@ -37,7 +37,7 @@ def list_wins(judgment):
     return set(judgment.choices.values_list("chosen__text", "rejected__text"))
 
 
-@pytest.mark.parametrize("headers", [{}, JSON])
+@pytest.mark.parametrize("headers", [{}, HTMX])
 def test_an_improved_answer_is_chosen_over_the_one_it_replaces(at_work, alice, headers):
     page = at_work()
     shown, judgment = page.read_answers(), page.judgment

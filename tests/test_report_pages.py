@@ -71,23 +71,23 @@ def test_the_pages_and_files_say_what_the_command_says(look, crowd, run_command)
     _status, said, _err = run_command("analyze", "crowd", "--json")
     said = strip_reasons(said)
     for name, part in load_parts().items():
-        page = look(f"report/{name}/")
+        page = look(f"quality/{name}/")
         assert page.status_code == 200
         for table, rows in build_tables(name, part, said).items():
-            cells = parse_csv(look(f"report/{name}/{table}.csv"))
+            cells = parse_csv(look(f"quality/{name}/{table}.csv"))
             wanted = [
                 {key: "" if cell is None else str(cell) for key, cell in flatten_row(row).items()} for row in rows
             ]
             assert [{key: row[key] for key in want} for row, want in zip(cells, wanted, strict=True)] == wanted
-            assert not rows or f'href="/datasets/crowd/report/{name}/{table}.csv"' in page.content.decode()
-    strengths, people = read_main(look("report/strengths/")), read_main(look("people/"))
+            assert not rows or f'href="/datasets/crowd/quality/{name}/{table}.csv"' in page.content.decode()
+    strengths, people = read_main(look("quality/strengths/")), read_main(look("annotators/"))
     for line in said["strengths"]:
         assert f"{line['source']} {signed(line['strength'])} {signeds(line['interval'])}" in strengths
     for line in said["annotators"]:
         low, high = line["agreement"]["interval"]
         rate = f"{100 * line['agreement']['value']:.0f} % {100 * low:.0f}–{100 * high:.0f} % n {line['agreement']['n']}"
         assert rate in people
-    glance = read_main(look("report/"))
+    glance = read_main(look("quality/"))
     assert f"{100 * said['agreement']['percent']:.0f} %" in glance
     assert f"n {said['agreement']['judged_twice']}" in glance
     assert "Computed" in glance
@@ -95,47 +95,47 @@ def test_the_pages_and_files_say_what_the_command_says(look, crowd, run_command)
 
 
 def test_who_needs_a_look_comes_first_and_the_others_have_no_mark(look, crowd):
-    rows = [read_text(row) for row in parse_page(look("people/")).find("tbody").find_all("tr")]
-    assert rows[0].startswith("crowd-3 chooses the left answer whatever it says")
-    assert not any("whatever it says" in row for row in rows[1:])
+    rows = [read_text(row) for row in parse_page(look("annotators/")).find("tbody").find_all("tr")]
+    assert rows[0].startswith("crowd-3 picks the left answer regardless of content")
+    assert not any("regardless of content" in row for row in rows[1:])
     assert [row.split()[0] for row in rows[1:]] != []
-    assert "crowd-3 chooses the left answer" in read_main(look("report/"))
-    assert len(list(parse_page(look("people/")).find_all("svg", **{"class": "spark"}))) == 4
+    assert "crowd-3 picks the left answer" in read_main(look("quality/"))
+    assert len(list(parse_page(look("annotators/")).find_all("svg", **{"class": "spark"}))) == 4
 
 
 def test_the_primers_choices_have_their_counts_and_what_is_not_known_says_why(look, travel):  # noqa: F811
-    counts = read_main(look("report/counts/", "travel"))
+    counts = read_main(look("quality/counts/", "travel"))
     for row in ("马尔代夫 – 2 2 0", "夏威夷 – 1 2 0", "巴厘岛 – 2 0 0", "巴哈马 – 0 1 0"):
         assert row in counts
-    glance = read_main(look("report/", "travel"))
-    assert "No two answers of different sources were compared." in glance
-    assert "There are too few choices" in glance
-    assert "Too few judgments to tell it from what is usual" in glance
-    assert "Nobody needs a look." in glance
+    glance = read_main(look("quality/", "travel"))
+    assert "No answers of different models have been compared." in glance
+    assert "Too few preferences" in glance
+    assert "Too few judgments to compare" in glance
+    assert "No issues found." in glance
     with translation.override("zh-hans"):  # viewing the page does not change it
-        chinese = read_main(look("report/strengths/", "travel", accept_language="zh-hans"))
-        assert translation.gettext("No two answers of different sources were compared.") in chinese
+        chinese = read_main(look("quality/strengths/", "travel", accept_language="zh-hans"))
+        assert translation.gettext("No answers of different models have been compared.") in chinese
     assert "No two" not in chinese
 
 
 def test_where_nothing_was_judged_every_page_says_so(look, pairs):
-    for path in ("report/", "people/", *(f"report/{name}/" for name in load_parts())):
+    for path in ("quality/", "annotators/", *(f"quality/{name}/" for name in load_parts())):
         assert look(path, "demo").status_code == 200
-    assert "Nobody has judged here yet." in read_main(look("people/", "demo"))
-    assert look("report/predictor/curve.csv", "demo").status_code == 404
-    assert look("report/none/", "demo").status_code == 404
+    assert "No judgments here yet." in read_main(look("annotators/", "demo"))
+    assert look("quality/predictor/curve.csv", "demo").status_code == 404
+    assert look("quality/none/", "demo").status_code == 404
 
 
 def test_no_cell_of_a_file_is_a_formula(look, make_dataset, alice):
     rows = [{"prompt": "Why?", "responses": [{"model": "=1+1", "text": "a"}, {"model": "+b", "text": "@c"}]}]
     create_judgment(alice, list_comparisons(make_dataset(rows, "crowd"))[0], "first")
-    look("report/")
-    assert {row["source"] for row in parse_csv(look("report/strengths/strengths.csv"))} == {"'=1+1", "'+b"}
+    look("quality/")
+    assert {row["source"] for row in parse_csv(look("quality/strengths/strengths.csv"))} == {"'=1+1", "'+b"}
 
 
 def test_every_part_has_a_page_and_every_chart_a_name_and_a_table(look, crowd):
     assert set(PARTS) <= set(load_parts())
-    for path in ("report/", *(f"report/{name}/" for name in load_parts())):
+    for path in ("quality/", *(f"quality/{name}/" for name in load_parts())):
         page = parse_page(look(path))
         drawn = list(page.find_all("svg", **{"class": "plot"}))
         assert all(svg["aria-label"] and svg["role"] == "img" for svg in drawn)
@@ -143,8 +143,8 @@ def test_every_part_has_a_page_and_every_chart_a_name_and_a_table(look, crowd):
 
 
 def test_a_page_takes_a_bounded_number_of_queries(look, crowd, django_assert_max_num_queries):
-    look("report/")
-    for path, most in (("report/", 16), ("report/annotators/", 12), ("people/", 24)):
+    look("quality/")
+    for path, most in (("quality/", 19), ("quality/annotators/", 16), ("annotators/", 28)):
         with django_assert_max_num_queries(most):
             assert look(path).status_code == 200
 
@@ -157,30 +157,30 @@ def test_a_large_report_is_computed_in_the_background_and_the_old_numbers_stay_m
 ):
     monkeypatch.setattr("analyze.report.JUDGMENTS_AT_ONCE", 0)
     create_judgment(alice, list_comparisons(pairs)[0], "first")
-    first = look("report/", "demo")
-    assert "being computed for the first time" in read_main(first)
+    first = look("quality/", "demo")
+    assert "Computing the first report" in read_main(first)
     task = worker.Job.objects.get(kind="analysis")
     assert {a["href"] for a in parse_page(first).find_all("a")} >= {f"/datasets/upload/tasks/{task.pk}/"}
-    assert look("report/", "demo", hx_request="true").status_code == 204
-    look("people/", "demo")
+    assert look("quality/", "demo", hx_request="true").status_code == 204
+    look("annotators/", "demo")
     assert worker.Job.objects.count() == 1
 
     perform_task(task)
-    waited = look("report/", "demo", hx_request="true")
+    waited = look("quality/", "demo", hx_request="true")
     assert b"<html" not in waited.content
     assert "from 1 judgment" in read_text(parse_page(waited))
     assert "hx-get" not in waited.content.decode()
-    assert look("", "upload/tasks/" + str(task.pk)).headers["Location"] == "/datasets/demo/report/"
+    assert look("", "upload/tasks/" + str(task.pk)).headers["Location"] == "/datasets/demo/quality/"
 
     create_judgment(bob, list_comparisons(pairs)[0], "first")
-    polled = look("report/", "demo", hx_request="true")
-    assert "1 is newer" in read_text(parse_page(polled))
+    polled = look("quality/", "demo", hx_request="true")
+    assert "1 newer judgment" in read_text(parse_page(polled))
     assert worker.Job.objects.count() == 1, "a page that waits asks for nothing"
-    page = look("report/", "demo")
-    assert "from 1 judgment. 1 is newer. It is being computed anew" in read_main(page)
-    assert 'hx-get="/datasets/demo/report/"' in page.content.decode()
+    page = look("quality/", "demo")
+    assert "from 1 judgment. 1 newer judgment. Recomputing" in read_main(page)
+    assert 'hx-get="/datasets/demo/quality/"' in page.content.decode()
     perform_task(worker.Job.objects.latest("pk"))
-    assert "from 2 judgments." in read_main(look("report/", "demo"))
+    assert "from 2 judgments." in read_main(look("quality/", "demo"))
     assert worker.Job.objects.count() == 2
 
 
@@ -195,8 +195,8 @@ def perform_task(task):
 def test_the_open_page_takes_up_the_new_numbers_by_itself(enter, admin, pairs, alice, monkeypatch, troubles):
     monkeypatch.setattr("analyze.report.JUDGMENTS_AT_ONCE", 0)
     create_judgment(alice, list_comparisons(pairs)[0], "first")
-    page = enter(admin, "/datasets/demo/report/")
-    expect(page.locator("main")).to_contain_text("being computed for the first time")
+    page = enter(admin, "/datasets/demo/quality/")
+    expect(page.locator("main")).to_contain_text("Computing the first report")
     perform_task(worker.Job.objects.get(kind="analysis"))
     expect(page.locator("main")).to_contain_text("from 1 judgment.", timeout=10_000)
     expect(page.locator("main h1")).to_have_count(1)
@@ -207,12 +207,12 @@ def test_the_open_page_takes_up_the_new_numbers_by_itself(enter, admin, pairs, a
 
 def test_a_report_that_cannot_be_computed_says_so_beside_the_old_numbers(look, pairs, alice, monkeypatch):
     create_judgment(alice, list_comparisons(pairs)[0], "first")
-    assert "from 1 judgment" in read_main(look("report/", "demo"))
+    assert "from 1 judgment" in read_main(look("quality/", "demo"))
     create_judgment(alice, list_comparisons(pairs)[1], "first")
     monkeypatch.setitem(worker.KINDS, "analysis", lambda job, progress: 1 / 0)
-    page = read_main(look("report/", "demo"))
-    assert "from 1 judgment. 1 is newer." in page
-    assert "The report could not be computed." in page
+    page = read_main(look("quality/", "demo"))
+    assert "from 1 judgment. 1 newer judgment." in page
+    assert "The report failed." in page
 
 
 def test_what_is_not_older_than_the_judgments_is_not_computed_again(pairs, admin, alice):
@@ -252,16 +252,16 @@ TOLD = [
     ([build_line(n=9)], []),
     ([build_line("bob")], []),
     ([build_line(kind="imported")], []),
-    ([build_line(agreement=0.75)], ["You agree with the others on 75 of 100. Usual is 69 to 79."]),
-    ([build_line(agreement=0.75), *OTHERS[:2]], ["You agree with the others on 75 of 100. Usual is 69 to 79."]),
+    ([build_line(agreement=0.75)], ["Your agreement with others is 75 %. Typical: 69 to 79."]),
+    ([build_line(agreement=0.75), *OTHERS[:2]], ["Your agreement with others is 75 %. Typical: 69 to 79."]),
     (
         [build_line(agreement=0.75), *OTHERS],
-        ["You agree with the others on 75 of 100. Usual is 69 to 79. The others: 50."],
+        ["Your agreement with others is 75 %. Typical: 69 to 79. Others: 50."],
     ),
-    ([build_line(gold=0.81), *OTHERS], ["Where the answer is known you were right on about 80 of 100."]),
-    ([build_line(gold=0.83), *OTHERS], ["Where the answer is known you were right on about 85 of 100."]),
-    ([build_line(longer_share=0.9), *OTHERS], ["You chose the longer answer on 90 of 100. The others: 70."]),
-    ([build_line(longer_share=0.9), *OTHERS[:2]], ["You chose the longer answer on 90 of 100."]),
+    ([build_line(gold=0.81), *OTHERS], ["You were correct on about 80 % of gold questions."]),
+    ([build_line(gold=0.83), *OTHERS], ["You were correct on about 85 % of gold questions."]),
+    ([build_line(longer_share=0.9), *OTHERS], ["You picked the longer answer 90 % of the time. Others: 70."]),
+    ([build_line(longer_share=0.9), *OTHERS[:2]], ["You picked the longer answer 90 % of the time."]),
 ]
 
 
@@ -294,7 +294,7 @@ def test_ones_own_page_says_nothing_that_is_newer_than_the_report(client, crowd)
     mine = Judgment.objects.filter(annotator__username="crowd-3")
     client.force_login(mine.first().annotator)
     before = read_main(client.get("/annotate/crowd/me/"))
-    assert "You chose the left answer on" in before
+    assert "You picked the left answer" in before
     assert not {"careless", "mark", "crowd-0", "crowd-1"} & set(before.split())
     mine.filter(purpose="gold").update(purpose="vote")
     assert read_main(client.get("/annotate/crowd/me/")) == before
@@ -330,10 +330,10 @@ def build_agreement(percent, low, high, n=50):
 @pytest.mark.parametrize(
     ("said", "words_of_it"),
     [
-        (build_agreement(0.5, 0.4, 0.6), "Less than"),
-        (build_agreement(0.75, 0.7, 0.8), "As people usually"),
-        (build_agreement(0.6, 0.5, 0.7), "As people usually"),
-        (build_agreement(0.9, 0.85, 0.95), "More than"),
+        (build_agreement(0.5, 0.4, 0.6), "Below the"),
+        (build_agreement(0.75, 0.7, 0.8), "Within the typical"),
+        (build_agreement(0.6, 0.5, 0.7), "Within the typical"),
+        (build_agreement(0.9, 0.85, 0.95), "Above the"),
         (build_agreement(0.7, 0.5, 0.9), "Too few"),
         (build_agreement(0.0, 0.0, 0.0, n=1), "Too few"),
     ],
@@ -351,11 +351,11 @@ def build_sources(*groups, is_whole=True):
 @pytest.mark.parametrize(
     ("said", "words_of_it"),
     [
-        (build_sources(1, 2, 3), "m0 leads, told apart from all others."),
-        (build_sources(1, 1, 2), "The first 2 are not told apart."),
-        (build_sources(1, 1, 1), "No source is told apart"),
-        (build_sources(1, 1, is_whole=False), "Not all sources were compared"),
-        ({"strengths": None, "strengths_reason": "Nothing was judged yet."}, "Nothing was judged yet."),
+        (build_sources(1, 2, 3), "m0 leads; the difference from all others is significant."),
+        (build_sources(1, 1, 2), "The top 2 models do not differ significantly."),
+        (build_sources(1, 1, 1), "No model differs significantly"),
+        (build_sources(1, 1, is_whole=False), "Not all models were compared"),
+        ({"strengths": None, "strengths_reason": "No judgments yet."}, "No judgments yet."),
     ],
 )
 def test_the_order_of_the_sources_is_told_as_far_as_it_is_known(said, words_of_it):
@@ -377,7 +377,7 @@ def test_who_stopped_looking_is_told_since_when():
     lunch = own[len(own) // 2]
     assert abs(found.since[8] - lunch) <= LUNCH + 20 * PACE
     line = {"reasons": ["drifts", "gold"], "since": format_moment(lunch)}
-    assert wording.format_habit(line).startswith("has judged as if at random since about 1970-01-01 ")
+    assert wording.format_habit(line).startswith("close to random since about 1970-01-01 ")
     assert wording.format_habit(line | {"since": None}) == str(wording.HABITS["drifts"])
 
 

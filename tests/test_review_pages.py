@@ -42,18 +42,18 @@ def test_first_the_comparison_as_annotators_see_it_blind(reviewer, split):  # no
     page = strip_tokens(fetch_page(reviewer))
     assert page.count("<form data-comparison") == 1
     assert f'action="{PATH}"' in page
-    for tell_tale in ("alice", "bob", "it is right", "Person 1", "m0", "m1", "put_back"):
+    for tell_tale in ("alice", "bob", "it is right", "Annotator 1", "m0", "m1", "put_back"):
         assert tell_tale not in page
 
 
 def test_then_the_votes_by_number_and_the_own_impression_then_the_decision(reviewer, split, alice):  # noqa: F811
     page = post(reviewer, "left")
-    assert "Person 1" in page
-    assert "Person 2" in page
+    assert "Annotator 1" in page
+    assert "Annotator 2" in page
     assert "it is right" in page
-    assert "You, at first" in page
+    assert "Your first impression" in page
     assert "alice" not in page
-    assert "Nothing to review now" in post(reviewer, "tie")
+    assert "Nothing to review right now" in post(reviewer, "tie")
     assert Comparison.objects.get().review == "decided"
     assert Judgment.objects.decisions().get().verdict == "tie"
 
@@ -70,8 +70,8 @@ def test_undo_brings_the_decision_back_and_keep_closes_it(reviewer, split):  # n
     post(reviewer, "left")
     page = post(reviewer, "right")
     reviewer.post(f"{PATH}undo/", read_fields(page, 'id="undo"'))
-    assert "You judged this one" in fetch_page(reviewer)
-    assert "Nothing to review now" in post(reviewer, "keep")
+    assert "Your previous answer" in fetch_page(reviewer)
+    assert "Nothing to review right now" in post(reviewer, "keep")
     assert Judgment.objects.decisions().get().verdict == "right"
 
 
@@ -130,5 +130,5 @@ def test_an_admin_sees_the_decision_beside_the_votes(reviewer, split, admin, cli
     vote_of_alice = Judgment.objects.filter(purpose="vote").earliest("pk")
     page = fetch_page(client, f"/datasets/demo/judgments/{vote_of_alice.pk}/")
     assert "Decided by a reviewer" in page
-    assert "reviewer&#x27;s decision" in page or "reviewer's decision" in page
+    assert "reviewer&#x27;s decision" in page or "decision of a reviewer" in page
     assert "Decided" not in fetch_page(client, "/datasets/demo/judgments/")

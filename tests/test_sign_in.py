@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from axes.models import AccessAttempt
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 from django.test import Client, RequestFactory
@@ -35,6 +35,13 @@ def test_the_fifth_wrong_password_closes_the_name_for_the_address(alice, bob):
     assert sign_in("alice").status_code == 429, "the right password, while it is closed"
     assert sign_in("alice", address=ELSEWHERE).status_code == 302, "alice at home"
     assert sign_in("bob").status_code == 302, "bob in the same office"
+
+
+def test_where_nobody_has_an_account_the_page_says_how_to_create_one(db):
+    words = "create_user NAME --role admin"
+    assert words in sign_in("admin").content.decode()
+    get_user_model().objects.create_user("alice", password="demo", role="annotator")
+    assert words not in sign_in("admin").content.decode()
 
 
 def test_a_name_that_nobody_has_is_closed_just_so(db):
@@ -132,7 +139,7 @@ def test_the_page_says_what_to_do(client, alice, settings):
     fail("alice", 4)
     response = sign_in("alice", "wrong")
     assert (response.status_code, response["Retry-After"]) == (429, "900")
-    assert b"Wait 15 minutes" in response.content
+    assert b"Try again in 15 minutes" in response.content
     assert [template.name for template in response.templates][:1] == ["registration/locked.html"]
     assert "no-store" in response["Cache-Control"]
 

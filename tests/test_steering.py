@@ -116,7 +116,7 @@ def test_the_order_follows_by_itself_while_people_judge(steered, alice):
         save(find_judgment(alice, steered, judgment.pk), 0, Submission("left"), build_spec(steered, 2), leasing=True)
         judgment = lease_next(alice, steered)
     assert Job.objects.filter(kind="analysis", dataset=steered).count() == 1
-    worker.work(until_idle=True)
+    worker.work_until_idle()
     assert Job.objects.get().state == "done"
     assert steered.report.numbers["judgments"] == STEER_INTERVAL
 

@@ -216,7 +216,7 @@ def test_the_page_hands_the_switch_on_and_says_why(hostile, client, admin):
     assert client.get(f"{path}&download=1")["Location"].endswith("/export/judgments-csv/?for-spreadsheets=1")
     page = client.get(path).content.decode()
     assert re.search(r'name="for-spreadsheets" value="1" checked', page)
-    assert "as a formula" in page
+    assert "as formulas" in page
     page = client.get("/datasets/demo/export/?format=judgments-csv").content.decode()
     assert not re.search(r'name="for-spreadsheets" value="1" checked', page)
 

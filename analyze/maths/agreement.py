@@ -109,6 +109,50 @@ def compute_agreement(unit: ArrayLike, annotator: ArrayLike, value: ArrayLike, l
 
 
 @dataclass(frozen=True)
+class DailyAgreement:
+    """Agreement by day. Arrays: (days,).
+
+    day: ascending; only days with a couple of votes.
+    same: of equal votes.
+    """
+
+    day: Ints
+    same: Rate
+
+
+def compare_days(unit: ArrayLike, value: ArrayLike, day: ArrayLike, since: int) -> DailyAgreement:
+    """The percent agreement of each day: a couple of votes on one unit counts on the day of the later one.
+
+    unit, value: (n,), as in compute_agreement.
+    day: (n,), of each vote.
+    since: the first day.
+
+    >>> daily = compare_days([1, 1, 2, 2], [1, 1, 1, -1], [7, 8, 8, 9], since=8)
+    >>> daily.day.tolist(), daily.same.value.tolist()
+    ([8, 9], [1.0, 0.0])
+    """
+    days, unit_codes = np.asarray(day), np.unique(np.asarray(unit), return_inverse=True)[1]
+    values, value_codes = np.unique(np.asarray(value), return_inverse=True)
+    # A vote makes a couple with each earlier one of its unit.
+    couples = _rank_within(unit_codes, days)
+    equal = _rank_within(unit_codes * max(len(values), 1) + value_codes, days)
+    recent, inverse = np.unique(days[days >= since], return_inverse=True)
+    n = np.bincount(inverse, couples[days >= since], len(recent))
+    rate = compute_rate(np.bincount(inverse, equal[days >= since], len(recent))[n > 0], n[n > 0])
+    return DailyAgreement(recent[n > 0], rate)
+
+
+def _rank_within(group: Ints, order: Ints) -> Ints:
+    """(n,): the number of earlier elements of the same group, by `order`."""
+    places = np.lexsort((order, group))
+    starts = np.flatnonzero(np.diff(group[places], prepend=-1))
+    rank = np.arange(len(group)) - np.repeat(starts, np.diff(starts, append=len(group)))
+    result = np.empty(len(group), np.int64)
+    result[places] = rank
+    return result
+
+
+@dataclass(frozen=True)
 class PeoplePairs:
     """Each pair of annotators who share units, those with the most shared votes first.
 

@@ -67,6 +67,32 @@ def compute_clustered_rate(hits: ArrayLike, clusters: ArrayLike) -> Rate:
     return _compute_wilson(share * effective, np.asarray(effective), np.asarray(n))
 
 
+def compute_weighted_rate(hits: ArrayLike, weights: ArrayLike, clusters: ArrayLike) -> Rate:
+    """The Rate of weighted hits that come in clusters; see compute_clustered_rate.
+
+    hits: (n,), 0 to 1.
+    weights: (n,), positive.
+    clusters: (n,), ids.
+
+    >>> rate = compute_weighted_rate([1, 0], [3, 1], ["p", "q"])
+    >>> float(rate.value), int(rate.n)
+    (0.75, 2)
+    """
+    hits, weights = np.asarray(hits, float), np.asarray(weights, float)
+    n = len(hits)
+    if n == 0:
+        return compute_rate(0, 0)
+    _, codes = np.unique(np.asarray(clusters), return_inverse=True)
+    share = (weights * hits).sum() / weights.sum()
+    sums = np.bincount(codes, weights * (hits - share))  # the linearised ratio, by cluster
+    sizes = np.bincount(codes, weights)
+    independent = sizes.sum() ** 2 / (sizes**2).sum()  # Kish's number of clusters
+    variance = (sums**2).sum() / weights.sum() ** 2 * len(sums) / max(len(sums) - 1, 1)
+    effective = share * (1 - share) / variance if 0 < share < 1 and variance > 0 else independent
+    effective = min(max(effective, 1.0), n)
+    return _compute_wilson(share * effective, np.asarray(effective), np.asarray(n))
+
+
 def _compute_wilson(hits: Floats, n: Floats, counted: Column) -> Rate:
     with np.errstate(divide="ignore", invalid="ignore"):
         share = hits / n

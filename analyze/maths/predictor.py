@@ -7,7 +7,7 @@ in the text, as in the training of reward models (Ouyang et al. 2022), with word
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -50,6 +50,13 @@ class Predictor:
     def compute_chance(self, first: Sequence[str], second: Sequence[str]) -> Floats:
         """(n,): the chance that the first text is chosen over the second."""
         return 1 / (1 + np.exp(self.score(second) - self.score(first)))
+
+
+class Scorer(Protocol):
+    """Scores texts; people prefer those with higher scores."""
+
+    def score(self, texts: Sequence[str]) -> Floats:
+        """(n,): the score of each text."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +188,50 @@ def predict_held_out(
     )
 
 
+def score_held_out(
+    chosen: Sequence[str], rejected: Sequence[str], group: ArrayLike, strength: ArrayLike | None = None
+) -> tuple[Floats, Floats]:
+    """(scores of the chosen, of the rejected): each (n,), by models that were trained on other prompts.
+
+    chosen, rejected: (n,), texts.
+    group: (n,), prompts.
+    strength: (n,), 0 for a tie; ties are scored, but nothing is learnt from them.
+
+    Raises TooFewChoices.
+
+    >>> good, bad = score_held_out(["good answer"] * 20, ["bad answer"] * 20, group=list(range(20)))
+    >>> bool((good > bad).all())
+    True
+    """
+    decided = _is_decided(chosen, strength)
+    texts, first, second = _code_texts(chosen, rejected, np.ones(len(chosen), bool))
+    group = np.unique(np.asarray(group), return_inverse=True)[1]
+    _check_enough(first[decided], np.unique(group[decided], return_inverse=True)[1])
+    _, matrix, _ = _build_matrix(texts)
+    difference = (matrix[first] - matrix[second]).tocsr()
+    fold = _assign_folds(group)
+    tuned = decided & (fold != 0)
+    regularisation = _choose_regularisation(difference[tuned], np.unique(group[tuned], return_inverse=True)[1])
+    scores = np.empty((2, len(first)))
+    for number in range(fold.max() + 1):
+        out = fold == number
+        weights = _fit_weights(difference[~out & decided], regularisation)
+        scores[0][out], scores[1][out] = matrix[first[out]] @ weights, matrix[second[out]] @ weights
+    return scores[0], scores[1]
+
+
+def assign_folds(group: ArrayLike) -> Ints:
+    """(n,): the fold, from 0, in which predict_held_out and score_held_out leave each choice out.
+
+    group: (n,), prompts.
+
+    >>> folds = assign_folds(["p", "p", "q"])
+    >>> bool(folds[0] == folds[1] != folds[2])
+    True
+    """
+    return _assign_folds(np.unique(np.asarray(group), return_inverse=True)[1])
+
+
 def compute_calibration(probability: Floats) -> Calibration:
     """The Calibration of predictions; probability: (n,), the chance predicted for the chosen answer."""
     sure = np.maximum(probability, 1 - probability)
@@ -205,10 +256,11 @@ def find_suspicious(probability: ArrayLike) -> Ints:
     return order[: int((probability < 0.5).sum())]
 
 
-def rank_texts(predictor: Predictor, texts: Sequence[str]) -> tuple[Ints, Floats, float]:
-    """(order, scores, chance): the best of n, as in Stiennon et al. (2020).
+def rank_texts(predictor: Scorer, texts: Sequence[str]) -> tuple[Ints, Floats, float]:
+    """(order, scores, chance): the best of n, as in Stiennon et al. (2020). `best_of` and policies share it.
 
-    order: (n,), indices of the texts, the best first.
+    predictor: whatever scores texts.
+    order: (n,), indices of the texts, the best first; of equal ones the earlier.
     scores: (n,), in that order.
     chance: that the first is chosen over the second; 1 for a single text.
 

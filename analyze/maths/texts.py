@@ -18,6 +18,9 @@ def split_tokens(text: str) -> list[str]:
     """The words of a text; in Chinese, Japanese and the like, its characters and character bigrams.
 
     The list starts with COMMON_TOKEN, so that even an empty text has a token to count.
+
+    >>> split_tokens("Two moons")[1:], split_tokens("海滩")[1:]
+    (['two', 'moons'], ['海', '滩', '海滩'])
     """
     text = text[:MOST_CHARACTERS].lower()
     words = [COMMON_TOKEN, *WORD.findall(text)]

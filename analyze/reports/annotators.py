@@ -13,7 +13,7 @@ from analyze.maths.votes import Votes
 from analyze.reports import build_rate
 from analyze.shapes import Line, Numbers
 
-LABEL = _("People")
+LABEL = _("Annotators")
 PLACE = 4
 RATES = (
     "agreement", "gold", "self_consistency", "left_share", "longer_share", "tie_share", "seconds_per_100_words",

@@ -9,7 +9,7 @@ from analyze.maths.active_selection import forecast_judgments
 from analyze.shapes import Numbers, Tables
 from datasets.models import Comparison
 
-LABEL = _("What to ask next")
+LABEL = _("Sampling plan")
 PLACE = 9
 
 
@@ -23,7 +23,7 @@ def numbers(data: DatasetColumns) -> Numbers:
         "undecided": None,
     }
     if data.strengths is None:
-        return {"asking": counted | {"judgments_reason": str(_("No two answers of different sources were compared."))}}
+        return {"asking": counted | {"judgments_reason": str(_("No answers of different models have been compared."))}}
     estimate, names = forecast_judgments(data.strengths), data.strengths.source.tolist()
     return {
         "asking": counted

@@ -10,7 +10,7 @@ from analyze.shapes import Line, Numbers, Tables
 from datasets.judgments.progress import count_verdicts
 from datasets.models import Judgment
 
-LABEL = _("Counts")
+LABEL = _("Totals")
 PLACE = 1
 
 
@@ -21,7 +21,7 @@ def numbers(data: DatasetColumns) -> Numbers:
     by_verdict = count_verdicts(data.dataset)
     return {
         "judgments": Judgment.objects.votes().filter(dataset=data.dataset).count(),
-        "choices": len(choices),
+        "choices": int((choices.strength > 0).sum()),
         "ties": int((choices.strength == 0).sum()),
         "both_bad": by_verdict["both_bad"],
         "skips": by_verdict["skip"],

@@ -7,11 +7,11 @@ from analyze.maths.predictor import Calibration, LearningCurve, Prediction, TooF
 from analyze.reports import build_rate
 from analyze.shapes import Line, Numbers
 
-LABEL = _("Prediction")
+LABEL = _("Predictability")
 PLACE = 6
 RATES = ("accuracy", "baseline_longer", "baseline_source")
 NOTHING: Numbers = dict.fromkeys((*RATES, *(f"{name}_interval" for name in RATES), "held_out_choices"))
-TOO_FEW = _("There are too few choices, or choices about too few prompts, to hold any out.")
+TOO_FEW = _("Too few preferences, or preferences on too few prompts, to hold any out for testing.")
 
 
 def numbers(data: DatasetColumns) -> Numbers:

@@ -19,7 +19,7 @@ from analyze.maths.strengths import (
 from analyze.shapes import Line, Numbers, Tables
 from datasets.models import Prompt
 
-LABEL = _("Strengths")
+LABEL = _("Model ranking")
 PLACE = 2
 AT_ONCE = 5000  # rows fetched in one query
 FEWEST = 30  # choices of a tag or a language
@@ -30,7 +30,7 @@ def numbers(data: DatasetColumns) -> Numbers:
     choices = data.choices
     sources = data.get_sources(choices.chosen), data.get_sources(choices.rejected)
     if data.strengths is None:
-        why = _("No two answers of different sources were compared.") if len(choices) else _("Nothing was judged yet.")
+        why = _("No answers of different models have been compared.") if len(choices) else _("No judgments yet.")
         return {"strengths": None, "strengths_reason": str(why), "style": None, "matrix": None, "parts": None}
     columns = (*sources, choices.strength)
     fitted = data.strengths

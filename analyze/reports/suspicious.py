@@ -8,7 +8,7 @@ from analyze.maths.arrays import Floats
 from analyze.reports.predictor import TOO_FEW, get_prediction, get_texts
 from analyze.shapes import Line, Numbers
 
-LABEL = _("Strange judgments")
+LABEL = _("Outliers")
 PLACE = 7
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django import template
+from django.utils.translation import gettext as _
 
 from analyze import charts, wording
 from analyze.shapes import Line, Numbers, PersonLine, RateName
@@ -56,9 +57,9 @@ def signeds(interval: Interval) -> str:
 
 @register.filter
 def numbers(interval: Interval) -> str:
-    """An interval of non-negative numbers as "12–31"."""
+    """An interval of non-negative numbers as "12–31", "900–1,204"."""
     low, high = interval or (None, None)
-    return "" if low is None or high is None else f"{low:.0f}–{high:.0f}"
+    return "" if low is None or high is None else f"{low:,.0f}–{high:,.0f}"
 
 
 @register.filter
@@ -93,9 +94,10 @@ def whiskers(
     label: str = "name",
     value: str = "value",
     band: tuple[float, float] | None = None,
+    axis: str = "",
 ) -> dict[str, Any]:
-    """A chart of shares with their intervals, one line per row."""
-    return {"title": title, **charts.build_whiskers(rows, label, value, True, band)}
+    """A chart of shares with their intervals, one line per row. axis: its title, with the unit."""
+    return {"title": title, "axis": axis or _("Share (%)"), **charts.build_whiskers(rows, label, value, True, band)}
 
 
 @register.inclusion_tag("analyze/_whiskers.html")
@@ -103,13 +105,30 @@ def strength_whiskers(
     rows: Iterable[Line] | None, title: str, label: str = "source", value: str = "strength"
 ) -> dict[str, Any]:
     """A chart of numbers around 0 with their intervals, one line per row; shades rows that do not differ."""
-    return {"title": title, **charts.build_whiskers(rows, label, value, False)}
+    chart = charts.build_whiskers(rows, label, value, False, n="judgments")
+    return {"title": title, "axis": _("Strength (log-odds)"), **chart}
 
 
 @register.inclusion_tag("analyze/_plot.html")
-def plot(rows: Iterable[Line] | None, title: str, x: str, y: str = "value", diagonal: bool = False) -> dict[str, Any]:
-    """A chart of shares with their intervals, over numbers; with `diagonal`, over shares."""
-    return {"title": title, **charts.build_plot(rows, x, y, from_zero=not diagonal, diagonal=diagonal)}
+def plot(
+    rows: Iterable[Line] | None,
+    title: str,
+    x: str,
+    axis: str,
+    down_axis: str,
+    diagonal: bool = False,
+    grey: str = "",
+    n: str = "n",
+) -> dict[str, Any]:
+    """A chart of shares with their intervals, over numbers; with `diagonal`, over shares.
+
+    x: key of the number in a row.
+    axis, down_axis: titles of the axes, with their units.
+    grey: key of a second share in a row.
+    n: key of the number of choices or prompts behind a row.
+    """
+    chart = charts.build_plot(rows, x, "value", from_zero=not diagonal, diagonal=diagonal, grey=grey, n=n)
+    return {"title": title, "axis": axis, "down_axis": down_axis, **chart}
 
 
 @register.filter

@@ -1,5 +1,6 @@
 """The pages of a dataset's report: an overview, and each part with its charts, tables and files."""
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from django.http import Http404, HttpResponse, StreamingHttpResponse
@@ -11,12 +12,12 @@ from analyze import summary
 from analyze.latest_report import ReportStatus, fetch_numbers, get_status
 from analyze.models import Report
 from analyze.tables import build_tables, iter_csv_lines
-from datasets.comparisons import flags
 from datasets.judgments.pauses import list_paused_ids
 from datasets.judgments.progress import count_progress
 from datasets.models import Dataset
 from datasets.views.access import UserRequest, dataset_admin_required
 from datasets.views.downloads import stream_csv
+from datasets.views.sorting import Keys, parse_sort, sort_rows
 
 if TYPE_CHECKING:
     from analyze.reports import Part
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
 GLANCE_PARTS = ("strengths", "strengths_reason", "is_whole", "agreement", "annotators", "bias", "predictor")
 LINES_SHOWN = 50
 MOST_MARKED = 5
+# {part: {column of its table that can be sorted: the value of a line}}
+SORTED_BY: dict[str, Keys] = {
+    "agreement": {name: itemgetter(name) for name in ("one", "other", "value", "n")},
+    "annotators": {name: itemgetter(name) for name in ("annotator", "judgments", "reliability")}
+    | {"drift": lambda line: line["drift"]["value"]},
+    "counts": {name: itemgetter(name) for name in ("prompt", "response", "source", "chosen", "rejected", "tied")},
+    "strengths": {name: itemgetter(name) for name in ("source", "strength", "judgments")},
+}
 PERSON_RATES = ("agreement", "gold", "self_consistency", "left_share", "longer_share", "tie_share")
 
 
@@ -35,7 +44,7 @@ def report_page(request: UserRequest, dataset: Dataset) -> HttpResponse:
     status = find_status(request, dataset)
     if status is None:
         return HttpResponse(status=204)
-    context = {"here": "report", "progress": count_progress(dataset), **build_glance(status.report)}
+    context = {"progress": count_progress(dataset), **build_glance(status.report)}
     return render_page(request, dataset, "analyze/report.html", status, context)
 
 
@@ -68,12 +77,15 @@ def part_page(request: UserRequest, dataset: Dataset, name: str) -> HttpResponse
     if status is None:
         return HttpResponse(status=204)
     numbers = status.report.numbers if status.report else {}
+    order, said = parse_sort(request, SORTED_BY.get(name, {})), numbers.get(name)
+    lines = said.get("people", []) if isinstance(said, dict) else said
     context = {
-        "here": "report",
         "name": name,
         "part": part,
         "numbers": numbers,
-        "said": numbers.get(name),
+        "said": said,
+        "sorting": order,
+        "sorted": sort_rows(lines or [], order, SORTED_BY.get(name, {})),
         "usual": summary.find_usual_band(numbers.get("agreement")),
         "tables": [table for table, rows in build_tables(name, part, numbers).items() if rows] if numbers else [],
         "lines_shown": LINES_SHOWN,
@@ -128,6 +140,6 @@ def render_page(
     request: UserRequest, dataset: Dataset, template: str, status: ReportStatus, context: dict[str, Any]
 ) -> HttpResponse:
     """A page with the state of its report; only its content for a page that polled."""
-    context |= {"dataset": dataset, "flags": flags.count_held(dataset), "paused": list_paused_ids(dataset)}
+    context |= {"dataset": dataset, "paused": list_paused_ids(dataset)}
     context |= {"standing": status, "parts": load_parts()}
     return render(request, template, {"base": "analyze/_alone.html" if request.htmx else "base.html"} | context)

@@ -7,6 +7,7 @@ when its lease expires. The votes stay unchanged.
 
 from typing import TYPE_CHECKING
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
@@ -29,35 +30,56 @@ Purpose, State = Judgment.Purpose, Judgment.State
 INACTIVE_STATES = (Dataset.State.PAUSED, Dataset.State.ARCHIVED)  # reviewers get nothing either
 
 
-def list_waiting(user: User, dataset: Dataset) -> QuerySet[Comparison]:
-    """The comparisons that this reviewer may be given.
+class CannotReview(Exception):
+    """A reviewer cannot be given this comparison.
 
-    Leaves out those that the reviewer judged, flagged or holds as an annotator, those with a response of theirs, and
-    those they left open within the last day.
+    reason: `inactive` (the dataset is paused or archived), `paused` (the reviewer is), `reopened` (they have reopened
+    another decision), `settled` (nothing is left to decide), `own` (they judged or flagged it, hold it as an annotator,
+    or wrote an answer) or `taken` (another reviewer holds it).
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def list_reviewable(user: User, dataset: Dataset) -> QuerySet[Comparison]:
+    """The comparisons waiting for a reviewer that this one may decide.
+
+    Leaves out those that the reviewer judged, flagged or holds as an annotator, and those with a response of theirs.
     """
     mine = Judgment.objects.filter(comparison=OuterRef("pk"), annotator=user)
     as_annotator = mine.exclude(purpose__in=Judgment.REVIEWS).exclude(state=State.SKIPPED, flag="")
-    left_open = mine.filter(
-        purpose=Purpose.DECISION, state=State.SKIPPED, decided_at__gt=timezone.now() - SKIP_COOLDOWN
-    )
     barred = Comparison.barred.through.objects.filter(comparison=OuterRef("pk"), user=user)
     by_review = mine.filter(purpose=Purpose.REVIEW)  # a review bars from voting, but not from deciding
-    waiting = Comparison.objects.filter(dataset=dataset, review=Comparison.Review.WANTED)
-    waiting = waiting.filter(held__in=["", Comparison.FLAGGED]).exclude(Exists(as_annotator)).exclude(Exists(left_open))
+    waiting = Comparison.objects.filter(dataset=dataset, review__in=review.list_open_states(dataset))
+    waiting = waiting.filter(held__in=review.UNDECIDED).exclude(Exists(as_annotator))
     return waiting.exclude(Exists(barred) & ~Exists(by_review))
 
 
+def list_waiting(user: User, dataset: Dataset) -> QuerySet[Comparison]:
+    """The comparisons that this reviewer may be given: without those that they left open within the last day."""
+    left_open = Judgment.objects.filter(
+        comparison=OuterRef("pk"),
+        annotator=user,
+        purpose=Purpose.DECISION,
+        state=State.SKIPPED,
+        decided_at__gt=timezone.now() - SKIP_COOLDOWN,
+    )
+    return list_reviewable(user, dataset).exclude(Exists(left_open))
+
+
 def format_waiting(user: User, dataset: Dataset) -> str:
-    """The number of comparisons waiting for this reviewer, "1000+" from MOST_COUNTED on; "" for none."""
+    """The number of comparisons waiting for this reviewer, "1,000+" from MOST_COUNTED on; "" for none."""
     n = list_waiting(user, dataset).values("pk")[:MOST_COUNTED].count()
-    return f"{n}+" if n == MOST_COUNTED else str(n or "")
+    return f"{intcomma(n)}+" if n == MOST_COUNTED else str(n or "")
 
 
 def lease_next_review(user: User, dataset: Dataset) -> Judgment | None:
     """The reviewer's current judgment: a reopened decision, else a held lease, else the next waiting comparison; None
     if there is none.
     """
-    if not review.has_review(dataset) or dataset.state in INACTIVE_STATES:
+    if dataset.state in INACTIVE_STATES:
         return None
     expire_leases(dataset)
     for _attempt in range(TRIES):
@@ -76,6 +98,38 @@ def lease_next_review(user: User, dataset: Dataset) -> Judgment | None:
     return None
 
 
+def lease_chosen_review(user: User, dataset: Dataset, comparison_id: int) -> Judgment:
+    """The review of this comparison, leased to this reviewer in place of any other that they hold.
+
+    A comparison that waits for no reviewer is sent to one first, also where the dataset has no reviews.
+
+    Raises CannotReview, and then changes nothing; Comparison.DoesNotExist.
+    """
+    if dataset.state in INACTIVE_STATES:
+        raise CannotReview("inactive")
+    expire_leases(dataset)
+    with write_turn(), transaction.atomic():
+        if lock_membership(user.pk, dataset.pk).paused_at is not None:
+            raise CannotReview("paused")
+        mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose__in=Judgment.REVIEWS)
+        if mine.filter(state=State.REOPENED).exists():
+            raise CannotReview("reopened")
+        for judgment in mine.filter(state=State.LEASED).exclude(comparison=comparison_id).order_by("pk"):
+            change_state(judgment, State.EXPIRED)
+        held = find_leased_review(user, dataset)
+        if held:
+            return held
+        locked = Comparison.objects.select_for_update(of=("self",)).select_related("dataset")
+        comparison = locked.get(dataset=dataset, pk=comparison_id)
+        if not review.ask_for_review(comparison, user):
+            raise CannotReview("settled")
+        if is_leased_by_others(comparison, user.pk):
+            raise CannotReview("taken")
+        if not list_reviewable(user, dataset).filter(pk=comparison.pk).exists():
+            raise CannotReview("own")
+        return lease_review(user.pk, comparison)
+
+
 def find_leased_review(user: User, dataset: Dataset) -> Judgment | None:
     """The judgment that this reviewer holds, its lease renewed. Returns leases that need no reviewer any more."""
     mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose__in=Judgment.REVIEWS)
@@ -83,8 +137,9 @@ def find_leased_review(user: User, dataset: Dataset) -> Judgment | None:
     reopened = mine.filter(state=State.REOPENED).order_by("decided_at", "pk").first()
     if reopened:
         return reopened
+    open_states = review.list_open_states(dataset)
     for judgment in mine.filter(state=State.LEASED).order_by("pk"):
-        if judgment.comparison.review != Comparison.Review.WANTED:
+        if judgment.comparison.review not in open_states:
             change_state(judgment, State.EXPIRED)
             continue
         judgment.lease_until = compute_lease_end(dataset)
@@ -127,7 +182,7 @@ def save_impression(judgment: Judgment, revision: int, submission: "Submission")
     ):
         return False
     reviewer_id = get_annotator_id(judgment)
-    if comparison.review == Comparison.Review.WANTED and not is_leased_by_others(comparison, reviewer_id):
+    if comparison.review in Comparison.OPEN_REVIEWS and not is_leased_by_others(comparison, reviewer_id):
         lease_review(reviewer_id, comparison)
     return True
 
@@ -142,7 +197,7 @@ def decide(judgment: Judgment, revision: int, submission: "Submission") -> bool:
     judgment, comparison = lock_judgment(judgment)
     if not can_decide(judgment, comparison):
         return False
-    if submission.verdict not in (SKIP, KEEP) and comparison.held:
+    if submission.verdict not in (SKIP, KEEP) and comparison.held not in ("", Comparison.SURE):
         return False
     return record(judgment, revision, submission.verdict, submission.said, submission.seconds)
 
@@ -151,7 +206,7 @@ def can_decide(judgment: Judgment, comparison: Comparison) -> bool:
     """Whether the decision is still open, and open to this reviewer. comparison: the current row."""
     if judgment.state == State.REOPENED:
         return True
-    is_wanted = comparison.review == Comparison.Review.WANTED
+    is_wanted = comparison.review in Comparison.OPEN_REVIEWS
     return is_wanted and not is_leased_by_others(comparison, get_annotator_id(judgment))
 
 
@@ -170,7 +225,7 @@ def decide_flagged(judgment: Judgment, revision: int, decision: str) -> bool:
     if not flags.decide(comparison.pk, flags.FLAGGED, decision, judgment.annotator):
         return False
     comparison.refresh_from_db(fields=["review"])
-    if comparison.review != Comparison.Review.WANTED:
+    if comparison.review not in Comparison.OPEN_REVIEWS:
         record(judgment, revision, SKIP, {"decision": decision})
     return True
 

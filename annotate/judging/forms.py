@@ -1,5 +1,6 @@
 """The forms that judging pages post."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,9 +18,11 @@ from annotate.wording import get_chips
 from datasets.judgments.said import Said
 from datasets.models import Dataset
 
+MOST_OF_A_DRAFT = 64 * 1024  # bytes
+TOKEN = "csrfmiddlewaretoken"
 WRONG = {
-    "no_tie": _("Two answers cannot have the same place here."),
-    "one_best_one_worst": _("Name one answer as the best and one as the worst."),
+    "no_tie": _("Ties are not allowed: give each answer its own rank."),
+    "one_best_one_worst": _("Pick one best and one worst answer."),
 }
 
 
@@ -54,12 +57,31 @@ class JudgmentForm(forms.Form):
     revision = forms.IntegerField(min_value=0)
 
 
+class DraftForm(JudgmentForm):
+    """What is filled in of a judgment. A valid form has its values by name in `entries`."""
+
+    data: QueryDict
+
+    at = forms.IntegerField(min_value=0, max_value=2**53)
+
+    def __init__(self, data: QueryDict) -> None:
+        super().__init__(data)
+        check_text(data)
+        self.entries = {name: values for name, values in data.lists() if name not in (*self.fields, TOKEN)}
+
+    def clean(self) -> None:
+        if len(json.dumps(self.entries, ensure_ascii=False).encode()) > MOST_OF_A_DRAFT:
+            raise forms.ValidationError("too long")
+        if any("\0" in text for name, values in self.entries.items() for text in (name, *values)):
+            raise forms.ValidationError("NUL")
+
+
 class VerdictForm(JudgmentForm):
     """One verdict on one judgment, as posted by its page. A valid form has its content in `submission`."""
 
     data: QueryDict
 
-    verdict = forms.ChoiceField(error_messages={"invalid_choice": _("This verdict is not asked for any more.")})
+    verdict = forms.ChoiceField(error_messages={"invalid_choice": _("This verdict is no longer available.")})
     seconds = SecondsField(required=False)
 
     def __init__(self, dataset: Dataset, spec: QuestionSpec, data: QueryDict) -> None:
@@ -90,9 +112,9 @@ class VerdictForm(JudgmentForm):
         values = self.cleaned_data
         verdict = values.get("verdict")
         if verdict == FLAG and not values.get("flag"):
-            self.add_error("flag", _("Say what is wrong with it."))
+            self.add_error("flag", _("Say what the problem is."))
         if verdict == REPAIR and not values.get(f"repair_{NEW}", "").strip():
-            self.add_error(f"repair_{NEW}", _("Write a better answer."))
+            self.add_error(f"repair_{NEW}", _("Write a better answer first."))
         if self.spec.needs_groups(verdict) and not self.errors:
             self.check_groups(values)
             self.check_reasons(values)
@@ -101,7 +123,7 @@ class VerdictForm(JudgmentForm):
     def check_groups(self, values: dict[str, Any]) -> None:
         for group in self.spec.groups:
             if values.get(group.name) is None:
-                self.add_error(group.name, _("This is still to be answered."))
+                self.add_error(group.name, _("Please answer this first."))
         if not self.errors and self.spec.question:
             code = self.spec.find_error(self.dataset, self.spec.gather(values))
             if code:
@@ -110,7 +132,7 @@ class VerdictForm(JudgmentForm):
     def check_reasons(self, values: dict[str, Any]) -> None:
         required = self.dataset.reasons == self.dataset.Asked.REQUIRED and self.spec.question
         if required and not (values.get("reasons") or values.get("reason")):
-            self.add_error("reasons", _("Give a reason: choose one, or write it."))
+            self.add_error("reasons", _("Give a reason: pick one or write your own."))
 
     @property
     def submission(self) -> Submission:

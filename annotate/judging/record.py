@@ -149,7 +149,7 @@ def lock_judgment(judgment: Judgment) -> tuple[Judgment, Comparison]:
 
 def update_review(judgment: Judgment) -> None:
     """Refreshes whether the judgment's comparison needs a reviewer, after a vote, a flag or a decision."""
-    if review.has_review(judgment.dataset):
+    if review.has_review(judgment.dataset) or judgment.purpose == Judgment.Purpose.DECISION:
         review.refresh(judgment.dataset, [judgment.comparison_id])
 
 
@@ -200,6 +200,7 @@ def record(
         verdict=verdict,
         said=details,
         flag="",
+        draft=None,
         surplus=surplus,
         guideline=judgment.dataset.guideline_number,
         **build_stamp(judgment, seconds),
@@ -244,7 +245,8 @@ def store_choices(judgment: Judgment, verdict: str, details: Said) -> None:
         for criterion, response, stars in ratings
     )
     withdraw_repairs(judgment, before - {chosen for _, chosen, *_ in choices})
-    if verdict == "both_bad" and judgment.dataset.repair_round and judgment.purpose == Judgment.Purpose.VOTE:
+    is_vote = judgment.purpose == Judgment.Purpose.VOTE and judgment.comparison.held != Comparison.CHAT
+    if verdict == "both_bad" and judgment.dataset.repair_round and is_vote:
         open_repair_round(judgment)
 
 
@@ -312,7 +314,9 @@ def skip_or_flag(judgment: Judgment, seconds: float | None, flag: str, details: 
         Comparison.objects.filter(pk=judgment.comparison_id, held="").update(held=Comparison.FLAGGED)
     stamp = build_stamp(judgment, seconds)
     withdraw_repairs(judgment, withdraw_choices(judgment))
-    change_state(judgment, Judgment.State.SKIPPED, verdict="", said=details, flag=flag, surplus=False, **stamp)
+    change_state(
+        judgment, Judgment.State.SKIPPED, verdict="", said=details, flag=flag, draft=None, surplus=False, **stamp
+    )
 
 
 @transaction.atomic
@@ -321,12 +325,13 @@ def keep_verdict(judgment: Judgment, revision: int) -> bool:
     locked = lock_answerable(judgment, revision)
     if locked is None or locked.state != Judgment.State.REOPENED:
         return False
-    return bool(change_state(locked, Judgment.State.SAVED, revision=F("revision") + 1))
+    return bool(change_state(locked, Judgment.State.SAVED, draft=None, revision=F("revision") + 1))
 
 
 def find_last_act(user: User, dataset: Dataset) -> Judgment | None:
     """The judgment that undo would reopen: the person's latest undoable act among the last UNDO_DEPTH; else None."""
     mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose__in=Judgment.WORK)
+    mine = mine.exclude(comparison__held=Comparison.CHAT)  # the chat has its own undo
     if mine.filter(state=Judgment.State.REOPENED).count() >= UNDO_DEPTH:
         return None
     acts = mine.filter(state__in=[*Judgment.STANDING, Judgment.State.SKIPPED]).order_by("-decided_at", "-pk")

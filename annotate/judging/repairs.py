@@ -11,6 +11,7 @@ from datasets.judgments.said import Said
 from datasets.models import Choice, Comparison, Judgment, Response
 from datasets.text.fingerprints import hash_text
 from datasets.text.reading_time import count_words
+from datasets.text.shown import HIDE, hide_reasoning_in_text
 
 if TYPE_CHECKING:
     from annotate.judging.question_spec import ChoiceRow
@@ -21,6 +22,8 @@ def filter_repairs(judgment: Judgment, details: Said) -> Said:
     if "repairs" not in details:
         return details
     texts = dict(Response.objects.filter(pk__in=judgment.order).values_list("pk", "text"))
+    if judgment.dataset.show_reasoning == HIDE:  # what the page posts lacks it
+        texts = {pk: hide_reasoning_in_text(text) for pk, text in texts.items()}
     repairs = {
         side: text
         for side, text in details["repairs"].items()

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from datasets.db.write_lock import write_turn
 from datasets.models import Choice, Comparison, Dataset, Judgment, Rating
-from datasets.text.rendered import TEXT_TO_RENDER_SQL
+from datasets.text.rendered import HTML_SQL
 
 if TYPE_CHECKING:
     from django.db.models.query import RawQuerySet
@@ -130,7 +130,7 @@ POSTGRESQL_SAVE = f"""
       SELECT id, priority, position, paused_at FROM annotate_membership
       WHERE user_id = %(user)s AND dataset_id = %(dataset)s FOR UPDATE
     ), saved AS (
-      UPDATE datasets_judgment SET state = 'saved', verdict = %(verdict)s, said = %(said)s::jsonb,
+      UPDATE datasets_judgment SET state = 'saved', verdict = %(verdict)s, said = %(said)s::jsonb, draft = NULL,
         seconds = GREATEST(0, LEAST(%(seconds)s, EXTRACT(EPOCH FROM %(now)s - leased_at))), decided_at = %(now)s,
         guideline = %(guideline)s, revision = datasets_judgment.revision + 1
       FROM me WHERE datasets_judgment.id = %(judgment)s AND {MINE} AND revision = %(revision)s AND state = 'leased'
@@ -159,8 +159,8 @@ POSTGRESQL_SAVE = f"""
       {INSERT_LEASE} RETURNING id, "order"
     )
     SELECT moved.judged, hand.is_free, leased.id, leased."order"::text, found.id, found.prompt_id, found.task,
-      (SELECT html::text FROM datasets_prompt WHERE id = found.prompt_id),
-      (SELECT jsonb_object_agg(id, jsonb_build_array(html, {TEXT_TO_RENDER_SQL}))::text FROM datasets_response
+      (SELECT ({HTML_SQL})::text FROM datasets_prompt WHERE id = found.prompt_id),
+      (SELECT jsonb_object_agg(id, jsonb_build_array({HTML_SQL}, text, reasoning))::text FROM datasets_response
         WHERE id = ANY ({RESPONSE_IDS}))
     FROM moved CROSS JOIN hand LEFT JOIN found ON true LEFT JOIN leased ON true
 """
@@ -168,7 +168,7 @@ POSTGRESQL_SAVE = f"""
 # SQLite: short statements in one transaction.
 SAVE = f"""
     UPDATE datasets_judgment SET state = 'saved', verdict = %(verdict)s, said = %(said)s, seconds = %(seconds)s,
-      decided_at = %(now)s, guideline = %(guideline)s, revision = revision + 1
+      draft = NULL, decided_at = %(now)s, guideline = %(guideline)s, revision = revision + 1
     WHERE id = %(judgment)s AND {MINE} AND revision = %(revision)s AND state = 'leased'
 """
 SAVE_CHOICE = build_insert(Choice, "", **{name: f"%({name})s" for name in ("judgment", *CHOICE_FIELDS)})
@@ -270,12 +270,12 @@ def parse_stored_html(parts: str | None = None, htmls: str | None = None) -> "St
     """What rendered.get_stored_html returns, from the JSON of POSTGRESQL_SAVE; None if the row has none."""
     if not htmls:
         return None
-    return json.loads(parts) if parts else None, {int(pk): html for pk, html in json.loads(htmls).items()}
+    return json.loads(parts) if parts else None, {int(pk): tuple(answer) for pk, answer in json.loads(htmls).items()}
 
 
 OWN_JUDGMENT = """
     SELECT j.id, j.annotator_id, j.dataset_id, j.comparison_id, j.purpose, j.state, j.revision, j."order", j.verdict,
-      j.said, j.flag, j.leased_at, j.lease_until, c.prompt_id AS of_prompt, c.task AS of_task
+      j.said, j.draft, j.flag, j.leased_at, j.lease_until, c.prompt_id AS of_prompt, c.task AS of_task
     FROM datasets_judgment j JOIN datasets_comparison c ON c.id = j.comparison_id
     WHERE j.id = %s AND j.annotator_id = %s AND j.dataset_id = %s
 """

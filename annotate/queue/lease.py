@@ -125,7 +125,8 @@ def find_leased_judgment(user: User, dataset: Dataset, have: Collection[int] = (
     have: ids of judgments to leave out.
     """
     mine = Judgment.objects.filter(annotator=user, dataset=dataset, purpose__in=Judgment.WORK).exclude(pk__in=have)
-    reopened = mine.filter(state=Judgment.State.REOPENED).order_by("decided_at", "pk").first()
+    reopened_ones = mine.filter(state=Judgment.State.REOPENED).exclude(comparison__held=Comparison.CHAT)
+    reopened = reopened_ones.order_by("decided_at", "pk").first()
     if reopened:
         return reopened
     judgment = mine.filter(state=Judgment.State.LEASED).order_by("-revision", "leased_at", "pk").first()

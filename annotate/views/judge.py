@@ -1,19 +1,21 @@
-"""The comparison page. Works as plain forms; static/judge.js requests JSON from the same URLs and prefetches
-comparisons.
+"""The comparison page. Works as plain forms; to htmx the same URLs answer with fragments: the next comparison, and
+further ones out of band, kept ready in templates by static/ready.js.
 """
 
 import time
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate.comparison_context import build_comparison_context, render_criteria
 from annotate.judging import decisions
@@ -22,6 +24,7 @@ from annotate.judging.question_spec import build_spec
 from annotate.judging.record import find_last_act, save, undo
 from annotate.models import Membership, User
 from annotate.pauses import is_paused
+from annotate.questions import FLAG, SKIP
 from annotate.queue.fast_path import find_judgment
 from annotate.queue.lease import is_practice_due, lease_next, release
 from annotate.views.history import format_judgment
@@ -32,6 +35,7 @@ from datasets.judgments.progress import get_recent_progress
 from datasets.models import Dataset, Judgment
 from datasets.text.rendered import render as render_text
 from datasets.views.access import UserRequest, annotator_required, signed_in
+from datasets.views.moved import posted_from
 
 if TYPE_CHECKING:
     from datasets.text.rendered import StoredHtml
@@ -46,7 +50,8 @@ def home(request: UserRequest) -> HttpResponse:
     last_seen = request.GET.get("after", "")
     if "\0" in last_seen:
         raise BadRequest("after")
-    datasets = Dataset.objects.current().open_to(request.user).filter(slug__gt=last_seen)
+    open_datasets = Dataset.objects.current().exclude(state=Dataset.State.DRAFT).open_to(request.user)
+    datasets = open_datasets.filter(slug__gt=last_seen)
     page = list(datasets.order_by("slug")[:DATASETS_A_PAGE])
     context = {
         "datasets": [
@@ -58,6 +63,7 @@ def home(request: UserRequest) -> HttpResponse:
             )
             for dataset in page
         ],
+        "first_open": next((dataset for dataset in page if dataset.state == Dataset.State.OPEN), None),
         "next": page[-1].slug if len(page) == DATASETS_A_PAGE else None,
     }
     return render(request, "annotate/home.html", context)
@@ -68,7 +74,10 @@ def home(request: UserRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def annotate(request: UserRequest, dataset: Dataset) -> HttpResponse:
-    """GET: the current comparison, or "all done". POST: saves a verdict, then shows the next comparison."""
+    """GET: the current comparison, or "all done". POST: saves a verdict, then shows the next comparison.
+
+    To htmx it is a fragment. A browser that keeps comparisons ready says how many more it takes: `ready`, 0 or 1.
+    """
     if request.method != "POST":
         judgment = lease_next(request.user, dataset)
         if judgment is None and is_practice_due(request.user, dataset):
@@ -77,17 +86,20 @@ def annotate(request: UserRequest, dataset: Dataset) -> HttpResponse:
     judgment = find_posted_judgment(request, dataset)
     if judgment is None:
         return refuse_verdict(
-            request, dataset, lease_next(request.user, dataset), _("This form is damaged. Judge again.")
+            request, dataset, lease_next(request.user, dataset), _("The form is damaged. Please answer again.")
         )
     form = VerdictForm(dataset, build_spec(dataset, len(judgment.order), judgment.comparison.task), request.POST)
     if not form.is_valid():
         current = judgment if judgment.state in Judgment.ANSWERABLE else lease_next(request.user, dataset)
         return refuse_verdict(request, dataset, current, form=form if current == judgment else None)
-    submission = form.submission
-    saved = save(judgment, form.cleaned_data["revision"], submission, form.spec, leasing="want" in request.POST)
+    submission, ready = form.submission, request.POST.get("ready")
+    saved = save(judgment, form.cleaned_data["revision"], submission, form.spec, leasing=ready == "1")
     message = format_contradiction(judgment, form) if saved.changed else format_standing(judgment, submission.verdict)
-    if is_json_requested(request):
-        return JsonResponse(build_reply(request, dataset, message, saved.next, saved.judged, saved.stored_html))
+    if request.htmx:
+        reply = build_reply(request, dataset, message, saved.judged, falls=submission.verdict in (SKIP, FLAG))
+        if ready is None:
+            return show_fragment(request, reply, lease_next(request.user, dataset))
+        return send_ahead(request, reply, saved.next, saved.stored_html)
     if message:
         messages.info(request, message)
     return redirect("annotate", dataset.slug)
@@ -96,22 +108,22 @@ def annotate(request: UserRequest, dataset: Dataset) -> HttpResponse:
 @in_turn
 @annotator_required
 @never_cache
-@require_POST
+@posted_from("annotate", "slug")
 def prefetch(request: UserRequest, dataset: Dataset) -> HttpResponse:
-    """One more comparison for a browser that prefetches. POST `have`: ids of the judgments that it has."""
+    """One more comparison for a browser that keeps some ready, or that nothing is left.
+
+    POST `have`: ids of the judgments that it has.
+    """
     have = [int(pk) for pk in request.POST.getlist("have")[:50] if pk.isdecimal() and len(pk) < 19]
     judgment = lease_next(request.user, dataset, have)
-    answer = build_reply(request, dataset, "", judgment)
-    if judgment is None and not have:
-        answer["done"] = render_to_string(
-            "annotate/_all_done.html", build_page_context(request, dataset, None), request
-        )
-    return JsonResponse(answer)
+    reply = build_reply(request, dataset)
+    is_over = judgment is None and not have
+    return show_fragment(request, reply, None) if is_over else send_ahead(request, reply, judgment)
 
 
 @in_turn
 @annotator_required
-@require_POST
+@posted_from("annotate", "slug")
 def give_back(request: UserRequest, dataset: Dataset) -> HttpResponse:
     """Returns the prefetched leases of a browser that is being closed."""
     form = LeasesForm(request.POST)
@@ -134,11 +146,11 @@ def undo_last(request: UserRequest, dataset: Dataset) -> HttpResponse:
         if undo(judgment, form.cleaned_data["revision"]):
             reopened = get_judgment_or_404(request, dataset, judgment.pk)
         elif was == Judgment.State.SKIPPED:
-            message = _("Somebody else has the skipped comparison now.")
-    if is_json_requested(request):
-        answer = build_reply(request, dataset, message, reopened)
-        answer["undo"] = find_undo_target(request, dataset)
-        return JsonResponse(answer)
+            message = _("The skipped item is now assigned to another annotator.")
+    if request.htmx:
+        reply = build_reply(request, dataset, message, falls=True) | {"undo": True}
+        reply["last_act"] = find_last_act(request.user, dataset)
+        return show_fragment(request, reply, reopened) if reopened else send_ahead(request, reply)
     if message:
         messages.info(request, message)
     return redirect("annotate", dataset.slug)
@@ -149,10 +161,9 @@ def undo_last(request: UserRequest, dataset: Dataset) -> HttpResponse:
 @never_cache
 @require_safe
 def differences(request: UserRequest, dataset: Dataset, pk: int) -> HttpResponse:
-    """The responses of a person's judgment with their differences marked word by word: {side: HTML}."""
+    """The responses of a person's judgment with their differences marked word by word, each out of band."""
     judgment = get_judgment_or_404(request, dataset, pk)
-    context = build_comparison_context(judgment, differing=True)
-    return JsonResponse({answer.side: answer.html for answer in context["answers"]})
+    return render(request, "annotate/_differences.html", build_comparison_context(judgment, differing=True))
 
 
 @in_turn
@@ -163,11 +174,6 @@ def guideline(request: UserRequest, dataset: Dataset) -> HttpResponse:
     context = {"dataset": dataset, "guideline": render_text(dataset.guideline), "criteria": render_criteria(dataset)}
     context["changed"] = find_unseen_change(dataset, request.user)
     return render(request, "annotate/guideline.html", context)
-
-
-def is_json_requested(request: HttpRequest) -> bool:
-    """Whether static/judge.js sent the request."""
-    return request.headers.get("Accept") == "application/json"
 
 
 def get_judgment_or_404(request: UserRequest, dataset: Dataset, pk: int) -> Judgment:
@@ -203,7 +209,7 @@ def format_to_review(user: User, dataset: Dataset) -> str | None:
 
 
 def format_judged(n: int) -> str:
-    return ngettext("%(n)s judged by you", "%(n)s judged by you", n) % {"n": n}
+    return ngettext("You: %(n)s", "You: %(n)s", n) % {"n": intcomma(n)}
 
 
 def format_standing(judgment: Judgment, verdict: str) -> str:
@@ -213,7 +219,7 @@ def format_standing(judgment: Judgment, verdict: str) -> str:
         return ""
     if verdict == (judgment.verdict or ("flag" if judgment.flag else "skip")):
         return ""
-    return _("That one was saved before: %(verdict)s.") % {"verdict": format_judgment(judgment)}
+    return _("Already saved: %(verdict)s.") % {"verdict": format_judgment(judgment)}
 
 
 def format_contradiction(judgment: Judgment, form: VerdictForm) -> str:
@@ -221,38 +227,62 @@ def format_contradiction(judgment: Judgment, form: VerdictForm) -> str:
     submission, spec = form.submission, form.spec
     is_verdict = spec.question and submission.verdict in spec.question.verdicts(form.dataset)
     if is_verdict and spec.is_contradicted(judgment.order, submission.verdict, submission.said):
-        return _("Saved. The answer that you chose has fewer stars than the other: undo it if that was a slip.")
+        return _("Saved. The chosen answer has fewer stars than the other: undo if that was a slip.")
     return ""
 
 
 def build_reply(
-    request: UserRequest,
-    dataset: Dataset,
-    message: str,
-    following: Judgment | None,
-    judged: int | None = None,
-    stored_html: "StoredHtml | None" = None,
+    request: UserRequest, dataset: Dataset, message: str = "", judged: int | None = None, falls: bool = False
 ) -> dict[str, Any]:
-    """The JSON that an act returns to the script.
+    """The context of the parts that every fragment brings out of band: the header's numbers and a message.
 
-    following: the judgment of the next comparison, if any. judged: the person's standing verdicts, counted if None.
-    stored_html: of `following`, if it was read already.
+    judged: the person's standing verdicts, counted if None. falls: whether the act may have reduced them.
     """
     judged = count_judged(request.user, dataset) if judged is None else judged
-    progress = get_recent_progress(dataset)
-    answer: dict[str, Any] = {
+    return {
+        "dataset": dataset,
+        "progress": get_recent_progress(dataset),
         "judged": format_judged(judged),
-        "done_of": [progress.done, progress.total],
-        "told": message,
+        "count": judged,
+        "falls": falls,
         "at": time.time(),
+        "message": message,
+        "csrf_token": get_token(request),
     }
-    if following:
-        assert following.lease_until is not None
-        following.annotator, following.dataset = request.user, dataset
-        context = {"dataset": dataset} | build_comparison_context(following, stored_html=stored_html)
-        answer["next"] = render_to_string("annotate/_comparison.html", context)
-        answer["lease"] = f"{following.pk} {following.lease_until.isoformat()}"
-    return answer
+
+
+def show_fragment(request: UserRequest, reply: dict[str, Any], judgment: Judgment | None) -> HttpResponse:
+    """What htmx puts into the page: the comparison, or that nothing is left."""
+    dataset = reply["dataset"]
+    if judgment is None:
+        done = render_to_string("annotate/_all_done.html", build_page_context(request, dataset, None), request)
+        return HttpResponse(done + render_to_string("annotate/_reply.html", reply))
+    context = reply | build_fragment_context(request, dataset, judgment)
+    return HttpResponse(render_to_string("annotate/_fragment.html", context))
+
+
+def send_ahead(
+    request: UserRequest,
+    reply: dict[str, Any],
+    judgment: Judgment | None = None,
+    stored_html: "StoredHtml | None" = None,
+) -> HttpResponse:
+    """What htmx keeps ready: the comparison, if any, in an inert template. The page stays as it is."""
+    if judgment:
+        reply |= build_fragment_context(request, reply["dataset"], judgment, stored_html=stored_html)
+    return HttpResponse(render_to_string("annotate/_ahead.html", reply), headers={"HX-Reswap": "none"})
+
+
+def build_fragment_context(
+    request: UserRequest,
+    dataset: Dataset,
+    judgment: Judgment,
+    form: VerdictForm | None = None,
+    stored_html: "StoredHtml | None" = None,
+) -> dict[str, Any]:
+    """The context of a comparison that is sent alone."""
+    judgment.annotator, judgment.dataset = request.user, dataset
+    return build_comparison_context(judgment, form, stored_html=stored_html)
 
 
 def refuse_verdict(
@@ -265,22 +295,18 @@ def refuse_verdict(
     """The same comparison again with the errors, filled in as before."""
     errors = [error] if error else []
     if form is None and judgment is not None and not errors:
-        errors = [_("This verdict is not asked for any more.")]
-    if is_json_requested(request):
-        context: dict[str, Any] = {"dataset": dataset, "errors": errors}
-        if judgment:
-            context |= build_comparison_context(judgment, form)
-        html = render_to_string("annotate/_comparison.html", context) if judgment else None
-        return JsonResponse({"again": html, "errors": context["errors"]}, status=422)
+        errors = [_("This verdict is no longer available.")]
+    if request.htmx and judgment:
+        context = build_reply(request, dataset) | {"errors": errors}
+        context |= build_fragment_context(request, dataset, judgment, form)
+        return HttpResponse(render_to_string("annotate/_fragment.html", context), status=422)
+    if request.htmx:
+        answer = send_ahead(request, build_reply(request, dataset, " ".join(errors)))
+        answer.status_code = 422
+        return answer
     for text in errors:
         messages.error(request, text)
     return show(request, dataset, judgment, form, status=422)
-
-
-def find_undo_target(request: UserRequest, dataset: Dataset) -> dict[str, int] | None:
-    """The judgment that the next undo would reopen, for the script."""
-    act = find_last_act(request.user, dataset)
-    return {"judgment": act.pk, "revision": act.revision} if act else None
 
 
 def build_page_context(request: UserRequest, dataset: Dataset, judgment: Judgment | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class PauseForm(forms.Form):
 
     person = forms.IntegerField(min_value=1, max_value=2**63 - 1)
     act = forms.ChoiceField(choices=[("pause", "pause"), ("resume", "resume")])
-    back = forms.ChoiceField(choices=[("annotators", "annotators"), ("record", "record")])
+    back = forms.ChoiceField(choices=[("annotators", "annotators"), ("record", "record"), ("dataset", "dataset")])
 
 
 @dataset_admin_required
@@ -34,10 +34,10 @@ def pause_person(request: UserRequest, dataset: Dataset) -> HttpResponse:
     person = get_object_or_404(User, pk=form.cleaned_data["person"])
     if form.cleaned_data["act"] == "pause":
         pause(person, dataset, request.user)
-        message = _("%(name)s gets nothing more here. What they had in hand goes to others.")
+        message = _("%(name)s is paused on this dataset; their items are released.")
     else:
         resume(person, dataset, request.user)
-        message = _("%(name)s goes on here.")
+        message = _("%(name)s is resumed on this dataset.")
     messages.success(request, message % {"name": person.username})
     page = reverse(form.cleaned_data["back"], args=[dataset.slug])
     query = urlencode({"person": f"account:{person.username}"})

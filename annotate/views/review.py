@@ -5,23 +5,26 @@ from typing import Any, NamedTuple
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from annotate.comparison_context import build_comparison_context, render_criteria
 from annotate.judging import decisions
 from annotate.judging.forms import JudgmentForm, VerdictForm
 from annotate.judging.question_spec import build_judgment_spec
 from annotate.questions import SKIP
+from annotate.wording import CANNOT_REVIEW
 from datasets.comparisons import flags
 from datasets.db.turns import in_turn
 from datasets.judgments import listing, outcomes, wording
+from datasets.judgments.said import Said
 from datasets.models import Comparison, Dataset, Judgment
 from datasets.text.rendered import render as render_text
-from datasets.views.access import UserRequest, reviewer_required
+from datasets.views.access import UserRequest, dataset_admin_required, reviewer_required
+from datasets.views.moved import posted_from
 
 DECISION = Judgment.Purpose.DECISION
 
@@ -30,6 +33,12 @@ class FlagForm(JudgmentForm):
     """The decision on a flagged comparison."""
 
     decision = forms.ChoiceField(choices=[(name, name) for name in (flags.PUT_BACK, flags.LEAVE_OUT)])
+
+
+class ChosenForm(forms.Form):
+    """A comparison to decide."""
+
+    comparison = forms.IntegerField(min_value=1, max_value=2**63 - 1)
 
 
 @in_turn
@@ -51,9 +60,28 @@ def review(request: UserRequest, dataset: Dataset) -> HttpResponse:
 
 
 @in_turn
+@dataset_admin_required
+@never_cache
+@posted_from("flags", "slug")
+def review_chosen(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """Leases the review of the comparison of the form to this admin, and leads to it."""
+    form = ChosenForm(request.POST)
+    if not form.is_valid():
+        raise BadRequest(form.errors.as_text())
+    try:
+        decisions.lease_chosen_review(request.user, dataset, form.cleaned_data["comparison"])
+    except Comparison.DoesNotExist:
+        raise Http404 from None
+    except decisions.CannotReview as why:
+        messages.error(request, str(CANNOT_REVIEW[why.reason]))
+        return redirect("flags", dataset.slug)
+    return redirect("review", dataset.slug)
+
+
+@in_turn
 @reviewer_required
 @never_cache
-@require_POST
+@posted_from("review", "slug")
 def review_flagged(request: UserRequest, dataset: Dataset) -> HttpResponse:
     """Puts a flagged comparison back or leaves it out."""
     form = FlagForm(request.POST)
@@ -87,7 +115,7 @@ def redirect_to_review(request: UserRequest, dataset: Dataset, judgment: Judgmen
     """Redirects to the next comparison, with a message if the act changed nothing."""
     judgment.refresh_from_db()
     if not changed and judgment.state in (Judgment.State.LEASED, Judgment.State.EXPIRED):
-        messages.info(request, _("This was decided already, or somebody else has it now; nothing has changed."))
+        messages.info(request, _("Already decided, or locked by another reviewer; nothing has changed."))
     return redirect("review", dataset.slug)
 
 
@@ -108,13 +136,37 @@ def show(
         "criteria": render_criteria(dataset),
     }
     if judgment:
-        context |= build_comparison_context(judgment, form, differing="differences" in request.GET)
         deciding = judgment.purpose == DECISION
+        impression = find_impression(judgment) if deciding else None
+        context |= build_comparison_context(
+            judgment, form, differing="differences" in request.GET, filled_in=copy_said(impression)
+        )
+        context["step"] = 2 if deciding else 1
+        for button in context["buttons"]:
+            button.is_default = impression is not None and button.value == impression.verdict
         for button in context["minor"]:
             if button.value == SKIP:
-                button.label = _("Leave it open") if deciding else _("No impression")
+                button.label = _("Decide later") if deciding else _("No opinion")
         context |= build_votes_context(judgment) if deciding else {}
     return render(request, "annotate/review.html", context, status=status)
+
+
+def find_impression(judgment: Judgment) -> Judgment | None:
+    """The first impression that this reviewer gave of the same comparison, in the same order; None without one."""
+    impressions = Judgment.objects.filter(
+        comparison=judgment.comparison_id, annotator=judgment.annotator_id, purpose=Judgment.Purpose.REVIEW
+    )
+    impression = impressions.filter(state__in=Judgment.STANDING).order_by("-pk").first()
+    return impression if impression and impression.order == judgment.order else None
+
+
+def copy_said(impression: Judgment | None) -> Said | None:
+    """The details of an impression, to fill in a decision; not the answers that it rewrote."""
+    if impression is None:
+        return None
+    said = impression.said.copy()
+    said.pop("repairs", None)
+    return said
 
 
 class ReviewedJudgment(NamedTuple):
@@ -154,6 +206,7 @@ def build_votes_context(judgment: Judgment) -> dict[str, Any]:
     is_flagged = judgment.comparison.held == Comparison.FLAGGED
     context: dict[str, Any] = {
         "deciding": True,
+        "fell": outcomes.count_by_verdict(votes.filter(state__in=Judgment.STANDING), judgment.order),
         "said": rows[: len(votes_and_flags)],
         "own": rows[len(votes_and_flags) :][-1:],
         "is_flagged": is_flagged,

@@ -153,7 +153,7 @@ def read_slowly(server: Server, rng: random.Random) -> int:
     server.note(answers=count_statuses(first))
     server.note(**export_again(server, admin))
     person = Person(server.port, annotator)
-    if person.ask("GET", "/annotate/main/", accept="text/html").status != 200:
+    if person.ask("GET", "/annotate/main/", htmx=False).status != 200:
         server.report_finding("after slow readers the comparison page is no 200")
     person.close()
     return len(lines)

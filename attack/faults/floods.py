@@ -60,6 +60,6 @@ def ask(person: Person, kind: str, rng: random.Random) -> int:
     """The status of one request of this kind."""
     if kind == "passwords":
         fields = {"csrfmiddlewaretoken": TOKEN, "username": f"crowd{rng.randrange(20)}", "password": f"{rng.random()}"}
-        return person.ask("POST", "/accounts/login/", fields, accept="text/html").status
+        return person.ask("POST", "/accounts/login/", fields, htmx=False).status
     paths = {"home": "/", "sign_in": "/accounts/login/", "healthz": "/healthz", "static": STATIC}
-    return person.ask("GET", paths.get(kind) or f"/nowhere/{rng.random()}/", accept="text/html").status
+    return person.ask("GET", paths.get(kind) or f"/nowhere/{rng.random()}/", htmx=False).status

@@ -121,7 +121,7 @@ def kill_tasks(server: Server, rng: random.Random) -> int:
         if run is None:
             continue
         person = Person(server.port, server.sessions["admin"][0])
-        person.ask("POST", f"/datasets/upload/{run}/", {"decision": "store"}, accept="text/html")
+        person.ask("POST", f"/datasets/upload/{run}/", {"decision": "store"}, htmx=False)
         person.close()
         if wait_for_rows(server, f"SELECT 1 FROM datasets_import WHERE id = {run} AND stored_upto > 0", 10):
             ended = sum(end(process) for process in server.list_tasks())

@@ -50,7 +50,7 @@ def look_on(server: Server, session: str, rng: random.Random, over: threading.Ev
     until = time.monotonic() + 60
     while not over.is_set() and time.monotonic() < until:
         began = time.monotonic()
-        answer = worker.send_until_answered("hostile_page", "GET", worker.path, accept="text/html")
+        answer = worker.send_until_answered("hostile_page", "GET", worker.path, htmx=False)
         looked.append(time.monotonic() - began)
         page = answer.body.decode("utf-8", "replace") if answer and answer.status == 200 else ""
         shown = parse_comparison(page)
@@ -60,8 +60,7 @@ def look_on(server: Server, session: str, rng: random.Random, over: threading.Ev
             break
         shown.left = shown.right = ""  # the rendered text differs from the exported one: do not compare them
         form = build_form(shown, "left")
-        form.pop("want")
-        worker.send_until_answered("verdict", "POST", worker.path, form, shown, "left", accept="application/json")
+        worker.send_until_answered("verdict", "POST", worker.path, form | {"ready": 0}, shown, "left")
     worker.person.close()
     ledger.close()
 

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib.auth import get_user_model
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from datasets.files.writers import defuse_row
 from datasets.judgments import wording
@@ -25,35 +26,45 @@ COLUMNS = ("at", "by", "dataset", "kind", "what", "before", "after")
 # {(before, after): sentence} of each kind
 Sentences = dict[tuple[Any, Any], Promise]
 MEMBERS: Sentences = {
-    (None, "named"): gettext_lazy("%(what)s is named among those who may judge"),
-    ("named", None): gettext_lazy("%(what)s is named no longer among those who may judge"),
-    (None, "paused"): gettext_lazy("%(what)s is paused"),
-    ("paused", None): gettext_lazy("%(what)s goes on after a pause"),
+    (None, "named"): gettext_lazy("%(what)s was assigned"),
+    ("named", None): gettext_lazy("%(what)s is no longer assigned"),
+    (None, "paused"): gettext_lazy("%(what)s was paused"),
+    ("paused", None): gettext_lazy("%(what)s was resumed"),
 }
 PEOPLE: Sentences = {
-    (None, "link"): gettext_lazy("%(what)s: a link was made that sets the password"),
-    (None, "password"): gettext_lazy("%(what)s: the password was set"),
-    ("tokens", None): gettext_lazy("%(what)s: the tokens for scripts were revoked"),
+    (None, "link"): gettext_lazy("%(what)s: invite link created"),
+    (None, "password"): gettext_lazy("%(what)s: password set"),
+    ("tokens", None): gettext_lazy("%(what)s: API tokens revoked"),
     ("active", "inactive"): gettext_lazy("%(what)s was deactivated"),
     ("inactive", "active"): gettext_lazy("%(what)s was reactivated"),
 }
 DATASETS: Sentences = {
-    (None, "made"): gettext_lazy("The dataset was made"),
-    (None, "deleted"): gettext_lazy("The dataset was deleted"),
+    (None, "made"): gettext_lazy("Dataset created"),
+    (None, "deleted"): gettext_lazy("Dataset deleted"),
 }
 GOLD: Sentences = {
     **dict.fromkeys([(None, verdict) for verdict, _words in Gold.VERDICTS],
-                    gettext_lazy("Comparison %(what)s: its answer counts as known")),
+                    gettext_lazy("Comparison %(what)s: made a gold question")),
     **dict.fromkeys([(verdict, None) for verdict, _words in Gold.VERDICTS],
-                    gettext_lazy("Comparison %(what)s: its answer counts as known no longer")),
+                    gettext_lazy("Comparison %(what)s: removed from gold")),
 }  # fmt: skip
 SENTENCES: dict[str, Sentences] = {Kind.MEMBER: MEMBERS, Kind.PERSON: PEOPLE, Kind.DATASET: DATASETS, Kind.GOLD: GOLD}
 DECISIONS = {
-    "put_back": gettext_lazy("put back"),
-    "leave_out": gettext_lazy("left out"),
-    "leave_out_prompt": gettext_lazy("left out with its prompt"),
+    "put_back": gettext_lazy("returned to queue"),
+    "leave_out": gettext_lazy("excluded"),
+    "leave_out_prompt": gettext_lazy("excluded with its prompt"),
+    "flagged": gettext_lazy("sent to review"),
+    "asked": gettext_lazy("sent to review"),
 }
 CHOICES = {field.name: dict(field.flatchoices) for field in Dataset._meta.concrete_fields if field.choices}
+PROMPT_ACTS = {  # of many prompts at once, see datasets/prompts/bulk.py
+    "hold_back": gettext_lazy("held back"),
+    "release": gettext_lazy("released"),
+    "delete": gettext_lazy("deleted"),
+    "add_tags": gettext_lazy("tagged %(value)s"),
+    "remove_tags": gettext_lazy("tag %(value)s removed"),
+    "overlap": gettext_lazy("overlap %(value)s"),
+}
 ROLES = dict(get_user_model()._meta.get_field("role").flatchoices)
 
 
@@ -65,14 +76,14 @@ class LogFilter(forms.Form):
         label=gettext_lazy("Person"),
         required=False,
         max_length=150,
-        help_text=gettext_lazy("Who did it, or whom it concerns."),
+        help_text=gettext_lazy("Who made the change, or whom it concerns."),
     )
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         field = self.fields["kind"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", _("any")), *((kind.value, capfirst(kind.label)) for kind in Kind)]
+        field.choices = [("", _("All")), *((kind.value, capfirst(kind.label)) for kind in Kind)]
 
     def apply(self, changes: QuerySet[Change]) -> QuerySet[Change]:
         """The entries that match a valid form."""
@@ -132,9 +143,9 @@ def format_change(change: Change) -> str:
             format_setting(change.what), format_value(change.what, was), format_value(change.what, now)
         )
     if change.kind == Kind.GUIDELINE and was is None:
-        return _("Guideline: version %(now)s") % {"now": now}
+        return _("Guidelines: version %(now)s") % {"now": now}
     if change.kind == Kind.GUIDELINE:
-        return _("Guideline: version %(was)s → %(now)s") % {"was": was, "now": now}
+        return _("Guidelines: version %(was)s → %(now)s") % {"was": was, "now": now}
     if change.kind == Kind.JUDGMENT:
         return _("Judgment %(what)s: %(was)s → %(now)s") % {
             **names,
@@ -142,9 +153,13 @@ def format_change(change: Change) -> str:
             "now": format_verdict(now),
         }
     if change.kind == Kind.FLAG:
-        return _("Flagged comparison %(what)s: %(decided)s") % {**names, "decided": DECISIONS.get(now, now)}
+        return _("Comparison %(what)s: %(decided)s") % {**names, "decided": DECISIONS.get(now, now)}
     if change.kind == Kind.IMPORT:
         return _("Import %(number)s was undone: %(what)s") % {**names, "number": was}
+    if change.kind == Kind.DATASET and was in PROMPT_ACTS:
+        said = PROMPT_ACTS[was] % {"value": now["value"]}
+        words = ngettext("%(n)s prompt: %(said)s", "%(n)s prompts: %(said)s", now["prompts"])
+        return words % {"n": intcomma(now["prompts"]), "said": said}
     template = next((words for values, words in SENTENCES.get(change.kind, {}).items() if values == (was, now)), None)
     return (
         template % names

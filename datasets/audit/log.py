@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from annotate.models import User
 
 Kind = Change.Kind
-NOT_SETTINGS = ("id", "slug", "created_at", "guideline", "guideline_number", "fewest_shown")
+NOT_SETTINGS = ("id", "slug", "created_at", "guideline", "guideline_number", "fewest_shown", "setup_done")
 SETTINGS = [field.name for field in Dataset._meta.concrete_fields if field.name not in NOT_SETTINGS]
 MAX_WHAT_LENGTH = 200
 

@@ -18,31 +18,31 @@ class PushForm(forms.Form):
     repo = forms.CharField(
         label=_("Repository"),
         max_length=96,
-        validators=[RegexValidator(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*\Z", _("It reads organisation/name."))],
-        help_text=_("organisation/name, or your name there/name; made where there is none."),
+        validators=[RegexValidator(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*\Z", _("Use the form organisation/name."))],
+        help_text=_("organisation/name or username/name; created if it does not exist."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "organisation/support-replies"}),
     )
     token = forms.CharField(
         label=_("Access token"),
         required=False,
         max_length=500,
-        validators=[RegexValidator(r"^[!-~]+\Z", _("A token has no blanks."))],
+        validators=[RegexValidator(r"^[!-~]+\Z", _("A token contains no spaces."))],
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
     )
     public = forms.BooleanField(
-        label=_("public: everybody may read it"),
+        label=_("public: anyone can read it"),
         required=False,
-        help_text=_("Otherwise the repository is made private, and a public one is not touched."),
+        help_text=_("Otherwise a new repository is private, and an existing public one is refused."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         token = self.fields["token"]
         token.required = not settings.HF_TOKEN
-        token.help_text = _("With the right to write there. For this push only: it is kept sealed until the push ends.")
+        token.help_text = _("Needs write access. For this push only: stored encrypted until the push ends.")
         if settings.HF_TOKEN:
             token.help_text = _(
-                "Left empty, the server's own (HF_TOKEN). Given, it is kept sealed until the push ends."
+                "Blank = the server's own token (HF_TOKEN). Otherwise stored encrypted until the push ends."
             )
 
 
@@ -54,7 +54,7 @@ class SharesField(forms.CharField):
         shares = tuple(int(part) for part in parts if part.isdecimal() and len(part) < 4)
         if parts and (len(parts) != 3 or len(shares) != 3 or sum(shares) != 100):
             raise forms.ValidationError(
-                _("Write three whole numbers that make 100, as 80,10,10; 100,0,0 is one file each.")
+                _("Enter three whole numbers that add up to 100, such as 80,10,10; 100,0,0 means no split.")
             )
         return shares or SHARES
 
@@ -65,7 +65,7 @@ class BundleForm(forms.Form):
     dialects = forms.MultipleChoiceField(
         label=_("Formats"), required=False, choices=lambda: [(name, name) for name in get_dialects()]
     )
-    split = SharesField(label=_("Train, validation, test (percent)"), required=False)
+    split = SharesField(label=_("Split: train / validation / test (%)"), required=False)
 
     def build_settings(self, filters: Filters) -> Settings:
         """Settings of a valid form."""

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 FLAGGED, WITHDRAWN = Comparison.FLAGGED, Comparison.WITHDRAWN
 PUT_BACK, LEAVE_OUT, LEAVE_OUT_PROMPT = "put_back", "leave_out", "leave_out_prompt"
 # {state that an admin saw: decisions allowed from it}; the only transition table
-DECISIONS = {FLAGGED: {PUT_BACK, LEAVE_OUT, LEAVE_OUT_PROMPT}, WITHDRAWN: {PUT_BACK}}
+DECISIONS = {
+    FLAGGED: {PUT_BACK, LEAVE_OUT, LEAVE_OUT_PROMPT},
+    WITHDRAWN: {PUT_BACK},
+    Comparison.SURE: {LEAVE_OUT, LEAVE_OUT_PROMPT},
+    "": {LEAVE_OUT, LEAVE_OUT_PROMPT},
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def decide(comparison: int, seen: str, decision: str, by: "User | None" = None) 
     somebody else has decided.
 
     comparison: its id.
-    seen: FLAGGED or WITHDRAWN.
+    seen: a key of DECISIONS.
 
     Raises ValueError for a decision that `seen` does not allow.
     """
@@ -73,8 +78,7 @@ def decide(comparison: int, seen: str, decision: str, by: "User | None" = None) 
     Comparison.objects.filter(pk__in=changed).update(held="" if decision == PUT_BACK else WITHDRAWN)
     dataset = Dataset.objects.get(comparisons=comparison)
     log(Kind.FLAG, comparison, seen, decision, by=by, dataset=dataset)
-    if review.has_review(dataset):
-        review.refresh(dataset, changed)
+    review.refresh(dataset, changed)
     return True
 
 
@@ -102,7 +106,11 @@ def list_comparison_ids(dataset: Dataset, judgments: Iterable[int]) -> QuerySet[
 def list_held(dataset: Dataset, held: str, after: int, limit: int) -> list[HeldComparison]:
     """At most `limit` comparisons in the state `held`, by id, starting after the id `after`. Does not render them."""
     comparisons = Comparison.objects.filter(dataset=dataset, held=held, pk__gt=after)
-    page = list(comparisons.select_related("prompt").order_by("pk")[:limit])
+    return attach_flags(list(comparisons.select_related("prompt").order_by("pk")[:limit]))
+
+
+def attach_flags(page: Sequence[Comparison]) -> list[HeldComparison]:
+    """The comparisons with the judgments that flagged them. Does not render them."""
     flags = Judgment.objects.filter(comparison__in=page).exclude(flag="").select_related("annotator")
     flags_by_comparison: dict[int, list[DescribedJudgment]] = {comparison.pk: [] for comparison in page}
     for line in describe_judgments(flags.order_by("decided_at", "pk")):

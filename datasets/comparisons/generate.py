@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice
+from math import comb
 from typing import NamedTuple, Protocol
 
 from django.db import IntegrityError, connection, transaction
@@ -56,8 +57,7 @@ def build_pairs(responses: Sequence[tuple[int, str]], policy: Policy) -> tuple[I
     """(pairs, in the order in which to take them; the most to take)"""
     texts, limit = dict(responses), policy.pairs_limit
     ids = sorted(texts)
-    if len(ids) > MAX_FOR_ALL_PAIRS:
-        limit = limit or max(len(ids), MAX_FOR_ALL_PAIRS * (MAX_FOR_ALL_PAIRS - 1) // 2)
+    limit = limit or get_default_limit(len(ids))
     pairs: Iterable[Group]
     if policy.pairs == Dataset.Pairs.FIRST:
         pairs = ((ids[0], other) for other in ids[1:])
@@ -87,6 +87,39 @@ def build_groups_of_many(responses: Sequence[tuple[int, str]], policy: Policy) -
     if policy.fewest_shown == 1:
         groups[-1] = tuple(sorted(ring[len(groups[:-1]) * step :]))
     return groups, policy.pairs_limit
+
+
+def count_groups(copies: Sequence[int], policy: Policy, existing: int = 0, with_first: int = 0) -> int:
+    """The number of groups that `choose_groups` chooses; without the texts, so that many prompts are counted at once.
+
+    copies: the number of responses with each distinct text; that of the first response stands first.
+    existing: pairs already stored; where more than two are shown at once, they are taken for other groups.
+    with_first: those of them that contain the first response.
+
+    >>> from datasets.models import Dataset
+    >>> count_groups([1, 1, 1], Dataset()), count_groups([1, 2], Dataset()), count_groups([1] * 7, Dataset())
+    (3, 2, 15)
+    """
+    n, limit = sum(copies), policy.pairs_limit
+    if not policy.fewest_shown == policy.most_shown == 2:
+        new = count_groups_of_many(len(copies), policy)
+    elif policy.pairs == Dataset.Pairs.FIRST:
+        new, limit = n - copies[0] - with_first if copies else 0, limit or get_default_limit(n)
+    else:
+        new, limit = comb(n, 2) - sum(comb(same, 2) for same in copies) - existing, limit or get_default_limit(n)
+    return existing + (min(new, max(0, limit - existing)) if limit else new)
+
+
+def count_groups_of_many(n: int, policy: Policy) -> int:
+    """The number of groups that `build_groups_of_many` builds of n distinct texts."""
+    if n <= policy.most_shown:
+        return int(n >= policy.fewest_shown)
+    return len(range(0, n, policy.most_shown if policy.fewest_shown == 1 else policy.most_shown - 1))
+
+
+def get_default_limit(n: int) -> int | None:
+    """The most pairs of n responses where the policy has no limit; None: all of them."""
+    return max(n, comb(MAX_FOR_ALL_PAIRS, 2)) if n > MAX_FOR_ALL_PAIRS else None
 
 
 def build_ring(texts: Mapping[int, str]) -> list[int]:
@@ -240,7 +273,7 @@ def list_candidates(dataset: Dataset, prompts: Collection[int]) -> dict[int, lis
 def reopen_comparisons(comparisons: QuerySet[Comparison]) -> list[int]:
     """Releases comparisons and recounts the judgments that each still wants. Returns their ids.
 
-    Those that are flagged, left out or gold questions stay held.
+    Those that are flagged, left out, gold questions or of a chat stay held.
     """
     ids = list(comparisons.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
     taken = (
@@ -252,7 +285,7 @@ def reopen_comparisons(comparisons: QuerySet[Comparison]) -> list[int]:
         .values("n")
     )
     count = Coalesce(Subquery(taken, output_field=IntegerField()), Value(0))
-    held_states = [Comparison.FLAGGED, Comparison.WITHDRAWN, Comparison.GOLD]
+    held_states = [Comparison.FLAGGED, Comparison.WITHDRAWN, Comparison.GOLD, Comparison.CHAT]
     is_gold = Exists(Gold.objects.filter(comparison=OuterRef("pk")))
     held = Case(
         When(held__in=held_states, then=F("held")), When(is_gold, then=Value(Comparison.GOLD)), default=Value("")
@@ -273,8 +306,12 @@ def regenerate_comparisons(dataset: Dataset) -> None:
 
 
 def set_overlap(dataset: Dataset, overlap: int) -> None:
-    """Changes the overlap of a dataset and of all its comparisons, while people judge."""
+    """Changes the overlap of a dataset and of its comparisons, except those of chats, while people judge."""
     Dataset.objects.filter(pk=dataset.pk).update(overlap=overlap)
-    Comparison.objects.filter(dataset=dataset).exclude(wanted=overlap).update(
-        open_slots=F("open_slots") + overlap - F("wanted"), wanted=overlap
-    )
+    change_wanted(Comparison.objects.filter(dataset=dataset), overlap)
+
+
+def change_wanted(comparisons: QuerySet[Comparison], overlap: int) -> int:
+    """Changes how many judgments comparisons want, except those of chats. Returns the number changed."""
+    others = comparisons.exclude(held=Comparison.CHAT).exclude(wanted=overlap)
+    return others.update(open_slots=F("open_slots") + overlap - F("wanted"), wanted=overlap)

@@ -1,4 +1,4 @@
-"""Gold questions: made from an admin's judgment, used to check answers, and undone."""
+"""Gold questions: made from a judgment or an admin's own answer, used to check answers, and undone."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 # Purposes of the judgments that answer a gold question
 ATTEMPT_PURPOSES = (Judgment.Purpose.GOLD, Judgment.Purpose.PRACTICE)
+HELD_BY_NOTHING = ("", Comparison.SURE)  # in the queue, or out of it because its votes suffice
 
 
 class CannotMakeGold(Exception):
-    """A judgment cannot become a gold question.
+    """A comparison cannot become a gold question.
 
-    reason: `nothing_said` (it states no overall verdict), `held` (its comparison is flagged or left out) or `is_gold`.
+    reason: `nothing_said` (the judgment states no overall verdict), `held` (the comparison is flagged or left out),
+    `is_gold`, or `other_answer` (the answer is none of the comparison's).
     """
 
     def __init__(self, reason: str) -> None:
@@ -40,32 +42,66 @@ def create_gold(judgment: Judgment, reason: str = "", for_practice: bool = False
 
     Raises CannotMakeGold.
     """
-    comparison = Comparison.objects.select_for_update().get(pk=judgment.comparison_id)
-    if comparison.held == Comparison.GOLD:
-        raise CannotMakeGold("is_gold")
-    if comparison.held:
-        raise CannotMakeGold("held")
+    comparison = lock_for_gold(judgment.comparison_id, HELD_BY_NOTHING)
     verdict, choices = derive_known_answer(judgment.verdict, list_choices([judgment.pk]).get(judgment.pk, []))
     if judgment.state not in Judgment.STANDING or not verdict:
         raise CannotMakeGold("nothing_said")
+    order = [pk for pk in judgment.order if pk in comparison.response_ids]
+    gold = Gold(verdict=verdict, choices=choices, order=order, reason=reason, for_practice=for_practice)
+    return store_gold(gold, comparison, by)
+
+
+@transaction.atomic
+def create_gold_from_answer(
+    comparison_id: int, seen: str, best: int | str, reason: str = "", by: "User | None" = None
+) -> Gold:
+    """The gold question with the answer that an admin names; its comparison leaves the queue.
+
+    seen: what held the comparison when the admin saw it; a flagged one is decided by this.
+    best: the id of the best response, or the verdict `tie` or `both_bad`.
+
+    Raises CannotMakeGold; Comparison.DoesNotExist.
+    """
+    allowed = (Comparison.FLAGGED,) if seen == Comparison.FLAGGED else HELD_BY_NOTHING
+    comparison = lock_for_gold(comparison_id, allowed)
+    ids = comparison.response_ids
+    if comparison.task != Comparison.Task.JUDGE or len(ids) < 2:
+        raise CannotMakeGold("nothing_said")
+    if isinstance(best, int) and best not in ids:
+        raise CannotMakeGold("other_answer")
+    if isinstance(best, int):
+        gold = Gold(verdict="choice", choices=[[best, other] for other in ids if other != best])
+    else:
+        gold = Gold(verdict=best)
+    gold.order, gold.reason = ids, reason
+    return store_gold(gold, comparison, by)
+
+
+def lock_for_gold(comparison_id: int, allowed: Sequence[str]) -> Comparison:
+    """The comparison, locked. allowed: what may hold it. Raises CannotMakeGold if something else does."""
+    comparison = Comparison.objects.select_for_update().get(pk=comparison_id)
+    if comparison.held == Comparison.GOLD:
+        raise CannotMakeGold("is_gold")
+    if comparison.held not in allowed:
+        raise CannotMakeGold("held")
+    return comparison
+
+
+def store_gold(gold: Gold, comparison: Comparison, by: "User | None") -> Gold:
+    """Saves the gold question of a comparison, which is locked, and takes the comparison out of the queue."""
     Comparison.objects.filter(pk=comparison.pk).update(held=Comparison.GOLD)
-    log(Kind.GOLD, comparison.pk, None, verdict, by=by, dataset=judgment.dataset)
+    log(Kind.GOLD, comparison.pk, None, gold.verdict, by=by, dataset=comparison.dataset)
     refresh_review(comparison)
-    return Gold.objects.create(
-        comparison=comparison,
-        dataset_id=comparison.dataset_id,
-        verdict=verdict,
-        choices=choices,
-        reason=reason,
-        for_practice=for_practice,
-        made_by=by,
-    )
+    gold.comparison, gold.dataset_id, gold.made_by = comparison, comparison.dataset_id, by
+    gold.save()
+    return gold
 
 
 def can_become_gold(judgment: Judgment) -> bool:
-    """Whether this is an admin's standing verdict, and not itself an answer to a gold question."""
+    """Whether this is a reviewer's decision or an admin's verdict that stands, and no answer to a gold question."""
     by_admin = judgment.annotator is not None and judgment.annotator.is_admin
-    return by_admin and judgment.state in Judgment.STANDING and judgment.purpose not in ATTEMPT_PURPOSES
+    is_trusted = by_admin or judgment.purpose == Judgment.Purpose.DECISION
+    return is_trusted and judgment.state in Judgment.STANDING and judgment.purpose not in ATTEMPT_PURPOSES
 
 
 @transaction.atomic
@@ -90,8 +126,7 @@ def delete_gold(gold: Gold, by: "User | None" = None) -> None:
 
 def refresh_review(comparison: Comparison) -> None:
     """Updates whether a comparison waits for a reviewer; a gold question never does."""
-    if review.has_review(comparison.dataset):
-        review.refresh(comparison.dataset, [comparison.pk])
+    review.refresh(comparison.dataset, [comparison.pk])
 
 
 def derive_known_answer(verdict: str, choices: Sequence[tuple[int, int, int]]) -> tuple[str, list[list[int]]]:
@@ -166,7 +201,7 @@ class GoldTally:
     tried: int = 0
 
 
-def list_gold(dataset: Dataset, after: int, limit: int) -> list[GoldTally]:
+def list_gold(dataset: Dataset, after: int = 0, limit: int | None = None) -> list[GoldTally]:
     """At most `limit` gold questions with their tallies, by id, starting after the id `after`."""
     golds = (
         Gold.objects.filter(dataset=dataset, pk__gt=after)

@@ -3,15 +3,21 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models import FilteredRelation, Q
 
+from datasets.audit.log import Kind, log
 from datasets.db.write_lock import write_turn
 from datasets.models import Comparison, Dataset, Judgment
 
+if TYPE_CHECKING:
+    from annotate.models import User
+
 AT_ONCE = 500
 Review, ReviewState = Dataset.Review, Comparison.Review
+UNDECIDED = ("", Comparison.FLAGGED, Comparison.SURE)  # what may hold a comparison that goes to a reviewer
 TIE, NEITHER = 0, None  # outcomes of a pair in which no response wins
 
 # A vote: {frozenset of two response ids: the id of the better one, or TIE}; a pair that is missing is NEITHER.
@@ -59,13 +65,15 @@ def refresh(dataset: Dataset, ids: Iterable[int]) -> None:
 
 
 def choose_state(comparison: Comparison, review: str, votes: Mapping[int, Mapping[int, PairVote]]) -> Comparison.Review:
-    """WANTED where an undecided comparison goes to a reviewer, else NONE.
+    """WANTED where an undecided comparison goes to a reviewer, ASKED where an admin has sent it to one, else NONE.
 
-    It does where it is flagged, or where it has all the votes it wants and they leave it undecided. Comparisons that
-    were left out and repairs never go to a reviewer.
+    It is WANTED where it is flagged, or where it has all the votes it wants and they leave it undecided. Comparisons
+    that were left out and repairs never go to a reviewer.
 
     votes: {comparison id: {judgment id: vote}}.
     """
+    if comparison.review == ReviewState.ASKED and is_reviewable(comparison):
+        return ReviewState.ASKED
     if review == Review.OFF or comparison.task != Comparison.Task.JUDGE:
         return ReviewState.NONE
     if comparison.held == Comparison.FLAGGED:
@@ -75,6 +83,26 @@ def choose_state(comparison: Comparison, review: str, votes: Mapping[int, Mappin
         return ReviewState.NONE
     undecided = is_undecided(review, comparison.response_ids, list(cast))
     return ReviewState.WANTED if undecided else ReviewState.NONE
+
+
+def is_reviewable(comparison: Comparison) -> bool:
+    """Whether a reviewer could decide this comparison: it asks for a verdict, and is neither left out nor gold."""
+    return comparison.task == Comparison.Task.JUDGE and comparison.held in UNDECIDED
+
+
+def ask_for_review(comparison: Comparison, by: "User | None" = None) -> bool:
+    """Sends a comparison to a reviewer, whatever its votes say. Returns whether it waits for one now.
+
+    comparison: the current row, locked.
+    """
+    if comparison.review in Comparison.OPEN_REVIEWS:
+        return True
+    if comparison.review == ReviewState.DECIDED or not is_reviewable(comparison):
+        return False
+    comparison.review = ReviewState.ASKED
+    Comparison.objects.filter(pk=comparison.pk).update(review=ReviewState.ASKED)
+    log(Kind.FLAG, comparison.pk, comparison.held, ReviewState.ASKED.value, by=by, dataset=comparison.dataset)
+    return True
 
 
 def list_votes(comparisons: Iterable[Comparison]) -> dict[int, dict[int, dict[frozenset[int], int]]]:
@@ -102,6 +130,11 @@ def refresh_all(dataset: Dataset, progress: Callable[[int, int], None] = lambda 
         with write_turn():
             refresh(dataset, ids)
         progress(done, total)
+
+
+def list_open_states(dataset: Dataset) -> Sequence[str]:
+    """The states in which a comparison waits for a reviewer of this dataset; with reviews off only ASKED."""
+    return Comparison.OPEN_REVIEWS if has_review(dataset) else (ReviewState.ASKED,)
 
 
 def has_review(dataset: Dataset) -> bool:

@@ -142,6 +142,29 @@ def insert_select(model: type[Model], names: Sequence[str], query: str, paramete
         cursor.execute(f"{into} {select} ON CONFLICT DO NOTHING", [*defaults, *parameters])
 
 
+def insert_missing(
+    model: type[Model], names: Sequence[str], rows: Sequence[Values], returned: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """Inserts a few rows in one statement, with the defaults of all fields not in `names`; skips rows that exist.
+
+    Returns the values of the fields `returned` of the rows that were inserted.
+    """
+    if not rows:
+        return []
+    columns, rest = split_fields(model, (), names)
+    special = [(place, field) for place, field in enumerate(columns) if isinstance(field, JSONField | DateTimeField)]
+    defaults = tuple(adapt(field, field.get_default()) for field in rest)
+    places = f"({', '.join(['%s'] * (len(columns) + len(rest)))})"
+    into = f"INSERT INTO {model._meta.db_table} ({quote_names([*columns, *rest])})"
+    back = quote_names([get_field(model, name) for name in returned])
+    values = [value for row in rows for value in (*adapt_row(row, special), *defaults)]
+    with connection.cursor() as cursor:
+        command = f"{into} VALUES {', '.join([places] * len(rows))} ON CONFLICT DO NOTHING RETURNING {back}"
+        cursor.execute(command, values)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
+
+
 def split_fields(model: type[Model], first: Sequence[str], names: Sequence[str]) -> tuple[list[Field], list[Field]]:
     """The fields in `names`, and all others except the id and those in `first`."""
     fields = {field.name: field for field in model._meta.concrete_fields}

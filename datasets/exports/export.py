@@ -3,7 +3,7 @@
 An export covers one criterion, or the overall choices (""). Choices = rows + left out (merged ones included), each left
 out for a reason; a vote that states no choice counts once. SFT files add every demonstration. In a dialect with one
 answer and a label per row, each choice makes two labels and counts twice, and each answer that a file has labelled
-counts once. A table of judgments counts judgments.
+counts once. A table of judgments counts judgments, an export of conversations chats.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypedDict, TypeVar
 
+from datasets.exports.conversations import iter_conversations
 from datasets.exports.extras import ID, META, build_extras
 from datasets.exports.judgment_table import iter_judgment_rows
 from datasets.exports.query import ExportPrompt, iter_export_prompts
@@ -129,6 +130,7 @@ class Export:
     most: at most this number of prompts, for a preview; None for all.
     for_spreadsheets: escape formulas in CSV cells with an apostrophe.
     extras: further columns, of EXTRAS, for a dialect that takes them.
+    conversations: one row per chat, without filters, for a dialect of demonstrations; `most` is of chats then.
     """
 
     dataset: Dataset
@@ -141,6 +143,7 @@ class Export:
     most: int | None = None
     for_spreadsheets: bool = False
     extras: tuple[str, ...] = ()
+    conversations: bool = False
 
     def __post_init__(self) -> None:
         self.digest = hashlib.sha256()
@@ -174,10 +177,16 @@ class Export:
         return self.iter_full_first() if has_optional_list else self.iter_plain_first()
 
     def iter_all_rows(self) -> Iterator[Row]:
-        """Rows in the order of the prompts."""
-        selector, with_origins = VoteSelector(self.filters, self.left_out), self.writer.needs_origins
-        for export_prompt in iter_export_prompts(self.dataset, selector, most=self.most, with_origins=with_origins):
+        """Rows in the order of the prompts, or of the chats."""
+        for export_prompt in self.iter_prompts():
             yield from self.writer.iter_rows(export_prompt)
+
+    def iter_prompts(self) -> Iterator[ExportPrompt]:
+        """What the rows are built from."""
+        if self.conversations:
+            return iter_conversations(self.dataset, self.left_out, self.most)
+        selector, with_origins = VoteSelector(self.filters, self.left_out), self.writer.needs_origins
+        return iter_export_prompts(self.dataset, selector, most=self.most, with_origins=with_origins)
 
     def iter_plain_first(self) -> Iterator[Row]:
         """Rows, starting with one whose texts do not look like dates."""

@@ -3,14 +3,16 @@
 import functools
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from django import forms
 from django.core.validators import ProhibitNullCharactersValidator
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext_lazy as _
 
+from datasets.exports.conversations import CONVERSATION_FORMATS
 from datasets.exports.extras import EXTRAS, ID, META, SOURCE, get_dialects_with_extras
 from datasets.exports.selection import (
     ADJACENT,
@@ -27,8 +29,11 @@ from datasets.exports.selection import (
     VOTES,
     Filters,
 )
+from datasets.formats import get_writable_formats
 from datasets.models import Choice, Dataset
 from datasets.text.tags import parse_tags
+
+OFFERED_FIRST = {"mode": MAJORITY, "decisions": VOTES, "ranks": ALL}  # of the filters that are never empty
 
 
 class MomentField(forms.CharField):
@@ -54,7 +59,7 @@ class MomentField(forms.CharField):
             moment = None
         if moment is None:
             raise forms.ValidationError(
-                _("“%(value)s” is no date; write 2026-11-22 or 2026-11-22T15:00."), params={"value": value}
+                _("“%(value)s” is not a date; use 2026-11-22 or 2026-11-22T15:00."), params={"value": value}
             )
         return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
 
@@ -90,7 +95,7 @@ class CriterionField(forms.ChoiceField):
         if value and not self.valid_value(value):
             choices: Any = self.choices
             there = ", ".join(name for name, _words in choices if name)
-            message = _("There is no criterion “%(value)s”. There are: %(there)s")
+            message = _("Unknown criterion “%(value)s”. Available: %(there)s")
             raise forms.ValidationError(message, params={"value": value, "there": there or _("none")})
 
 
@@ -105,60 +110,62 @@ class FilterForm(forms.Form):
     """Filters of an export. Queries the criteria only when the field is rendered, or a criterion is given."""
 
     mode = forms.ChoiceField(
-        label=_("Rows"),
+        label=_("Aggregation"),
         required=False,
         choices=[
-            (MAJORITY, _("one row per pair, by majority")),
-            (SOFT, _("one row per pair, with its votes counted")),
-            (EVERY, _("one row per judgment")),
+            (MAJORITY, _("Majority vote")),
+            (SOFT, _("Majority + vote counts")),
+            (EVERY, _("Every judgment")),
         ],
     )
-    annotator = NamesField(label=_("Only judgments of"), required=False)
-    since = MomentField(label=_("Judged since"), widget=forms.DateInput(attrs={"type": "date"}))
-    until = MomentField(label=_("Judged until"), end=True, widget=forms.DateInput(attrs={"type": "date"}))
+    annotator = NamesField(label=_("Annotators"), required=False)
+    since = MomentField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
+    until = MomentField(label=_("To"), end=True, widget=forms.DateInput(attrs={"type": "date"}))
     min_agreement = forms.FloatField(
-        label=_("Least agreement (0 to 1)"),
+        label=_("Min. agreement (0 to 1)"),
         required=False,
         min_value=0,
         max_value=1,
         widget=forms.NumberInput(attrs={"step": "0.05"}),
     )
-    min_strength = forms.IntegerField(label=_("Least strength (1 to 3)"), required=False, min_value=1, max_value=3)
-    min_votes = forms.IntegerField(label=_("Least judgments of a pair"), required=False, min_value=1)
-    tags = TagsField(label=_("Only prompts with one of these tags"), required=False)
+    min_strength = forms.IntegerField(
+        label=_("Min. preference strength (1 to 3)"), required=False, min_value=1, max_value=3
+    )
+    min_votes = forms.IntegerField(label=_("Min. votes per pair"), required=False, min_value=1)
+    tags = TagsField(label=_("Tags (any of)"), required=False)
     flags = forms.ChoiceField(
-        label=_("Flagged comparisons"),
+        label=_("Flagged items"),
         required=False,
-        choices=[("", _("as the admin decided")), (UNFLAGGED, _("leave out whatever was flagged"))],
+        choices=[("", _("Follow decisions")), (UNFLAGGED, _("Exclude all"))],
     )
     paused = forms.ChoiceField(
-        label=_("Judgments of people who are paused"),
+        label=_("Paused annotators"),
         required=False,
-        choices=[("", _("as those of others")), (UNPAUSED, _("leave them out"))],
+        choices=[("", _("Include")), (UNPAUSED, _("Exclude"))],
     )
     decisions = forms.ChoiceField(
-        label=_("Reviewers' decisions"),
+        label=_("Review decisions"),
         required=False,
         choices=[
-            (VOTES, _("not taken: the votes only")),
-            (FIRST, _("in place of the votes, where there is one")),
-            (ONLY, _("only what a reviewer decided")),
+            (VOTES, _("Ignore")),
+            (FIRST, _("Override votes")),
+            (ONLY, _("Reviewed items only")),
         ],
     )
     length = forms.ChoiceField(
-        label=_("Length of the chosen answer"),
+        label=_("Length balancing"),
         required=False,
-        choices=[("", _("as it is")), ("balanced", _("as often the shorter answer as the longer one"))],
+        choices=[("", _("Off")), ("balanced", _("Balance shorter and longer wins"))],
     )
     criterion = CriterionField(label=_("Criterion"), required=False)
     ranks = forms.ChoiceField(
-        label=_("Of an order"),
+        label=_("Pairs from rankings"),
         required=False,
         choices=[
-            (ALL, _("every two answers")),
-            (ADJACENT, _("neighbours only")),
-            (BEST_REST, _("the best over each other one")),
-            (BEST_WORST, _("the best over the worst")),
+            (ALL, _("All pairs")),
+            (ADJACENT, _("Adjacent")),
+            (BEST_REST, _("Best vs. rest")),
+            (BEST_WORST, _("Best vs. worst")),
         ],
     )
 
@@ -168,7 +175,7 @@ class FilterForm(forms.Form):
         field = self.fields["criterion"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = lambda: [
-            ("", _("in all")),
+            ("", _("Overall")),
             *((name, name) for name in list_cached_criteria()),
         ]
 
@@ -197,6 +204,12 @@ class FilterForm(forms.Form):
         return super().add_prefix(field_name).replace("_", "-")
 
 
+def list_effective(data: MultiValueDict[str, str]) -> list[str]:
+    """The names of the filters in a form's data that are not left at what the page offers first."""
+    names = [name.replace("_", "-") for name in FilterForm.base_fields]
+    return [name for name in names if any(value not in ("", OFFERED_FIRST.get(name)) for value in data.getlist(name))]
+
+
 class ExtrasField(forms.MultipleChoiceField):
     """Further columns, comma-separated or from repeated parameters, in the order of EXTRAS."""
 
@@ -207,8 +220,8 @@ class ExtrasField(forms.MultipleChoiceField):
 
 def build_extras_field() -> ExtrasField:
     """The field `with` of the forms for exports and bundles."""
-    choices = [(ID, _("ids")), (SOURCE, _("sources")), (META, _("metadata"))]
-    return ExtrasField(label=_("With"), required=False, choices=choices)
+    choices = [(ID, _("ids")), (SOURCE, _("models")), (META, _("metadata"))]
+    return ExtrasField(label=_("Extra columns"), required=False, choices=choices)
 
 
 class FileOptions(TypedDict):
@@ -216,15 +229,18 @@ class FileOptions(TypedDict):
 
     for_spreadsheets: bool
     extras: tuple[str, ...]
+    conversations: bool
 
 
 class FileForm(forms.Form):
-    """How an export's file is written, whichever rows it has.
+    """How an export's file is written, whichever rows it has; and whether it has a row per chat, whatever was judged.
 
-    name: of the dialect; without it, any dialect takes any option.
+    data: has the filters too, none of which chooses among chats.
+    name: of the dialect, or of the bundle; without it, any dialect takes any option.
     """
 
-    for_spreadsheets = forms.ChoiceField(label=_("For spreadsheets"), required=False, choices=[("", ""), ("1", "1")])
+    for_spreadsheets = forms.ChoiceField(label=_("Spreadsheet-safe"), required=False, choices=[("", ""), ("1", "1")])
+    conversations = forms.ChoiceField(label=_("One row per chat"), required=False, choices=[("", ""), ("1", "1")])
 
     def __init__(self, data: Any = None, *, name: str = "") -> None:
         super().__init__(data)
@@ -233,13 +249,35 @@ class FileForm(forms.Form):
     def get_options(self) -> FileOptions:
         """Options of a valid form."""
         cleaned = self.cleaned_data
-        return {"for_spreadsheets": cleaned["for_spreadsheets"] == "1", "extras": tuple(cleaned["with"])}
+        return {
+            "for_spreadsheets": cleaned["for_spreadsheets"] == "1",
+            "extras": tuple(cleaned["with"]),
+            "conversations": cleaned["conversations"] == "1",
+        }
 
     def clean(self) -> None:
-        if self.cleaned_data.get("with") and self.name and self.name not in get_dialects_with_extras():
-            message = _("%(name)s has no room for these. These have: %(names)s")
+        if self.cleaned_data.get("conversations"):
+            self.check_conversations()
+        elif (
+            self.cleaned_data.get("with")
+            and self.name in get_writable_formats()
+            and self.name not in get_dialects_with_extras()
+        ):
+            message = _("%(name)s cannot hold these. Formats that can: %(names)s")
             names = {"name": self.name, "names": ", ".join(get_dialects_with_extras())}
             self.add_error("with", forms.ValidationError(message, params=names))
+
+    def check_conversations(self) -> None:
+        """Adds an error where the dialect, a filter or another option does not go with one row per chat."""
+        others = list_effective(cast("MultiValueDict[str, str]", self.data))
+        others += ["with"] if self.cleaned_data.get("with") else []
+        if self.name and self.name not in CONVERSATION_FORMATS:
+            message, names = _("One row per chat is supported by %(names)s only."), ", ".join(CONVERSATION_FORMATS)
+        elif others:
+            message, names = _("One row per chat cannot be combined with: %(names)s"), ", ".join(others)
+        else:
+            return
+        self.add_error("conversations", forms.ValidationError(message, params={"names": names}))
 
     def add_prefix(self, field_name: str) -> str:
         """Same as `FilterForm.add_prefix`."""

@@ -9,6 +9,8 @@ A module here that has a LABEL is a format, named after the module with hyphens 
     KNOWN_WITHIN        columns whose inner fields the shape knows: those that `read` passes over are not named
     WRITES              the type of row it writes: rows.Preference, Demonstration, Label or JudgmentRow
     write(row)          such a row -> dict, or raises rows.Omission
+    TRAINERS            {trainer that reads it: its settings for this dialect}, the one it was made for first; a trainer
+                        that no other dialect names becomes a choice of the export page. Without it: OTHER
     TAKES_EXTRAS        True where its consumers pass over further columns (`--with`); FORMATS.md section 2, rule 6
     TAKES_TURNS         True where an answer may have several turns; other dialects leave such rows out
     FILE, COLUMNS       the kind of file, "jsonl" by default, and the columns of a table
@@ -24,6 +26,9 @@ from typing import Any, Literal, Protocol, TypeAlias, cast
 from datasets.formats.rows import Demonstration, JudgmentRow, Label, Preference, RawRow, Row
 
 FileKind: TypeAlias = Literal["jsonl", "csv", "parquet"]
+TABLES, OTHER = "Tables", "Other"
+TRAINERS = ("TRL", "LLaMA-Factory", "Axolotl", "ms-swift", "OpenRLHF", "OpenAI", TABLES)  # the order on the page
+PURPOSES = (Preference, Label, Demonstration, JudgmentRow)  # the order of a trainer's dialects
 
 
 class ReadableFormat(Protocol):
@@ -65,6 +70,28 @@ def get_readable_formats() -> dict[str, ReadableFormat]:
 def get_writable_formats() -> dict[str, WritableFormat]:
     """{name: module} of the dialects that can be written."""
     return {name: cast(WritableFormat, module) for name, module in load_formats().items() if hasattr(module, "write")}
+
+
+def get_trainers(name: str) -> dict[str, str]:
+    """{trainer: its settings} of the consumers of a dialect, the one that it was made for first."""
+    trainers: dict[str, str] = getattr(get_writable_formats()[name], "TRAINERS", {OTHER: ""})
+    return trainers
+
+
+@functools.cache
+def list_trainers() -> dict[str, list[str]]:
+    """{trainer: its dialects}: preferences first, and of each kind those that were made for this trainer first."""
+    found: dict[str, list[str]] = {trainer: [] for trainer in TRAINERS}
+    for name in get_writable_formats():
+        for trainer in get_trainers(name):
+            found.setdefault(trainer, []).append(name)
+    found[OTHER] = found.pop(OTHER, [])  # the last one
+
+    def rank(trainer: str, name: str) -> tuple[int, bool, str]:
+        purpose = PURPOSES.index(get_writable_formats()[name].WRITES)
+        return purpose, next(iter(get_trainers(name))) != trainer, name
+
+    return {trainer: sorted(names, key=functools.partial(rank, trainer)) for trainer, names in found.items() if names}
 
 
 def detect(keys: set[str], row: RawRow, names: Collection[str] | None = None) -> str | None:

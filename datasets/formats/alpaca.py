@@ -8,6 +8,11 @@ from datasets.formats.vocabulary import MODEL_KEYS
 LABEL = "Alpaca"
 SHAPE = 24
 WRITES = Demonstration
+TRAINERS = {
+    "LLaMA-Factory": "",
+    "ms-swift": "",
+    "Axolotl": "type: alpaca",
+}
 TAKES_EXTRAS = True
 
 

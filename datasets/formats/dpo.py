@@ -13,6 +13,11 @@ from datasets.formats.rows import Preference, RawRow, Row, TableRow
 LABEL = "DPO (TRL, messages)"
 SHAPE = 7
 WRITES = Preference
+TRAINERS = {
+    "TRL": "DPOTrainer, RewardTrainer",
+    "Axolotl": "rl: dpo, type: chat_template.default, field_messages: prompt",
+    "OpenRLHF": "--data.prompt_key prompt --data.apply_chat_template",
+}
 TAKES_EXTRAS = True
 TAKES_TURNS = True
 KEEPS = frozenset(

@@ -8,6 +8,7 @@ from datasets.formats.rows import Preference, RawRow, Row
 LABEL = "Alpaca ranking (LLaMA-Factory)"
 SHAPE = 10
 WRITES = Preference
+TRAINERS = {"LLaMA-Factory": '"ranking": true, "columns": {…}'}
 TAKES_EXTRAS = True
 
 

@@ -7,6 +7,10 @@ from datasets.formats.rows import Preference, RawRow
 
 LABEL = "DPO (messages, one chosen and one rejected message)"
 WRITES = Preference
+TRAINERS = {
+    "Axolotl": "rl: dpo, type: chat_template.default",
+    "LLaMA-Factory": '"formatting": "sharegpt", "ranking": true, "tags": {…}',
+}
 TAKES_EXTRAS = True
 
 

@@ -7,6 +7,12 @@ from datasets.formats.rows import Omission, Preference, RawRow
 
 LABEL = "DPO (whole transcripts)"
 WRITES = Preference
+TRAINERS = {
+    "TRL": "DPOTrainer, RewardTrainer",
+    "Axolotl": "rl: dpo, type: chat_template.argilla_chat",
+    "OpenRLHF": "--data.apply_chat_template",
+    "ms-swift": '--columns \'{"chosen": "messages", "rejected": "rejected_messages"}\'',
+}
 TAKES_EXTRAS = True
 TAKES_TURNS = True
 

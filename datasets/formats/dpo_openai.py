@@ -13,6 +13,7 @@ from datasets.formats.rows import Preference, RawRow, Refusal, Response, Row
 LABEL = "DPO (OpenAI preference)"
 SHAPE = 1
 WRITES = Preference
+TRAINERS = {"OpenAI": ""}
 KEEPS = frozenset({"input.parallel_tool_calls"})
 
 

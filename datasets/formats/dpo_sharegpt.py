@@ -9,6 +9,7 @@ from datasets.formats.rows import Preference, RawRow, Response, Row
 LABEL = "ShareGPT ranking (LLaMA-Factory)"
 SHAPE = 6
 WRITES = Preference
+TRAINERS = {"LLaMA-Factory": '"formatting": "sharegpt", "ranking": true'}
 TAKES_EXTRAS = True
 
 

@@ -15,6 +15,7 @@ from datasets.formats.vocabulary import CONVERSATION_KEYS
 LABEL = "DPO (ms-swift)"
 SHAPE = 6
 WRITES = Preference
+TRAINERS = {"ms-swift": ""}
 TAKES_EXTRAS = True
 REJECTED = ("rejected_response", "rejected_messages")
 ANSWERS = ("response", "output", "answer", "completion")

@@ -8,6 +8,13 @@ from datasets.formats.rows import Omission, Preference, RawRow, Row
 LABEL = "DPO (plain text)"
 SHAPE = 11
 WRITES = Preference
+TRAINERS = {
+    "LLaMA-Factory": '"ranking": true, "columns": {…}',
+    "Axolotl": "rl: dpo, type: chat_template.default, field_messages: prompt",
+    "OpenRLHF": "--data.prompt_key prompt --data.apply_chat_template",
+    "ms-swift": '--columns \'{"chosen": "response", "rejected": "rejected_response"}\'',
+    "TRL": "DPOTrainer",
+}
 TAKES_EXTRAS = True
 CHOSEN = ("chosen", "chosen_response", "response_chosen")
 REJECTED = ("rejected", "rejected_response", "response_rejected")

@@ -16,6 +16,7 @@ LABEL = "Every judgment (CSV)"
 SHAPE = 1
 FILE = "csv"
 WRITES = JudgmentRow
+TRAINERS = {"Tables": ""}
 COLUMNS = (
     "judgment", "comparison", "annotator", "decided_at", "seconds", "verdict", "flag", "surplus", "guideline",
     "reasons", "reason", "note", "tags", "system", "turns", "instruction", "input", "responses", "sources", "choices",

@@ -6,6 +6,7 @@ from datasets.formats.rows import JudgmentRow, RawRow
 LABEL = "Every judgment (Parquet)"
 FILE = "parquet"
 WRITES = JudgmentRow
+TRAINERS = {"Tables": ""}
 
 
 def write(row: JudgmentRow) -> RawRow:

@@ -12,6 +12,7 @@ from datasets.formats.vocabulary import LABEL_KEYS
 LABEL = "KTO (TRL, messages)"
 SHAPE = 20
 WRITES = Label
+TRAINERS = {"TRL": "KTOTrainer"}
 TAKES_EXTRAS = True
 TAKES_TURNS = True
 

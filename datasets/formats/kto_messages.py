@@ -12,6 +12,10 @@ from datasets.formats.vocabulary import CONVERSATION_KEYS, LABEL_KEYS
 LABEL = "KTO (messages)"
 SHAPE = 20
 WRITES = Label
+TRAINERS = {
+    "LLaMA-Factory": '"kto_tag": "label", "tags": {…}',
+    "ms-swift": "",
+}
 
 
 def matches(keys: set[str], row: RawRow) -> bool:

@@ -7,6 +7,14 @@ from datasets.formats.vocabulary import ANSWER_KEYS
 LABEL = "OpenAI messages"
 SHAPE = 21
 WRITES = Demonstration
+TRAINERS = {
+    "OpenAI": "",
+    "TRL": "SFTTrainer",
+    "Axolotl": "type: chat_template",
+    "ms-swift": "",
+    "OpenRLHF": "--data.input_key messages --data.apply_chat_template --data.multiturn",
+    "LLaMA-Factory": '"formatting": "sharegpt", "tags": {…}',
+}
 TAKES_TURNS = True
 
 

@@ -8,6 +8,10 @@ from datasets.formats.rows import Demonstration, RawRow
 
 LABEL = "SFT (prompt and completion, TRL)"
 WRITES = Demonstration
+TRAINERS = {
+    "TRL": "SFTTrainer",
+    "OpenRLHF": "",
+}
 TAKES_EXTRAS = True
 TAKES_TURNS = True
 

@@ -8,6 +8,10 @@ from datasets.formats.rows import Preference, RawRow
 
 LABEL = "Reward model (messages with margin)"
 WRITES = Preference
+TRAINERS = {
+    "TRL": "RewardTrainer",
+    "OpenRLHF": "",
+}
 TAKES_EXTRAS = True
 TAKES_TURNS = True
 

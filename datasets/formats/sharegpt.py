@@ -7,6 +7,13 @@ from datasets.formats.rows import DEMONSTRATION, Demonstration, RawRow, Response
 LABEL = "ShareGPT"
 SHAPE = 22
 WRITES = Demonstration
+TRAINERS = {
+    "LLaMA-Factory": '"formatting": "sharegpt"',
+    "ms-swift": "",
+    "Axolotl": (
+        "type: chat_template, field_messages: conversations, message_property_mappings: {role: from, content: value}"
+    ),
+}
 TAKES_EXTRAS = True
 TAKES_TURNS = True
 CONVERSATIONS = ("conversations", "conversation", "trajectory")

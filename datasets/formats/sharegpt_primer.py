@@ -5,6 +5,11 @@ from datasets.formats.rows import Demonstration, RawRow
 
 LABEL = "ShareGPT (conversation, role/content)"
 WRITES = Demonstration
+TRAINERS = {
+    "ms-swift": "",
+    "Axolotl": "type: chat_template, field_messages: conversation",
+    "LLaMA-Factory": '"formatting": "sharegpt", "tags": {…}',
+}
 TAKES_EXTRAS = True
 TAKES_TURNS = True
 

@@ -7,7 +7,8 @@ reaches the database, in the state `checked`; if the columns of a file are ambig
 
 Spool (spool.py). The check writes rows, refusals and warnings to a SQLite file in DATA_DIR/spool, so that memory use
 does not grow with the upload. warnings.py looks at one row at a time; near_duplicates.py is an optional second pass
-that compares rows with each other and with the dataset. The admin sees the result and stores, drops or reduces it.
+that compares rows with each other and with the dataset. estimate.py tells how many comparisons and judgments the rows
+ask for. The admin sees the result and stores, drops or reduces it.
 
 Prefetch (batches.py). Storing takes the rows from the spool in batches. For each batch, fingerprints, word counts and
 encoded rows are computed before the database is needed; with `hurry` this happens in a thread while the previous batch

@@ -115,7 +115,7 @@ def store_prompts(batch: Batch) -> dict[str, int]:
             tags[pk] = prompt.tags
         if prompt.origins:
             origins[pk] = prompt.origins
-    add_tags(tags)
+    add_missing_tags(tags)
     extend_origins(origins)
     new = [prompt for fingerprint, prompt in batch.prompts.items() if fingerprint not in existing]
     for prompt, pk in zip(new, reserve_ids(Prompt, len(new)), strict=True):
@@ -135,7 +135,11 @@ EXISTING_PROMPTS_SQL = """
 
 
 def find_existing_prompts(dataset: Dataset, fingerprints: Collection[str]) -> dict[str, tuple[int, int]]:
-    """{fingerprint: (id, words)} of the prompts that the dataset already has."""
+    """{fingerprint: (id, words)} of the prompts that the dataset already has.
+
+    >>> find_existing_prompts(dataset, ["unknown"])
+    {}
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(EXISTING_PROMPTS_SQL, [dataset.pk, encode_pg_array(list(fingerprints))])
@@ -144,7 +148,7 @@ def find_existing_prompts(dataset: Dataset, fingerprints: Collection[str]) -> di
     return {fingerprint: (pk, words) for fingerprint, pk, words in prompts.values_list("fingerprint", "pk", "words")}
 
 
-def add_tags(tags: Mapping[int, Collection[str]]) -> None:
+def add_missing_tags(tags: Mapping[int, Collection[str]]) -> None:
     """Adds {prompt id: tags} to existing prompts, up to MOST_TAGS per prompt."""
     for prompt in Prompt.objects.filter(pk__in=tags) if tags else ():
         if more := [tag for tag in tags[prompt.pk] if tag not in prompt.tags]:
@@ -353,6 +357,7 @@ def store_gold(run: Import, gold: Mapping[int, tuple[Vote, Order, str]]) -> None
                 dataset=get_dataset(run),
                 verdict="choice" if choice else vote.verdict,
                 choices=[list(order)] if choice else [],
+                order=list(order),
                 reason=reason,
                 made_by=run.created_by,
                 imported=run,

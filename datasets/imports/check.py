@@ -220,7 +220,7 @@ def mask(run: Import, kinds: Iterable[str]) -> int:
     while rows := spool.list_warned(wanted, last, BATCH):
         last = rows[-1][0]
         masked += mask_batch(spool, dataset, rows, wanted)
-    spool.db.execute("DROP TABLE IF EXISTS counted")  # of prompts: some are equal now
+    spool.forget_tallies()
     spool.db.execute("COMMIT")
     run.refused = spool.count("refused")
     spool.close()
@@ -263,6 +263,7 @@ def leave_out(run: Import, warnings: Iterable[str]) -> int:
     spool = Spool(get_spool_path(run))
     spool.db.execute("BEGIN")
     removed = sum(spool.leave_out(warning) for warning in warnings)
+    spool.forget_tallies()
     spool.db.execute("COMMIT")
     run.refused = spool.count("refused")  # recounted, because an earlier attempt may have died before this line
     spool.close()

@@ -13,10 +13,10 @@ from datasets.imports.columns import Draft
 
 ROLE_LABELS = {
     "prompt": _("Prompt"),
-    "input": _("Input beside the prompt"),
+    "input": _("Input field of the prompt"),
     "context": _("Context or passage"),
     "system": _("System text"),
-    "history": _("Earlier turns"),
+    "history": _("Previous turns"),
     "answers": _("All answers, as a list"),
     "sources": _("Sources of the answers, as a list"),
     "scores": _("Scores of the answers, as a list"),
@@ -28,45 +28,45 @@ ROLE_LABELS = {
     "chosen_score": _("Score of the better answer"),
     "rejected_score": _("Score of the worse answer"),
     "margin": _("Margin between the two answers"),
-    "answer": _("One of several answers: the others are in other rows"),
+    "answer": _("One of several answers (the others are in other rows)"),
     "source": _("Source of the answer"),
-    "demonstration": _("The answer to learn from"),
-    "conversation": _("A whole conversation, to learn from"),
-    "label": _("Whether the answer is good"),
-    "annotator": _("Who judged"),
+    "demonstration": _("Answer to learn from"),
+    "conversation": _("Whole conversation to learn from"),
+    "label": _("Label: whether the answer is good"),
+    "annotator": _("Annotator"),
     "tags": _("Tags"),
     "id": _("Row id"),
-    "weight": _("Weight: rows of weight 0 are refused"),
-    "image": _("Picture or sound: rows that have it are refused"),
-    "tools": _("Tools: rows that have them are refused"),
-    "reasoning": _("Reasoning: rows that have it are refused"),
+    "weight": _("Weight (rows with weight 0 are rejected)"),
+    "image": _("Image or audio (rows that have it are rejected)"),
+    "tools": _("Tools (rows that have them are rejected)"),
+    "reasoning": _("Reasoning (rows that have it are rejected)"),
     "meta": _("Metadata, kept"),
     "ignored": _("Ignored"),
 }
 NUMBERED_LABELS = {
-    "answer": _("Answer number %(n)s"),
+    "answer": _("Answer %(n)s"),
     "source": _("Source of answer %(n)s"),
     "score": _("Score of answer %(n)s"),
-    "rejected": _("Worse answer number %(n)s"),
+    "rejected": _("Worse answer %(n)s"),
 }
 GROUPS = (
     (_("Not read"), ("meta", "ignored")),
     (_("Prompt and context"), ("prompt", "input", "context", "system", "history")),
-    (_("Several answers in a row"), ("answers", "sources", "scores", "winner")),
-    (_("Two answers, already judged"), mapping.PAIR_ROLES),
-    (_("One answer in a row"), ("answer", "source", "demonstration", "conversation", "label")),
+    (_("Several answers per row"), ("answers", "sources", "scores", "winner")),
+    (_("Two answers with a verdict"), mapping.PAIR_ROLES),
+    (_("One answer per row"), ("answer", "source", "demonstration", "conversation", "label")),
     (_("Other columns"), ("annotator", "tags", "id", "weight")),
     (_("Not supported yet"), ("image", "tools", "reasoning")),
 )
 SEVERAL = 2  # place in GROUPS of the roles that are numbered
 DIRECTIONS = {"high": _("A higher score is better"), "low": _("A lower score is better")}
-VERDICTS = {"": _("as usual"), "none": _("no verdict"), "tie": _("tie"), "both_bad": _("both bad")}
+VERDICTS = {"": _("default"), "none": _("no verdict"), "tie": _("tie"), "both_bad": _("both bad")}
 MOST_VALUES = 12  # of a winner column, to say what each means
 COUNTS = {
-    "names": _("by its letter, its number from 1, its column or its source"),
-    "from_0": _("by its number, counted from 0"),
-    "minus_first": _("by a sign: below zero the first is better, above it the second"),
-    "plus_first": _("by a sign: above zero the first is better, below it the second"),
+    "names": _("by letter, number from 1, column name or source"),
+    "from_0": _("by number from 0"),
+    "minus_first": _("by sign: negative means the first is better, positive the second"),
+    "plus_first": _("by sign: positive means the first is better, negative the second"),
 }
 
 
@@ -110,8 +110,8 @@ class ColumnsForm(forms.Form):
     With `keep_shape` the detected format reads the file, and only metadata and ignored columns are taken over.
     """
 
-    keep_shape = forms.BooleanField(label=_("Keep the shape that was recognised"), required=False)
-    counts = forms.ChoiceField(label=_("The better answer is named"), choices=COUNTS.items(), initial="names")
+    keep_shape = forms.BooleanField(label=_("Keep the detected format"), required=False)
+    counts = forms.ChoiceField(label=_("How the better answer is named"), choices=COUNTS.items(), initial="names")
     better = forms.ChoiceField(label=_("Scores"), choices=DIRECTIONS.items(), initial="high", required=False)
 
     roles: dict[str, str]

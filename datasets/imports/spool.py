@@ -8,7 +8,7 @@ import json
 import shutil
 import sqlite3
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, Self, TypeAlias, TypedDict
 
@@ -116,7 +116,7 @@ class Spool:
 
     def forget_rows(self) -> None:
         """Deletes the rows of a stored import, keeps its refusals for display, and closes the spool."""
-        for table in ("rows", "counted", "named", "unnamed", "doubts", "besides", "doubted"):
+        for table in ("rows", "counted", "tallies", "named", "unnamed", "doubts", "besides", "doubted"):
             self.db.execute(f"DROP TABLE IF EXISTS {table}")
         self.db.execute("VACUUM")
         self.close()
@@ -250,6 +250,37 @@ class Spool:
             query = "SELECT count(DISTINCT fingerprint) AS prompts FROM rows"
             self.db.execute(f"CREATE TABLE IF NOT EXISTS counted AS {query}")
         return self.db.execute("SELECT prompts FROM counted").fetchone()[0]
+
+    def iter_prompts(self, kinds: Collection[str], build: Callable[[str, Row], bytes]) -> Iterator[tuple[str, bytes]]:
+        """(fingerprint of the prompt, build(kind, row)) of each row of these kinds; rows of one prompt stand together.
+
+        What `build` makes of a row is sorted on the disk, in place of the row.
+        """
+
+        def build_from_text(kind: str, text: bytes) -> bytes:
+            return build(kind, decode_row(text))
+
+        self.db.create_function("built", 2, build_from_text, deterministic=True)
+        placeholders = ", ".join("?" * len(kinds))
+        query = f"SELECT fingerprint, built(kind, row) FROM rows WHERE kind IN ({placeholders}) ORDER BY fingerprint, n"
+        yield from self.db.execute(query, tuple(kinds))
+
+    def get_tally(self, key: str) -> bytes | None:
+        """What save_tally has kept under this key."""
+        if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'tallies'").fetchone():
+            return None
+        found = self.db.execute("SELECT tally FROM tallies WHERE key = ?", (key,)).fetchone()
+        return found and found[0]
+
+    def save_tally(self, key: str, tally: bytes) -> None:
+        """Keeps a tally, until rows are masked or left out."""
+        self.db.execute("CREATE TABLE IF NOT EXISTS tallies (key TEXT PRIMARY KEY, tally BLOB)")
+        self.db.execute("INSERT OR REPLACE INTO tallies VALUES (?, ?)", (key, tally))
+
+    def forget_tallies(self) -> None:
+        """Deletes what was counted of the rows, because some of them change."""
+        for table in ("counted", "tallies"):
+            self.db.execute(f"DROP TABLE IF EXISTS {table}")
 
     def has_repeated_prompt(self, after: int) -> bool:
         """Whether two rows after the n-th have the same prompt."""

@@ -45,15 +45,15 @@ NewPrompts: TypeAlias = tuple[int, list[int], list[int]]
 
 def store(
     run: Import,
-    overlap: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     hurry: bool = False,
 ) -> Import:
-    """Stores a checked import completely; creates its dataset if needed. Waits for another import into the dataset.
+    """Stores a checked import completely; creates its dataset, with its settings, if needed.
+
+    Waits for another import into the dataset.
 
     If two processes call it for the same import, one of them stores it and both wait for the end.
 
-    overlap: of a new dataset.
     progress: called with (done, total) after each batch.
     hurry: use large batches and threads, at the expense of annotators.
 
@@ -64,7 +64,7 @@ def store(
     (1, 2, 0)
     """
     with transaction.atomic():
-        run.dataset, created = Dataset.objects.get_or_create(slug=run.slug, defaults={"overlap": overlap or 1})
+        run.dataset, created = Dataset.objects.get_or_create(slug=run.slug, defaults=run.dataset_settings)
         if created:
             log(Kind.DATASET, run.slug, after="made", by=run.created_by, dataset=run.dataset)
     if claim_dataset(run):

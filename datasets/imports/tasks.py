@@ -4,9 +4,9 @@ import contextlib
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -18,16 +18,18 @@ from datasets.files.item import FileProblem
 from datasets.imports import check as imports_check
 from datasets.imports import store as imports_store
 from datasets.imports.columns import Unsure
+from datasets.imports.estimate import fetch_tally
 from datasets.imports.spool import get_spool_folder
 from datasets.jobs import worker
 from datasets.jobs.limits import BYTES_AT_ONCE, PROMPTS_AT_ONCE, ROWS_AT_ONCE
 from datasets.jobs.worker import JobCancellation, JobFailure, Progress, kind
-from datasets.models import Import, Job, Prompt
+from datasets.models import Dataset, Import, Job, Prompt
 
 if TYPE_CHECKING:
     from annotate.models import User
 
 ABANDONED_AFTER_S = 24 * 60 * 60
+NewSettings: TypeAlias = Mapping[str, Any]  # {field: value} of a dataset to be created
 LONGEST_REST_S = 0.2
 REST_FACTOR = {"postgresql": 3, "sqlite": 1}[connection.vendor]  # rest / working time
 
@@ -52,9 +54,11 @@ def is_small_upload(folder: str, files: Sequence[str], slug: str) -> bool:
     return size <= BYTES_AT_ONCE and prompts.count() <= PROMPTS_AT_ONCE
 
 
-def start_check(user: "User | None", folder: str, files: Sequence[str], slug: str, overlap: int | None) -> Job:
+def start_check(
+    user: "User | None", folder: str, files: Sequence[str], slug: str, dataset_settings: NewSettings
+) -> Job:
     """Starts the task that checks kept files; arguments as for check_kept."""
-    return worker.start("check", user, folder=folder, files=files, slug=slug, overlap=overlap)
+    return worker.start("check", user, folder=folder, files=files, slug=slug, dataset_settings=dataset_settings)
 
 
 @kind("check")
@@ -68,14 +72,14 @@ def check_kept(
     folder: str,
     files: Sequence[str],
     slug: str,
-    overlap: int | None,
+    dataset_settings: NewSettings,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Import:
     """The Import of kept files: checked, or `unsure` if their columns are ambiguous. Idempotent.
 
     folder, files: as returned by keep_files.
     slug: of the dataset, which need not exist yet.
-    overlap: of a new dataset.
+    dataset_settings: {field: value} of a new dataset.
 
     Raises JobFailure if a file cannot be read; then the files are deleted.
     """
@@ -97,7 +101,7 @@ def check_kept(
         raise
     except Unsure:
         run = imports_check.wait_for_columns(slug, list(files), path.name)
-    Import.objects.filter(pk=run.pk).update(created_by=user_id, overlap=overlap)
+    Import.objects.filter(pk=run.pk).update(created_by=user_id, dataset_settings=dataset_settings)
     if not run.folder:
         delete_folder(path)
     return run
@@ -123,9 +127,11 @@ def check_files(
             raise JobFailure(reasons.JOB["files_gone"])
         tracker = ReadTracker(progress, sum(path.stat().st_size for path in paths))
         opened = [tracker.wrap(stack.enter_context(open(path, "rb"))) for path in paths]
-        return imports_check.check(
+        run = imports_check.check(
             list(zip(files, opened, strict=True)), slug, folder=folder, run=run, near_duplicates=True
         )
+    fetch_tally(run, Dataset.objects.filter(slug=slug).first() or Dataset())  # kept for the page
+    return run
 
 
 def sweep() -> None:
@@ -236,7 +242,7 @@ def prepare(run: Import, without: Iterable[str] | None, masked: Iterable[str] | 
 def store_now(run: Import, without: Iterable[str] = (), masked: Iterable[str] = ()) -> None:
     """Stores a small checked import within a request; arguments as for start_store."""
     prepare(run, without, masked)
-    imports_store.store(run, run.overlap, throttle(lambda done, total: None))
+    imports_store.store(run, throttle(lambda done, total: None))
 
 
 def store_or_finish(run: Import, progress: Callable[[int, int], None], is_begun: bool) -> None:
@@ -249,7 +255,7 @@ def store_or_finish(run: Import, progress: Callable[[int, int], None], is_begun:
         if is_begun and run.state in Import.UNFINISHED:
             imports_store.resume(run, progress)
         else:
-            imports_store.store(run, run.overlap, progress)
+            imports_store.store(run, progress)
     except JobCancellation:
         if run.state == Import.State.STORING:
             imports_store.drop(run)

@@ -143,7 +143,11 @@ def is_provenance(facts: Facts, spool: Spool, before: int) -> bool:
 
 
 def split_batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` rows; the last may be shorter."""
+    """Lists of `size` rows; the last may be shorter.
+
+    >>> list(split_batches("abc", 2))
+    [['a', 'b'], ['c']]
+    """
     rows = iter(rows)
     while batch := list(itertools.islice(rows, size)):
         yield batch

@@ -78,6 +78,7 @@ SPEAKER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 ASSISTANT, QUESTION, ANSWER = 2, 3, 4  # groups of SPEAKER
+ANSWER_MARKS = (":", "：", "*", "]", "】", "\t", *"0123456789")  # what may follow "answer" in SPEAKER
 TOKENS = (CONTROL, PLACEHOLDER)
 # {the warnings that a text may have: what it then contains, in lower case}
 STARTS: dict[tuple[str, ...], Iterable[str]] = {
@@ -101,7 +102,9 @@ STARTS: dict[tuple[str, ...], Iterable[str]] = {
     (PLACEHOLDER,): [f"{bracket}{word}" for bracket in "<[【" for word in MEDIA.split("|")],
     (DIALOGUE,): (
         *("assistant", "助手", "助理", "机器人", "ai:", "ai：", "bot:", "bot：", "gpt:", "gpt：", "ai*", "bot*"),
-        *("答:", "答：", "\na:", "\na：", "answer"),
+        *("答:", "答：", "\na:", "\na："),
+        *(f"answer{after}" for after in ANSWER_MARKS),
+        *(f"answer {after}" for after in (*ANSWER_MARKS, " ")),  # "answer" and a word is no heading
     ),
     (KEYS,): KEY_STARTS,
     (THINKING,): ("<think", "</think", "◁think", "◁/think", "_of_thought|>"),

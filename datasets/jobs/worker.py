@@ -1,7 +1,8 @@
 """Background tasks: one Job row per task, claimed by any worker on any machine.
 
 A killed worker stops sending heartbeats, and the next worker claims its task again. Each kind of task is a function
-(job, progress) -> result as JSON; it calls progress(done, total) often, and has to be safe to restart.
+(job, progress) -> result as JSON; it calls progress(done, total) often, and has to be safe to restart. A kind belongs
+to a lane, so that a person who chats does not wait behind an import.
 
 Why not django-tasks-db (0.13.0, tried on SQLite and PostgreSQL; Django 5.2 needs django-tasks 0.12.0 with it): a task
 whose worker is killed stays RUNNING forever; there is no progress, no cancellation and no limit of attempts; arguments
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -42,14 +43,21 @@ STALE = timedelta(seconds=30)
 GRACE = timedelta(minutes=15)  # a task that runs within a request sends no heartbeat: it counts as alive this long
 UNTOUCHED = timedelta(seconds=10)
 HEARTBEAT = 0.5  # seconds between heartbeats, which write the progress and read whether to cancel
+LONG_HEARTBEAT = 5  # the same in lanes of short tasks, most of which need none
 MOST_ATTEMPTS = 3
 IDLE = 3  # seconds that a worker started with --until-idle waits for the next task
 PATIENCE = 60  # seconds that such a worker waits for a database that has gone away; other workers wait forever
 LONGEST_PAUSE = 15  # seconds between two attempts to reconnect
+RESIDENT = "CHOSEN_RESIDENT"  # environment variable of a server that keeps a worker running (config/serve.py)
+BULK = "bulk"
+LANES = {"chat": 16, "generate": 1, BULK: 1}  # {lane: tasks that one worker runs at a time}; the first goes first
+LOOK_S = {"chat": 0.1}  # seconds between two looks for a task of this lane
+PAUSE_S = 0.5  # of other lanes
 
 Task: TypeAlias = Callable[[Job, "Progress"], Mapping[str, Any] | None]
 TaskT = TypeVar("TaskT", bound=Task)
 KINDS: dict[str, Task] = {}
+LANE_OF: dict[str, str] = {}  # {kind of task: its lane}
 GAVE_UP, UNEXPECTED, DISK_FULL = "gave_up", "unexpected", "disk_full"  # codes of reasons.JOB
 
 
@@ -69,11 +77,11 @@ class JobFailure(Exception):
         self.result = result
 
 
-def kind(name: str) -> Callable[[TaskT], TaskT]:
-    """Registers the decorated function for tasks of this kind."""
+def kind(name: str, lane: str = BULK) -> Callable[[TaskT], TaskT]:
+    """Registers the decorated function for tasks of this kind, which run in this lane."""
 
     def register(function: TaskT) -> TaskT:
-        KINDS[name] = function
+        KINDS[name], LANE_OF[name] = function, lane
         return function
 
     return register
@@ -122,8 +130,8 @@ def create_job(
 
 
 def wake() -> None:
-    """Starts a worker process that ends when it is idle, if START_WORKERS is set."""
-    if not settings.START_WORKERS:
+    """Starts a worker process that ends when idle, if START_WORKERS is set and no worker runs beside the server."""
+    if not settings.START_WORKERS or RESIDENT in os.environ:
         return
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings")}
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "work", "--until-idle"]
@@ -137,13 +145,26 @@ def is_abandoned(job: Job) -> bool:
     return job.is_open and last_sign < timezone.now() - (STALE if job.state == Job.State.RUNNING else UNTOUCHED)
 
 
-def claim() -> Job | None:
-    """Claims the oldest task that is waiting or whose worker is gone. A task with MOST_ATTEMPTS attempts is FAILED."""
+def claim(lanes: Sequence[str] = tuple(LANES)) -> Job | None:
+    """Claims a task that is waiting or whose worker is gone: the oldest one of the first of these lanes that has one.
+
+    A task with MOST_ATTEMPTS attempts is FAILED.
+    """
+    return next((job for lane in lanes if (job := claim_in_lane(lane)) is not None), None)
+
+
+def claim_in_lane(lane: str) -> Job | None:
+    """Claims the oldest task of one lane."""
     now = timezone.now()
     waits = Q(state=Job.State.WAITING) | Q(state=Job.State.RUNNING, beat_at__lt=now - STALE)
+    elsewhere = [kind for kind, its_lane in LANE_OF.items() if its_lane != BULK]
+    in_lane = [kind for kind, its_lane in LANE_OF.items() if its_lane == lane]
+    of_lane = ~Q(kind__in=elsewhere) if lane == BULK else Q(kind__in=in_lane)
+    if not Job.objects.filter(waits, of_lane).exists():  # spares an idle worker the writer's turn
+        return None
     with write_turn(), transaction.atomic():
         jobs = Job.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-        job = jobs.filter(waits).order_by("pk").first()
+        job = jobs.filter(waits, of_lane).order_by("pk").first()
         if job is None:
             return None
         job.attempts += 1
@@ -154,8 +175,8 @@ def claim() -> Job | None:
     return job
 
 
-def work(until_idle: bool = False) -> int:
-    """Runs tasks one after the other: forever, or until none has come for IDLE seconds. Returns their number."""
+def work_until_idle() -> int:
+    """Runs tasks of all lanes one after the other until none has come for IDLE seconds. Returns their number."""
     done, idle_since = 0, time.monotonic()
     job: Job | None = None
     while True:
@@ -166,12 +187,12 @@ def work(until_idle: bool = False) -> int:
             if job is not None:
                 done += run_claimed(job)
                 job, idle_since = None, time.monotonic()
-            elif until_idle and time.monotonic() - idle_since >= IDLE and not has_silent_worker():
+            elif time.monotonic() - idle_since >= IDLE and not has_silent_worker():
                 return done
             else:
-                time.sleep(0.5)
+                time.sleep(PAUSE_S)
         except (InterfaceError, OperationalError) as why:
-            if not wait_for_database(why, PATIENCE if until_idle else float("inf")):
+            if not wait_for_database(why, PATIENCE):
                 return done
             idle_since = time.monotonic()
 
@@ -252,6 +273,7 @@ class Progress:
         self.pk, self.attempt = job.pk, job.attempts
         self.done, self.total = 0, 0
         self.stopped, self.over = threading.Event(), threading.Event()
+        self.pause = LONG_HEARTBEAT if LANE_OF.get(job.kind) in LOOK_S else HEARTBEAT
 
     def __call__(self, done: int, total: int) -> None:
         self.done, self.total = done, total
@@ -271,7 +293,7 @@ class Progress:
 
     def send_heartbeats(self) -> None:
         try:
-            while not self.over.wait(HEARTBEAT):
+            while not self.over.wait(self.pause):
                 try:
                     self.write()
                 except Error:  # the database may come back, but not on this connection

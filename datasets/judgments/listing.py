@@ -1,6 +1,6 @@
 """Lists of judgments: filtered, newest first, paginated by key, and described for the pages."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
@@ -15,6 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from datasets.files.writers import defuse_row
 from datasets.judgments import wording
 from datasets.judgments.said import Statement
 from datasets.models import Dataset, Judgment
@@ -46,15 +47,19 @@ VERDICTS = {
     "repair": (wording.VERDICTS["repair"], Q(verdict="repair")),
     "skip": (wording.VERDICTS["skip"], Q(state=SKIPPED, flag="")),
     "flag": (wording.VERDICTS["flag"], Q(state=SKIPPED) & ~Q(flag="")),
-    "late": (gettext_lazy("late"), Q(surplus=True)),
+    "late": (gettext_lazy("surplus"), Q(surplus=True)),
     "reopened": (gettext_lazy("reopened"), Q(state=REOPENED)),
-    "fast": (gettext_lazy("too fast"), TOO_FAST),
 }
+FAST, OUTLIER = "fast", "outlier"
+MARKS = {FAST: gettext_lazy("Too fast"), OUTLIER: gettext_lazy("Outliers")}
+COLUMNS = ("judgment", "annotator", "prompt", "verdict", "detail", "side", "seconds", "too_fast", "note", "decided_at")
 # Only judgments made here have a side: a file says who won, but not where the answers were shown.
 SIDES = {
     "left": (gettext_lazy("left"), Q(verdict__startswith="left", annotator__isnull=False)),
     "right": (gettext_lazy("right"), Q(verdict__startswith="right", annotator__isnull=False)),
 }
+
+CHOICES = {"verdict": VERDICTS, "side": SIDES}  # {filter: {value: (words, condition)}}
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Person:
         return cls(IMPORTED, imported_by) if imported_by else cls(NOBODY)
 
     def __str__(self) -> str:
-        return self.name or _("nobody in particular")
+        return self.name or _("(anonymous)")
 
     @property
     def token(self) -> str:
@@ -159,20 +164,26 @@ class DayField(forms.DateField):
 
 
 class JudgmentFilter(forms.Form):
-    """Filters of a list of judgments. Days are in the current time zone; `until` is included."""
+    """Filters of a list of judgments. Days are in the current time zone; `until` is included.
+
+    outliers: ids of the judgments that count as outliers.
+    """
 
     person = forms.CharField(label=gettext_lazy("Annotator"), required=False)
     verdict = forms.ChoiceField(label=gettext_lazy("Verdict"), required=False)
-    side = forms.ChoiceField(label=gettext_lazy("Side chosen"), required=False)
-    since = DayField(label=gettext_lazy("Judged since"))
-    until = DayField(label=gettext_lazy("Judged until"))
+    side = forms.ChoiceField(label=gettext_lazy("Side picked"), required=False)
+    mark = forms.ChoiceField(label=gettext_lazy("Quality"), required=False)
+    since = DayField(label=gettext_lazy("From"))
+    until = DayField(label=gettext_lazy("To"))
 
-    def __init__(self, dataset: Dataset, *args: Any) -> None:
+    def __init__(self, dataset: Dataset, *args: Any, outliers: Collection[int] = ()) -> None:
         super().__init__(*args)
-        for name, offered in (("verdict", VERDICTS), ("side", SIDES)):
+        self.outliers = outliers
+        offers = {name: {key: words for key, (words, _q) in offered.items()} for name, offered in CHOICES.items()}
+        for name, offered in (offers | {"mark": MARKS}).items():
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)
-            field.choices = [("", _("any")), *((key, words) for key, (words, _q) in offered.items())]
+            field.choices = [("", _("All")), *offered.items()]
         self.fields["person"].widget = forms.Select(choices=self.build_person_choices(dataset))
 
     def build_person_choices(self, dataset: Dataset) -> list[Any]:
@@ -181,17 +192,17 @@ class JudgmentFilter(forms.Form):
         chosen = find_person(self.data.get("person", ""))
         people += [chosen] if chosen and chosen not in people else []
         kinds = [
-            (_("accounts"), [person for person in people if not person.is_imported]),
+            (_("members"), [person for person in people if not person.is_imported]),
             (_("imported"), [person for person in people if person.is_imported]),
         ]
         groups = [(words, [(p.token, str(p)) for p in group]) for words, group in kinds if group]
-        return [("", _("everybody")), *groups]
+        return [("", _("All annotators")), *groups]
 
     def clean_person(self) -> Person | None:
         token = self.cleaned_data["person"]
         person = find_person(token) if token else None
         if token and person is None:
-            raise forms.ValidationError(_("There is nobody of this name."))
+            raise forms.ValidationError(_("No member with this name."))
         return person
 
     def apply(self, judgments: QuerySet[Judgment]) -> QuerySet[Judgment]:
@@ -204,6 +215,8 @@ class JudgmentFilter(forms.Form):
             condition &= VERDICTS[filters["verdict"]][1]
         if filters["side"]:
             condition &= SIDES[filters["side"]][1]
+        if filters["mark"]:
+            condition &= TOO_FAST if filters["mark"] == FAST else Q(pk__in=self.outliers)
         if filters["since"]:
             condition &= Q(decided_at__gte=get_day_start(filters["since"]))
         if filters["until"]:
@@ -217,21 +230,39 @@ def get_day_start(day: date) -> datetime:
 
 
 def list_page(
-    judgments: QuerySet[Judgment], before: tuple[datetime, int] | None = None, size: int = PAGE_SIZE
+    judgments: QuerySet[Judgment],
+    before: tuple[datetime, int] | None = None,
+    size: int = PAGE_SIZE,
+    oldest_first: bool = False,
 ) -> tuple[list[Judgment], str | None]:
     """A page of judgments, newest first, and the key of the next page (None on the last one).
 
     Annotates each judgment with `too_fast` and with `instruction`, the start of its prompt. The index
     (dataset, decided_at, id) makes this a single index scan.
 
-    before: key of the page, as `parse_page_key` returns it; None for the first one.
+    before: key of the page, as `parse_page_key` returns it; None for the first one. If oldest_first, what comes after.
     """
     if before:
-        at, pk = before
-        judgments = judgments.filter(decided_at__lte=at).filter(Q(decided_at__lt=at) | Q(pk__lt=pk))
+        (at, pk), past = before, "gt" if oldest_first else "lt"
+        judgments = judgments.filter((f"decided_at__{past}e", at))
+        judgments = judgments.filter(Q((f"decided_at__{past}", at)) | Q((f"pk__{past}", pk)))
     query = annotate_speed(judgments).annotate(instruction=Left("comparison__prompt__instruction", EXCERPT_LENGTH))
-    page: list[Judgment] = list(query.select_related("annotator").order_by("-decided_at", "-pk")[: size + 1])
+    order = ("decided_at", "pk") if oldest_first else ("-decided_at", "-pk")
+    page: list[Judgment] = list(query.select_related("annotator").order_by(*order)[: size + 1])
     return page[:size], format_page_key(page[size - 1]) if len(page) > size else None
+
+
+def iter_csv_rows(judgments: QuerySet[Judgment]) -> Iterator[dict[str, Any]]:
+    """Rows {column: value} for a spreadsheet, newest first, in batches; formulas escaped, see `writers.defuse_row`."""
+    started = {"instruction": Left("comparison__prompt__instruction", EXCERPT_LENGTH)}
+    rows: QuerySet[Any] = annotate_speed(judgments).annotate(**started)
+    for judgment in rows.select_related("annotator").order_by("-decided_at", "-pk").iterator(chunk_size=500):
+        line = describe_judgment(judgment, assign_letters(judgment.order))
+        at = judgment.decided_at.isoformat(timespec="seconds") if judgment.decided_at else ""
+        seconds = "" if judgment.seconds is None else round(judgment.seconds, 1)
+        words = (str(line.person), judgment.instruction, str(line.words), str(line.detail), str(line.side))
+        values = (judgment.pk, *words, seconds, int(bool(judgment.too_fast)), line.note, at)
+        yield defuse_row(dict(zip(COLUMNS, values, strict=True)))
 
 
 def annotate_speed(judgments: QuerySet[Judgment]) -> QuerySet[Judgment]:

@@ -1,11 +1,14 @@
 """What judgments state about each response: chosen or rejected, its place, its stars; and the record built from it."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from django.db.models.functions import Left
+from django.utils.functional import Promise
 
+from datasets.judgments import wording
 from datasets.judgments.listing import EXCERPT_LENGTH, DescribedJudgment, assign_letters
 from datasets.models import Choice, Judgment, Rating, Response
 from datasets.text.rendered import list_rendered_responses
@@ -23,6 +26,9 @@ class Outcome:
     kind: str = ""
     place: int | None = None
     stars: int | None = None
+
+
+Votes: TypeAlias = Mapping[int, Mapping[int, Outcome]]  # {judgment id: {response id: Outcome}}
 
 
 class StatedChoice(NamedTuple):
@@ -60,6 +66,55 @@ def join_chosen_letters(outcomes: Mapping[int, Outcome], letters: Mapping[int, s
     return "".join(
         sorted(letters[pk] for pk, outcome in outcomes.items() if outcome.kind == "chosen" and pk in letters)
     )
+
+
+class VoteCount(NamedTuple):
+    """How many votes said the same.
+
+    code: the letters of the responses preferred, else the code of the verdict; "" where a vote prefers nothing.
+    """
+
+    label: str | Promise
+    n: int
+    code: str
+
+
+SCALE = ("left3", "left", "left2", "left1", "tie", "right1", "right2", "right", "right3")  # from A to B
+
+
+def count_by_winner(votes: Iterable[Judgment], outcomes: Votes, order: Sequence[int]) -> list[VoteCount]:
+    """How votes on a comparison fell, by the response preferred: A 2, B 1, Tie 1.
+
+    outcomes: of all these votes, see `list_outcomes`. order: response ids in the order of the page.
+    """
+    letters, counts = assign_letters(order), Counter[str]()
+    for vote in votes:
+        winners = join_chosen_letters(outcomes[vote.pk], letters)
+        kinds = {outcome.kind for outcome in outcomes[vote.pk].values()}
+        counts[winners or ("both_bad" if "bad" in kinds else "tie" if "tied" in kinds else "")] += 1
+    codes = sorted(counts, key=lambda code: (not code.isupper(), code == "both_bad", not code, code))
+    return [VoteCount(format_winners(code), counts[code], code) for code in codes]
+
+
+def format_winners(code: str) -> str | Promise:
+    """The code of a VoteCount in words."""
+    return ", ".join(code) if code.isupper() else wording.VERDICTS[code] if code else "–"
+
+
+def count_by_verdict(votes: Iterable[Judgment], order: Sequence[int]) -> list[VoteCount]:
+    """How votes on a comparison of two fell, from A much better over Tie to B much better, then both bad.
+
+    Votes that name no side, such as an order or stars, are counted by the response preferred.
+    order: response ids in the order of the page.
+    """
+    votes, letters, counts = list(votes), assign_letters(order), Counter[str]()
+    sided = [vote for vote in votes if vote.verdict not in ("rank", "rate")]
+    for vote in sided:
+        counts[wording.align_verdict(vote.verdict, vote.order, letters)] += 1
+    codes = [*SCALE, *(code for code in counts if code not in SCALE)]
+    others = [vote for vote in votes if vote not in sided]
+    named = [VoteCount(wording.VERDICTS.get(code, code), counts[code], code) for code in codes if counts[code]]
+    return named + (count_by_winner(others, list_outcomes(others), order) if others else [])
 
 
 def list_outcomes(judgments: Iterable[Judgment]) -> dict[int, dict[int, Outcome]]:

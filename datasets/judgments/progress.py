@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 from django.core.cache import cache
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
@@ -11,6 +12,7 @@ from django.db.models.functions import Coalesce
 
 from datasets.models import Choice, Comparison, Dataset, Judgment, Response
 
+T = TypeVar("T")
 RECOUNT_FACTOR = 50
 MIXED_CACHE_S = 600  # seconds
 
@@ -53,19 +55,21 @@ def count_progress(dataset: Dataset) -> Progress:
 def get_recent_progress(dataset: Dataset) -> Progress:
     """The progress of a dataset, cached.
 
-    The time to count grows with the dataset. The cache lives 50 times as long as the count took, so that counting takes
-    at most 2% of the time. Where gold questions or repeats are mixed in it lives at least ten minutes: a bar that moved
-    after each vote, and only then, would reveal them.
+    Counting takes at most 2% of the time, see count_with_cache. Where gold questions or repeats are mixed in, the cache
+    lives at least ten minutes: a bar that moved after each vote, and only then, would reveal them.
     """
-    counts: Progress | None = cache.get(f"progress-{dataset.pk}")
-    if counts is None:
+    shortest_s = MIXED_CACHE_S if dataset.mixes else 0
+    return count_with_cache(f"progress-{dataset.pk}", lambda: count_progress(dataset), shortest_s)
+
+
+def count_with_cache(key: str, count: Callable[[], T], shortest_s: float = 0) -> T:
+    """What `count` returns, cached for 50 times as long as it took, at least `shortest_s` seconds."""
+    counted: T | None = cache.get(key)
+    if counted is None:
         started = time.monotonic()
-        counts = count_progress(dataset)
-        cache_seconds = RECOUNT_FACTOR * (time.monotonic() - started)
-        cache.set(
-            f"progress-{dataset.pk}", counts, max(cache_seconds, MIXED_CACHE_S) if dataset.mixes else cache_seconds
-        )
-    return counts
+        counted = count()
+        cache.set(key, counted, max(RECOUNT_FACTOR * (time.monotonic() - started), shortest_s))
+    return counted
 
 
 ALWAYS_COUNTED = ("choice", "tie", "both_bad")
@@ -96,8 +100,25 @@ def count_by_source(dataset: Dataset) -> list[SourceCounts]:
     choices = Choice.objects.of_votes().filter(judgment__dataset=dataset, criterion="", strength__gt=0).order_by()
     for side in ("chosen", "rejected"):
         for row in choices.values(f"{side}__source").annotate(n=Count("pk")):
-            counts[row[f"{side}__source"]][side] = row["n"]
+            if source_counts := counts.get(row[f"{side}__source"]):  # None: of an unfinished import
+                source_counts[side] = row["n"]
     return list(counts.values())
+
+
+def list_most_chosen(dataset: Dataset, most: int) -> list[Response]:
+    """The answers that votes chose most often, annotated as by annotate_counts, with their prompts.
+
+    If fewer than `most` were chosen, those that were only rejected follow.
+    """
+    choices = Choice.objects.of_votes().filter(judgment__dataset=dataset, criterion="", strength__gt=0).order_by()
+    counts = choices.values_list("chosen").annotate(n=Count("pk")).order_by("-n", "chosen")[:most]
+    ids = [pk for pk, _n in counts]
+    if len(ids) < most:
+        rejected = choices.exclude(rejected__in=ids).values_list("rejected", flat=True).order_by("rejected").distinct()
+        ids += rejected[: most - len(ids)]
+    order = {pk: place for place, pk in enumerate(ids)}
+    responses = annotate_counts(Response.objects.filter(pk__in=order).select_related("prompt").defer("html"))
+    return sorted(responses, key=lambda response: order[response.pk])
 
 
 def annotate_counts(responses: QuerySet[Response]) -> QuerySet[Response]:

@@ -4,14 +4,14 @@ The database counts and groups; Python sees one row per person or day.
 """
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Any
 
-from django.db.models import Case, Count, F, Max, Q, QuerySet, Sum, Value, When, Window
-from django.db.models.functions import Greatest, Least, RowNumber, TruncDate
+from django.db.models import Count, F, Max, Q, QuerySet, Sum, Value, Window
+from django.db.models.functions import Greatest, RowNumber, TruncDate
 from django.utils import timezone
 
 from datasets.judgments.listing import (
@@ -24,12 +24,14 @@ from datasets.judgments.listing import (
     get_day_start,
     list_votes_and_skips,
 )
-from datasets.models import Choice, Comparison, Dataset, Import, Judgment
+from datasets.models import Comparison, Dataset, Judgment
 
 DAYS_SHOWN = 30
 PACE_DAYS = 7
 PEOPLE_SHOWN = 12
-OTHER_JUDGMENTS = "judgment__comparison__judgments"  # from a choice to the judgments of its comparison
+LATEST_VOTES = 1000  # that the median time is taken of
+FEWEST = 20  # judgments from which on a time is a habit
+OFTEN = 0.2  # share of judgments that are too fast
 
 PersonKey = tuple[int | None, str]  # Person.key
 
@@ -57,38 +59,6 @@ def compute_verdict_shares(verdicts: Mapping[str, int]) -> dict[str, Share]:
     return {kind: Share(n, total if kind in skip_kinds else votes) for kind, n in verdicts.items()}
 
 
-def list_overall_choices(dataset: Dataset) -> QuerySet[Choice]:
-    """Overall choices of votes, annotated with the ids of their pair, `low` and `high`, and with `tie` (1 or 0)."""
-    return (
-        Choice.objects.of_votes()
-        .filter(judgment__dataset=dataset, criterion="")
-        .order_by()
-        .annotate(
-            low=Least("chosen", "rejected"),
-            high=Greatest("chosen", "rejected"),
-            tie=Case(When(strength=0, then=1), default=0),
-        )
-    )
-
-
-def compute_agreement(dataset: Dataset) -> Share:
-    """Share of the pairs of votes on the same two responses that agree.
-
-    n votes on two responses, a for one, b for the other and t ties, make n(n-1)/2 pairs of votes, of which
-    a(a-1)/2 + b(b-1)/2 + t(t-1)/2 agree; both are summed over all pairs of responses. Skips and "both bad" do not
-    count.
-    """
-    pair = ("judgment__comparison", "low", "high")
-    choices = list_overall_choices(dataset)
-    return Share(count_pairs(choices.values(*pair, "chosen", "tie")), count_pairs(choices.values(*pair)))
-
-
-def count_pairs(groups: QuerySet[Choice, Any]) -> int:
-    """Sum of n(n-1)/2 over groups of n choices."""
-    sizes = groups.annotate(n=Count("pk")).filter(n__gt=1)
-    return sizes.aggregate(pairs=Sum(F("n") * (F("n") - 1) / 2))["pairs"] or 0
-
-
 @dataclass(frozen=True)
 class PersonNumbers:
     """Statistics of one person in one dataset.
@@ -96,7 +66,6 @@ class PersonNumbers:
     left: share of the left side among choices of a side; None for an imported name, as files have no sides.
     fast: share of the votes that are too fast, see listing.TOO_FAST; None for an imported name.
     seconds: the median time of a vote; None where unknown.
-    agreement: with the votes of others on the same two responses.
     """
 
     person: Person
@@ -108,7 +77,6 @@ class PersonNumbers:
     left: Share | None
     fast: Share | None
     seconds: float | None
-    agreement: Share
 
     @property
     def median(self) -> str:
@@ -116,10 +84,16 @@ class PersonNumbers:
         return format_duration(self.seconds)
 
 
+def is_often_too_fast(numbers: PersonNumbers) -> bool:
+    """Whether a person with FEWEST judgments or more is too fast in a fifth of them."""
+    fast = numbers.fast
+    return fast is not None and fast.whole >= FEWEST and fast.part >= OFTEN * fast.whole
+
+
 def compute_numbers(dataset: Dataset, people: Sequence[Person]) -> list[PersonNumbers]:
     """Statistics of these people, in their order."""
     counts = count_by_person(dataset, people)
-    medians, agreements = compute_medians(dataset, people), compute_agreements(dataset, people)
+    medians = compute_medians(dataset, people)
     numbers = []
     for person in people:
         votes, ties, both_bad, skips, flags, left, right, fast = counts.get(person.key, (0,) * 8)
@@ -134,7 +108,6 @@ def compute_numbers(dataset: Dataset, people: Sequence[Person]) -> list[PersonNu
                 left=None if person.is_imported else Share(left, left + right),
                 fast=None if person.is_imported else Share(fast, votes),
                 seconds=medians.get(person.key),
-                agreement=agreements.get(person.key, Share(0, 0)),
             )
         )
     return numbers
@@ -173,46 +146,6 @@ def compute_medians(dataset: Dataset, people: Sequence[Person]) -> dict[PersonKe
     return medians
 
 
-def compute_agreements(dataset: Dataset, people: Sequence[Person]) -> dict[PersonKey, Share]:
-    """{person's key: Share of agreeing pairs of votes}
-
-    A pair is one vote of theirs and one of somebody else on the same two responses; it agrees where both votes chose
-    the same response or both are ties.
-    """
-    chosen, rejected, strength, criterion = (
-        f"{OTHER_JUDGMENTS}__choices__{name}" for name in ("chosen", "rejected", "strength", "criterion")
-    )
-    as_i = Q(**{chosen: F("chosen"), rejected: F("rejected")})
-    turned = Q(**{chosen: F("rejected"), rejected: F("chosen")})
-    tie, no_tie = Q(strength=0, **{strength: 0}), Q(strength__gt=0, **{f"{strength}__gt": 0})
-    mine = Judgment.objects.votes().filter(build_people_condition(*people), dataset=dataset)
-    in_all = Q(criterion="", **{criterion: ""})
-    vote_pairs = Choice.objects.filter(
-        build_other_vote_condition(), as_i | turned, in_all, judgment__in=mine
-    ).order_by()
-    groups = vote_pairs.values("judgment__annotator", "judgment__imported_by")
-    rows = groups.annotate(met=Count("pk"), agreed=Count("pk", filter=as_i & (tie | no_tie)))
-    return {
-        (account, name): Share(agreed, vote_pairs)
-        for account, name, vote_pairs, agreed in rows.values_list(
-            "judgment__annotator", "judgment__imported_by", "met", "agreed"
-        )
-    }
-
-
-def build_other_vote_condition() -> Q:
-    """Condition on choices: OTHER_JUDGMENTS is another judgment, and matches `JudgmentQuerySet.votes`.
-
-    A condition, because a subquery would cover all votes of the dataset.
-    """
-    another = Q(**{f"{OTHER_JUDGMENTS}__pk__lt": F("judgment")}) | Q(**{f"{OTHER_JUDGMENTS}__pk__gt": F("judgment")})
-    visible = Q(**{f"{OTHER_JUDGMENTS}__imported": None}) | Q(
-        **{f"{OTHER_JUDGMENTS}__imported__state__in": Import.VISIBLE}
-    )
-    vote = {f"{OTHER_JUDGMENTS}__purpose": Judgment.Purpose.VOTE, f"{OTHER_JUDGMENTS}__state__in": Judgment.STANDING}
-    return another & visible & Q(**vote)
-
-
 @dataclass(frozen=True)
 class DailyCounts:
     """Votes made here per day; imported ones have no day.
@@ -225,6 +158,34 @@ class DailyCounts:
     dates: list[date]
     totals: list[int]
     people: dict[int, list[int]]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Working time of a dataset.
+
+    hours: spent so far, skips included.
+    median: seconds of a vote; None while there are too few.
+    remaining: hours for the votes that are missing, at the median; None without one.
+    """
+
+    hours: float
+    median: float | None
+    remaining: float | None
+
+
+def compute_effort(dataset: Dataset, hours: float, missing: int) -> Effort:
+    """The Effort of a dataset. hours: spent so far. missing: votes."""
+    median = compute_median_seconds(dataset)
+    return Effort(hours, median, None if median is None else missing * median / 3600)
+
+
+def compute_median_seconds(dataset: Dataset) -> float | None:
+    """The median time of a dataset's latest votes; None if fewer than FEWEST have one."""
+    votes = Judgment.objects.votes().filter(dataset=dataset, seconds__isnull=False)
+    latest = votes.order_by("-pk").values_list("seconds", flat=True)[:LATEST_VOTES]
+    seconds = [each for each in latest if each is not None]
+    return statistics.median(seconds) if len(seconds) >= FEWEST else None
 
 
 def list_account_votes(dataset: Dataset) -> QuerySet[Judgment]:

@@ -16,39 +16,44 @@ from datasets.models import Judgment
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # names of responses on the pages, from left to right
 # Standing verdicts, and what reviewers and admins count: choice, skip, flag. A and B are left and right.
 VERDICTS = {
-    "choice": gettext_lazy("Choice"),
+    "choice": gettext_lazy("Preference"),
     "left": gettext_lazy("A is better"),
     "left1": gettext_lazy("A slightly better"),
-    "left2": gettext_lazy("A clearly better"),
+    "left2": gettext_lazy("A better"),
     "left3": gettext_lazy("A much better"),
     "right": gettext_lazy("B is better"),
     "right1": gettext_lazy("B slightly better"),
-    "right2": gettext_lazy("B clearly better"),
+    "right2": gettext_lazy("B better"),
     "right3": gettext_lazy("B much better"),
     "tie": gettext_lazy("Tie"),
     "both_bad": gettext_lazy("Both bad"),
-    "rank": gettext_lazy("Ordered"),
-    "rate": gettext_lazy("Stars given"),
-    "repair": gettext_lazy("Better answer written"),
+    "rank": gettext_lazy("Ranked"),
+    "rate": gettext_lazy("Rated"),
+    "repair": gettext_lazy("Rewritten"),
     "skip": gettext_lazy("Skip"),
     "flag": gettext_lazy("Flagged"),
     "": gettext_lazy("Skipped"),
 }
 FLAGS = {
-    "leak": gettext_lazy("It names the model"),
+    "leak": gettext_lazy("Reveals the model"),
     "unsafe": gettext_lazy("Unsafe"),
-    "broken": gettext_lazy("Broken: cut off, unreadable, empty"),
-    "unclear": gettext_lazy("The prompt is unclear"),
+    "broken": gettext_lazy("Broken (cut off, unreadable, empty)"),
+    "unclear": gettext_lazy("Unclear prompt"),
 }
 
 
 def format_pair_verdict(verdict: str, order: Sequence[int], letters: Mapping[int, str]) -> str | Promise:
     """Verdict on two responses: which is better, and by how much."""
-    side = verdict.rstrip("123")
-    if side in ("left", "right"):
-        letter = letters[order[side == "right"]]
-        verdict = {"A": "left", "B": "right"}[letter] + verdict[len(side) :]
+    verdict = align_verdict(verdict, order, letters)
     return VERDICTS.get(verdict, verdict)
+
+
+def align_verdict(verdict: str, order: Sequence[int], letters: Mapping[int, str]) -> str:
+    """The code that a verdict on two responses would have if A had stood on the left and B on the right."""
+    side = verdict.rstrip("123")
+    if side not in ("left", "right"):
+        return verdict
+    return {"A": "left", "B": "right"}[letters[order[side == "right"]]] + verdict[len(side) :]
 
 
 def parse_strength(verdict: str) -> int | None:

@@ -20,11 +20,15 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         return self.exclude(state=Dataset.State.ARCHIVED)
 
     def open_to(self, user: "User") -> Self:
-        """Datasets that a user may see and judge: all for an admin, else those that list no annotators or the user."""
+        """Datasets that a user may see and judge: all for an admin.
+
+        For others, those that are no draft and list no annotators, or the user among them.
+        """
         if user.is_admin:
             return self
+        current = self.exclude(state=Dataset.State.DRAFT)
         named = Dataset.annotators.through.objects.filter(dataset=OuterRef("pk"))
-        return self.filter(~Exists(named) | Exists(named.filter(user=user.pk)))
+        return current.filter(~Exists(named) | Exists(named.filter(user=user.pk)))
 
     def find_open_to(self, user: "User", slug: str) -> "Dataset":
         """The dataset with this slug, if it is open to the user.
@@ -42,9 +46,9 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
 
 OPEN_TO_SQL = """
     SELECT d.* FROM datasets_dataset d
-    WHERE d.slug = %(slug)s AND (%(is_admin)s
-      OR NOT EXISTS (SELECT 1 FROM datasets_dataset_annotators a WHERE a.dataset_id = d.id)
-      OR EXISTS (SELECT 1 FROM datasets_dataset_annotators a WHERE a.dataset_id = d.id AND a.user_id = %(user)s))
+    WHERE d.slug = %(slug)s AND (%(is_admin)s OR d.state <> 'draft' AND (
+      NOT EXISTS (SELECT 1 FROM datasets_dataset_annotators a WHERE a.dataset_id = d.id)
+      OR EXISTS (SELECT 1 FROM datasets_dataset_annotators a WHERE a.dataset_id = d.id AND a.user_id = %(user)s)))
 """
 
 
@@ -52,88 +56,103 @@ class Dataset(models.Model):
     """Prompts with their responses, and the settings under which they are judged."""
 
     class Pairs(models.TextChoices):
-        ALL = "all", _("every pair of answers")
-        FIRST = "first", _("each answer against the first one")
+        ALL = "all", _("All pairs")
+        FIRST = "first", _("Baseline: each against the first")
 
     class Asked(models.TextChoices):
-        OFF = "off", _("not asked")
-        OPTIONAL = "optional", _("optional")
-        REQUIRED = "required", _("required")
+        OFF = "off", _("Off")
+        OPTIONAL = "optional", _("Optional")
+        REQUIRED = "required", _("Required")
 
     class Order(models.TextChoices):
-        RANDOM = "random", _("as drawn at random")
-        INFORMATIVE = "informative", _("what tells the most first")
+        RANDOM = "random", _("Random")
+        INFORMATIVE = "informative", _("Most informative first (active learning)")
 
     class Review(models.TextChoices):
-        OFF = "off", _("nothing")
-        SPLIT = "split", _("flagged, and split: as many for one answer as for the other")
-        DIFFER = "differ", _("flagged, and whatever people did not all judge alike")
+        OFF = "off", _("Off")
+        SPLIT = "split", _("Flagged and split votes")
+        DIFFER = "differ", _("Flagged and any disagreement")
+
+    class Reasoning(models.TextChoices):
+        SHOW = "show", _("Show")
+        FOLD = "fold", _("Fold")
+        HIDE = "hide", _("Hide")
+
+    class Answers(models.TextChoices):
+        RENDERED = "rendered", _("Rendered")
+        RAW = "raw", _("Raw text")
 
     class State(models.TextChoices):
-        OPEN = "open", _("open: people judge")
-        PAUSED = "paused", _("paused: nothing is handed out")
-        CLOSED = "closed", _("closed: judging is over")
-        ARCHIVED = "archived", _("archived: closed, and out of sight")
+        DRAFT = "draft", _("Draft")
+        OPEN = "open", _("Open")
+        PAUSED = "paused", _("Paused")
+        CLOSED = "closed", _("Closed")
+        ARCHIVED = "archived", _("Archived")
 
     slug = models.SlugField(_("short name"), max_length=80, unique=True)
     name = models.CharField(_("name"), max_length=200, blank=True)
-    state = models.CharField(_("state"), max_length=10, choices=State, default=State.OPEN)
-    guideline = models.TextField(_("guideline"), blank=True)
-    pairs = models.CharField(_("pairs asked"), max_length=10, choices=Pairs, default=Pairs.ALL)
+    state = models.CharField(_("status"), max_length=10, choices=State, default=State.OPEN)
+    guideline = models.TextField(_("guidelines"), blank=True)
+    pairs = models.CharField(_("pairing"), max_length=10, choices=Pairs, default=Pairs.ALL)
     pairs_limit = models.PositiveSmallIntegerField(
-        _("at most so many comparisons a prompt"), null=True, blank=True, validators=[MinValueValidator(1)]
+        _("max. comparisons per prompt"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
-    ask_demonstrations = models.BooleanField(_("compare demonstrations too"), default=False)
+    ask_demonstrations = models.BooleanField(_("also compare single-response (SFT) rows"), default=False)
     overlap = models.PositiveSmallIntegerField(
-        _("judgments wanted per comparison"),
+        _("annotators per comparison (overlap)"),
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(100)],
     )
-    question = models.CharField(_("question"), max_length=40, default="pair")
+    question = models.CharField(_("question type"), max_length=40, default="pair")
     fewest_shown = models.PositiveSmallIntegerField(default=2)
     most_shown = models.PositiveSmallIntegerField(
-        _("at most so many answers at once"), default=2, validators=[MinValueValidator(1), MaxValueValidator(6)]
+        _("answers per screen (max.)"), default=2, validators=[MinValueValidator(1), MaxValueValidator(6)]
     )
-    with_stars = models.BooleanField(_("stars for each answer too"), default=False)
-    allow_tie = models.BooleanField(_("ties allowed"), default=True)
-    allow_both_bad = models.BooleanField(_("“Both bad” allowed"), default=True)
-    allow_skip = models.BooleanField(_("“Skip” (cannot judge) allowed"), default=True)
-    allow_flag = models.BooleanField(_("“Flag” allowed"), default=False)
+    with_stars = models.BooleanField(_("also rate each answer (1–5)"), default=False)
+    allow_tie = models.BooleanField(_("allow ties"), default=True)
+    allow_both_bad = models.BooleanField(_("allow “Both bad”"), default=True)
+    allow_skip = models.BooleanField(_("allow skip"), default=True)
+    allow_flag = models.BooleanField(_("allow flagging"), default=False)
     criteria: "models.JSONField[Any, list[dict[str, str]]]" = models.JSONField(
         _("criteria"), default=list, blank=True, help_text='[{"name", "guideline"}]'
     )
-    reasons = models.CharField(_("reasons"), max_length=10, choices=Asked, default=Asked.OFF)
-    chips: "models.JSONField[Any, list[str]]" = models.JSONField(_("reasons offered"), default=list, blank=True)
-    allow_repair = models.BooleanField(_("annotators may improve an answer"), default=False)
-    repair_round = models.BooleanField(_("both bad: others write a better answer"), default=False)
-    ask_repairs = models.BooleanField(_("compare improved answers too"), default=False)
+    reasons = models.CharField(_("rationale"), max_length=10, choices=Asked, default=Asked.OFF)
+    chips: "models.JSONField[Any, list[str]]" = models.JSONField(_("preset reasons"), default=list, blank=True)
+    allow_repair = models.BooleanField(_("let annotators edit an answer"), default=False)
+    repair_round = models.BooleanField(_("send “both bad” items for rewriting"), default=False)
+    ask_repairs = models.BooleanField(_("add rewrites to the comparisons"), default=False)
+    show_reasoning = models.CharField(_("reasoning"), max_length=10, choices=Reasoning, default=Reasoning.FOLD)
+    show_answers = models.CharField(_("show answers as"), max_length=10, choices=Answers, default=Answers.RENDERED)
     kept_ready = models.PositiveSmallIntegerField(
-        _("comparisons kept ready in the browser"), default=4, validators=[MaxValueValidator(19)]
+        _("prefetched items per annotator"), default=4, validators=[MaxValueValidator(19)]
     )
     lease_minutes = models.PositiveSmallIntegerField(
-        _("minutes that a comparison is held for one person"),
+        _("task lock (minutes)"),
         default=30,
         validators=[MinValueValidator(1), MaxValueValidator(7 * 24 * 60)],
     )
     annotators = models.ManyToManyField(
-        settings.AUTH_USER_MODEL, verbose_name=_("who may judge"), blank=True, related_name="datasets"
+        settings.AUTH_USER_MODEL, verbose_name=_("assigned annotators"), blank=True, related_name="datasets"
     )
     gold_share = models.PositiveSmallIntegerField(
-        _("known answers mixed in (percent)"), default=0, validators=[MaxValueValidator(50)]
+        _("gold questions (% of tasks)"), default=0, validators=[MaxValueValidator(50)]
     )
     repeat_share = models.PositiveSmallIntegerField(
-        _("own judgments asked again (percent)"), default=0, validators=[MaxValueValidator(50)]
+        _("repeated items (% of tasks)"), default=0, validators=[MaxValueValidator(50)]
     )
-    practice = models.PositiveSmallIntegerField(
-        _("comparisons of the practice round"), default=0, validators=[MaxValueValidator(50)]
-    )
+    practice = models.PositiveSmallIntegerField(_("qualification items"), default=0, validators=[MaxValueValidator(50)])
     practice_pass = models.PositiveSmallIntegerField(
-        _("pass mark of the practice round (percent)"), default=0, validators=[MaxValueValidator(100)]
+        _("passing score (%)"), default=0, validators=[MaxValueValidator(100)]
     )
-    review = models.CharField(_("what reviewers decide"), max_length=10, choices=Review, default=Review.OFF)
-    order = models.CharField(_("order of the queue"), max_length=12, choices=Order, default=Order.RANDOM)
-    stop_when_sure = models.BooleanField(_("ask no more where the answer is sure"), default=False)
+    review = models.CharField(_("review"), max_length=10, choices=Review, default=Review.OFF)
+    order = models.CharField(_("task order"), max_length=12, choices=Order, default=Order.RANDOM)
+    stop_when_sure = models.BooleanField(_("stop early once the result is certain (95 %)"), default=False)
+    hourly_rate = models.FloatField(_("hourly rate"), null=True, blank=True, validators=[MinValueValidator(0)])
+    has_chat = models.BooleanField(default=False, help_text="Whether models answer in a chat, see optimize")
     guideline_number = models.PositiveIntegerField(default=0, help_text="Of the guideline as it stands; 0: none yet")
+    setup_done: "models.JSONField[Any, list[str]]" = models.JSONField(
+        default=list, blank=True, help_text="Steps of a draft's checklist that an admin has saved"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = DatasetQuerySet.as_manager()

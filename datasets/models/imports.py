@@ -20,11 +20,11 @@ class Import(models.Model):
     """One upload of files. Its rows are invisible everywhere until it reaches `asking`."""
 
     class State(models.TextChoices):
-        UNSURE = "unsure", _("not checked: its columns are unknown")
-        CHECKED = "checked", _("checked, not stored")
-        STORING = "storing", _("being stored")
-        ASKING = "asking", _("stored, comparisons being made")
-        DONE = "done", _("stored")
+        UNSURE = "unsure", _("not checked: columns not mapped")
+        CHECKED = "checked", _("checked, not imported")
+        STORING = "storing", _("importing")
+        ASKING = "asking", _("imported, creating comparisons")
+        DONE = "done", _("imported")
         UNDOING = "undoing", _("being undone")
         UNDONE = "undone", _("undone")
 
@@ -34,7 +34,7 @@ class Import(models.Model):
 
     slug = models.SlugField(max_length=80)
     dataset = models.ForeignKey(Dataset, models.CASCADE, null=True, related_name="imports")
-    overlap = models.PositiveSmallIntegerField(null=True)
+    dataset_settings = models.JSONField(default=dict, help_text="{field: value} of a dataset that this import creates")
     state = models.CharField(max_length=10, choices=State, default=State.CHECKED)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
     created_at = models.DateTimeField(auto_now_add=True)

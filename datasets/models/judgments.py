@@ -42,18 +42,22 @@ class Comparison(models.Model):
     """
 
     class Task(models.TextChoices):
-        JUDGE = "judge", _("judge")
-        REPAIR = "repair", _("repair")
+        JUDGE = "judge", _("annotate")
+        REPAIR = "repair", _("rewrite")
 
     # Values of `held`.
     FLAGGED, WITHDRAWN = "flagged", "withdrawn"  # waits for an admin's decision; left out by an admin
     GOLD = "gold"  # a gold question: handed out outside the queue
     SURE = "sure"  # its judgments suffice, see analyze/queue_order.py
+    CHAT = "chat"  # two answers of a chat, judged there
 
     class Review(models.TextChoices):
-        NONE = "", _("not asked for")
-        WANTED = "wanted", _("waits for a reviewer")
+        NONE = "", _("not needed")
+        WANTED = "wanted", _("awaiting review")
+        ASKED = "asked", _("sent to review by an admin")
         DECIDED = "decided", _("decided by a reviewer")
+
+    OPEN_REVIEWS = (Review.WANTED, Review.ASKED)  # wait for a reviewer
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="comparisons")
     prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="comparisons")
@@ -128,19 +132,19 @@ class Judgment(models.Model):
     """
 
     class State(models.TextChoices):
-        LEASED = "leased", _("in hand")
-        EXPIRED = "expired", _("lease ran out")
+        LEASED = "leased", _("in progress")
+        EXPIRED = "expired", _("expired")
         SAVED = "saved", _("saved")
         REOPENED = "reopened", _("reopened")
         SKIPPED = "skipped", _("skipped")
 
     class Purpose(models.TextChoices):
         VOTE = "vote", _("vote")
-        GOLD = "gold", _("known answer")
-        REPEAT = "repeat", _("own judgment asked again")
-        PRACTICE = "practice", _("practice")
-        REVIEW = "review", _("reviewer's first impression")
-        DECISION = "decision", _("reviewer's decision")
+        GOLD = "gold", _("gold question")
+        REPEAT = "repeat", _("repeated item")
+        PRACTICE = "practice", _("qualification")
+        REVIEW = "review", _("first impression of a reviewer")
+        DECISION = "decision", _("decision of a reviewer")
 
     WORK = (Purpose.VOTE, Purpose.GOLD, Purpose.REPEAT)  # from the queue; annotators cannot distinguish them
     REVIEWS = (Purpose.REVIEW, Purpose.DECISION)  # made by reviewers
@@ -166,6 +170,9 @@ class Judgment(models.Model):
     verdict = models.CharField(max_length=20, blank=True)
     said: "models.JSONField[Any, Said]" = models.JSONField(
         default=dict, blank=True, help_text="What the form said besides: ranks, stars, criteria, reasons, reason, note"
+    )
+    draft: "models.JSONField[Any, dict[str, Any] | None]" = models.JSONField(
+        null=True, help_text="What is filled in and not sent yet: revision, at (ms), entries (values by field)"
     )
     flag = models.CharField(max_length=20, blank=True, help_text="Why it was flagged, a code of the questions")
     surplus = models.BooleanField(default=False)
@@ -275,17 +282,19 @@ class Gold(models.Model):
     """A gold question: a comparison with a known answer, used in practice rounds or mixed into the queue unnoticed.
 
     choices: [[chosen, rejected], …] of response ids, for the verdict `choice`.
+    order: response ids as they were seen when it was made, from left to right; empty if unknown.
     reason: why the answer is right; shown in practice only.
     """
 
-    VERDICTS = [("choice", _("choice")), ("tie", _("tie")), ("both_bad", _("both bad"))]
+    VERDICTS = [("choice", _("preference")), ("tie", _("tie")), ("both_bad", _("both bad"))]
 
     comparison = models.OneToOneField(Comparison, models.CASCADE, related_name="gold")
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="gold")
     verdict = models.CharField(max_length=10, choices=VERDICTS)
     choices: "models.JSONField[Any, list[list[int]]]" = models.JSONField(default=list, blank=True)
-    reason = models.TextField(_("why"), blank=True)
-    for_practice = models.BooleanField(_("used in the practice round"), default=False)
+    order: "models.JSONField[Any, list[int]]" = models.JSONField(default=list, blank=True)
+    reason = models.TextField(_("reason"), blank=True)
+    for_practice = models.BooleanField(_("used for qualification"), default=False)
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     made_at = models.DateTimeField(auto_now_add=True)
     imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
@@ -295,3 +304,8 @@ class Gold(models.Model):
 
     def __str__(self) -> str:
         return f"{self.comparison_id}: {self.verdict}"
+
+    @property
+    def shown_order(self) -> list[int]:
+        """The response ids in the order that gives them their letters on the pages."""
+        return self.order or self.comparison.response_ids

@@ -42,6 +42,7 @@ class Prompt(models.Model):
     imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
     words = models.PositiveIntegerField(default=0)
     html = models.JSONField(null=True, help_text="The parts as rendered at the first showing")
+    rendering = models.PositiveSmallIntegerField(null=True, help_text="datasets.text.markdown.VERSION of the HTML")
     plain = models.CharField(max_length=10, null=True, help_text="Why it is shown as plain text")  # noqa: DJ001
     tags: "models.JSONField[Any, list[str]]" = models.JSONField(
         default=list, blank=True, help_text="Words by which an export can choose: [tag, …]"
@@ -88,7 +89,9 @@ class Response(models.Model):
     imported = models.ForeignKey(Import, models.CASCADE, null=True, related_name="+")
     writers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", help_text="Of a repair: who wrote it")
     words = models.PositiveIntegerField(default=0)
-    html = models.TextField(null=True, help_text="The text as rendered at the first showing")  # noqa: DJ001
+    reasoning = models.TextField(null=True, help_text="What the model thought before this text")  # noqa: DJ001
+    html = models.TextField(null=True, help_text="Both as rendered at the first showing")  # noqa: DJ001
+    rendering = models.PositiveSmallIntegerField(null=True, help_text="datasets.text.markdown.VERSION of the HTML")
     plain = models.CharField(max_length=10, null=True, help_text="Why it is shown as plain text")  # noqa: DJ001
 
     objects = ImportedQuerySet.as_manager()

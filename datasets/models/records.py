@@ -36,10 +36,10 @@ class Change(models.Model):
 
     class Kind(models.TextChoices):
         SETTING = "setting", _("setting")
-        GUIDELINE = "guideline", _("guideline")
+        GUIDELINE = "guideline", _("guidelines")
         MEMBER = "member", _("member")
         JUDGMENT = "judgment", _("judgment")
-        GOLD = "gold", _("known answer")
+        GOLD = "gold", _("gold question")
         PERSON = "person", _("person")
         FLAG = "flag", _("flag")
         IMPORT = "import", _("import")

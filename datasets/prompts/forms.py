@@ -33,7 +33,7 @@ class TextField(forms.CharField):
         try:
             return parsers.parse_text(value, "")
         except rows.Refusal:
-            raise ValidationError(_("The text holds a character that cannot be stored.")) from None
+            raise ValidationError(_("The text contains a character that cannot be stored.")) from None
 
 
 class PromptForm(forms.Form):
@@ -53,13 +53,13 @@ class PromptForm(forms.Form):
 class TurnForm(forms.Form):
     """An earlier turn of the user with the assistant's reply."""
 
-    user = TextField(label=_("User, earlier"), required=False)
-    assistant = TextField(label=_("Assistant, earlier"), required=False)
+    user = TextField(label=_("User (previous turn)"), required=False)
+    assistant = TextField(label=_("Assistant (previous turn)"), required=False)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if bool(data.get("user", "").strip()) != bool(data.get("assistant", "").strip()):
-            raise ValidationError(_("An earlier turn needs both: what the user said, and the answer."))
+            raise ValidationError(_("A previous turn needs both a user message and an answer."))
         return data
 
 
@@ -70,7 +70,9 @@ class AnswerForm(forms.Form):
     text = TextField(label=_("Answer"), required=False, lines=6)
     source = forms.CharField(label=_("Source"), required=False, max_length=200)
     demonstration = forms.BooleanField(
-        label=_("demonstration"), required=False, help_text=_("In every SFT file, also without a judgment.")
+        label=_("demonstration (SFT)"),
+        required=False,
+        help_text=_("Included in every SFT export, even without judgments."),
     )
 
     def build_answer(self) -> EditedAnswer:

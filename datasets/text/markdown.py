@@ -8,7 +8,7 @@ Imports no Django.
 import re
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import nh3
 from latex2mathml.converter import convert
@@ -19,18 +19,25 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.newline import newline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
-from mdit_py_plugins.dollarmath import dollarmath_plugin
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
-from datasets.text.formulas import add_brackets, add_dollar_blocks
+from datasets.text.emphasis import add_emphasis
+from datasets.text.formulas import adapt_environments, add_formulas
+from datasets.text.links import add_links
+from datasets.text.reading_time import count_words
+from datasets.text.reasoning import split_reasoning
+from datasets.text.tables import add_tables
 from datasets.text.unfenced import wrap_unfenced_code
 
+# The version of the HTML made here. HTML stored by an earlier version is not shown: its text is rendered again when it
+# is next needed. Raise it with each change of the HTML (a test holds that).
+VERSION = 1
 LONGEST_RENDERED = 200_000  # characters of a text or of a whole prompt; longer ones are shown as plain text
 LONGEST_PAGE = 4_000_000  # characters of HTML
-MOST_BRACKETS = 200  # `\\(` and `\\[` in a text; the search for the end of each takes linear time
+MOST_BRACKETS = 200  # `\\(`, `\\[` and `\\begin` in a text; the search for the end of each takes linear time
 LONGEST_CODE, ALL_CODE = 10_000, 50_000  # characters highlighted, per block and per text
 LONGEST_FORMULA, ALL_FORMULAS = 2_000, 40_000  # characters rendered, per formula and per text
 DEEPEST_FORMULA = 30  # nested groups
@@ -79,12 +86,15 @@ ATTRIBUTES = {
     "mo": {"stretchy", "fence", "form", "separator", "lspace", "rspace", "minsize", "maxsize", "movablelimits"},
     "mi": {"mathvariant"},
     "mspace": {"width", "linebreak"},
+    "mtd": {"columnalign"},
     "mtable": {"columnalign", "rowspacing", "columnspacing", "columnlines", "rowlines"},
     "mfrac": {"linethickness"},
     "menclose": {"notation"},
     "mover": {"accent"},
     "munder": {"accentunder"},
 }
+LANGUAGE = re.compile(r"(?:[A-Za-z][\w+#.-]{0,30})?(?:[ ,{].*[:={}].*)?", re.ASCII)  # after an opening fence
+ASSISTANT = "assistant"
 CODE_FORMATTER = HtmlFormatter(nowrap=True)
 
 
@@ -138,7 +148,7 @@ def render_formula(text: str, display: bool = False) -> str:
     is_small = len(text) <= LONGEST_FORMULA and compute_depth(text) <= DEEPEST_FORMULA
     if is_small and Usage.formulas <= ALL_FORMULAS and Usage.many <= MOST_FORMULAS:
         try:
-            mathml: str = convert(text, display="block" if display else "inline")
+            mathml: str = convert(adapt_environments(text), display="block" if display else "inline")
             return mathml.replace("<math ", '<math dir="ltr" ', 1)
         except Exception:
             pass
@@ -154,10 +164,6 @@ def compute_depth(text: str) -> int:
     return max(deepest, text.count("\\left"), text.count("\\begin"))
 
 
-def render_dollar_formula(text: str, options: dict[str, Any]) -> str:
-    return render_formula(text, options.get("display_mode", False))
-
-
 def render_formula_block(
     self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
 ) -> str:
@@ -169,7 +175,18 @@ def render_formula_in_line(
     self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
 ) -> str:
     """A formula within a paragraph, also one set apart: a `div` would end the paragraph."""
-    return render_formula(tokens[index].content.strip(), tokens[index].meta.get("display", True))
+    return render_formula(tokens[index].content, tokens[index].meta["display"])
+
+
+def render_fence(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    """A fenced block of code, or of a formula; what follows the opening fence and names no language is code."""
+    token = tokens[index]
+    info = token.info.strip()
+    if info.lower() == "math":
+        return render_formula_block(self, tokens, index, options, env)
+    if not LANGUAGE.fullmatch(info):
+        token.content, token.info = f"{info}\n{token.content}", ""
+    return RendererHTML.fence(self, tokens, index, options, env)
 
 
 def build_code_rule(rule: Callable[..., str]) -> Callable[..., str]:
@@ -240,42 +257,29 @@ def render_blanks(self: RendererHTML, tokens: Sequence[Token], index: int, optio
 
 
 def build_reader(brackets: bool) -> MarkdownIt:
-    """A Markdown parser and renderer. brackets: \\( … \\) and \\[ … \\] are formulas too."""
+    """A Markdown parser and renderer. brackets: \\( … \\), \\[ … \\] and environments are formulas too."""
     reader = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True, "highlight": highlight_code})
-    reader.enable(["table", "strikethrough"]).disable("image")
+    reader.enable(["table", "strikethrough"])
     reader.inline.ruler.at("newline", keep_blanks)
-    reader.use(dollarmath_plugin, allow_digits=False, double_inline=True, renderer=render_dollar_formula)
-    add_dollar_blocks(reader)
+    add_formulas(reader, brackets)
+    add_emphasis(reader)
+    add_tables(reader)
+    add_links(reader)
     reader.core.ruler.push("blanks", keep_first_blanks)
     reader.core.ruler.push("lowered", lower_headings)
     reader.core.ruler.push("directed", mark_directions)
-    reader.core.ruler.before("inline", "first_dollar", pad_first_dollar)
-    if brackets:
-        add_brackets(reader)
     rules = {
         "blanks": render_blanks,
         "th_open": render_aligned_cell,
         "td_open": render_aligned_cell,
-        "fence": build_code_rule(RendererHTML.fence),
+        "fence": build_code_rule(render_fence),
         "code_block": build_code_rule(RendererHTML.code_block),
-        "bracket_formula": render_formula_in_line,
-        "math_inline_double": render_formula_in_line,
-        **dict.fromkeys(("bracket_block", "math_block", "math_block_label"), render_formula_block),
+        "formula": render_formula_in_line,
+        "formula_block": render_formula_block,
     }
     for name, rule in rules.items():
         reader.add_render_rule(name, rule)
     return reader
-
-
-def pad_first_dollar(state: StateCore) -> None:
-    """Lets a formula begin a paragraph that ends with a digit.
-
-    dollarmath 0.7 looks for "the digit before" such a formula at the paragraph's end. A trailing blank there changes
-    nothing that is shown.
-    """
-    for token in state.tokens:
-        if token.type == "inline" and token.content[:1] == "$" and token.content[-1].isdigit():
-            token.content += " "
 
 
 BRACKET_READER, DOLLAR_READER = build_reader(True), build_reader(False)
@@ -294,23 +298,42 @@ LONGEST_SIMPLE = 20_000  # characters
 
 def render_simple(text: str) -> str | None:
     """The HTML of a text without markup, the same as from `render`, in linear time; None for any other text."""
-    if len(text) > LONGEST_SIMPLE or not SIMPLE.fullmatch(text):
+    if len(text) > LONGEST_SIMPLE or not SIMPLE.fullmatch(text) or "://" in text or "www." in text.lower():
         return None
     paragraphs = (part for part in re.split(r"\n\n+", text.rstrip("\n")))
     return "".join('<p dir="auto">{}</p>\n'.format(part.replace("\n", "<br>\n")) for part in paragraphs)
 
 
 def render(text: str) -> tuple[str, str]:
-    """Safe HTML of a text, and why it is shown as plain text: "" (it is not) or "long"."""
+    """Safe HTML of an answer, and why it is shown as plain text: "" (it is not) or "long"."""
     Usage.code = Usage.formulas = Usage.many = 0
-    return render_markdown(text)
+    return render_answer(text)
+
+
+def render_answer(text: str) -> tuple[str, str]:
+    """As `render`, within the limits that the texts rendered before have left. Folds reasoning."""
+    parts = split_reasoning(text) if len(text) <= LONGEST_RENDERED else []
+    if len(parts) < 2 and not any(part.is_reasoning for part in parts):
+        return render_markdown(parts[0].text if parts else text)
+    htmls: list[str] = []
+    for part in parts:
+        html, why = render_markdown(part.text)
+        if why:
+            return render_plain(text), why
+        htmls.append(fold_reasoning(html, part.text) if part.is_reasoning else html)
+    return "".join(htmls), ""
+
+
+def fold_reasoning(html: str, text: str) -> str:
+    """The safe HTML of reasoning as a part that unfolds; datasets.text.shown adds its heading."""
+    return f'<details class="reasoning" data-words="{count_words(text)}">\n{html}</details>\n'
 
 
 def render_markdown(text: str) -> tuple[str, str]:
-    """As `render`, within the limits that the texts rendered before have left."""
+    """Safe HTML of a text without reasoning, within the limits that the texts rendered before have left."""
     if len(text) > LONGEST_RENDERED:
         return render_plain(text), "long"
-    brackets = 0 < text.count("\\(") + text.count("\\[") <= MOST_BRACKETS
+    brackets = 0 < text.count("\\(") + text.count("\\[") + text.count("\\begin{") <= MOST_BRACKETS
     try:
         html = (BRACKET_READER if brackets else DOLLAR_READER).render(wrap_unfenced_code(text))
     except RecursionError:
@@ -344,14 +367,14 @@ def render_prompt(system: str, turns: Turns, instruction: str, input_text: str) 
         return render_plain_prompt(system, turns, instruction, input_text), "long"
     whys: set[str] = set()
 
-    def render_part(text: str) -> str:
-        html, why = render_markdown(text) if text else ("", "")
+    def render_part(text: str, role: str = "") -> str:
+        html, why = (render_answer if role == ASSISTANT else render_markdown)(text) if text else ("", "")
         whys.add(why)
         return html
 
     parts: PromptHtml = {
         "system": render_part(system),
-        "turns": [[role, render_part(text)] for role, text in turns],
+        "turns": [[role, render_part(text, role)] for role, text in turns],
         "instruction": render_markdown(instruction)[0],
         "input": render_part(input_text),
     }

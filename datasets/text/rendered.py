@@ -5,17 +5,17 @@ import json
 import threading
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from datasets.db.turns import out_of_turn
 from datasets.db.write_lock import write_turn
 from datasets.models import Dataset, Prompt, Response
 from datasets.text import renderers
 from datasets.text.fingerprints import hash_text
-from datasets.text.markdown import PromptHtml
+from datasets.text.markdown import VERSION, PromptHtml, fold_reasoning, render_plain
 from datasets.text.renderers import Job, PromptJob, Rendered
 
 if TYPE_CHECKING:
@@ -27,8 +27,17 @@ STORED_AT_ONCE = 50
 SLOW = 0.02  # seconds; HTML that took longer is stored immediately
 RENDERERS = renderers.Renderers()
 
-# (HTML of a prompt's parts, {id of a response: (its HTML, its text if no HTML is stored)})
-StoredHtml = tuple[PromptHtml | None, dict[int, tuple[str | None, str | None]]]
+# (HTML of a prompt, {id of a response: (its HTML, its text, its reasoning)}); None for HTML that is missing or old
+StoredHtml = tuple[PromptHtml | None, dict[int, tuple[str | None, str, str | None]]]
+
+
+class RenderedAnswer(NamedTuple):
+    """A response for a page. reasoning: what its model thought before the text, None without."""
+
+    html: str
+    text: str
+    reasoning: str | None
+
 
 _remembered: collections.OrderedDict[str, str] = collections.OrderedDict()
 _to_keep: list[Prompt | Response] = []
@@ -78,82 +87,110 @@ def render_prompt_parts(prompt: "rows.Prompt | Prompt") -> PromptHtml:
 def list_rendered_responses(ids: Sequence[int]) -> list[Response]:
     """The responses with these ids, in this order, with their `html`; renders and stores it where missing."""
     responses = Response.objects.in_bulk(ids)
-    fill_html([response for response in responses.values() if response.html is None])
+    fill_html([response for response in responses.values() if is_stale(response)])
     return [responses[pk] for pk in ids]
 
 
 def fill_prompt(prompt: Prompt) -> Prompt:
     """The same prompt with its `html`; renders and stores it if missing."""
-    if prompt.html is None:
+    if is_stale(prompt):
         fill_html([prompt])
     return prompt
+
+
+def is_stale(row: Prompt | Response) -> bool:
+    """Whether its HTML is missing, or made by an earlier version."""
+    return row.html is None or (row.rendering or 0) < VERSION
 
 
 def count_plain_texts(dataset: Dataset) -> dict[str, int]:
     """{why: how many prompts and answers of a dataset are shown as plain text}"""
     counts: collections.Counter[str] = collections.Counter()
-    for rows, of in ((Prompt.objects, "dataset"), (Response.objects, "prompt__dataset")):
-        plain_rows = rows.visible().filter(**{of: dataset}, plain__isnull=False).order_by()
-        counts.update(dict(plain_rows.values_list("plain").annotate(n=Count("pk"))))
+    prompts = Prompt.objects.visible().filter(dataset=dataset, plain__isnull=False)
+    for rows in (prompts, list_plain_responses(dataset)):
+        counts.update(dict(rows.order_by().values_list("plain").annotate(n=Count("pk"))))
     return dict(counts)
 
 
-def list_plain_prompts(dataset: Dataset) -> QuerySet[Prompt]:
-    """The prompts of a dataset that are shown as plain text, or have such an answer."""
-    answers = Response.objects.filter(prompt__dataset=dataset, plain__isnull=False).values("prompt")
-    return Prompt.objects.visible().filter(dataset=dataset).filter(Q(plain__isnull=False) | Q(pk__in=answers))
+def list_plain_responses(dataset: Dataset) -> "QuerySet[Response]":
+    """The responses of a dataset that are shown as plain text.
+
+    Not by a join: SQLite would go through all prompts of the dataset, instead of the few responses in the index.
+    """
+    in_dataset = Exists(Prompt.objects.filter(pk=OuterRef("prompt"), dataset=dataset))
+    plain_responses: QuerySet[Response] = Response.objects.visible().filter(in_dataset, plain__isnull=False)
+    return plain_responses
 
 
 def fill_html(rows: Sequence[Prompt | Response]) -> None:
     """Renders prompts and responses into their `html`, and stores the result."""
     jobs = [row.text if isinstance(row, Response) else build_job(row) for row in rows]
-    results = render_all(jobs)
-    for row, (html, why, _seconds) in zip(rows, results, strict=True):
-        row.html, row.plain = html, why or None
+    thoughtful = [row for row in rows if isinstance(row, Response) and row.reasoning]
+    results = render_all([*jobs, *(row.reasoning or "" for row in thoughtful)])
+    unkept = {id(row) for row, (_html, why, _s) in zip([*rows, *thoughtful], results, strict=True) if why is None}
+    for row, (html, why, _seconds) in zip(rows, results, strict=False):
+        row.html, row.plain, row.rendering = html, why or None, VERSION
+    for row, (html, _why, _seconds) in zip(thoughtful, results[len(rows) :], strict=True):
+        row.html = fold_reasoning(str(html), row.reasoning or "") + (row.html or "")
     store_html(
-        [row for row, (_html, why, _seconds) in zip(rows, results, strict=True) if why is not None],
+        [row for row in rows if id(row) not in unkept],
         at_once=any(why or seconds > SLOW for _html, why, seconds in results),
     )
 
 
-def get_html(prompt: int, ids: Sequence[int], stored_html: StoredHtml | None = None) -> tuple[PromptHtml, list[str]]:
-    """The HTML of a prompt's parts and of its responses; renders and stores what is missing.
+def get_html(
+    prompt: int, ids: Sequence[int], stored_html: StoredHtml | None = None
+) -> tuple[PromptHtml, list[RenderedAnswer]]:
+    """The HTML of a prompt's parts, and its responses; renders and stores what is missing.
+
+    If one of the responses can only be shown as plain text, all are: else one would look better than another.
 
     prompt, ids: the ids of the prompt and of the responses.
     stored_html: the result of `get_stored_html`, if already read.
     """
     parts, stored = stored_html or get_stored_html(prompt, ids)
     missing = {
-        pk: Response(pk=pk, text=text, text_hash=hash_text(text))
-        for pk, (_html, text) in stored.items()
-        if text is not None
+        pk: Response(pk=pk, text=text, text_hash=hash_text(text), reasoning=reasoning)
+        for pk, (html, text, reasoning) in stored.items()
+        if html is None
     }
     prompts: list[Prompt] = []
     if parts is None:
         prompts += Prompt.objects.raw("SELECT * FROM datasets_prompt WHERE id = %s", [prompt])
     if prompts or missing:
         fill_html([*prompts, *missing.values()])
-    htmls = {pk: missing[pk].html if pk in missing else html for pk, (html, _text) in stored.items()}
+    answers = [
+        RenderedAnswer((missing[pk].html if html is None else html) or "", text, reasoning)
+        for pk, (html, text, reasoning) in ((pk, stored[pk]) for pk in ids)
+    ]
+    if any(is_plain(answer.html) for answer in answers):
+        answers = [answer._replace(html=render_plain(answer.text)) for answer in answers]
     prompt_html = prompts[0].html if parts is None else parts
     assert prompt_html is not None
-    return prompt_html, [htmls[pk] or "" for pk in ids]
+    return prompt_html, answers
 
 
-TEXT_TO_RENDER_SQL = "CASE WHEN html IS NULL THEN text END"
+def is_plain(html: str) -> bool:
+    """Whether a text has been shown as plain text; a block of code ends with its own tag and a line feed."""
+    return html.endswith("</pre>")
+
+
+# The HTML in SQL: none where it is missing or made by an earlier version.
+HTML_SQL = f"CASE WHEN rendering >= {VERSION} THEN html END"
 
 
 def get_stored_html(prompt: int, ids: Sequence[int]) -> StoredHtml:
     """The stored HTML of a prompt's parts and of its responses, by ids."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT html FROM datasets_prompt WHERE id = %s", [prompt])
+        cursor.execute(f"SELECT {HTML_SQL} FROM datasets_prompt WHERE id = %s", [prompt])
         (parts,) = cursor.fetchone()
-        places = ", ".join(["%s"] * len(ids))
-        cursor.execute(f"SELECT id, html, {TEXT_TO_RENDER_SQL} FROM datasets_response WHERE id IN ({places})", ids)
-        return parts and json.loads(parts), {pk: (html, text) for pk, html, text in cursor.fetchall()}
+        places = ", ".join(["%s"] * len(ids)) or "NULL"  # PostgreSQL takes no empty list
+        cursor.execute(f"SELECT id, {HTML_SQL}, text, reasoning FROM datasets_response WHERE id IN ({places})", ids)
+        return parts and json.loads(parts), {pk: tuple(answer) for pk, *answer in cursor.fetchall()}
 
 
 def store_html(new_rows: Sequence[Prompt | Response], at_once: bool = False) -> None:
-    """Stores the HTML of prompts and responses, except of texts that have changed in the meantime.
+    """Stores the HTML of prompts and responses, except of texts that have changed or been rendered in the meantime.
 
     at_once: immediately. Otherwise HTML is batched, STORED_AT_ONCE rows per transaction; a process that exits loses its
         batch, and the texts are rendered again.
@@ -177,4 +214,7 @@ def store_html(new_rows: Sequence[Prompt | Response], at_once: bool = False) -> 
         cursor.executemany(STORE_HTML_SQL.format(table="response", mark="text_hash"), responses)
 
 
-STORE_HTML_SQL = "UPDATE datasets_{table} SET html = %s, plain = %s WHERE id = %s AND {mark} = %s AND html IS NULL"
+STORE_HTML_SQL = (
+    f"UPDATE datasets_{{table}} SET html = %s, plain = %s, rendering = {VERSION} "
+    f"WHERE id = %s AND {{mark}} = %s AND (html IS NULL OR COALESCE(rendering, 0) < {VERSION})"
+)

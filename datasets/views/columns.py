@@ -41,7 +41,7 @@ def show_columns(request: UserRequest, run: Import) -> HttpResponse:
     if decision == "read" and column_notes and form and form.is_valid():
         save_roles(column_notes, form.roles, request.user)
         try:
-            return check_kept(request, run.folder, run.files, run.slug, run.overlap)
+            return check_kept(request, run.folder, run.files, run.slug, run.dataset_settings)
         except JobFailure as why:
             messages.error(request, str(why))
             return redirect("upload")
@@ -60,16 +60,19 @@ def show_columns(request: UserRequest, run: Import) -> HttpResponse:
     return render(request, "datasets/columns.html", context, status=422 if form and form.errors else 200)
 
 
-def check_kept(request: UserRequest, folder: str, files: list[str], slug: str, overlap: int | None) -> HttpResponse:
+def check_kept(
+    request: UserRequest, folder: str, files: list[str], slug: str, dataset_settings: tasks.NewSettings
+) -> HttpResponse:
     """A redirect to the page of the import, or of the task that checks its files if they are large.
 
     folder: where `tasks.keep_files` has put the files.
+    dataset_settings: {field: value} of a new dataset.
 
     Raises JobFailure when the files cannot be read.
     """
     if not tasks.is_small_upload(folder, files, slug):
-        return redirect("task", tasks.start_check(request.user, folder, files, slug, overlap).pk)
-    return redirect("import", tasks.check_kept(request.user.pk, folder, files, slug, overlap).pk)
+        return redirect("task", tasks.start_check(request.user, folder, files, slug, dataset_settings).pk)
+    return redirect("import", tasks.check_kept(request.user.pk, folder, files, slug, dataset_settings).pk)
 
 
 def choose_roles(column_notes: Draft | None, form: ColumnsForm | None) -> dict[str, str] | None:
@@ -118,12 +121,12 @@ def format_vote(vote: Vote) -> str:
     """The verdict on two answers, in words."""
     numbers = {"one": vote.pair[0] + 1, "other": vote.pair[1] + 1}
     if vote.verdict == "tie":
-        return _("Answers %(one)s and %(other)s are equally good.") % numbers
+        return _("Answers %(one)s and %(other)s are tied.") % numbers
     if vote.verdict == "both_bad":
         return _("Answers %(one)s and %(other)s are both bad.") % numbers
     better = {
         1: _("Answer %(one)s is better than answer %(other)s."),
-        2: _("Answer %(one)s is clearly better than answer %(other)s."),
+        2: _("Answer %(one)s is better than answer %(other)s (clearly)."),
         3: _("Answer %(one)s is much better than answer %(other)s."),
     }
     return better[vote.strength] % numbers

@@ -1,105 +1,50 @@
-"""The list of datasets, the pages of a dataset and its prompts, its settings and its deletion."""
+"""The list of datasets, and one prompt."""
 
-import itertools
+from collections.abc import Sequence
+from operator import attrgetter
 
-from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext as _
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from datasets import reasons
-from datasets.audit.delete_dataset import delete_dataset
-from datasets.comparisons import flags
-from datasets.formats import get_writable_formats
-from datasets.forms import DeleteForm, SettingsForm
-from datasets.judgments import listing, progress
-from datasets.models import Dataset, Judgment, Prompt, Response
-from datasets.text.rendered import count_plain_texts, fill_prompt, list_plain_prompts, list_rendered_responses
+from datasets.comparisons.gold import HELD_BY_NOTHING
+from datasets.judgments import progress
+from datasets.models import Comparison, Dataset, Judgment, Prompt, Response
+from datasets.text.rendered import fill_prompt, list_rendered_responses
 from datasets.views.access import UserRequest, admin_required, dataset_admin_required
-from datasets.views.paging import parse_after
+from datasets.views.judgments import build_links
+from datasets.views.sorting import Keys, cut_page, parse_sort, sort_rows
 
 DATASETS_A_PAGE = 20
-LATEST_IMPORTS = 10
-PROMPTS_A_PAGE = 20
+SORTED_BY: Keys = {
+    "name": str,
+    "state": lambda dataset: list(Dataset.State).index(dataset.state),
+    "created": attrgetter("created_at"),
+}
+MOST_FOR_GOLD = 200  # comparisons of a prompt to choose from
 
 
 @admin_required
 @require_safe
 def dataset_list(request: UserRequest) -> HttpResponse:
     """The datasets with their progress, one page at a time."""
-    archived = "archived" in request.GET
+    archived, order = "archived" in request.GET, parse_sort(request, SORTED_BY, "name")
     datasets = Dataset.objects.filter(state="archived") if archived else Dataset.objects.current()
+    rows = sort_rows(datasets.defer("guideline").order_by("slug"), order, SORTED_BY)
     after = request.GET.get("after", "")
     if "\0" in after:
         raise BadRequest("after")
-    page = list(datasets.filter(slug__gt=after).order_by("slug")[:DATASETS_A_PAGE])
+    page, last = cut_page(rows, after, DATASETS_A_PAGE, attrgetter("slug"))
     context = {
         "datasets": [(dataset, progress.count_progress(dataset)) for dataset in page],
+        "sorting": order,
         "archived": archived,
         "any_archived": Dataset.objects.filter(state="archived").exists(),
-        "next": page[-1].slug if len(page) == DATASETS_A_PAGE else None,
+        **build_links(request, "after", last),
     }
     return render(request, "datasets/list.html", context)
-
-
-@dataset_admin_required
-@require_safe
-def dataset_page(request: UserRequest, dataset: Dataset) -> HttpResponse:
-    """A dataset: progress, latest imports, and its prompts, one page at a time."""
-    prompts = (
-        list_plain_prompts(dataset) if "plain" in request.GET else Prompt.objects.visible().filter(dataset=dataset)
-    )
-    page = list(prompts.filter(pk__gt=parse_after(request)).order_by("pk")[:PROMPTS_A_PAGE])
-    responses = progress.annotate_counts(
-        Response.objects.visible().filter(prompt__in=page).defer("html").order_by("prompt", "pk")
-    )
-    grouped = {pk: list(group) for pk, group in itertools.groupby(responses, key=lambda r: r.prompt_id)}
-    context = {
-        "dataset": dataset,
-        "progress": progress.count_progress(dataset),
-        "verdicts": [(listing.VERDICTS[kind][0], n) for kind, n in progress.count_verdicts(dataset).items()],
-        "flags": flags.count_held(dataset),
-        "sources": progress.count_by_source(dataset),
-        "imports": dataset.imports.select_related("created_by").order_by("-pk")[:LATEST_IMPORTS],
-        "all_imports": dataset.imports.count() > LATEST_IMPORTS,
-        "prompt_count": prompts.count(),
-        "plain": [(n, reasons.PLAIN[why]) for why, n in count_plain_texts(dataset).items()],
-        "only_plain": "plain" in request.GET,
-        "prompts": [(prompt, grouped.get(prompt.pk, [])) for prompt in page],
-        "next": page[-1].pk if len(page) == PROMPTS_A_PAGE else None,
-    }
-    return render(request, "datasets/dataset.html", context)
-
-
-@dataset_admin_required
-def dataset_settings(request: UserRequest, dataset: Dataset) -> HttpResponse:
-    """The settings form."""
-    form = SettingsForm(request.POST or None, instance=dataset)
-    if request.method == "POST" and form.is_valid():
-        form.save(by=request.user)
-        messages.success(request, _("Saved."))
-        return redirect("dataset", dataset.slug)
-    status = 422 if form.errors else 200
-    return render(request, "datasets/settings.html", {"dataset": dataset, "form": form}, status=status)
-
-
-@dataset_admin_required
-def dataset_delete(request: UserRequest, dataset: Dataset) -> HttpResponse:
-    """Deletes a dataset once its short name is typed; offers an export first."""
-    form = DeleteForm(dataset, request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        delete_dataset(dataset, request.user)
-        messages.success(request, _("%(name)s was deleted.") % {"name": dataset})
-        return redirect("datasets")
-    context = {
-        "dataset": dataset,
-        "form": form,
-        "votes": Judgment.objects.votes().filter(dataset=dataset).count(),
-        "formats": {name: module.LABEL for name, module in get_writable_formats().items()},
-    }
-    return render(request, "datasets/delete.html", context, status=422 if form.errors else 200)
 
 
 @dataset_admin_required
@@ -115,11 +60,26 @@ def prompt_page(request: UserRequest, dataset: Dataset, pk: int) -> HttpResponse
         "prompt": fill_prompt(prompt).html,
         "tags": prompt.tags,
         "responses": [
-            (response, html.html, reasons.PLAIN.get(html.plain or ""))
-            for response, html in zip(responses, rendered_responses, strict=True)
+            (response, rendered_response, reasons.PLAIN.get(rendered_response.plain or ""))
+            for response, rendered_response in zip(responses, rendered_responses, strict=True)
         ],
+        "for_gold": build_gold_choices(prompt, [response.pk for response in responses]),
         "prompt_plain": reasons.PLAIN.get(prompt.plain or ""),
         "comparisons": prompt.comparisons.filter(held="").count(),
         "votes": Judgment.objects.votes().filter(comparison__prompt=prompt).count(),
     }
     return render(request, "datasets/prompt.html", context)
+
+
+def build_gold_choices(prompt: Prompt, ids: Sequence[int]) -> list[tuple[int, str]]:
+    """(id, numbers of its answers on the page) of the comparisons of a prompt whose answer an admin may make known.
+
+    ids: of the responses on the page, in their order.
+    """
+    numbers = {pk: str(n) for n, pk in enumerate(ids, 1)}
+    comparisons = prompt.comparisons.filter(held__in=HELD_BY_NOTHING, task=Comparison.Task.JUDGE).order_by("pk")
+    return [
+        (comparison.pk, " · ".join(numbers.get(pk, "?") for pk in comparison.response_ids))
+        for comparison in comparisons[:MOST_FOR_GOLD]
+        if len(comparison.response_ids) > 1
+    ]

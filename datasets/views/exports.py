@@ -1,4 +1,4 @@
-"""Exports: choose the filters, preview the account, download; and the bundles of a dataset."""
+"""Exports: choose trainer, dialect and filters, preview, download; and the releases of a dataset, which are bundles."""
 
 import operator
 from collections.abc import Iterable, Sequence
@@ -7,35 +7,43 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
+from django.core.cache import cache
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from datasets import reasons
 from datasets.bundles import tasks
 from datasets.bundles.archive import BUNDLE, DIALECTS, SHARES, temporary_archive
 from datasets.bundles.forms import BundleForm, PushForm
 from datasets.bundles.hub import is_installed
-from datasets.bundles.snapshots import compare_snapshots, iter_content
+from datasets.bundles.snapshots import Difference, compare_snapshots, iter_content
 from datasets.comparisons.review import has_review
+from datasets.exports.command import build_command
+from datasets.exports.conversations import CONVERSATION_FORMATS, count_chats
 from datasets.exports.export import Export
 from datasets.exports.extras import get_dialects_with_extras
-from datasets.exports.forms import FileForm, FilterForm
+from datasets.exports.forms import FileForm, FileOptions, FilterForm, list_effective
 from datasets.exports.selection import Filters
-from datasets.formats import get_file_kind, get_writable_formats
+from datasets.exports.wording import describe_filters, get_purpose, restore_cleaned
+from datasets.formats import TRAINERS, get_file_kind, get_trainers, get_writable_formats, list_trainers
 from datasets.models import Dataset, Job, Judgment, Prompt, Snapshot
+from datasets.text.near_duplicates import PARTS
 from datasets.views.access import UserRequest, dataset_admin_required
 from datasets.views.downloads import stream_download, stream_export
+from datasets.views.moved import posted_from
 
 PREVIEW_ROWS = 3
 PREVIEW_PROMPTS = 2000  # prompts that a preview reads; its counts are extrapolated to the rest
 SNAPSHOTS_SHOWN = 50
 PUSHES_SHOWN = 10
-PAGE_PARAMETERS = ("format", "exact", "download")  # of the page, beside the fields of its forms
+DIFFERENCE_KEPT = 7 * 24 * 3600  # seconds; releases never change
+PAGE_PARAMETERS = ("format", "trainer", "exact", "download")  # of the page, beside the fields of its forms
 
 
 @dataset_admin_required
@@ -46,50 +54,124 @@ def export_page(request: UserRequest, dataset: Dataset) -> HttpResponse:
     """
     known_forms = (FilterForm(dataset), FileForm(), BundleForm())
     unknown = list_unknown(request.GET, known_forms, PAGE_PARAMETERS)
-    return show_export(request, dataset, request.GET.get("format", "dpo"), unknown)
+    trainer, name = choose_dialect(request.GET)
+    return show_export(request, dataset, name, unknown, trainer=trainer)
+
+
+def choose_dialect(query: QueryDict) -> tuple[str, str]:
+    """(trainer, name of the dialect) in the query of the page.
+
+    The page sends its trainer with each request; the button of another trainer sends that one after it.
+    """
+    trainers = list_trainers()
+    names = {slugify(trainer): trainer for trainer in trainers}
+    asked = [names[value] for value in query.getlist("trainer") if value in names]
+    name = query.get("format")
+    if asked and (name is None or name in trainers[asked[-1]]):
+        return asked[-1], name or trainers[asked[-1]][0]
+    if len(asked) > 1 and name in get_writable_formats():
+        return asked[-1], trainers[asked[-1]][0]
+    name = trainers[TRAINERS[0]][0] if name is None else name
+    return find_trainer(name), name
+
+
+def find_trainer(name: str) -> str:
+    """The first trainer on the page that reads a dialect; the very first one for an unknown dialect."""
+    return next((trainer for trainer, names in list_trainers().items() if name in names), TRAINERS[0])
+
+
+def list_dialects(trainer: str) -> list[dict[str, Any]]:
+    """The dialects of a trainer, as the page shows them."""
+    formats, takers = get_writable_formats(), get_dialects_with_extras()
+    return [
+        {
+            "name": name,
+            "label": formats[name].LABEL,
+            "purpose": get_purpose(name),
+            "settings": get_trainers(name).get(trainer, ""),
+            "is_table": get_file_kind(name) == "csv",
+            "has_extras": name in takers,
+            "has_chats": name in CONVERSATION_FORMATS,
+        }
+        for name in list_trainers()[trainer]
+    ]
 
 
 def show_export(
-    request: UserRequest, dataset: Dataset, name: str, unknown: Sequence[str], status: int = 200
+    request: UserRequest,
+    dataset: Dataset,
+    name: str,
+    unknown: Sequence[str],
+    status: int = 200,
+    file: FileForm | None = None,
+    trainer: str | None = None,
 ) -> HttpResponse:
     """The page of an export, with its errors.
 
     name: of the dialect. unknown: parameters that are no filters.
+    file: of a download that was refused; without it, the options that the page shows for the dialect.
+    trainer: whose dialects are shown; by default the first one that reads the dialect.
     """
     data = request.GET or None
-    form, file, takers = FilterForm(dataset, data), FileForm(request.GET), get_dialects_with_extras()
-    is_bundle_filled = bool({"dialects", "split"} & set(request.GET))
-    bundle = BundleForm(
-        request.GET if is_bundle_filled else None, initial={"dialects": DIALECTS, "split": ",".join(map(str, SHARES))}
-    )
+    options = drop_hidden_options(request.GET, name)
+    form, file = FilterForm(dataset, data or {}), file or FileForm(options)
+    trainer = trainer or find_trainer(name)
+    bundle = BundleForm(fill_bundle(options))
     bundle.fields["split"].widget.attrs["form"] = "choosing"
     is_format = name in get_writable_formats()
-    errors = [_("There is no filter “%(name)s”.") % {"name": parameter} for parameter in unknown]
+    errors = [_("Unknown filter “%(name)s”.") % {"name": parameter} for parameter in unknown]
     errors += [str(error) for bound_form in (form, file) for found in bound_form.errors.values() for error in found]
-    errors += [] if is_format or name == BUNDLE else [_("There is no such format.")]
+    errors += [] if is_format or name == BUNDLE else [_("Unknown format.")]
     context = {
         "dataset": dataset,
         "form": form,
         "bundle": bundle,
-        "formats": {name: module.LABEL for name, module in get_writable_formats().items()},
-        "tables": [key for key in get_writable_formats() if get_file_kind(key) == "csv"],
+        "trainers": {slugify(trainer): trainer for trainer in list_trainers()},
+        "trainer": slugify(trainer),
+        "dialects": list_dialects(trainer),
         "name": name,
         "hidden": list_hidden_filters(form, dataset),
         "names": list_exported_names(dataset),
         "snapshots": dataset.snapshots.filter(is_whole=True).defer("manifest")[:SNAPSHOTS_SHOWN],
         "file_form": file,
-        "takers": takers,
+        "set_filters": list_effective(request.GET),
+        "is_wrong": bool(form.errors or unknown),
+        "has_chats": dataset.has_chat or bool(count_chats(dataset)),
         "errors": errors,
     }
     if is_format and not errors and "download" in request.GET:
-        kept = [(key, value) for key, value in list_filters(request.GET) if key != "with" or name in takers]
-        return redirect(f"{reverse('export', args=[dataset.slug, name])}?{urlencode(kept)}".removesuffix("?"))
+        query = urlencode(list_filters(options))
+        return redirect(f"{reverse('export', args=[dataset.slug, name])}?{query}".removesuffix("?"))
+    if is_format and not errors:
+        context["command"] = build_command(dataset, name, {**form.cleaned_data, **file.cleaned_data})
+    can_release = form.is_valid() and bundle.is_valid() and not unknown and not options.get("conversations")
+    if can_release and bundle.cleaned_data["dialects"]:
+        context["release_command"] = build_command(dataset, BUNDLE, {**form.cleaned_data, **bundle.cleaned_data})
     if data and is_format and not errors:
         most = None if "exact" in request.GET else PREVIEW_PROMPTS
-        context |= build_preview(dataset, name, form.build_filters(), file.get_options()["extras"], most)
+        context |= build_preview(dataset, name, form.build_filters(), file.get_options(), most)
     status = 422 if unknown or (errors and "download" in request.GET) else status
     template = "datasets/_account.html" if request.htmx else "datasets/export.html"
     return render(request, template, context, status=status)
+
+
+def drop_hidden_options(query: QueryDict, name: str) -> QueryDict:
+    """The query of the page without the options that it hides for a dialect."""
+    kept = query.copy()
+    if name in get_writable_formats() and name not in get_dialects_with_extras():
+        kept.pop("with", None)
+    if name not in CONVERSATION_FORMATS:
+        kept.pop("conversations", None)
+    return kept
+
+
+def fill_bundle(query: QueryDict) -> QueryDict:
+    """The query of the page, with the formats and the split that it offers first where it has neither."""
+    filled = query.copy()
+    if not {"dialects", "split"} & set(query):
+        filled.setlist("dialects", list(DIALECTS))
+        filled["split"] = ",".join(map(str, SHARES))
+    return filled
 
 
 def list_unknown(query: QueryDict, known_forms: Iterable[forms.Form], others: Iterable[str] = ()) -> list[str]:
@@ -112,27 +194,30 @@ def list_filters(query: QueryDict) -> list[tuple[str, str]]:
 
 
 def build_preview(
-    dataset: Dataset, name: str, filters: Filters, extras: tuple[str, ...], most: int | None
+    dataset: Dataset, name: str, filters: Filters, options: FileOptions, most: int | None
 ) -> dict[str, Any]:
     """The account and the first rows of an export, as template context.
 
-    most: prompts to read; None for all. If it leaves some out, `about` is the extrapolated number of rows.
+    most: prompts or chats to read; None for all. If it leaves some out, `about` is the extrapolated number of rows.
     """
-    export = Export(dataset, name, filters, most=most, extras=extras)
+    export = Export(dataset, name, filters, most=most, **options)
     first = b""
     for piece in export.iter_pieces():
         if first.count(b"\n") < PREVIEW_ROWS:
             first += piece
     preview = first.splitlines()[:PREVIEW_ROWS] if get_file_kind(name) == "jsonl" else []
     account = export.build_account()
-    prompts = Prompt.objects.visible().filter(dataset=dataset).count()
-    is_partial = most is not None and prompts > most and get_file_kind(name) == "jsonl"
+    prompts = Prompt.objects.visible().filter(dataset=dataset)
+    total = count_chats(dataset) if options["conversations"] else prompts.count()
+    is_partial = most is not None and total > most and get_file_kind(name) == "jsonl"
     return {
         "account": account,
-        "about": round(account["rows"] * prompts / most) if most and is_partial else None,
+        "about": round(account["rows"] * total / most) if most and is_partial else None,
         "counted": most,
-        "prompts": prompts,
+        "total": total,
+        "of_chats": options["conversations"],
         "left_out": [(reasons.LEFT_OUT[reason], count) for reason, count in account["left_out"].items()],
+        "excluded": sum(account["left_out"].values()),
         "preview": [line.decode() for line in preview],
     }
 
@@ -150,13 +235,13 @@ def list_exported_names(dataset: Dataset) -> list[str]:
 def export_file(request: UserRequest, dataset: Dataset, name: str) -> HttpResponseBase:
     """An export or a bundle as a file."""
     if name not in (*get_writable_formats(), BUNDLE):
-        raise Http404(_("There is no such format."))
+        raise Http404(_("Unknown format."))
     form, bundle = FilterForm(dataset, request.GET), BundleForm(request.GET)
-    file = FileForm(request.GET, name="" if name == BUNDLE else name)
+    file = FileForm(request.GET, name=name)
     bound_forms = (form, bundle, file) if name == BUNDLE else (form, file)
     unknown = list_unknown(request.GET, bound_forms)
     if unknown or not all(bound_form.is_valid() for bound_form in bound_forms):
-        return show_export(request, dataset, name, unknown, status=400)
+        return show_export(request, dataset, name, unknown, status=400, file=file)
     if name == BUNDLE:  # not stored: a GET request changes nothing
         settings = bundle.build_settings(form.build_filters())
         with temporary_archive(dataset, settings, request.user.username) as (path, *_rest):
@@ -165,16 +250,20 @@ def export_file(request: UserRequest, dataset: Dataset, name: str) -> HttpRespon
 
 
 @dataset_admin_required
-@require_POST
+@posted_from("exports", "slug")
 def bundle_make(request: UserRequest, dataset: Dataset) -> HttpResponse:
     """Makes a bundle with the chosen filters and stores it."""
-    form, bundle, file = FilterForm(dataset, request.POST), BundleForm(request.POST), FileForm()
     posted = request.POST.copy()
     posted.pop("csrfmiddlewaretoken", None)
+    shown = drop_hidden_options(posted, posted.get("format", ""))
+    form, bundle, file = FilterForm(dataset, shown), BundleForm(shown), FileForm()
     back = f"{reverse('exports', args=[dataset.slug])}?{posted.urlencode()}"
     if list_unknown(posted, (form, bundle, file), PAGE_PARAMETERS):
         return redirect(back)  # the page says which
-    if not posted.getlist("dialects"):
+    if shown.get("conversations"):
+        messages.error(request, _("A release has no rows per chat: untick that, or download the file."))
+        return redirect(back)
+    if not shown.getlist("dialects"):
         messages.error(request, _("Tick at least one format."))
         return redirect(back)
     if not (form.is_valid() and bundle.is_valid()):
@@ -182,7 +271,7 @@ def bundle_make(request: UserRequest, dataset: Dataset) -> HttpResponse:
             messages.error(request, " ".join(map(str, error)))
         return redirect(back)
     field_names = {bound_form.add_prefix(name) for bound_form in (form, bundle) for name in bound_form.fields}
-    data = {name: values for name, values in posted.lists() if name in field_names}
+    data = {name: values for name, values in shown.lists() if name in field_names}
     job = tasks.start_bundle(dataset, request.user, data)
     return redirect("task", job.pk)
 
@@ -190,13 +279,13 @@ def bundle_make(request: UserRequest, dataset: Dataset) -> HttpResponse:
 @dataset_admin_required
 @require_safe
 def bundle_page(request: UserRequest, dataset: Dataset, number: int) -> HttpResponse:
-    """The contents of a bundle, its differences from another one, and where it was pushed."""
+    """The contents of a bundle, its differences from another one (the previous one by default), and its pushes."""
     snapshot = find_snapshot(dataset, number)
     return show_bundle(request, snapshot, PushForm(initial=get_push_defaults(dataset)))
 
 
 @dataset_admin_required
-@require_POST
+@posted_from("bundle", "slug", "number")
 def bundle_push(request: UserRequest, dataset: Dataset, number: int) -> HttpResponse:
     """Pushes a bundle to the Hub in the background."""
     snapshot, form = find_snapshot(dataset, number), PushForm(request.POST)
@@ -213,28 +302,59 @@ def get_push_defaults(dataset: Dataset) -> dict[str, Any]:
 
 
 def show_bundle(request: UserRequest, snapshot: Snapshot, form: PushForm, status: int = 200) -> HttpResponse:
-    dataset = snapshot.dataset
-    others = dataset.snapshots.filter(is_whole=True).exclude(pk=snapshot.pk)
+    dataset, manifest = snapshot.dataset, snapshot.manifest
+    others = dataset.snapshots.filter(is_whole=True).exclude(pk=snapshot.pk).order_by("-number").defer("manifest")
+    made_with = restore_cleaned(manifest["settings"])
     context = {
         "dataset": dataset,
         "snapshot": snapshot,
-        "others": others.defer("manifest")[:SNAPSHOTS_SHOWN],
-        "left_out": [(reasons.LEFT_OUT[reason], n) for reason, n in snapshot.manifest["left_out"].items()],
-        "files": sorted((path, about) for path, about in snapshot.manifest["files"].items() if "dialect" in about),
+        "others": others[:SNAPSHOTS_SHOWN],
+        "filters": describe_filters(made_with),
+        "shares": made_with["split"],
+        "split_label": BundleForm.base_fields["split"].label,
+        "command": build_command(dataset, BUNDLE, made_with),
+        "parts": [part for part in PARTS if manifest["settings"]["shares"].get(part)],
+        "dialects": count_rows(manifest),
+        "left_out": [(reasons.LEFT_OUT[reason], n) for reason, n in manifest["left_out"].items()],
         "form": form,
         "can_push": is_installed(),
         "pushes": [(push.result, push.finished_at) for push in list_pushes(snapshot)],
     }
-    if (against := request.GET.get("with", "")).isdecimal() and len(against) < 10:
-        old, new = sorted((find_snapshot(dataset, int(against)), snapshot), key=operator.attrgetter("number"))
-        changes = compare_snapshots(old, new)
-        context |= {"old": old, "new": new, "difference": changes}
+    other: Snapshot | None
+    against = request.GET.get("with", "")
+    is_chosen = against.isdecimal() and len(against) < 10
+    previous = others.filter(number__lt=snapshot.number).first()
+    other = find_snapshot(dataset, int(against)) if is_chosen else previous
+    if other:
+        old, new = sorted((other, snapshot), key=operator.attrgetter("number"))
+        changes = compare_with_cache(old, new)
+        context |= {"other": other, "old": old, "new": new}
         context["differences"] = [
             (_("Added"), changes.added, changes.examples["added"]),
-            (_("Changed: another answer won, or another part"), changes.changed, changes.examples["changed"]),
+            (_("Changed winner or split"), changes.changed, changes.examples["changed"]),
             (_("Removed"), changes.removed, changes.examples["removed"]),
         ]
     return render(request, "datasets/bundle.html", context, status=status)
+
+
+def count_rows(manifest: dict[str, Any]) -> list[tuple[str, list[int], int]]:
+    """(dialect, rows of each part that has a share, rows in all) of each dialect of a bundle."""
+    shares = manifest["settings"]["shares"]
+    parts = [part for part in PARTS if shares.get(part)]
+    files = [about for about in manifest["files"].values() if "dialect" in about]
+    counts = {(about["dialect"], about["part"]): about["rows"] for about in files}
+    rows = [(name, [counts.get((name, part), 0) for part in parts]) for name in manifest["settings"]["dialects"]]
+    return [(name, numbers, sum(numbers)) for name, numbers in rows]
+
+
+def compare_with_cache(old: Snapshot, new: Snapshot) -> Difference:
+    """The difference between two bundles, which both are read for only once."""
+    key = f"difference-{old.sha256}-{new.sha256}"
+    found: Difference | None = cache.get(key)
+    if found is None:
+        found = compare_snapshots(old, new)
+        cache.set(key, found, DIFFERENCE_KEPT)
+    return found
 
 
 def list_pushes(snapshot: Snapshot) -> QuerySet[Job]:

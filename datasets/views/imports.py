@@ -1,12 +1,15 @@
 """Imports: upload files, preview their rows, then store, drop or undo them."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import OperationalError
-from django.http import HttpResponse, UnreadablePostError
+from django.http import HttpResponse, QueryDict, UnreadablePostError
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
@@ -14,16 +17,22 @@ from django.views.decorators.http import require_safe
 
 from datasets import reasons
 from datasets.disk import DiskFull, is_disk_full
-from datasets.forms import UploadForm
+from datasets.formats import get_readable_formats
+from datasets.formats.rows import Response
 from datasets.imports import check as imports_check
 from datasets.imports import spool as imports_spool
 from datasets.imports import store as imports_store
 from datasets.imports import tasks
+from datasets.imports.estimate import Estimate, estimate, fetch_tally
+from datasets.imports.forms import PairingForm, UploadForm
 from datasets.imports.personal_data import MASKABLE
 from datasets.imports.spool import Spool
+from datasets.imports.summary import COUNTS
 from datasets.imports.undo import CannotUndo, undo_import
 from datasets.jobs.worker import JobFailure
+from datasets.judgments.wording import LETTERS
 from datasets.models import Dataset, Import
+from datasets.text.fingerprints import hash_text
 from datasets.text.rendered import render as render_text
 from datasets.text.rendered import render_prompt_parts
 from datasets.views.access import UserRequest, admin_required, dataset_admin_required
@@ -33,7 +42,8 @@ from datasets.views.request_bodies import drain_or_close, received_upload
 
 IMPORTS_A_PAGE = 50
 REFUSALS_A_PAGE = 100
-PREVIEW_PROMPTS = 3
+PREVIEW_PROMPTS, PREVIEW_ANSWERS = 3, 6
+MODELS_SHOWN = 20
 
 
 @csrf_exempt  # received_upload checks the CSRF token itself, before it reads a file
@@ -41,7 +51,7 @@ PREVIEW_PROMPTS = 3
 def upload(request: UserRequest) -> HttpResponse:
     """The upload form; POST checks the files."""
     if request.method != "POST":
-        return show_upload(request, UploadForm(initial={"slug": request.GET.get("dataset", "")}))
+        return show_upload(request, UploadForm(initial={"dataset": request.GET.get("dataset")}))
     try:
         with received_upload(request) as (post, files, refusal):
             return refusal or check_upload(request, UploadForm(post, files))
@@ -56,15 +66,14 @@ def check_upload(request: UserRequest, form: UploadForm) -> HttpResponse:
     data = form.cleaned_data
     folder, names = tasks.keep_files(data["files"])
     try:
-        return check_kept(request, folder, names, data["slug"], data["overlap"])
+        return check_kept(request, folder, names, data["slug"], form.build_dataset_settings())
     except JobFailure as why:
         form.add_error("files", str(why))
         return show_upload(request, form)
 
 
 def show_upload(request: UserRequest, form: UploadForm, status: int = 200) -> HttpResponse:
-    context = {"form": form, "slugs": Dataset.objects.values_list("slug", flat=True)}
-    return render(request, "datasets/upload.html", context, status=422 if form.errors else status)
+    return render(request, "datasets/upload.html", {"form": form}, status=422 if form.errors else status)
 
 
 def refuse_upload(request: UserRequest, problem: Exception) -> HttpResponse:
@@ -73,23 +82,26 @@ def refuse_upload(request: UserRequest, problem: Exception) -> HttpResponse:
     if not (is_full or is_cut):
         raise problem
     cut = _("The upload was cut off. Nothing was stored; send it again.")
-    full = _("The server's disk has no room for this upload. Nothing was stored. Tell whoever runs the server.")
+    full = _("The server's disk has no room for this upload. Nothing was stored. Tell your server admin.")
     messages.error(request, full if is_full else cut)
     return drain_or_close(show_upload(request, UploadForm(), status=507 if is_full else 400), request)
 
 
-def store(request: UserRequest, pk: int) -> HttpResponse:
+def store(request: UserRequest, run: Import) -> HttpResponse:
     """Stores a checked import, in the background if it is large, and redirects to the dataset or the task."""
-    run = Import.objects.get(pk=pk)
+    if form := build_pairing_form(run, request.POST):
+        if not form.is_valid():
+            return show_import(request, run, form)
+        form.save()
     left_out = [doubt for doubt in request.POST.getlist("without") if doubt in reasons.WARNINGS]
     masked = [kind for kind in request.POST.getlist("mask") if kind in MASKABLE]
     if not tasks.is_small_import(run):
         return redirect("task", tasks.start_store(run, request.user, left_out, masked).pk)
     tasks.store_now(run, left_out, masked)
     run.refresh_from_db()
-    rows_read = ngettext("%(n)s row read", "%(n)s rows read", run.rows) % {"n": run.rows}
-    counts = _("%(prompts)s new prompts, %(responses)s answers, %(choices)s choices, %(duplicates)s duplicates.")
-    messages.success(request, f"{rows_read}: {counts % vars(run)}")
+    rows_read = ngettext("%(n)s row read", "%(n)s rows read", run.rows) % {"n": intcomma(run.rows)}
+    counts = _("%(prompts)s new prompts, %(responses)s answers, %(choices)s preferences, %(duplicates)s duplicates.")
+    messages.success(request, f"{rows_read}: {counts % {name: intcomma(getattr(run, name)) for name in COUNTS}}")
     return redirect("dataset", run.slug)
 
 
@@ -115,17 +127,41 @@ def import_page(request: UserRequest, pk: int) -> HttpResponse:
         return redirect("task", tasks.start_resume(run, request.user).pk)
     if request.method == "POST":
         return decide(request, run)
-    context = {"run": run, "can_undo": run.state == Import.State.DONE, **read_refusals_page(run, request)}
+    return show_import(request, run)
+
+
+def show_import(request: UserRequest, run: Import, form: PairingForm | None = None) -> HttpResponse:
+    """The page of an import. form: as posted."""
+    context = {
+        "run": run,
+        "dataset": run.dataset or Dataset.objects.filter(slug=run.slug).first(),
+        "formats": label_formats(run),
+        "can_undo": run.state == Import.State.DONE,
+        **read_refusals_page(run, request),
+    }
     if run.state == Import.State.CHECKED:
-        context |= build_preview(run)
-    return render(request, "datasets/import.html", context)
+        context |= build_preview(run) | build_estimate(run, form or build_pairing_form(run))
+    return render(request, "datasets/import.html", context, status=422 if form and form.errors else 200)
+
+
+def label_formats(run: Import) -> list[str]:
+    """The formats of an import's files, in words."""
+    formats = get_readable_formats()
+    return [formats[name].LABEL if name in formats else name for name in run.format.split(", ")]
+
+
+def build_pairing_form(run: Import, data: QueryDict | None = None) -> PairingForm | None:
+    """The settings of the dataset that an import creates; None if there is a dataset of this name."""
+    return None if Dataset.objects.filter(slug=run.slug).exists() else PairingForm(run, data)
 
 
 def decide(request: UserRequest, run: Import) -> HttpResponse:
     """Stores, drops or undoes an import if its state allows it."""
     decision = request.POST.get("decision")
     if run.state == Import.State.CHECKED and decision == "store":
-        return store(request, run.pk)
+        return store(request, run)
+    if run.state == Import.State.CHECKED and decision == "estimate":
+        return show_estimate(request, run)
     if run.state == Import.State.CHECKED and decision == "drop":
         imports_store.drop(run)
         messages.info(request, _("Nothing was stored."))
@@ -142,6 +178,67 @@ def decide(request: UserRequest, run: Import) -> HttpResponse:
     return redirect("import", run.pk)
 
 
+def show_estimate(request: UserRequest, run: Import) -> HttpResponse:
+    """The estimate for the settings of the form, alone or within the page; nothing is saved."""
+    form = build_pairing_form(run, request.POST)
+    if request.htmx:
+        return render(request, "datasets/_estimate.html", build_estimate(run, form))
+    return show_import(request, run, form)
+
+
+def build_estimate(run: Import, form: PairingForm | None) -> dict[str, Any]:
+    """How many comparisons and judgments a checked import makes, in words, with the form of a new dataset.
+
+    form: where its values are wrong, the present ones count.
+    """
+    target = Dataset.objects.filter(slug=run.slug).first()
+    is_usable = form is not None and (not form.is_bound or form.is_valid())
+    policy = target or (form.instance if form and is_usable else Dataset(**run.dataset_settings))
+    tally = fetch_tally(run, policy)
+    return {
+        "pairing_form": form,
+        "target": target,
+        "models": tally.models.most_common(MODELS_SHOWN),
+        "more_models": max(0, len(tally.models) - MODELS_SHOWN),
+        **describe_estimate(estimate(tally, policy), target is not None),
+    }
+
+
+def describe_estimate(numbers: Estimate, is_bound: bool) -> dict[str, Any]:
+    """An estimate in words. is_bound: whether it is an upper bound."""
+    comparisons, remaining = numbers.comparisons, numbers.remaining
+    words = {
+        "comparisons": ngettext("%(n)s comparison", "%(n)s comparisons", comparisons) % {"n": intcomma(comparisons)},
+        "overlap": numbers.overlap,
+        "judgments": format_judgments(numbers.judgments),
+        "time": format_effort(numbers.total_seconds),
+        "seconds": round(numbers.seconds),
+    }
+    total = _("At most %(comparisons)s × %(overlap)s = %(judgments)s") if is_bound else None
+    total = total or _("≈ %(comparisons)s × %(overlap)s = %(judgments)s")
+    effort = _("≈ %(time)s at %(seconds)s s") % words if remaining else ""
+    return {
+        "estimate": f"{total % words} {effort if not numbers.answered else ''}".strip(),
+        "answered": numbers.answered and format_judgments(min(numbers.answered, numbers.judgments)),
+        "remaining": f"{format_judgments(remaining)} {effort}".strip(),
+        "seconds": round(numbers.seconds),
+        "has_pace": numbers.has_pace,
+    }
+
+
+def format_judgments(n: int) -> str:
+    return ngettext("%(n)s judgment", "%(n)s judgments", n) % {"n": intcomma(n)}
+
+
+def format_effort(seconds: float) -> str:
+    """A duration in minutes or hours, rounded."""
+    minutes = max(1, round(seconds / 60))
+    if minutes < 60:
+        return _("%(n)s min") % {"n": minutes}
+    hours = round(seconds / 3600, 1 if seconds < 36000 else 0)
+    return _("%(n)s h") % {"n": number_format(hours, 0 if hours == int(hours) else 1, force_grouping=True)}
+
+
 def build_preview(run: Import) -> dict[str, Any]:
     """Counts and warnings of a checked import, and its first prompts as annotators will see them."""
     spool = Spool(imports_spool.get_spool_path(run))
@@ -155,12 +252,18 @@ def build_preview(run: Import) -> dict[str, Any]:
         "maskable": MASKABLE,
         "doubts": [(doubt, reasons.WARNINGS[doubt], *details) for doubt, details in spool.list_warnings().items()],
         "preview": [
-            (render_prompt_parts(prompt), [(response.source, render_text(response.text)) for response in responses[:6]])
+            (render_prompt_parts(prompt), label_blind(responses))
             for prompt, responses in spool.list_first_prompts(PREVIEW_PROMPTS)
         ],
     }
     spool.close()
     return context
+
+
+def label_blind(responses: Sequence[Response]) -> list[tuple[str, str]]:
+    """(letter, HTML) of the first answers, without their sources and in an order that depends on their texts alone."""
+    texts = sorted(dict.fromkeys(response.text for response in responses[:PREVIEW_ANSWERS]), key=hash_text)
+    return [(letter, render_text(text)) for letter, text in zip(LETTERS, texts, strict=False)]
 
 
 def read_refusals_page(run: Import, request: UserRequest) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from datasets.audit import listing
-from datasets.comparisons import flags
 from datasets.files.writers import encode_csv
 from datasets.models import Change, Dataset
 from datasets.views.access import UserRequest, admin_required, dataset_admin_required
@@ -22,7 +21,7 @@ from datasets.views.paging import parse_after
 @require_safe
 def dataset_log(request: UserRequest, dataset: Dataset) -> HttpResponse:
     """The audit log of a dataset."""
-    context = {"dataset": dataset, "flags": flags.count_held(dataset), "file": reverse("log-file", args=[dataset.slug])}
+    context = {"dataset": dataset, "file": reverse("log-file", args=[dataset.slug])}
     return show_log(request, dataset.changes, context)
 
 

@@ -4,7 +4,6 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from datasets import reasons
 from datasets.models import Dataset, Prompt
@@ -12,6 +11,7 @@ from datasets.prompts.editing import CannotSave, list_judged_ids, save_prompt
 from datasets.prompts.forms import build_forms, build_prompt
 from datasets.text.rendered import render as render_text
 from datasets.views.access import UserRequest, admin_required, dataset_admin_required
+from datasets.views.moved import posted_from
 
 
 @dataset_admin_required
@@ -52,7 +52,7 @@ def edit(request: UserRequest, dataset: Dataset, prompt: Prompt | None) -> HttpR
 
 
 @admin_required
-@require_POST
+@posted_from("datasets")
 def rendered(request: UserRequest) -> HttpResponse:
     """The text of the field that is being edited, as safe HTML."""
     text = request.POST.get(request.POST.get("name", "text"), "")

@@ -269,11 +269,11 @@ def large_bodies_bounded(get_response: GetResponse) -> GetResponse:
         if not isinstance(body, LargeBody) or request.path_info.startswith(FILES_AT):
             return get_response(request)
         if not request.user.is_authenticated:
-            return refuse_body(413, _("Sign in before you send this much. Nothing was saved."))
+            return refuse_body(413, _("Sign in before sending this much data. Nothing was saved."))
         try:
             request._stream = io.BytesIO(body.read())
         except RequestDataTooBig:
-            return refuse_body(413, _("This is more than a form may hold. Nothing was saved."), request)
+            return refuse_body(413, _("This exceeds the size limit of a form. Nothing was saved."), request)
         except UnreadablePostError:
             return refuse_body(408, _("The form did not arrive in time. Send it again."))
         return get_response(request)

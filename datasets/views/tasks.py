@@ -52,8 +52,8 @@ def job_page(request: UserRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_safe
 def job_list(request: UserRequest) -> HttpResponse:
-    """All tasks, newest first."""
-    jobs = Job.objects.select_related("created_by", "dataset").order_by("-pk")
+    """All tasks, newest first, without those of single messages."""
+    jobs = Job.objects.exclude(kind="chat").select_related("created_by", "dataset").order_by("-pk")
     if before := parse_after(request, "before"):
         jobs = jobs.filter(pk__lt=before)
     page = list(jobs[:JOBS_A_PAGE])
@@ -94,6 +94,8 @@ def build_result_url(job: Job) -> str | None:
     result = job.result
     if "import" in result:
         return reverse("import", args=[result["import"]])
+    if "acted" in result:
+        return f"{reverse('data', args=[result['dataset']])}?done={job.pk}"
     if "bundle" in result:
         return reverse("bundle", args=[result["dataset"], result["bundle"]])
     if "report" in result:
@@ -104,9 +106,9 @@ def build_result_url(job: Job) -> str | None:
 def get_retry_link(job: Job) -> tuple[str, str]:
     """The (URL, title) of the page that starts such a task, for a retry."""
     if job.kind == "push" and job.dataset:
-        return reverse("bundle", args=[job.dataset.slug, job.arguments["bundle"]]), _("Back to the bundle")
+        return reverse("bundle", args=[job.dataset.slug, job.arguments["bundle"]]), _("Back to the release")
     if job.kind == "bundle" and job.dataset:
         return reverse("exports", args=[job.dataset.slug]), _("Export")
     if job.dataset:
         return reverse("dataset", args=[job.dataset.slug]), str(job.dataset)
-    return reverse("upload"), _("Upload")
+    return reverse("upload"), _("Import data")

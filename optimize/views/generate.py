@@ -77,7 +77,7 @@ def change_generation(request: UserRequest, dataset: Dataset, job: Job | None) -
         limits = build_limits(form.cleaned_data)
         start_generation(build_wanted(dataset, form, prompt), limits, by=request.user, page=request.path)
     except AlreadyRunning:
-        messages.error(request, _("Models are answering already. Pause them first."))
+        messages.error(request, _("Generation is running. Pause it first."))
     return redirect("generate", dataset.slug)
 
 

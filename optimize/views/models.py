@@ -14,6 +14,7 @@ from datasets.jobs import worker
 from datasets.models import Job
 from datasets.text.rendered import render as render_text
 from datasets.views.access import UserRequest, admin_required
+from datasets.views.sorting import Keys, parse_sort, sort_rows
 from optimize import reasons
 from optimize.forms import EndpointForm, ModelForm, TryForm
 from optimize.models import Generation, ModelVersion
@@ -21,6 +22,12 @@ from optimize.versions import delete_model, find_version, is_used, list_newest
 from optimize.wanted import Used, sum_used
 
 NOTHING_USED = Used(0, 0, 0)
+SORTED_BY: Keys = {
+    "name": lambda row: row[0].name,
+    "model": lambda row: row[0].model_id,
+    "server": lambda row: row[0].endpoint.base_url,
+    "answers": lambda row: row[1],
+}
 
 
 @admin_required
@@ -34,7 +41,9 @@ def model_list(request: UserRequest) -> HttpResponse:
     by_name: dict[str, int] = {}
     for pk, name in ModelVersion.objects.values_list("pk", "name"):
         by_name[name] = by_name.get(name, 0) + used.get(pk, NOTHING_USED).answers
-    context = {"form": form, "models": [(version, by_name[version.name]) for version in list_newest()]}
+    order = parse_sort(request, SORTED_BY, "name")
+    models = sort_rows([(version, by_name[version.name]) for version in list_newest()], order, SORTED_BY)
+    context = {"form": form, "models": models, "sorting": order}
     return render(request, "optimize/models.html", context, status=422 if form.errors else 200)
 
 
@@ -186,14 +195,12 @@ def describe_findings(probed: dict[str, Any]) -> list[str]:
     names = ", ".join(probed.get("models", [])[:10])
     sentences = [
         _("It lists these models: %(names)s.") % {"names": names} if names else _("It does not list its models."),
-        _("It streams its answers.")
-        if probed.get("stream")
-        else _("It does not stream: each answer comes in one piece."),
-        _("It reports token counts.") if probed.get("usage") else _("It does not report token counts."),
+        _("It streams answers.") if probed.get("stream") else _("It does not stream: each answer arrives whole."),
+        _("It reports token usage.") if probed.get("usage") else _("It does not report token usage."),
     ]
     seed = probed.get("seed")
     if seed is None:
-        sentences.append(_('It refuses seeds: set "seed" to null in the extra request fields.'))
+        sentences.append(_('It rejects seeds: set "seed" to null in the extra request fields.'))
     else:
         sentences.append(
             _("The same seed gives the same answer.")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import httpcore2
 
-from optimize.wire import sse
+from optimize.wire import demo_bot, sse
 from optimize.wire.addresses import CheckedBackend, Deadline, ForbiddenAddress, Network, TooManyBytes
 from optimize.wire.keys import hide_secrets
 
@@ -105,6 +105,8 @@ class Client:
 
         request: `model`, `messages` and sampling, as OpenAI's API takes them.
         """
+        if target.base_url == demo_bot.ADDRESS:
+            return Completion(demo_bot.answer(request), finish="stop")
         body = {**request, "stream": target.streams}
         if target.streams and target.tells_usage:
             body["stream_options"] = {"include_usage": True}
@@ -119,6 +121,8 @@ class Client:
 
     def list_models(self, target: Target) -> list[str]:
         """The names of the models that a server lists. Raises RequestFailed."""
+        if target.base_url == demo_bot.ADDRESS:
+            return []
         with self.send(target, "GET", "/models", None) as response:
             listed = parse_json(b"".join(self.iter_body(response)), target.key)
         models = listed.get("data", listed.get("models")) if isinstance(listed, dict) else listed

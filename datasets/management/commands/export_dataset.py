@@ -12,6 +12,7 @@ from datasets.bundles.archive import BUNDLE, get_dialects, make_bundle
 from datasets.bundles.forms import BundleForm
 from datasets.bundles.snapshots import iter_content
 from datasets.cli import find_dataset, format_form_errors, split_words, write_whole
+from datasets.exports.conversations import CONVERSATION_FORMATS
 from datasets.exports.export import Export
 from datasets.exports.extras import EXTRAS, get_dialects_with_extras
 from datasets.exports.forms import FileForm, FilterForm
@@ -56,6 +57,11 @@ class Command(BaseCommand):
             metavar=",".join(EXTRAS),
             help=f"also ids, sources, metadata of rows, for {', '.join(get_dialects_with_extras())} and bundles",
         )
+        parser.add_argument(
+            "--conversations",
+            action="store_true",
+            help=f"one row per chat instead of what was judged, for {', '.join(CONVERSATION_FORMATS)}",
+        )
         parser.add_argument("--ranks", help="pairs of a ranking: all (default), adjacent, best-rest or best-worst")
 
     def handle(self, slug: str, format: str, output: str | None, **options: Any) -> None:
@@ -64,15 +70,14 @@ class Command(BaseCommand):
         for_spreadsheets = options["for_spreadsheets"]
         if for_spreadsheets and (format == BUNDLE or get_file_kind(find_format(format)) != "csv"):
             raise CommandError("--for-spreadsheets goes with a CSV format, as judgments-csv", returncode=2)
+        file = FileForm(build_file_data(options), name=format if format == BUNDLE else find_format(format))
+        if not file.is_valid():
+            raise CommandError(format_form_errors(file), returncode=2)
         if format == BUNDLE:
             return self.write_bundle(dataset, output, started, options)
         if options["dialects"] or options["split"]:
             raise CommandError("--dialects and --split go with --format bundle", returncode=2)
-        filters = parse_filters(dataset, options)
-        file = FileForm(build_file_data(options), name=find_format(format))
-        if not file.is_valid():
-            raise CommandError(format_form_errors(file), returncode=2)
-        export = Export(dataset, format, filters, **file.get_options())
+        export = Export(dataset, format, parse_filters(dataset, options), **file.get_options())
         path = Path(output or f"{slug}-{format}.{get_file_kind(format)}")
         if output == "-":
             for piece in export.iter_pieces():
@@ -115,17 +120,26 @@ def find_format(name: str) -> str:
     return name
 
 
-def build_file_data(options: dict[str, Any]) -> dict[str, Any]:
+def build_file_data(options: dict[str, Any]) -> MultiValueDict[str, str]:
     """The data for FileForm in the options of the command."""
-    return {"for-spreadsheets": "1" if options["for_spreadsheets"] else "", "with": options["with"] or []}
+    data = build_filter_data(options)
+    for name in ("for_spreadsheets", "conversations"):
+        data[name.replace("_", "-")] = "1" if options[name] else ""
+    data.setlist("with", options["with"] or [])
+    return data
 
 
-def parse_filters(dataset: Dataset, options: dict[str, Any]) -> Filters:
+def build_filter_data(options: dict[str, Any]) -> MultiValueDict[str, str]:
+    """The data for FilterForm in the options of the command."""
     data: MultiValueDict[str, str] = MultiValueDict()
     for field in FilterForm.base_fields:
         value = options.get(field)
         data.setlist(field.replace("_", "-"), value if isinstance(value, list) else [] if value is None else [value])
-    form = FilterForm(dataset, data)
+    return data
+
+
+def parse_filters(dataset: Dataset, options: dict[str, Any]) -> Filters:
+    form = FilterForm(dataset, build_filter_data(options))
     if not form.is_valid():
         raise CommandError(format_form_errors(form), returncode=2)
     return form.build_filters()

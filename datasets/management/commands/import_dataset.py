@@ -24,7 +24,7 @@ from datasets.imports.reading import KEEP, TURNS, Options
 from datasets.imports.spool import Spool, escape_surrogates
 from datasets.imports.summary import build_summary
 from datasets.imports.warnings import ALL, KNOWN, SECOND_PASS, parse_warnings
-from datasets.models import RESERVED_SLUGS, Import
+from datasets.models import RESERVED_SLUGS, Dataset, Import
 
 HINTS = {
     "unknown_shape": " --map says which column is what.",
@@ -91,6 +91,7 @@ class Command(BaseCommand):
             help="a list of prompts to warn about, such as a test set's: one SHA-256 of a normalised prompt per line",
         )
         parser.add_argument("--overlap", type=int, help="judgments wanted per comparison, for a new dataset")
+        parser.add_argument("--draft", action="store_true", help="a new dataset is a draft: closed to annotators")
 
     def handle(
         self,
@@ -100,6 +101,7 @@ class Command(BaseCommand):
         skip_bad_rows: bool,
         refused: str | None,
         overlap: int | None,
+        draft: bool,
         map: list[str] | None,
         verdict: list[str],
         ignore: list[str],
@@ -129,7 +131,9 @@ class Command(BaseCommand):
         stored = not run.blocking and (skip_bad_rows or not run.refused)
         rows_left_out = imports_check.leave_out(run, left_out) if stored else 0
         if stored:
-            imports_store.store(run, overlap, hurry=True)
+            state = Dataset.State.DRAFT if draft else Dataset.State.OPEN
+            run.dataset_settings = {"overlap": overlap or 1, "state": state}
+            imports_store.store(run, hurry=True)
         report_refused(self.stderr, run, refused)
         self.stdout.write(json.dumps(build_summary(run, warnings, time.monotonic() - started), ensure_ascii=False))
         if not stored:

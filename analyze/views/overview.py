@@ -1,0 +1,90 @@
+"""The overview of a dataset: what to do next, how far it is, what people chose."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from analyze import attention, summary
+from analyze.latest_report import fetch_numbers
+from analyze.models import Report
+from analyze.views.report import find_status, render_page
+from annotate.checklist import build_checklist
+from annotate.hours import sum_hours
+from annotate.views.people import find_invitation
+from datasets.judgments import listing, progress, statistics
+from datasets.models import Dataset
+from datasets.views.access import UserRequest, dataset_admin_required
+
+MOST_CHOSEN = 10
+PARTS = ("agreement", "annotators")  # of the report
+
+
+@dataset_admin_required
+@never_cache
+@require_safe
+def dataset_page(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """The checklist of a draft, else progress, effort, agreement, what needs attention, and what people chose."""
+    if dataset.state == Dataset.State.DRAFT:
+        return show_draft(request, dataset)
+    status = find_status(request, dataset)
+    if status is None:
+        return HttpResponse(status=204)
+    context = describe_progress(dataset) | describe_report(dataset, status.report)
+    context |= {
+        "most_chosen": progress.list_most_chosen(dataset, MOST_CHOSEN),
+        "sources": progress.count_by_source(dataset),
+    }
+    return render_page(request, dataset, "datasets/dataset.html", status, context)
+
+
+def show_draft(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    steps = build_checklist(dataset)
+    context = {
+        "dataset": dataset,
+        "steps": steps,
+        "next": next((step for step in steps if not step.is_done), None),
+        "progress": progress.count_progress(dataset),
+        "invitation": find_invitation(request),
+    }
+    return render(request, "datasets/draft.html", context)
+
+
+def describe_progress(dataset: Dataset) -> dict[str, Any]:
+    """How much is judged, by whom, how fast, and what it costs."""
+    days = statistics.count_by_day(dataset)
+    shares = statistics.compute_verdict_shares(progress.count_verdicts(dataset))
+    pace = statistics.estimate_pace(dataset, days)
+    effort = statistics.compute_effort(dataset, sum_hours(dataset), pace.missing)
+    rate = dataset.hourly_rate
+    return {
+        "progress": progress.count_progress(dataset),
+        "votes": shares["choice"].whole,
+        "wanted": shares["choice"].whole + pace.missing,
+        "verdicts": [(kind, listing.VERDICTS[kind][0], share) for kind, share in shares.items()],
+        "pace": pace,
+        "effort": effort,
+        "median": listing.format_duration(effort.median),
+        "cost": None if rate is None else effort.hours * rate,
+        "more_cost": None if rate is None or effort.remaining is None else effort.remaining * rate,
+        "days": list(zip(days.dates, days.totals, strict=True)),
+        "days_total": sum(days.totals),
+        "most": max(days.totals, default=0),
+        "people": [(person, n, days.people.get(person.pk or 0)) for person, n in statistics.list_busiest(dataset)],
+        "most_of_a_person": max((n for ns in days.people.values() for n in ns), default=0),
+    }
+
+
+def describe_report(dataset: Dataset, report: Report | None) -> dict[str, Any]:
+    """Agreement, accuracy on gold questions, and what needs attention, by the stored report."""
+    numbers = fetch_numbers(report, *PARTS) if report else {}
+    right, tried = attention.compute_gold_accuracy(numbers)
+    return {
+        "agreement": numbers.get("agreement"),
+        "usual": summary.find_usual_band(numbers.get("agreement")),
+        "gold": statistics.Share(right, tried),
+        "attention": attention.list_people(dataset, numbers),
+        "waiting": attention.list_waiting(dataset),
+    }

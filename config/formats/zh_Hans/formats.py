@@ -1,0 +1,3 @@
+"""As in English."""
+
+from config.formats.en.formats import *  # noqa: F403
