@@ -1,5 +1,6 @@
 """The context of the comparison page: prompt, responses and fields. No sources, response ids or votes of others."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from django.utils.translation import ngettext
 from annotate.judging.drafts import read_draft
 from annotate.judging.question_spec import Group, QuestionSpec, build_judgment_spec
 from annotate.questions import RANK, STARS, VERDICT, Kind, best_worst, pair, rank, scale
-from annotate.wording import BUTTONS, PLACES, Label, format_question, format_short_verdict, format_verdict, get_chips
+from annotate.wording import BUTTONS, PLACES, Label, format_question, format_verdict, get_chips
 from datasets.judgments import wording
 from datasets.judgments.said import Said
 from datasets.models import Comparison, Dataset, Judgment
@@ -44,14 +45,32 @@ class Button:
 
 
 @dataclass
+class Option:
+    """A radio button. key: the digit or letter that chooses it, "" where its label is that digit."""
+
+    value: int | str
+    label: Label
+    is_set: bool
+    key: str = ""
+
+
+@dataclass
 class ChoiceGroup:
-    """A group of radio buttons. options: [(value, label, whether it is checked)]."""
+    """A group of radio buttons.
+
+    look: its class in the style sheet. side, letter: of the answer that it is about, "" for all. key: the digit that
+    names this answer best or worst. is_turn: whether it is the first one to fill in. guideline: of its criterion.
+    """
 
     name: str
     legend: str
-    kind: str
-    options: list[tuple[int | str, Label, bool]]
+    look: str
+    options: list[Option]
+    side: str = ""
+    letter: str = ""
+    key: str = ""
     guideline: str = ""
+    is_turn: bool = False
     errors: list[str] = field(default_factory=list)
 
 
@@ -63,7 +82,6 @@ class AnswerCard:
     letter: str
     html: str
     raw: str
-    groups: list[ChoiceGroup]
     text: str | None = None
     repair: str = ""
 
@@ -87,7 +105,6 @@ def build_comparison_context(
     reopened = judgment.state == Judgment.State.REOPENED
     data = form.data if form else read_draft(judgment)
     details: Said = parse_details(data, spec) if data is not None else judgment.said if reopened else filled_in or {}
-    groups = [build_choice_group(spec, group, form, spec.scatter(details)) for group in spec.groups]
     prompt, rendered_answers = get_html(comparison.prompt_id, judgment.order, stored_html)
     views = build_views(rendered_answers, dataset.show_reasoning, differing)
     repairing = comparison.task == Comparison.Task.REPAIR
@@ -96,8 +113,8 @@ def build_comparison_context(
         "question": format_question("repair" if spec.question is None else spec.question.__name__.rpartition(".")[2]),
         "prompt": prompt,
         "reasoning": dataset.show_reasoning,
-        "answers": build_answers(spec, groups, details, rendered_answers, views, dataset.show_reasoning == HIDE),
-        "rows": [choices for choices, group in zip(groups, spec.groups, strict=True) if not group.field.side],
+        "answers": build_answers(spec, details, rendered_answers, views, dataset.show_reasoning == HIDE),
+        "rows": build_rows(spec, form, spec.scatter(details), dataset),
         "buttons": [build_button(verdict, spec) for verdict in spec.verdicts if not is_minor(verdict)],
         "minor": [build_button(verdict, spec) for verdict in spec.verdicts if is_minor(verdict) and verdict != "flag"],
         "stands": format_verdict(judgment.verdict) if reopened else None,
@@ -146,17 +163,49 @@ def list_errors(form: "VerdictForm") -> list[str]:
     return list(dict.fromkeys(str(error) for errors in form.errors.values() for error in errors))
 
 
-def build_choice_group(
-    spec: QuestionSpec, group: Group, form: "VerdictForm | None", values: Mapping[str, int | str]
-) -> ChoiceGroup:
-    """A group of the form as shown. values: {name of a group: selected value}."""
-    selected, kind = values.get(group.name, group.field.initial), group.field.kind
-    options = [(value, format_option(spec, kind, value), value == selected) for value in group.field.values]
+def build_rows(
+    spec: QuestionSpec, form: "VerdictForm | None", values: Mapping[str, int | str], dataset: Dataset
+) -> list[list[ChoiceGroup]]:
+    """The groups of the form in the order in which they are filled in, those that ask the same of each answer in a row.
+
+    values: {name of a group: selected value}.
+    """
+    rows: dict[tuple[str, Kind], list[ChoiceGroup]] = {}
+    guidelines = {criterion["name"]: criterion.get("guideline", "") for criterion in dataset.criteria}
+    for group in spec.groups:
+        choices = build_choice_group(spec, group, values.get(group.name, group.field.initial))
+        choices.guideline = guidelines.get(group.criterion, "")
+        choices.errors = list(map(str, form.errors.get(group.name, []))) if form else []
+        rows.setdefault((group.criterion, group.field.kind), []).append(choices)
+    for choices in itertools.chain.from_iterable(rows.values()):
+        if not any(option.is_set for option in choices.options):
+            choices.is_turn = True
+            break
+    return list(rows.values())
+
+
+def build_choice_group(spec: QuestionSpec, group: Group, selected: int | str | None) -> ChoiceGroup:
+    """A group of the form as shown."""
+    kind = group.field.kind
     legend = group.criterion or {STARS: _("Stars"), RANK: _("Rank"), VERDICT: ""}[kind]
+    place = spec.sides.index(group.field.side) if group.field.side else None
+    in_words = has_word_options(spec, kind)
     return ChoiceGroup(
-        group.name, legend, "best-worst" if has_word_options(spec, kind) else kind, options,
-        errors=list(map(str, form.errors.get(group.name, []))) if form else [],
-    )  # fmt: skip
+        group.name,
+        legend,
+        "best-worst" if in_words else "sides" if kind == VERDICT else kind,
+        [Option(v, format_option(spec, kind, v), v == selected, find_key(spec, kind, v)) for v in group.field.values],
+        side=group.field.side,
+        letter="" if place is None else wording.LETTERS[place],
+        key=str(place + 1) if in_words and place is not None else "",
+    )
+
+
+def find_key(spec: QuestionSpec, kind: Kind, value: int | str) -> str:
+    """The key of an option that shows one."""
+    if kind == STARS:
+        return str(value)
+    return build_button(str(value), spec).key if kind == VERDICT else ""
 
 
 def has_word_options(spec: QuestionSpec, kind: Kind) -> bool:
@@ -166,7 +215,7 @@ def has_word_options(spec: QuestionSpec, kind: Kind) -> bool:
 
 def format_option(spec: QuestionSpec, kind: Kind, value: Any) -> Label:
     if kind == VERDICT:
-        return format_short_verdict(value)
+        return format_verdict(value)
     if has_word_options(spec, kind):
         return PLACES[value]
     return ngettext("%(n)s star", "%(n)s stars", value) % {"n": value} if kind == STARS else str(value)
@@ -183,7 +232,6 @@ def build_views(answers: Sequence[RenderedAnswer], reasoning: str, differing: bo
 
 def build_answers(
     spec: QuestionSpec,
-    groups: Sequence[ChoiceGroup],
     details: Said,
     rendered_answers: Sequence[RenderedAnswer],
     views: Sequence[tuple[str, str]],
@@ -192,8 +240,7 @@ def build_answers(
     """The responses as shown, in the order of the page. hides: whether reasoning is hidden."""
     cards = []
     for side, letter, answer, view in zip(spec.sides, wording.LETTERS, rendered_answers, views, strict=False):
-        side_groups = [choices for choices, group in zip(groups, spec.groups, strict=True) if group.field.side == side]
-        card = AnswerCard(side, letter, *view, side_groups)
+        card = AnswerCard(side, letter, *view)
         if side in spec.repairs:
             card.text = hide_reasoning_in_text(answer.text) if hides else answer.text
             card.repair = details.get("repairs", {}).get(side, "")
@@ -206,17 +253,9 @@ def build_button(verdict: str, spec: QuestionSpec) -> Button:
     key = getattr(spec.question, "KEYS", pair.KEYS).get(verdict)
     if key:
         codes = f"Digit{key} Numpad{key}{ARROWS.get(verdict, '')}"
-        return Button(verdict, format_button(verdict, spec), codes, key)
+        return Button(verdict, BUTTONS.get(verdict, verdict), codes, key)
     codes = OTHER_KEYS.get(verdict, ENTER)
-    return Button(verdict, format_button(verdict, spec), codes, "↵" if codes == ENTER else codes[-1].lower())
-
-
-def format_button(verdict: str, spec: QuestionSpec) -> Label:
-    return (
-        format_short_verdict(verdict)
-        if spec.question is scale and not is_minor(verdict)
-        else BUTTONS.get(verdict, verdict)
-    )
+    return Button(verdict, BUTTONS.get(verdict, verdict), codes, "↵" if codes == ENTER else codes[-1].lower())
 
 
 def render_criteria(dataset: Dataset) -> list[tuple[str, str]]:

@@ -22,14 +22,6 @@ BUTTONS: dict[str, Label] = {  # the labels of verdicts, except for buttons that
     "flag": _("Report a problem"),
     "keep": _("Keep"),
 }
-STEPS: dict[str, Label] = {  # on a scale, next to the letter of the response
-    "left3": pgettext_lazy("scale", "much"),
-    "left2": pgettext_lazy("scale", "better"),
-    "left1": pgettext_lazy("scale", "slightly"),
-    "right1": pgettext_lazy("scale", "slightly"),
-    "right2": pgettext_lazy("scale", "better"),
-    "right3": pgettext_lazy("scale", "much"),
-}
 QUESTIONS: dict[str, Label] = {
     "pair": _("Which answer is better?"),
     "scale": _("Which answer is better, and how much?"),
@@ -77,11 +69,3 @@ def format_question(name: str) -> Label:
 def get_chips(dataset: "Dataset") -> Mapping[str, Label]:
     """The reasons that a dataset offers: {stored value: label}."""
     return {chip: chip for chip in dataset.chips} or CHIPS
-
-
-def format_short_verdict(verdict: str) -> Label:
-    """The short label of a verdict on a scale: the letter of the response, and how much better it is."""
-    letter = {"left": "A", "right": "B"}.get(verdict.rstrip("123"), "")
-    if verdict in STEPS:
-        return f"{letter} {STEPS[verdict]}"
-    return letter or BUTTONS.get(verdict, verdict)

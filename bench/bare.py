@@ -23,7 +23,7 @@ def show_bare(request: HttpRequest, pk: int) -> HttpResponse:
         "judgment": judgment,
         "question": "",
         "prompt": {"instruction": text},
-        "answers": [AnswerCard("left", "A", text, text, []), AnswerCard("right", "B", text, text, [])],
+        "answers": [AnswerCard("left", "A", text, text), AnswerCard("right", "B", text, text)],
         "buttons": [build_button(verdict, asked) for verdict in ("left", "tie", "right")],
         "minor": [build_button(verdict, asked) for verdict in ("both_bad", "skip")],
     }

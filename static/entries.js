@@ -1,8 +1,9 @@
-// Extension of htmx: no verdict leaves before everything is filled in. And its keys: digits fill in the marked groups in
+// Extension of htmx: no verdict leaves before everything is filled in. And its keys: digits fill in the groups of the bar in
 // turn; then they give the verdict (keys.js).
 import { findShown, findWork, isVerdict } from "./comparison.js";
-import { bring, change, isFilledIn, nameBestOrWorst, openGroup, takeBack } from "./groups.js";
+import { change, findGroup, isFilledIn, nameBestOrWorst, step } from "./groups.js";
 import { isTyping } from "./keys.js";
+import { takeBack } from "./stops.js";
 
 const SCALE = ["left3", "left2", "left1", "tie", "right1", "right2", "right3"];
 const VERDICTS = { Digit0: "tie", Numpad0: "tie", KeyB: "both_bad", ArrowLeft: "left", ArrowRight: "right" };
@@ -34,15 +35,23 @@ function hasReason(form, button) {
   form.querySelectorAll("[name=verdict]").forEach((one) => one.classList.toggle("awaiting", one === button));
   reasons.querySelector("[data-awaiting]").hidden = false;
   reasons.querySelector("input").focus();
-  reasons.scrollIntoView({ block: "center" });
   return false;
 }
 
+// A click on the folded reasons opens them.
+document.addEventListener("click", ({ target }) => {
+  const reasons = target.closest("#work [data-reasons]:not(:focus-within)");
+  if (reasons && !target.matches("input")) focusOn(reasons.querySelector("input"));
+});
+
 // The second click of a double click belongs to the previous comparison.
+let clicked; // the form whose button got the first click; null: it was no button
 document.addEventListener(
   "click",
   (event) => {
-    if (event.detail > 1 && event.target.closest("#work form button[type=submit]")) {
+    const form = event.target.closest("#work form button[type=submit]")?.form || null;
+    if (event.detail < 2) clicked = form;
+    else if (form && clicked !== null && clicked !== form) {
       event.preventDefault();
       event.stopImmediatePropagation();
     }
@@ -54,9 +63,10 @@ document.addEventListener(
   "keydown",
   (event) => {
     const form = findShown();
-    if (!form || event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    if (!form || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.isComposing || (isTyping(event.target) && event.key === "Process")) return; // Enter confirms a word of the input method
-    if (press(form, event)) event.preventDefault();
+    const did = event.shiftKey ? pressShifted(form, event) : press(form, event);
+    if (did) event.preventDefault();
   },
   true,
 );
@@ -70,11 +80,14 @@ function press(form, { code, target }) {
     form.querySelector(`[name=verdict][value="${sends}"]`).click();
     return true;
   }
-  if (code === "Escape" && form.contains(target)) document.getElementById("main").focus();
-  if (code === "Escape" || isTyping(target)) return false;
-  const digit = (code.match(/^(?:Digit|Numpad)(\d)$/) || [])[1];
+  if (inReasons && !isTyping(target) && (code === "KeyR" || code.endsWith("Enter"))) return leave();
+  if (code === "Escape" && target.closest("[data-reasons], [data-flag], [data-repair]")) return leave();
+  if (isTyping(target)) return false;
+  if (code === "Escape") return step(form, -1);
+  if (code.endsWith("Enter") && !target.closest("a, button, summary") && step(form, +1)) return true;
+  const digit = readDigit(code);
   if (digit && (inReasons || inFlag)) {
-    const choice = (inReasons || inFlag).querySelectorAll("input[type=checkbox], input[type=radio]")[digit - 1];
+    const choice = findChoice(inReasons || inFlag, digit);
     if (choice) choice.click(), choice.focus();
     return true;
   }
@@ -87,6 +100,22 @@ function press(form, { code, target }) {
     return had;
   }
   return (digit && nameBestOrWorst(form, digit)) || fillGroup(form, code, digit);
+}
+
+// Shift and a digit choose a reason from anywhere.
+function pressShifted(form, { code, target }) {
+  const reasons = form.querySelector("[data-reasons]");
+  const choice = reasons && !isTyping(target) && findChoice(reasons, readDigit(code));
+  choice?.click();
+  return !!choice;
+}
+
+const readDigit = (code) => (code.match(/^(?:Digit|Numpad)(\d)$/) || [])[1];
+const findChoice = (part, digit) => part.querySelectorAll("input[type=checkbox], input[type=radio]")[digit - 1];
+
+function leave() {
+  document.getElementById("main").focus({ preventScroll: true });
+  return true;
 }
 
 function focusOn(field) {
@@ -104,7 +133,7 @@ function openRepair(form) {
 
 // Choose the key's option in the group whose turn it is. In a row of verdicts, keys mean what they mean on the buttons.
 function fillGroup(form, code, digit) {
-  const group = openGroup(form);
+  const group = findGroup(form);
   if (!group) return false;
   const inputs = [...group.querySelectorAll("input")];
   const values = inputs.map((input) => input.value);
@@ -114,7 +143,6 @@ function fillGroup(form, code, digit) {
   const chosen = value && inputs.find((input) => input.value === value);
   if (!chosen) return false;
   chosen.checked = true;
-  bring(form, openGroup(form));
   change(form);
   return true;
 }

@@ -1,133 +1,125 @@
-// The groups of radio buttons of a comparison: which is to be filled in next, and what is still missing.
+// The groups of radio buttons in the bar: whose turn it is, and what is still missing.
 import { onComparison, tell } from "./comparison.js";
 import { drawLadder } from "./ladder.js";
+import {
+  clearOthers,
+  findOpen,
+  findShared,
+  groupsOf,
+  hasOne,
+  inputsOf,
+  isBestWorst,
+  isFilled,
+  stopsOf,
+} from "./stops.js";
 import { look } from "./view.js";
 
-const groupsOf = (form) => [...form.querySelectorAll("[data-group]")];
-const isFilled = (group) => group.querySelector("input:checked");
-export const openGroup = (form) => groupsOf(form).find((group) => !isFilled(group));
+// The stop whose turn it is: the one that the person went to, else the first that is missing.
+const findTurn = (form) => stopsOf(form).find((stop) => stop.includes(form.chosenGroup)) || findOpen(form);
+export const findGroup = (form) => findTurn(form)?.[0];
 
-// Mark the target of the digits: first best and worst of all answers, then each group in turn.
-function mark(form, scrolls = false) {
-  const part = openPart(form);
-  const now = part ? null : openGroup(form);
-  const marked = part ? part.map((input) => input.closest("[data-group]")) : [now];
-  groupsOf(form).forEach((group) => group.classList.toggle("turn", marked.includes(group)));
-  if (now && scrolls) now.scrollIntoView({ block: "nearest" });
+// Mark whose turn it is, in the bar and among the answers.
+function mark(form) {
+  const turn = findTurn(form) || [];
+  const side = turn.length === 1 && turn[0].dataset.side;
+  groupsOf(form).forEach((group) => group.classList.toggle("turn", turn.includes(group)));
+  form.querySelectorAll(".answer").forEach((answer) => {
+    answer.classList.toggle("asked", !!side && !!answer.querySelector(`[data-response="${side}"]`));
+  });
+}
+
+function goTo(form, group) {
+  form.chosenGroup = group;
+  mark(form);
+  bring(form, group);
 }
 
 // If answers are shown one at a time, show the one of this group.
-export function bring(form, group) {
-  const answer = group?.closest(".answer");
+function bring(form, group) {
+  const answer =
+    group?.dataset.side && form.querySelector(`[data-response="${group.dataset.side}"]`).closest(".answer");
   if (answer?.hidden) look(form, String([...form.querySelectorAll(".answer")].indexOf(answer)));
 }
 
-// After each entry: what is filled in is no longer wrong, and the next group has its turn.
+// Go back to the previous stop, or on from the one that the person went back to. Whether there was one.
+export function step(form, by) {
+  const stops = stopsOf(form);
+  if (by > 0 && !form.chosenGroup) return false;
+  const turn = findTurn(form);
+  const place = (turn ? stops.findIndex(([group]) => group === turn[0]) : stops.length) + by;
+  if (place < 0) return false;
+  goTo(form, stops[place]?.[0]);
+  if (document.activeElement.closest("[data-group]")) document.getElementById("main").focus({ preventScroll: true });
+  return true;
+}
+
+// After each entry: what is filled in is no longer wrong, and the next stop has its turn.
 export function change(form) {
-  groupsOf(form)
-    .filter(isFilled)
-    .forEach((group) => group.classList.remove("wrong"));
-  mark(form, true);
+  for (const stop of stopsOf(form).filter(isFilled)) stop.forEach((group) => group.classList.remove("wrong"));
+  const stays = arrow && document.activeElement.closest("[data-group]"); // arrows try one option after the other
+  goTo(form, stays || null);
+  if (!stays) bring(form, findGroup(form));
   drawLadder(form);
   htmx.trigger(form, "groups:changed");
 }
 
 // Show what is filled in.
 export function refresh(form) {
+  form.chosenGroup = null;
   mark(form);
   drawLadder(form);
 }
+
+let arrow = false; // an arrow key is down
+document.addEventListener("keydown", ({ code }) => (arrow = code.startsWith("Arrow")), true);
+for (const name of ["keyup", "pointerdown"]) document.addEventListener(name, () => (arrow = false), true);
 
 document.addEventListener("change", ({ target }) => {
   const form = target.closest("#work > form[data-comparison]");
   if (!form) return;
   if (target.closest(".best-worst") && target.value !== "2") clearOthers(form, target);
-  change(form);
+  if (target.closest("[data-group], [data-ladder]")) change(form);
 });
+
+// The focus, or a click on what is filled in, goes to that group.
+for (const name of ["focusin", "click"]) {
+  document.addEventListener(name, ({ target, detail }) => {
+    const form = target.closest("#work > form[data-comparison]");
+    const group = target.closest("[data-group]");
+    if (!form || !group) return;
+    if (name === "focusin" || !target.matches("input")) goTo(form, group);
+    else if (detail) document.getElementById("main").focus({ preventScroll: true }); // keys are free again
+  });
+}
 
 // Whether everything is filled in; if not, show what is missing.
 export function isFilledIn(form, words) {
-  const open = openGroup(form);
-  if (open) return point(form, [open], words.open);
-  const part = openPart(form);
-  if (part) {
-    const groups = part.map((input) => input.closest("[data-group]"));
-    return point(form, groups, words.oneEach);
-  }
+  const open = findOpen(form);
+  if (open) return point(form, open, isBestWorst(open) ? words.oneEach : words.open);
   const shared = form.dataset.ties === "no" ? findShared(form) : [];
   return !shared.length || point(form, shared, words.noTie);
 }
 
 // Show what to correct, and where; always false.
 function point(form, wrong, words) {
-  mark(form);
-  bring(form, wrong[0]);
+  goTo(form, wrong[0]);
   wrong.forEach((group) => group.classList.add("wrong"));
-  wrong[0].scrollIntoView({ block: "center" });
   tell(words);
   return false;
 }
 
-// The groups in which two answers share a place.
-function findShared(form) {
-  const set = [...form.querySelectorAll(".rank input:checked")];
-  const isShared = (one) =>
-    set.some((other) => other !== one && other.value === one.value && criterionOf(other) === criterionOf(one));
-  return set.filter(isShared).map((input) => input.closest("[data-group]"));
-}
-
-// Clear the last entry; whether there was one.
-export function takeBack(form) {
-  const last = groupsOf(form)
-    .filter((group) => isFilled(group) && !group.matches(".best-worst"))
-    .at(-1);
-  if (last) isFilled(last).checked = false;
-  const named = last ? [] : partsOf(form).map((part) => part.filter((input) => input.checked && input.value !== "2"));
-  const part = named.filter((inputs) => inputs.length).at(-1) || [];
-  const [best, worst] = ["1", "3"].map((value) => part.find((one) => one.value === value));
-  if (worst || best) setBetween(worst || best);
-  return !!(last || worst || best);
-}
-
-// --- best and worst: for each criterion, one answer each ----------------------------------------------------------------
-
-const criterionOf = (input) => input.name.replace(/rank_\d+$/, "");
-
-// The inputs, per criterion.
-function partsOf(form) {
-  const parts = new Map();
-  for (const input of form.querySelectorAll(".best-worst input")) {
-    parts.set(criterionOf(input), [...(parts.get(criterionOf(input)) || []), input]);
-  }
-  return [...parts.values()];
-}
-
-const hasOneEach = (inputs) =>
-  ["1", "3"].every((value) => inputs.filter((one) => one.checked && one.value === value).length === 1);
-const openPart = (form) => partsOf(form).find((inputs) => !hasOneEach(inputs));
-
-// The first digit names the best answer, the second the worst. Whether the digit did.
+// Best and worst: the first digit names the best answer, the second the worst. Whether the digit did.
 export function nameBestOrWorst(form, digit) {
-  const part = openPart(form);
-  if (!part) return false;
-  const value = part.some((input) => input.checked && input.value === "1") ? "3" : "1";
-  const input = part.filter((one) => one.value === value)[digit - 1];
+  const turn = findTurn(form);
+  if (!turn || !isBestWorst(turn)) return false;
+  const inputs = inputsOf(turn);
+  const value = hasOne(inputs, "1") && !hasOne(inputs, "3") ? "3" : "1";
+  const input = inputs.filter((one) => one.value === value)[digit - 1];
   if (!input) return false;
   input.checked = true;
   clearOthers(form, input);
   change(form);
   return true;
-}
-
-// There is one best and one worst answer: reset the previous one.
-function clearOthers(form, input) {
-  for (const other of form.querySelectorAll(`.best-worst input[value="${input.value}"]:checked`)) {
-    if (other !== input && criterionOf(other) === criterionOf(input)) setBetween(other);
-  }
-}
-
-function setBetween(input) {
-  input.closest("[data-group]").querySelector("input[value='2']").checked = true;
 }
 
 onComparison(refresh);

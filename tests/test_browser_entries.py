@@ -18,7 +18,6 @@ from tests.browsing import (
     excuse,
     expect_all_done,
     find_button,
-    find_chosen,
     find_option,
     get_last,
     list_verdicts,
@@ -91,13 +90,17 @@ def test_the_rows_of_the_criteria_are_filled_in_turn_then_comes_the_verdict(aske
 def test_a_row_that_was_left_out_is_pointed_out(asked):
     page = asked(criteria=CRITERIA)
     posts = watch_posts(page)
-    page.locator(".criteria .group").nth(1).locator("label", has_text="Tie").click()
-    find_button(page, "A is better").click()
+    groups = page.locator(".steps .group")
+    groups.nth(1).locator("legend").click()
+    groups.nth(1).locator("label", has_text="Tie").click()
+    expect(find_button(page, "A is better")).to_be_hidden()
+    page.evaluate("document.querySelector('[name=verdict][value=left]').click()")
     expect(page.get_by_text("Please answer this first.")).to_be_visible()
-    expect(page.locator("[data-group].wrong legend")).to_have_text("helpful")
+    expect(page.locator("[data-group].wrong legend")).to_contain_text("helpful")
     assert not posts
     press(page, "ArrowLeft")
-    assert find_chosen(page, "criteria") is None
+    expect(page.locator("[data-group].wrong")).to_have_count(0)
+    expect(find_button(page, "A is better")).to_be_visible()
     assert not posts
 
 
@@ -110,8 +113,8 @@ def test_the_rows_of_a_scale_take_its_digits(asked):
 
 def test_criteria_by_hand(asked, hand):
     page = asked(criteria=CRITERIA)
-    for row, words in enumerate(("B", "Both bad")):
-        hand(page.locator(".criteria .group").nth(row).locator("label", has_text=words).last)
+    for row, words in enumerate(("B is better", "Both bad")):
+        hand(page.locator(".steps .group").nth(row).locator("label", has_text=words).last)
     hand(find_button(page, "Tie"))
     await_judged(page, 1)
     said = [part["verdict"] for part in get_last()[1]["criteria"].values()]
@@ -173,6 +176,7 @@ def test_enter_that_ends_a_word_of_an_input_method_saves_nothing(asked):
 
 def test_reasons_by_hand(asked, hand):
     page = asked(reasons="required")
+    hand(page.get_by_text("Why?"))
     hand(find_option(page, "reasons", "safer"))
     hand(find_button(page, "Both bad"))
     await_judged(page, 1)
@@ -292,7 +296,7 @@ def test_keys_of_every_kind_go_by_their_place_on_the_keyboard(asked):
 
 BESIDES = {"reasons": "optional", "allow_repair": True, "allow_flag": True}
 EVERYTHING = {"with_stars": True, "criteria": CRITERIA, **BESIDES}
-FIELDS = "main input:not([type=hidden])"
+FIELDS = "form[data-comparison] input:not([type=hidden])"
 
 
 @pytest.mark.parametrize("besides", [BESIDES, EVERYTHING])
@@ -303,9 +307,9 @@ def test_enter_in_a_radio_button_a_box_or_a_field_gives_no_verdict(asked, beside
     for field in page.locator(FIELDS).all():
         if field.evaluate("(field) => !!field.closest('[data-flag]')"):
             continue  # Enter presses “flag it” there
-        if field.get_attribute("type") in ("radio", "checkbox"):
-            field.check(force=True)
         field.focus()
+        if field.get_attribute("type") in ("radio", "checkbox"):
+            press(page, "Space")
         press(page, "Enter")
     assert not posts
     assert not Judgment.objects.exclude(state="leased").exists()

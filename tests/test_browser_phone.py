@@ -42,7 +42,9 @@ def test_on_a_phone_the_verdicts_are_in_reach_of_a_thumb(enter, alice, make_data
 SIZES = """() => {
     const target = (one) => one.matches("label input") ? one.closest("label") : one;
     const all = [...document.querySelectorAll("a, button, input:not([type=hidden]), summary, textarea, select")];
-    return all.map(target).filter((one) => one.checkVisibility() && !one.matches(".skip-link")).map((one) => {
+    const isFolded = (one) => one.closest(".steps *") && getComputedStyle(one).clipPath !== "none"; // Tab opens it
+    const isShown = (one) => one.checkVisibility() && !one.matches(".skip-link") && !isFolded(one);
+    return all.map(target).filter(isShown).map((one) => {
         const {left, right, width, height} = one.getBoundingClientRect();
         return {what: one.outerHTML.slice(0, 90), left, right, width, height, verdict: one.matches(".verdict")};
     });

@@ -222,7 +222,9 @@ def test_on_a_phone_short_answers_stand_below_each_other(at_work):
 def test_an_answer_that_is_out_of_sight_and_not_filled_in_is_shown(enter, alice, long):
     page = enter(alice)
     page.locator("label:has([name=stars_1][value='3'])").tap()
-    find_button(page, "Save").tap()
+    assert read_visible(page) == ["B"]
+    page.locator("[data-view='0']").tap()
+    page.evaluate("document.querySelector('[name=verdict][value=rate]').click()")
     expect(page.get_by_text("Please answer this first.")).to_be_visible()
     assert read_visible(page) == ["B"]
     press(page, "Digit2")

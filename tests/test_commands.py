@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from django.core.management import load_command_class
 from django.urls import reverse
 
 from annotate.models import User
@@ -138,3 +139,12 @@ def test_who_reads_has_read_enough(tmp_path):
     done = subprocess.run(command, env=environment, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+COMMANDS = {path.stem: path.parts[-4] for path in ROOT.glob("*/management/commands/*.py") if path.stem != "__init__"}
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_each_command_prints_its_help(name):
+    text = load_command_class(COMMANDS[name], name).create_parser("manage.py", name).format_help()
+    assert text.startswith("usage: manage.py")

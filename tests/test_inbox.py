@@ -125,9 +125,9 @@ def test_votes_are_counted_in_the_letters_of_the_page(dataset, alice, bob, charl
         judgment.refresh_from_db()
         assert record(judgment, 0, verdict)
     votes = list(Judgment.objects.votes().order_by("pk"))
-    assert [(str(one.label), one.n) for one in count_by_verdict(votes, order)] == [("A much better", 2), ("Tie", 1)]
+    assert [(str(one.label), one.n) for one in count_by_verdict(votes, order)] == [("A is much better", 2), ("Tie", 1)]
     turned = count_by_verdict(votes, order[::-1])
-    assert [(str(one.label), one.n) for one in turned] == [("Tie", 1), ("B much better", 2)]
+    assert [(str(one.label), one.n) for one in turned] == [("Tie", 1), ("B is much better", 2)]
     brief = count_by_winner(votes, list_outcomes(votes), order)
     assert [(str(one.label), one.n) for one in brief] == [("A", 2), ("Tie", 1)]
 

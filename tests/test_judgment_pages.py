@@ -634,8 +634,8 @@ def fetch_list(client, dataset, query=""):
 
 WORDS = [
     # question, answers, verdict, said; text in the list, page title, marks on the page
-    ("scale", 2, "left3", {}, ["A much better", "left"], "A much better", ["✓ chosen", "✗ rejected"]),
-    ("scale", 2, "right1", {}, ["B slightly better", "right"], "B slightly better", ["✗ rejected", "✓ chosen"]),
+    ("scale", 2, "left3", {}, ["A is much better", "left"], "A is much better", ["✓ chosen", "✗ rejected"]),
+    ("scale", 2, "right1", {}, ["B is slightly better", "right"], "B is slightly better", ["✗ rejected", "✓ chosen"]),
     ("scale", 2, "tie", {}, ["Tie", "–"], "Tie", ["= tie", "= tie"]),
     (
         *("rank", 3, "rank", {"rank": [2, 1, 2]}, ["Ranked B > A = C", "–"], "Ranked: B > A = C"),
@@ -694,7 +694,7 @@ def test_others_on_the_same_comparison_speak_of_the_answers_of_this_page(client,
     Judgment.objects.filter(pk=theirs.pk).update(order=theirs.order[::-1])
     Choice.objects.filter(judgment=theirs).update(chosen=theirs.order[1], rejected=theirs.order[0])
     row = fetch_page(client, mine).find("tbody").find("tr")
-    assert [read_text(cell) for cell in row.find_all("td")][:3] == ["bob", "B better", "B"]
+    assert [read_text(cell) for cell in row.find_all("td")][:3] == ["bob", "B is better", "B"]
 
 
 def test_others_orders_are_told_in_the_letters_of_this_page(client, said, bob):
@@ -712,7 +712,7 @@ def test_criteria_reasons_and_notes_stand_on_the_page(client, said):
     page = fetch_page(client, said("left1", words, question="scale", criteria=criteria))
     rows = [read_text(row) for row in page.find("dl", **{"class": "besides"}).find_all("div")]
     told = [
-        "truthB better",
+        "truthB is better",
         "styleTie · A 3 ★ · B 3 ★",
         "oldB > A",
         "Rationalemore correct clearer It is <b>true</b>.",

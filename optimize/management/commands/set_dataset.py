@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", help="short name of the dataset")
         for name, field in FIELDS.items():
-            parser.add_argument(format_option(name), metavar="VALUE", help=str(field.label))
+            parser.add_argument(format_option(name), metavar="VALUE", help=str(field.label).replace("%", "%%"))
         names = ", ".join(template.name for template in list_templates())
         task = parser.add_mutually_exclusive_group()
         task.add_argument("--task", metavar="NAME", help=f"set up the task of a template: {names}")
