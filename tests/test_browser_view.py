@@ -229,7 +229,8 @@ def test_an_answer_that_is_out_of_sight_and_not_filled_in_is_shown(enter, alice,
     assert read_visible(page) == ["B"]
     press(page, "Digit2")
     assert read_visible(page) == ["C"]
-    press(page, "Digit4", "Enter")
+    press(page, "Digit4")
+    find_button(page, "Save").tap()
     await_judged(page, 1)
 
 
