@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from annotate.judging.drafts import read_draft
 from annotate.judging.question_spec import Group, QuestionSpec, build_judgment_spec
-from annotate.questions import RANK, STARS, VERDICT, Kind, best_worst, pair, rank, scale
+from annotate.questions import RANK, SKIP, STARS, VERDICT, Kind, best_worst, pair, rank, scale
 from annotate.wording import BUTTONS, PLACES, Label, format_question, format_verdict, get_chips
 from datasets.judgments import wording
 from datasets.judgments.said import Said
@@ -33,12 +33,13 @@ ENTER = "Enter NumpadEnter"
 class Button:
     """A button of a verdict.
 
-    keys: its shortcuts as KeyboardEvent.code, separated by spaces. key: the one displayed. is_default: whether it is
-    what a reviewer said at first.
+    words: what a judgment with it is called. keys: its shortcuts as KeyboardEvent.code, separated by spaces. key: the
+    one displayed. is_default: whether it is what a reviewer said at first.
     """
 
     value: str
     label: Label
+    words: Label
     keys: str
     key: str
     is_default: bool = False
@@ -251,11 +252,12 @@ def build_answers(
 def build_button(verdict: str, spec: QuestionSpec) -> Button:
     """The button of a verdict, with its keyboard shortcuts."""
     key = getattr(spec.question, "KEYS", pair.KEYS).get(verdict)
+    label, words = BUTTONS.get(verdict, verdict), format_verdict("" if verdict == SKIP else verdict)
     if key:
         codes = f"Digit{key} Numpad{key}{ARROWS.get(verdict, '')}"
-        return Button(verdict, BUTTONS.get(verdict, verdict), codes, key)
+        return Button(verdict, label, words, codes, key)
     codes = OTHER_KEYS.get(verdict, ENTER)
-    return Button(verdict, BUTTONS.get(verdict, verdict), codes, "↵" if codes == ENTER else codes[-1].lower())
+    return Button(verdict, label, words, codes, "↵" if codes == ENTER else codes[-1].lower())
 
 
 def render_criteria(dataset: Dataset) -> list[tuple[str, str]]:

@@ -1,18 +1,21 @@
 // Extension of htmx: undo. What has not left yet is taken back here; anything else the server reopens.
 import { findShown, findWork, isVerdict, tell } from "./comparison.js";
 import { flush, recall } from "./outbox.js";
+import { wordsOf } from "./past.js";
 import { shelve, show } from "./shelf.js";
 
 const undo = document.getElementById("undo");
-const past = []; // {key, form}: the last ten judged here
+const past = []; // {key, form, words}: the last ten judged here
 let underWay = 0; // meanwhile a verdict would go to another comparison than the reopened one
 
 function settle() {
-  findWork()
-    .querySelectorAll("[form=undo]")
-    .forEach((button) => {
-      button.hidden = !undo.elements.judgment.value && !past.length;
-    });
+  const words = past.at(-1)?.words ?? undo.elements.judgment.dataset.words;
+  for (const button of findWork().querySelectorAll("[form=undo]")) {
+    button.hidden = !undo.elements.judgment.value && !past.length;
+    const saved = button.parentElement.querySelector("[data-saved]");
+    if (saved) saved.hidden = button.hidden || !words;
+    if (saved) saved.querySelector("b").textContent = words;
+  }
 }
 
 function undoLast(issueRequest) {
@@ -38,7 +41,8 @@ const ACTS = {
     if (isVerdict(detail) && underWay) return false;
   },
   "outbox:kept": ({ elt, item }) => {
-    past.push({ key: item.key, form: elt });
+    const [, verdict] = item.body.find(([name]) => name === "verdict") || [];
+    past.push({ key: item.key, form: elt, words: wordsOf(elt, verdict) });
     past.splice(0, past.length - 10);
   },
   // Responses arrive in any order.
@@ -48,6 +52,7 @@ const ACTS = {
     const [judgment, revision] = item.key.split(":");
     undo.elements.judgment.value = judgment;
     undo.elements.revision.value = Number(revision) + 1;
+    undo.elements.judgment.dataset.words = past.find(({ key }) => key === item.key)?.words || "";
     settle();
   },
   "htmx:beforeSwap": ({ requestConfig, swapOverride }) => {

@@ -63,3 +63,46 @@ def test_what_was_said_under_other_settings_can_be_looked_at_and_judged_again(at
     page.press("rate", stars_1=1, stars_2=2, stars_3=3)
     judgment.refresh_from_db()
     assert (judgment.state, judgment.verdict, judgment.choices.exclude(rank_gap=None).count()) == ("saved", "rate", 0)
+
+
+# --- history ----------------------------------------------------------------------------------------------------------
+
+
+def read_history(page, **filters):
+    """The prompts and verdicts that the history lists."""
+    listed = parse_page(page.client.get(f"{page.address}history/", filters))
+    rows = [[cell.text.strip() for cell in row.find_all("td")] for row in listed.find_all("tr")]
+    return [tuple(row[:2]) for row in rows[1:]]
+
+
+def test_the_history_is_searched_and_filtered(client, alice, make_dataset):
+    prompts = ("Was ist ein Été?", "how many moons", "Which MOON is it?")
+    make_dataset([{"prompt": prompt, "responses": ["a", "b"]} for prompt in prompts], allow_skip=True)
+    page, judged = Judge(client, alice).look(), {}
+    for verdict in ("left", "skip", "tie"):
+        judged[page.judgment.comparison.prompt.instruction] = verdict
+        page.press(verdict)
+    words = {"left": "A is better", "skip": "Skipped", "tie": "Tie"}
+    rows = {(prompt, words[verdict]) for prompt, verdict in judged.items()}
+    assert set(read_history(page)) == rows
+    assert set(read_history(page, q="moon")) == {row for row in rows if "moon" in row[0].lower()}
+    assert set(read_history(page, q="été")) == {row for row in rows if "Été" in row[0]}
+    assert read_history(page, q="moon sun") == []
+    assert {row[1] for row in read_history(page, verdict="choice")} == {"A is better"}
+    assert {row[1] for row in read_history(page, verdict="skip")} == {"Skipped"}
+    assert read_history(page, since="2999-01-01") == []
+    assert len(read_history(page, until="2999-01-01")) == 3
+    assert read_history(page, verdict="nonsense", q="moon") == []
+    assert "No judgment matches." in page.client.get(f"{page.address}history/", {"q": "sun"}).content.decode()
+
+
+def test_older_pages_of_the_history_keep_the_filters(client, alice, make_dataset):
+    make_dataset(build_rows(33))
+    page = Judge(client, alice).look()
+    for _ in range(32):
+        page.press("tie")
+    listed = parse_page(page.client.get(f"{page.address}history/", {"verdict": "tie"}))
+    (older,) = [link["href"] for link in listed.find_all("a") if "before=" in link["href"]]
+    assert "verdict=tie" in older
+    rest = parse_page(page.client.get(f"{page.address}history/{older}"))
+    assert len(list(rest.find_all("tr"))) == 1 + 2

@@ -27,7 +27,7 @@ from annotate.pauses import is_paused
 from annotate.questions import FLAG, SKIP
 from annotate.queue.fast_path import find_judgment
 from annotate.queue.lease import is_practice_due, lease_next, release
-from annotate.views.history import format_judgment
+from annotate.views.history import format_judgment, list_latest
 from datasets.audit.guidelines import find_unseen_change
 from datasets.comparisons.review import has_review
 from datasets.db.turns import in_turn
@@ -149,7 +149,7 @@ def undo_last(request: UserRequest, dataset: Dataset) -> HttpResponse:
             message = _("The skipped item is now assigned to another annotator.")
     if request.htmx:
         reply = build_reply(request, dataset, message, falls=True) | {"undo": True}
-        reply["last_act"] = find_last_act(request.user, dataset)
+        reply |= build_undo_context(find_last_act(request.user, dataset))
         return show_fragment(request, reply, reopened) if reopened else send_ahead(request, reply)
     if message:
         messages.info(request, message)
@@ -317,12 +317,18 @@ def build_page_context(request: UserRequest, dataset: Dataset, judgment: Judgmen
         "progress": get_recent_progress(dataset),
         "judged": format_judged(count_judged(request.user, dataset)),
         "paused": paused,
-        "last_act": None if paused else find_last_act(request.user, dataset),
+        "past": list_latest(request.user, dataset),
         "judgment": judgment,
         "changed": find_unseen_change(dataset, request.user),
         "guideline": render_text(dataset.guideline) if dataset.guideline else "",
         "criteria": render_criteria(dataset),
+        **build_undo_context(None if paused else find_last_act(request.user, dataset)),
     }
+
+
+def build_undo_context(last_act: Judgment | None) -> dict[str, Any]:
+    """What undo would reopen, and its verdict in words."""
+    return {"last_act": last_act, "last_words": format_judgment(last_act) if last_act else ""}
 
 
 def show(

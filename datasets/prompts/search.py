@@ -143,17 +143,17 @@ def list_answers(step: Step) -> QuerySet[Response]:
     return Response.objects.visible().filter(step.build_condition("prompt"), prompt=OuterRef("pk"))
 
 
-def match_word(word: str, answers: QuerySet[Response] | None) -> Q:
+def match_word(word: str, answers: QuerySet[Response] | None = None, prompt: str = "") -> Q:
     """The condition that a prompt has a word, in any case.
 
     SQLite ignores the case of ASCII letters only, PostgreSQL that of the letters of its locale: other letters are
     looked for as written, in lower case, in upper case and with a capital.
 
-    answers: where it may be instead.
+    answers: where it may be instead. prompt: the lookup that leads to the prompt, such as "comparison__prompt__".
     """
     in_prompt, in_answer = Q(), Q()
     for spelling in {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}:
-        in_prompt |= Q(instruction__icontains=spelling) | Q(input__icontains=spelling)
+        in_prompt |= Q((f"{prompt}instruction__icontains", spelling)) | Q((f"{prompt}input__icontains", spelling))
         in_answer |= Q(text__icontains=spelling)
     return in_prompt if answers is None else in_prompt | Q(Exists(answers.filter(in_answer)))
 
