@@ -23,7 +23,7 @@ def me(request: UserRequest, dataset: Dataset) -> HttpResponse:
     context = {
         "dataset": dataset,
         "report": report,
-        "judgments": list_done(request, dataset).count(),
+        "judgments": list_done(request.user, dataset).count(),
         "advice": build_advice(
             numbers["annotators"] or [], request.user.username, find_usual_band(numbers["agreement"])
         ),
