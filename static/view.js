@@ -37,11 +37,23 @@ export function look(form, which) {
 
 onComparison(arrange);
 
+// Columns scroll with the page, or each by itself.
+function part(isApart) {
+  if (isApart !== undefined) localStorage.setItem("chosen-apart", isApart);
+  const apart = localStorage.getItem("chosen-apart") || "false";
+  document.documentElement.dataset.apart = apart;
+  for (const one of document.querySelectorAll("button[data-apart]")) {
+    one.setAttribute("aria-pressed", String(one.dataset.apart === apart));
+  }
+}
+part();
+
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-size], [data-one], [data-view], [data-differences]");
+  const button = event.target.closest("[data-size], [data-one], [data-view], [data-differences], button[data-apart]");
   if (!button || button === document.documentElement) return;
   const form = findShown();
   if (button.dataset.size) resize(Number(button.dataset.size));
+  if (button.matches("[data-apart]")) part(button.dataset.apart);
   if (button.dataset.one) {
     localStorage.setItem("chosen-one", button.dataset.one);
     if (form) arrange(form);
