@@ -47,6 +47,7 @@ async function fill() {
   asking = true;
   const isAnswered = (!waits || (await flush())) && (await ask());
   asking = false;
+  if (isWaiting() && !isAnswered) findWork().querySelector("[data-coming] h1").textContent = findWork().dataset.dry;
   if (isWaiting() && (waits || !isAnswered)) setTimeout(fill, 2000);
   else if (isAnswered) fill();
 }

@@ -36,6 +36,26 @@ def test_without_a_network_judging_goes_on_and_what_was_judged_is_sent_once_it_i
     excuse(troubles, "INTERNET_DISCONNECTED")
 
 
+def test_without_a_network_the_page_says_when_nothing_is_left_of_what_was_kept_ready(at_work, context, troubles):
+    await_ready(at_work)
+    banner, header = at_work.locator("#unsent"), at_work.locator("header").first
+    context.set_offline(True)
+    shown = at_work.locator("#ready > template").count() + 1
+    for _ in range(shown):
+        at_work.keyboard.press("Digit1")
+        at_work.wait_for_timeout(100)
+    expect(at_work.locator("main h1")).to_have_text(
+        "You are offline and have judged all comparisons that were kept ready."
+    )
+    expect(banner).to_be_visible()
+    top, box = header.bounding_box(), banner.bounding_box()
+    assert box["y"] >= top["y"] + top["height"] - 1, "the banner has a line of its own"
+    context.set_offline(False)
+    await_judged(at_work, shown)
+    expect(at_work.locator("[data-response]").first).to_be_visible()
+    excuse(troubles, "INTERNET_DISCONNECTED")
+
+
 def test_what_waits_survives_a_reload_and_is_sent_exactly_once(at_work, context, troubles, alice):
     await_ready(at_work)
     at_work.route(
