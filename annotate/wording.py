@@ -79,6 +79,11 @@ def get_chips(dataset: "Dataset") -> Mapping[str, Label]:
     return {chip: chip for chip in dataset.chips} or CHIPS
 
 
+def get_span_labels(dataset: "Dataset") -> Mapping[str, Label]:
+    """The labels that a dataset offers for highlights: {stored value: label}."""
+    return {label: label for label in dataset.span_labels} or wording.SPAN_LABELS
+
+
 def format_short_verdict(verdict: str) -> Label:
     """The short label of a verdict on a scale: the letter of the response, and how much better it is."""
     letter = {"left": "A", "right": "B"}.get(verdict.rstrip("123"), "")

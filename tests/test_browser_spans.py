@@ -1,0 +1,266 @@
+"""Highlights in a browser: marked by mouse, finger and keys, at the right place of the source."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from datasets.models import Judgment, Response
+from tests.browsing import (
+    PHONE,
+    await_change,
+    await_judged,
+    await_ready,
+    await_sent,
+    excuse,
+    find_button,
+    get_last,
+    press,
+    read_answers,
+    wait_for,
+)
+from tests.conftest import build_rows
+from tests.test_spans import build_texts, quote
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+TEXT = (
+    "这是**加粗**的 😀 文字。\n\n- first *item* with [docs](https://example.com/docs).\n- second \\* `a_b`\n\n"
+    '```python\nprint("你好")  # x\n```\n\n> quoted &amp; **un**done\n\nThe sum $x^2$ is a.\r\nLast 👩‍👩‍👧 line'
+)
+FIND = """([side, words]) => {
+  const walker = document.createTreeWalker(document.querySelector(`[data-response=${side}]`), NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const at = node.data.indexOf(words);
+    if (at < 0) continue;
+    node.parentElement.scrollIntoView({ block: "center" });
+    const range = document.createRange();
+    range.setStart(node, at);
+    range.setEnd(node, at + words.length);
+    const { left, right, top, bottom } = range.getBoundingClientRect();
+    return { left, right, y: (top + bottom) / 2 };
+  }
+}"""
+PLACE = """async ([phrase]) => {
+  const places = await import(document.querySelector("script[src*='/highlight']").src.replace("highlight", "places"));
+  const [answer] = places.findAnswers(document.querySelector("form[data-comparison]"));
+  const alignment = places.alignView(answer, answer.text);
+  const at = alignment.text.indexOf(phrase);
+  const span = places.buildSpan(answer, alignment, at, at + phrase.length);
+  const [from, to] = places.findVisible(answer, alignment, span);
+  return [at, span, alignment.text.slice(from, to)];
+}"""
+
+
+@pytest.fixture
+def page(enter, alice, make_dataset):
+    make_dataset(build_texts(TEXT, TEXT + "\n\nmore", n=6), spans=True)
+    page = enter(alice)
+    page.on("dialog", lambda dialog: dialog.accept())
+    return page
+
+
+def drag(page, first, last=None, side="left"):
+    """Selects with the mouse from the beginning of some words to the end of others."""
+    page.evaluate(FIND, [side, first])  # scrolls
+    start, end = (page.evaluate(FIND, [side, words]) for words in (first, last or first))
+    page.mouse.move(start["left"] + 1, start["y"])
+    page.mouse.down()
+    page.mouse.move(end["right"] - 1, end["y"], steps=5)
+    page.mouse.up()
+    expect(page.locator("[data-marking]")).to_be_visible()
+
+
+def read_spans(page):
+    """[(label, what is marked, note)] of the fields on the page, from the source."""
+    fields = page.locator("form[data-comparison] [name=span]").evaluate_all("(all) => all.map((one) => one.value)")
+    text = TEXT.replace("\r\n", "\n")
+    return [(span["label"], text[span["start"] : span["end"]], span["note"]) for span in map(json.loads, fields)]
+
+
+def await_span(page, n=1):
+    expect(page.locator("[data-spans] > li")).to_have_count(n)
+    return read_spans(page)
+
+
+def test_a_mouse_marks_a_piece_across_bold_text_and_an_emoji(page):
+    drag(page, "加粗", "文字")
+    press(page, "Digit2")
+    assert await_span(page) == [("wrong", "加粗**的 😀 文字", "")]
+    expect(page.locator("[data-marking]")).to_be_hidden()
+    assert page.evaluate("CSS.highlights.get('span-2').size") == 2, "rendered and raw"
+    drag(page, "你好")
+    page.get_by_label("Note", exact=True).fill("hello <b>")
+    find_button(page, "unsafe").click()
+    assert await_span(page, 2)[1] == ("unsafe", "你好", "hello <b>")
+    press(page, "Digit1")
+    await_judged(page, 1)
+    verdict, said = get_last()
+    assert verdict == "left"
+    assert [(span["label"], quote(span)) for span in said["spans"]] == [
+        ("wrong", "加粗**的 😀 文字"),
+        ("unsafe", "你好"),
+    ]
+    expect(page.locator("[data-spans] > li")).to_have_count(0)
+
+
+def test_keys_alone_mark_note_change_and_remove(page):
+    press(page, "KeyH")
+    expect(page.locator("[data-marking]")).to_be_visible()
+    press(page, "ArrowDown", "ArrowRight", "Shift+ArrowRight")
+    shown = page.locator("[data-quote]").inner_text()
+    assert shown == "item* with"
+    press(page, "Enter")
+    page.keyboard.type("note 1")
+    press(page, "Enter", "Digit1")
+    assert await_span(page) == [("good", "item* with", "note 1")]
+    press(page, "KeyH", "ArrowRight", "Digit3", "KeyH", "KeyH", "Digit9", "Digit2")
+    assert [span[0] for span in await_span(page, 3)] == ["good", "unsafe", "wrong"]
+    assert page.locator("[data-spans=right] > li").count() == 1
+    item = page.locator("[data-spans=left] > li").first
+    item.get_by_role("button", name="Edit").press("Enter")
+    expect(page.get_by_label("Note", exact=True)).to_have_value("note 1")
+    page.keyboard.type("!")
+    press(page, "Enter")
+    expect(item).to_contain_text("note 1!")
+    item.get_by_role("button", name="Edit").press("Enter")
+    press(page, "Tab", "Escape")
+    expect(page.locator("[data-marking]")).to_be_hidden()
+    item.get_by_role("button", name="Remove").press("Enter")
+    assert [span[0] for span in await_span(page, 2)] == ["unsafe", "wrong"]
+    assert not Judgment.objects.filter(state="saved").exists(), "no digit gave a verdict"
+    press(page, "ArrowRight")
+    await_judged(page, 1)
+    assert len(get_last()[1]["spans"]) == 2
+
+
+def test_escape_leaves_and_digits_are_verdicts_again(page):
+    drag(page, "first")
+    press(page, "Escape")
+    expect(page.locator("[data-marking]")).to_be_hidden()
+    press(page, "Digit1")
+    await_judged(page, 1)
+    assert "spans" not in get_last()[1]
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_raw_text_is_marked_as_it_stands(page, raw):
+    press(page, "KeyM", "KeyH", "Shift+ArrowRight", "Shift+ArrowRight", "Digit1")
+    (span,) = await_span(page)
+    assert TEXT.startswith(span[1])
+    if not raw:
+        press(page, "KeyM")
+        assert page.evaluate("CSS.highlights.get('span-1').size") == 2
+
+
+CERTAIN = [  # (visible, source)
+    ("加粗", "加粗"), ("加粗的", "加粗**的"), ("😀", "😀"), ("是加", "是**加"), ("docs", "docs"), ("docs.", None),
+    ("second", "second"), ("second * a_b", "second \\* `a_b"), ("*", "\\*"), ("a_b", "a_b"),
+    ("print", "print"), ('"你好"', '"你好"'), ('print("你好")  # x', 'print("你好")  # x'),
+    ("quoted &", "quoted &amp;"), ("& un", "&amp; **un"), ("undone", "un**done"), ("sum x", "sum $x^2$"),
+    ("is a.", "is a."), ("a.\nLast", "a.\nLast"), ("👩‍👩‍👧", "👩‍👩‍👧"), ("line", "line"),
+]  # fmt: skip
+
+
+def test_every_visible_piece_has_its_place_in_the_source(page):
+    text = TEXT.replace("\r\n", "\n")
+    for phrase, source in CERTAIN:
+        at, span, visible = page.evaluate(PLACE, [phrase])
+        assert at >= 0, phrase
+        found = text[span["start"] : span["end"]]
+        if source:
+            assert (phrase, found) == (phrase, source)
+        assert phrase in visible, "what is drawn covers what was selected"
+        assert span["of"] - len(text) in (0, len("\n\nmore"))
+
+
+def test_where_the_place_is_not_certain_the_range_widens(enter, alice, make_dataset):
+    make_dataset(build_texts("[b][1] a\n\n[1]: http://a.c\n\nx a", "other"), spans=True)
+    page = enter(alice)
+    source = Response.objects.exclude(text="other").get().text
+    side = 0 if "http" in page.locator("[data-raw=raw-left]").text_content() else 1
+    script = PLACE.replace("const [answer] =", f"const {{ {side}: answer }} =")
+    for phrase in ("b", "a"):
+        _at, span, _visible = page.evaluate(script, [phrase])
+        found = source[span["start"] : span["end"]]
+        assert phrase in found
+
+
+def test_reload_undo_and_the_server_bring_them_back(page):
+    drag(page, "加粗")
+    press(page, "Digit2")
+    await_span(page)
+    wait_for(page, "() => Object.values(localStorage).some((one) => one.includes('wrong'))")
+    page.reload()
+    assert await_span(page) == [("wrong", "加粗", "")]
+    press(page, "Digit1")
+    await_judged(page, 1)
+    await_sent(page)
+    press(page, "KeyU")
+    assert await_span(page) == [("wrong", "加粗", "")]
+    page.reload()
+    assert await_span(page) == [("wrong", "加粗", "")]
+    find_button(page, "Remove").first.click()
+    await_span(page, 0)
+    wait_for(page, "() => Object.keys(localStorage).some((one) => one.startsWith('chosen-drafts'))")
+    page.reload()
+    await_span(page, 0)
+
+
+def test_a_verdict_without_a_network_keeps_them(page, context, troubles):
+    await_ready(page)
+    context.set_offline(True)
+    drag(page, "print")
+    press(page, "Digit3")
+    await_span(page)
+    press(page, "Digit1")
+    await_span(page, 0)
+    context.set_offline(False)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    await_judged(page, 1)
+    assert [quote(span) for span in get_last()[1]["spans"]] == ["print"]
+    excuse(troubles, "INTERNET_DISCONNECTED")
+
+
+def test_differences_leave_the_highlights_in_their_place(page):
+    drag(page, "second")
+    press(page, "Digit1")
+    await_span(page)
+    press(page, "KeyD")
+    expect(page.locator("[data-response] mark").first).to_be_visible()
+    _at, span, _visible = page.evaluate(PLACE, ["undone"])
+    assert TEXT.replace("\r\n", "\n")[span["start"] : span["end"]] == "un**done"
+    assert page.evaluate("[...CSS.highlights.get('span-1')].map(String)") == ["second", "second"]
+
+
+@pytest.mark.browser_context_args(**PHONE)
+def test_a_finger_marks_on_a_phone(page):
+    button = page.locator("[data-mark]:visible").first
+    button.tap()
+    expect(page.locator("[data-marking]")).to_be_visible()
+    box = page.locator("[data-marking]").bounding_box()
+    bar = page.locator(".bar").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE["viewport"]["width"]
+    assert box["y"] + box["height"] <= bar["y"]
+    find_button(page, "good").tap()
+    await_span(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.browser_context_args(java_script_enabled=False)
+def test_without_javascript_the_page_judges_and_keeps_them(page):
+    assert page.locator("[data-marking]").is_hidden()
+    find_button(page, "A is better").click()
+    expect(page.get_by_text("You: 1")).to_be_visible()
+    assert Judgment.objects.get(state="saved").verdict == "left"
+
+
+def test_where_they_are_off_a_selection_opens_nothing(enter, alice, make_dataset):
+    make_dataset(build_rows(2))
+    page = enter(alice)
+    press(page, "KeyH")
+    assert page.locator("[data-marking]").count() == 0
+    shown = read_answers(page)
+    press(page, "Digit1")
+    await_change(page, shown)
