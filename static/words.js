@@ -1,12 +1,14 @@
 // The words of an answer, for moving in it with keys.
 import { buildRange } from "./places.js";
 
-// The visible words, signs and emoji of an alignment (source.js), as [{from, to}].
+const SIGNS = /^[\p{P}\s]*$/u;
+
+// The visible words, symbols and emoji of an alignment (source.js), as [{from, to}].
 export function listWords({ text, nodes, low }) {
   const isHidden = ({ node }) => node.parentElement.checkVisibility?.() === false;
   const hidden = nodes.filter(isHidden).map(({ node, start }) => ({ from: start, to: start + node.length }));
   return split(text)
-    .filter(([word, from]) => word.trim() && low[from] >= 0)
+    .filter(([word, from]) => !SIGNS.test(word) && low[from] >= 0)
     .map(([word, from]) => ({ from, to: from + word.length }))
     .filter((word) => !hidden.some(({ from, to }) => word.from >= from && word.to <= to));
 }

@@ -41,9 +41,10 @@ FIND = """([side, words]) => {
     return { left, right, y: (top + bottom) / 2 };
   }
 }"""
-PLACE = """async ([phrase]) => {
+PLACE = """async ([phrase, within]) => {
   const places = await import(document.querySelector("script[src*='/highlight']").src.replace("highlight", "places"));
-  const [answer] = places.findAnswers(document.querySelector("form[data-comparison]"));
+  const answers = places.findAnswers(document.querySelector("form[data-comparison]"));
+  const answer = answers.find(({ source }) => source.includes(within));
   const alignment = places.alignView(answer, answer.text);
   const at = alignment.text.indexOf(phrase);
   const span = places.buildSpan(answer, alignment, at, at + phrase.length);
@@ -165,7 +166,7 @@ CERTAIN = [  # (visible, source)
 def test_every_visible_piece_has_its_place_in_the_source(page):
     text = TEXT.replace("\r\n", "\n")
     for phrase, source in CERTAIN:
-        at, span, visible = page.evaluate(PLACE, [phrase])
+        at, span, visible = page.evaluate(PLACE, [phrase, TEXT[:9]])
         assert at >= 0, phrase
         found = text[span["start"] : span["end"]]
         if source:
@@ -175,15 +176,13 @@ def test_every_visible_piece_has_its_place_in_the_source(page):
 
 
 def test_where_the_place_is_not_certain_the_range_widens(enter, alice, make_dataset):
-    make_dataset(build_texts("[b][1] a\n\n[1]: http://a.c\n\nx a", "other"), spans=True)
+    text = "[b][1] a\n\n[1]: http://a.c\n\nx a"
+    make_dataset(build_texts(text, "other"), spans=True)
     page = enter(alice)
-    source = Response.objects.exclude(text="other").get().text
-    side = 0 if "http" in page.locator("[data-raw=raw-left]").text_content() else 1
-    script = PLACE.replace("const [answer] =", f"const {{ {side}: answer }} =")
     for phrase in ("b", "a"):
-        _at, span, _visible = page.evaluate(script, [phrase])
-        found = source[span["start"] : span["end"]]
-        assert phrase in found
+        _at, span, visible = page.evaluate(PLACE, [phrase, text])
+        assert phrase in text[span["start"] : span["end"]]
+        assert phrase in visible
 
 
 def test_reload_undo_and_the_server_bring_them_back(page):
@@ -222,13 +221,51 @@ def test_a_verdict_without_a_network_keeps_them(page, context, troubles):
     excuse(troubles, "INTERNET_DISCONNECTED")
 
 
+def test_undo_of_a_verdict_that_has_not_left_shows_them_again(page, context, troubles):
+    await_ready(page)
+    context.set_offline(True)
+    drag(page, "print")
+    press(page, "Digit3")
+    await_span(page)
+    press(page, "Digit1")
+    await_span(page, 0)
+    press(page, "KeyU")
+    assert await_span(page) == [("unsafe", "print", "")]
+    assert page.evaluate("CSS.highlights.get('span-3').size") == 2
+    context.set_offline(False)
+    excuse(troubles, "INTERNET_DISCONNECTED")
+
+
+def test_reasoning_between_tags_is_part_of_the_source_and_that_beside_it_is_not(enter, alice, make_dataset):
+    texts = ("<think>\nThe *answer* is 7.\n</think>\n\nThe answer is **7**.", "The answer is 8.")
+    make_dataset(build_texts(*texts), spans=True, show_reasoning="show")
+    Response.objects.filter(text=texts[1]).update(reasoning="So the answer is 8.", html=None)
+    page = enter(alice)
+    for text, phrase, start in ((texts[0], "answer is 7.", 13), (texts[0], "is 7", 21), (texts[1], "answer is 8", 4)):
+        _at, span, _visible = page.evaluate(PLACE, [phrase, text])
+        assert (text, phrase, span["start"]) == (text, phrase, start)
+
+
+@pytest.mark.parametrize(("language", "n"), [("python", 60), ("", 400)])  # a piece for each word, or one for all
+def test_a_long_answer_keeps_nobody_waiting(enter, alice, make_dataset, language, n):
+    lines = "\n".join(f"value_{i} = compute({i}, 'x')  # 注释 &amp; *no*" for i in range(n))
+    words = "\n\n".join(f"**{i}.** Some [words](https://a.b/{i}) and $x_{i}$ more." for i in range(n))
+    make_dataset(build_texts(f"{words}\n\n```{language}\n{lines}\n```\n\nThe end.", "short"), spans=True)
+    page = enter(alice)
+    began = page.evaluate("performance.now()")
+    _at, span, _visible = page.evaluate(PLACE, [f"compute({n - 1}, 'x')  # 注释 &amp; *no*", "The end."])
+    took = page.evaluate("performance.now()") - began
+    assert span["end"] - span["start"] == len(f"compute({n - 1}, 'x')  # 注释 &amp; *no*")
+    assert took < 2000
+
+
 def test_differences_leave_the_highlights_in_their_place(page):
     drag(page, "second")
     press(page, "Digit1")
     await_span(page)
     press(page, "KeyD")
     expect(page.locator("[data-response] mark").first).to_be_visible()
-    _at, span, _visible = page.evaluate(PLACE, ["undone"])
+    _at, span, _visible = page.evaluate(PLACE, ["undone", TEXT[:9]])
     assert TEXT.replace("\r\n", "\n")[span["start"] : span["end"]] == "un**done"
     assert page.evaluate("[...CSS.highlights.get('span-1')].map(String)") == ["second", "second"]
 
