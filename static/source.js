@@ -1,12 +1,15 @@
 // Where the source of an answer has what the page shows of it: the visible text is the source less its markup. Each line is
 // looked for from the beginning and from the end; where both disagree the true place lies between, and a range widens.
 
+import { collect, isBlank } from "./visible.js";
+
 const FAR = 20_000; // characters searched for one line
+const MOST_STEPS = 5_000_000; // characters compared for one answer: a hostile one may repeat itself at every place
+let steps = 0;
 const ENTITY = /&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,31});/y;
 const PUNCTUATION = /[!-/:-@[-`{-~]/;
 const LINK_END = /\]\(<?((?:[^()\s]|\([^()\s]*\))*)>?(?:\s+(?:"[^"\n]*"|'[^'\n]*'))?\s*\)/g;
 const FENCE = /^[\t >]*(?:```|~~~).*$/gm;
-const isBlank = (character) => character === " " || character === "\t" || character === "\n";
 const entities = new Map();
 
 function decode(entity) {
@@ -16,42 +19,14 @@ function decode(entity) {
   return entities.get(entity);
 }
 
-// The visible text of an element: {text, nodes: [{node, start}], units: [{start, end, kind}]}. A unit is what stands in
-// one piece in the source: a line without markup in it. A formula is a unit too, of which nothing is found there.
-function collect(root, beside) {
-  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-  const [nodes, runs] = [[], []];
-  let [text, last] = ["", null];
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    const parent = node.parentElement;
-    if (parent.closest("summary, .image") || beside?.contains(parent)) continue;
-    const owner = parent.closest("math") || parent.closest("code") || parent.closest(":not(mark)");
-    if (owner !== last) runs.push({ start: text.length, kind: owner.localName });
-    last = owner;
-    nodes.push({ node, start: text.length });
-    text += node.data;
-    runs.at(-1).end = text.length;
-  }
-  return { text, nodes, units: runs.flatMap((run) => (run.kind === "math" ? [run] : splitLines(text, run))) };
-}
-
-function splitLines(text, { start, end, kind }) {
-  const lines = [];
-  for (const { 0: line, index } of text.slice(start, end).matchAll(/[^\n]+/g)) {
-    const words = line.replace(/^[\t ]+|[\t ]+$/g, "");
-    const skip = words.startsWith("\u{1f5bc} ") ? 3 : 0; // the mark before the name of an image
-    const from = start + index + line.indexOf(words) + skip;
-    if (words.length > skip) lines.push({ start: from, end: from + words.length - skip, kind });
-  }
-  return lines;
-}
-
 // The place in the source of each character of a unit that begins at `at`: {starts, ends}; null if it does not stand there.
 function matchAt(source, at, text, unit) {
+  if (source[at] !== text[unit.start] && source[at] !== "\\" && source[at] !== "&") return null;
   const [starts, ends] = [[], []];
   let place = at;
   for (let n = unit.start; n < unit.end; n++) {
     const character = text[n];
+    steps += 1;
     const [step, covers] = isBlank(character)
       ? [countBlanks(source, place), 1]
       : stepOver(source, place, text, n, unit.kind === "code");
@@ -95,8 +70,8 @@ function findAll(source, text, units, isFromLeft) {
   for (const unit of isFromLeft ? units : [...units].reverse()) {
     unit[side] = null;
     if (unit.kind === "math") continue;
-    for (let far = 0; far < FAR && !unit[side]; far++) {
-      const at = isFromLeft ? place + far : place - 1 - far;
+    for (let far = 0; far < FAR && steps < MOST_STEPS && !unit[side]; far++) {
+      const at = isFromLeft ? place + far : place - unit.least - far;
       if (at < 0 || at >= source.length) break;
       const match = matchAt(source, at, text, unit);
       if (match && (isFromLeft || match.to <= place)) unit[side] = match;
@@ -121,6 +96,7 @@ function hideMarkup(root, source) {
 // for blanks between lines. beside: an element in it whose text is not in the source, or null.
 export function align(root, source, beside) {
   const { text, nodes, units } = collect(root, beside);
+  steps = 0;
   const hidden = hideMarkup(root, source);
   const isClear = findAll(hidden, text, units, true) && findAll(hidden, text, units, false);
   if (!isClear) for (const isFromLeft of [true, false]) findAll(source, text, units, isFromLeft);

@@ -259,6 +259,52 @@ def test_a_long_answer_keeps_nobody_waiting(enter, alice, make_dataset, language
     assert took < 2000
 
 
+MORE = [  # (answer, visible, source)
+    ("| h | i |\n|---|---|\n| x<br>yes | `a\\|b` |", "yes", "yes"),
+    ("| h | i |\n|---|---|\n| x<br>yes | `a\\|b` |", "a|b", "a\\|b"),
+    ("See ![a cat](http://a.b/cat.png) there", "a cat", "a cat"),
+    ("See ![a cat](http://a.b/cat.png) there", "there", "there"),
+    ("1. one\n\n       indented code\n\n2. two", "indented code", "indented code"),
+    ("> ```js\n> let a\n>   = 1;\n> ```", "let a\n  = 1;", "let a\n>   = 1;"),
+    ("http://a.b/c is bare, <http://d.e> is not", "http://d.e is", "http://d.e> is"),
+    ("- [x] done &mdash; it&#39;s", "— it's", "&mdash; it&#39;s"),
+    ("\\(a+b\\) or \\*not\\* \\\\ bold", "*not* \\ bold", "\\*not\\* \\\\ bold"),
+    ("```\n\\* &amp; as it is\n```", "\\* &amp; as", "\\* &amp; as"),
+    ("# Title #\n\nSetext\n===\n\n~~old~~ __new__", "Title\nSetext\nold", "Title #\n\nSetext\n===\n\n~~old"),
+    ("  indented\nlines\n    here", "here", "here"),
+]
+
+
+def test_every_kind_of_markup_has_its_place(enter, alice, make_dataset):
+    for n, (text, *_expected) in enumerate(MORE):
+        make_dataset([{"prompt": f"{n}", "responses": [text, "short"]}], f"d{n}", spans=True)
+    for n, (text, phrase, source) in enumerate(MORE):
+        page = enter(alice, f"/annotate/d{n}/")
+        at, span, _visible = page.evaluate(PLACE, [phrase, text])
+        assert at >= 0, page.locator("[data-response]").all_text_contents()
+        assert (phrase, text[span["start"] : span["end"]]) == (phrase, source)
+
+
+HOSTILE = {
+    "one line": "a" * 60_000,
+    "the same again and again": "\n\n".join(["a" * 400 + "b"] * 60 + ["`" + "a" * 400 + "`"] * 60),
+    "addresses": "[a](http://" + "a" * 30_000 + ") " + "[a](b" * 3_000,
+    "blanks": "a" + " " * 50_000 + "b",
+    "formulas": "$a$ " * 900 + "a" * 9_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_answer_keeps_nobody_waiting(enter, alice, make_dataset, name):
+    make_dataset(build_texts(HOSTILE[name], "short"), spans=True)
+    page = enter(alice)
+    began = page.evaluate("performance.now()")
+    _at, span, visible = page.evaluate(PLACE, ["a", HOSTILE[name][:60]])
+    assert page.evaluate("performance.now()") - began < 2000
+    assert "a" in HOSTILE[name][span["start"] : span["end"]]
+    assert "a" in visible
+
+
 def test_differences_leave_the_highlights_in_their_place(page):
     drag(page, "second")
     press(page, "Digit1")
