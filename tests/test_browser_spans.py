@@ -176,13 +176,16 @@ def test_every_visible_piece_has_its_place_in_the_source(page):
 
 
 def test_where_the_place_is_not_certain_the_range_widens(enter, alice, make_dataset):
-    text = "[b][1] a\n\n[1]: http://a.c\n\nx a"
+    text = "The $a$ a $a$ end"
     make_dataset(build_texts(text, "other"), spans=True)
     page = enter(alice)
-    for phrase in ("b", "a"):
+    for phrase, source in (("a", "$a$ a $"), ("end", "end")):
         _at, span, visible = page.evaluate(PLACE, [phrase, text])
-        assert phrase in text[span["start"] : span["end"]]
+        assert (phrase, text[span["start"] : span["end"]]) == (phrase, source)
         assert phrase in visible
+    middle = PLACE.replace("indexOf(phrase)", "indexOf(phrase, 5)")
+    _at, span, _visible = page.evaluate(middle, ["a", text])
+    assert text[span["start"] : span["end"]] == "a$ a $a", "in a formula before it, itself, or in the one after it"
 
 
 def test_reload_undo_and_the_server_bring_them_back(page):
@@ -313,7 +316,8 @@ def test_differences_leave_the_highlights_in_their_place(page):
     expect(page.locator("[data-response] mark").first).to_be_visible()
     _at, span, _visible = page.evaluate(PLACE, ["undone", TEXT[:9]])
     assert TEXT.replace("\r\n", "\n")[span["start"] : span["end"]] == "un**done"
-    assert page.evaluate("[...CSS.highlights.get('span-1')].map(String)") == ["second", "second"]
+    ranges = "[...CSS.highlights.get('span-1')].map((range) => [String(range), range.startContainer.isConnected])"
+    assert page.evaluate(ranges) == [["second", True], ["second", True]]
 
 
 @pytest.mark.browser_context_args(**PHONE)
