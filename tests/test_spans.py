@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from django.http import QueryDict
 
 from analyze.report import compute_numbers
 from annotate.judging.forms import VerdictForm
@@ -184,6 +185,28 @@ def test_the_places_are_those_of_the_raw_view(text, reasoning):
     assert "".join(text[place] for place in places).replace("\r", "\n") == shown
 
 
+def test_three_answers_are_named_by_their_place(client, alice, make_dataset):
+    dataset = make_dataset(build_texts("a", "bb", "ccc"), spans=True, question="rank", fewest_shown=2, most_shown=3)
+    client.force_login(alice)
+    judgment = lease_next(alice, dataset)
+    side = judgment.order.index(Response.objects.get(text="ccc").pk) + 1
+    ranks = {f"rank_{n}": n for n in (1, 2, 3)}
+    span = json.dumps(build_mark(str(side), 1, 3, 3))
+    sent = {"judgment": judgment.pk, "revision": 0, "verdict": "rank", "span": span} | ranks
+    assert client.post(PAGE, sent | {"span": span.replace('"of": 3', '"of": 2')}).status_code == 422
+    assert client.post(PAGE, sent).status_code == 302
+    (kept,) = Judgment.objects.get().said["spans"]
+    assert (quote(kept), kept["response"]) == ("cc", judgment.order[side - 1])
+
+
+def test_a_trial_checks_them_as_the_queue_does(client, admin, marked):
+    client.force_login(admin)
+    path = "/datasets/demo/try/"
+    fields = {"judgment": "1", "revision": "0", "verdict": "left"}
+    assert client.post(path, fields | {"span": "{"}).status_code == 422
+    assert client.post(path, fields).status_code == 302
+
+
 # --- what is made of them --------------------------------------------------------------------------------------------
 
 
@@ -275,8 +298,6 @@ def test_the_preview_of_the_question_shows_them(client, admin, make_dataset):
 def test_a_form_without_highlights_reads_no_answers(make_dataset, alice, django_assert_num_queries):
     dataset = make_dataset(build_rows(1), spans=True)
     judgment = lease_next(alice, dataset)
-    from django.http import QueryDict
-
     data = QueryDict(f"judgment={judgment.pk}&revision=0&verdict=left")
     with django_assert_num_queries(0):
         assert VerdictForm(dataset, build_spec(dataset, 2), data, judgment.order).is_valid()
