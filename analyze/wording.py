@@ -43,6 +43,7 @@ NAMES = {
     "bold": _("Bold text"),
     "refusals": _("Refusals"),
     # tables
+    "highlights": _("Highlights"),
     "counts": _("Answers"),
     "sources": _("Models"),
     "strengths": _("Model ranking"),
@@ -113,7 +114,7 @@ BANDS = {
 
 # The order of names on a page and in a file: a database does not keep the order of a JSON object's names.
 ORDER = (
-    *("part", "annotator", "kind", "prompt", "source", "other", "response", "one", "name", "of"),
+    *("part", "annotator", "kind", "prompt", "label", "source", "other", "response", "one", "name", "of"),
     *("judgment", "judgments", "chosen", "rejected", "tied", "strength", "low", "high", "said", "value", "interval"),
     *NAMES,
 )

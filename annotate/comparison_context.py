@@ -11,8 +11,9 @@ from django.utils.translation import ngettext
 
 from annotate.judging.drafts import read_draft
 from annotate.judging.question_spec import Group, QuestionSpec, build_judgment_spec
+from annotate.judging.spans import PageSpan, list_page_spans, read_page_spans
 from annotate.questions import RANK, SKIP, STARS, VERDICT, Kind, best_worst, pair, rank, scale
-from annotate.wording import BUTTONS, PLACES, Label, format_question, format_verdict, get_chips
+from annotate.wording import BUTTONS, PLACES, Label, format_question, format_verdict, get_chips, get_span_labels
 from datasets.judgments import wording
 from datasets.judgments.said import Said
 from datasets.models import Comparison, Dataset, Judgment
@@ -77,7 +78,9 @@ class ChoiceGroup:
 
 @dataclass
 class AnswerCard:
-    """A response on the page. raw: its text as HTML. text: for a repair field, else None. repair: as entered so far."""
+    """A response on the page. raw: its text as HTML. text: for a repair field, else None. repair: as entered so far.
+    spans: highlighted so far.
+    """
 
     side: str
     letter: str
@@ -85,6 +88,7 @@ class AnswerCard:
     raw: str
     text: str | None = None
     repair: str = ""
+    spans: list[PageSpan] = field(default_factory=list)
 
 
 def build_comparison_context(
@@ -130,6 +134,9 @@ def build_comparison_context(
         chosen_reasons = details.get("reasons", [])
         context["chips"] = [(value, label, value in chosen_reasons) for value, label in get_chips(dataset).items()]
         context["reason"] = details.get("reason", "")
+    if dataset.spans and spec.question:
+        context["span_labels"] = get_span_labels(dataset).items()
+        add_spans(context["answers"], rendered_answers, data, details, judgment)
     if "flag" in spec.verdicts:
         context["flags"] = wording.FLAGS.items()
         filled = {name: data.get(name, "") for name in ("flag", "note")} if data is not None else {}
@@ -247,6 +254,23 @@ def build_answers(
             card.repair = details.get("repairs", {}).get(side, "")
         cards.append(card)
     return cards
+
+
+def add_spans(
+    answers: Sequence[AnswerCard],
+    rendered_answers: Sequence[RenderedAnswer],
+    data: QueryDict | None,
+    details: Said,
+    judgment: Judgment,
+) -> None:
+    """Gives each answer its highlights: those of a refused form or a draft (`data`), else of the details."""
+    posted = data.getlist("span") if data is not None else None
+    for answer, rendered, pk in zip(answers, rendered_answers, judgment.order, strict=True):
+        if posted is not None:
+            answer.spans = read_page_spans(judgment.dataset, posted, answer.side, rendered.text)
+        else:
+            spans = [span for span in details.get("spans", []) if span["response"] == pk]
+            answer.spans = list_page_spans(judgment.dataset, spans, answer.side, rendered.text)
 
 
 def build_button(verdict: str, spec: QuestionSpec) -> Button:

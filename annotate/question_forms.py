@@ -15,6 +15,7 @@ from annotate.questions import STARS, Question, get_sides, load_questions
 from annotate.wording import CHIPS, QUESTIONS, Label
 from datasets.audit.log import save_settings
 from datasets.comparisons.generate import regenerate_comparisons
+from datasets.judgments.wording import SPAN_LABELS
 from datasets.models import Dataset, Response
 
 DEFAULT_AT_ONCE = 4  # responses at once, proposed when the previous question left no choice
@@ -124,17 +125,19 @@ def format_criterion(criterion: Mapping[str, str]) -> str:
 
 
 class ChipsField(LinesField):
-    """The reasons offered. Stores the default reasons as an empty list."""
+    """Texts to pick from. Stores the default ones as an empty list. defaults: {stored value: label}."""
 
-    widget = forms.Textarea(attrs={"rows": 8})
+    def __init__(self, *, defaults: Mapping[str, Label], rows: int, **kwargs: Any) -> None:
+        super().__init__(widget=forms.Textarea(attrs={"rows": rows}), **kwargs)
+        self.defaults = defaults
 
     def prepare_value(self, value: Any) -> str:
-        return value if isinstance(value, str) else "\n".join(value or map(str, CHIPS.values()))
+        return value if isinstance(value, str) else "\n".join(value or map(str, self.defaults.values()))
 
     def clean(self, value: Any) -> list[str]:
         chips = super().clean(value)
         self.check_length(chips)
-        return [] if chips in (list(CHIPS), [str(label) for label in CHIPS.values()]) else chips
+        return [] if chips in (list(self.defaults), [str(label) for label in self.defaults.values()]) else chips
 
 
 class QuestionForm(forms.ModelForm):
@@ -161,6 +164,14 @@ class QuestionForm(forms.ModelForm):
     chips = ChipsField(
         label=_("Preset reasons"),
         help_text=_("One per line. The first nine have a key. Blank = default list."),
+        defaults=CHIPS,
+        rows=8,
+    )
+    span_labels = ChipsField(
+        label=_("Highlight labels"),
+        help_text=_("One per line. The first nine have a key. Blank = default list."),
+        defaults=SPAN_LABELS,
+        rows=3,
     )
 
     class Meta:
@@ -176,6 +187,8 @@ class QuestionForm(forms.ModelForm):
             "criteria",
             "reasons",
             "chips",
+            "spans",
+            "span_labels",
             "allow_repair",
             "repair_round",
             "ask_repairs",
@@ -190,6 +203,7 @@ class QuestionForm(forms.ModelForm):
             "allow_both_bad": _("No answer is good enough to choose: counted, but yields no pair."),
             "allow_skip": _("The annotator cannot judge this item: it goes to another annotator."),
             "allow_flag": _("The item is removed from the queue until an admin decides."),
+            "spans": _("A piece of an answer gets a label and, if wanted, a note. Needs JavaScript in the browser."),
             "allow_repair": _("Their text is stored as better than the answer it replaces, and as a demonstration."),
             "repair_round": _("An item judged “both bad” goes to another annotator, who writes a better answer."),
             "ask_repairs": _("Other annotators then compare rewrites with the other answers."),

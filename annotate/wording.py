@@ -69,3 +69,8 @@ def format_question(name: str) -> Label:
 def get_chips(dataset: "Dataset") -> Mapping[str, Label]:
     """The reasons that a dataset offers: {stored value: label}."""
     return {chip: chip for chip in dataset.chips} or CHIPS
+
+
+def get_span_labels(dataset: "Dataset") -> Mapping[str, Label]:
+    """The labels that a dataset offers for highlights: {stored value: label}."""
+    return {label: label for label in dataset.span_labels} or wording.SPAN_LABELS

@@ -41,7 +41,7 @@ function collect(form) {
     field.matches("[type=radio], [type=checkbox]")
       ? field.checked
       : field.value && (!field.closest("[data-repair]") || "typed" in field.dataset);
-  const fields = [...form.querySelectorAll("input[name]:not([type=hidden]), textarea[name]")];
+  const fields = [...form.querySelectorAll("input[name]:not([type=hidden]), textarea[name], input[name=span]")];
   return fields.filter(isFilled).map((field) => [field.name, field.value]);
 }
 
@@ -52,6 +52,7 @@ function fill(form, pairs) {
     else if (values.length) writeIn(field, values[0]);
   }
   refresh(form);
+  htmx.trigger(form, "drafts:fill", { pairs });
 }
 
 function writeIn(field, value) {

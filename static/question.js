@@ -18,7 +18,7 @@ document.addEventListener("click", (event) => {
 // The preview shows everything that the comparison page's script would reveal.
 const preview = document.getElementById("preview");
 const reveal = () =>
-  preview.querySelectorAll("[data-opens], [data-unfolds]").forEach((one) => {
+  preview.querySelectorAll("[data-opens], [data-unfolds], [data-mark]").forEach((one) => {
     one.hidden = false;
   });
 preview.addEventListener("htmx:afterSwap", reveal);

@@ -41,6 +41,7 @@ DEMO = [json.loads(line) for line in (settings.BASE_DIR / "datasets/demo/models.
 CRITERIA = [{"name": "facts", "guideline": "are *right*"}, {"name": "tone", "guideline": ""}]
 DOUBTFUL = [{"prompt": "Who are you?", "responses": ["I am ChatGPT.", "Nobody."]}]
 EVERYTHING = {"with_stars": True, "criteria": CRITERIA, "reasons": "required", "allow_repair": True, "allow_flag": True}
+EVERYTHING |= {"spans": True}
 
 
 def find_row_with(mark):
@@ -50,6 +51,19 @@ def find_row_with(mark):
         if len(found) > 1:
             return row | {"responses": found[:2]}
     raise AssertionError(f"no two answers with {mark}")
+
+
+def mark_pieces(judgment):
+    """Two highlights in the first answer, as `said` has them."""
+    where = {"response": judgment.order[0], "start": 0}
+    notes = ("not **so**", "")
+    marks = [where | {"end": 4 + n, "label": ("wrong", "good")[n], "note": note} for n, note in enumerate(notes)]
+    return {"spans": marks}
+
+
+def highlight(page):
+    """Two highlights, and the toolbar open for a third."""
+    press(page, "KeyH", "Shift+ArrowRight", "Digit2", "KeyH", "ArrowDown", "Digit3", "KeyH", "ArrowRight")
 
 
 def create_bad_upload(
@@ -238,7 +252,7 @@ def create_every_question(make_dataset, alice, bob):
     stars = {"stars": [5, 1, 3]}
     said = stars | {"criteria": {"facts": stars, "tone": stars}, "reasons": ["clearer"], "reason": "so it is"}
     judgment = lease_next(alice, past)
-    record(judgment, 0, "rate", said)
+    record(judgment, 0, "rate", said | mark_pieces(judgment))
     return {
         "scale": (alice, "/annotate/scale/", 200),
         "rank": (alice, "/annotate/rank/", 200, lambda page: press(page, "Digit2", "Digit1")),
@@ -248,6 +262,7 @@ def create_every_question(make_dataset, alice, bob):
         "stars": (alice, "/annotate/stars/", 200, lambda page: press(page, "Digit4")),
         "stars of one answer": (alice, "/annotate/single/", 200, lambda page: press(page, "Digit4")),
         "all at once": (alice, "/annotate/all/", 200, unfold),
+        "highlights": (alice, "/annotate/all/", 200, highlight),
         "reason awaited": (alice, "/annotate/all/", 200, await_reason),
         "history": (alice, "/annotate/past/history/", 200),
         "judged": (alice, f"/annotate/past/history/{judgment.pk}/", 200),
@@ -293,7 +308,9 @@ def create_reviews(make_dataset, alice, bob, admin):
         dataset = make_dataset(pick_demo_rows(2)[:1], slug, overlap=2, review="differ", **EVERYTHING)
         people = (alice, bob) if slug != "gone-wrong" else (bob,)
         for user, verdict in zip(people, ("left", "tie"), strict=False):
-            record(lease_next(user, dataset), 0, verdict, said | {"reasons": ["clearer"], "reason": "so it is"})
+            judgment = lease_next(user, dataset)
+            more = {"reasons": ["clearer"], "reason": "so it is"} | mark_pieces(judgment)
+            record(judgment, 0, verdict, said | more)
         if slug == "gone-wrong":
             record(lease_next(alice, dataset), 0, "flag", {"note": "It says “as GPT”."}, flag="leak")
         if slug != "unseen":

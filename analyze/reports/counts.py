@@ -1,10 +1,13 @@
-"""The part on counts: how often each answer and each source was chosen and rejected (the primer's table)."""
+"""The part on counts: how often each answer and each source was chosen and rejected (the primer's table), and what was
+highlighted in the answers of each source.
+"""
 
+from collections import Counter
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from analyze.columns import DatasetColumns
+from analyze.columns import AT_ONCE, DatasetColumns
 from analyze.maths.counts import Counts, count_wins
 from analyze.shapes import Line, Numbers, Tables
 from datasets.judgments.progress import count_verdicts
@@ -30,7 +33,26 @@ def numbers(data: DatasetColumns) -> Numbers:
             {"source": source, "chosen": won, "rejected": lost, "tied": tied}
             for source, won, lost, tied in zip(*get_columns(by_source), strict=True)
         ],
+        "highlights": count_spans(data),
     }
+
+
+def count_spans(data: DatasetColumns) -> list[Line]:
+    """A line for each label and source: how many highlights votes have of it, and how many votes have one."""
+    spans, votes = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    marked = Judgment.objects.votes().filter(dataset=data.dataset, said__has_key="spans").order_by()
+    for said in marked.values_list("said", flat=True).iterator(AT_ONCE):
+        keys = [
+            (span["label"], data.responses[span["response"]].source)
+            for span in said["spans"]
+            if span["response"] in data.responses
+        ]
+        spans.update(keys)
+        votes.update(set(keys))
+    return [
+        {"label": label, "source": source, "marked": n, "in_judgments": votes[label, source]}
+        for (label, source), n in sorted(spans.items(), key=lambda item: (-item[1], item[0]))
+    ]
 
 
 def build_lines(data: DatasetColumns, counted: Counts) -> list[Line]:
@@ -58,4 +80,5 @@ def get_columns(counted: Counts) -> list[list[Any]]:
 
 
 def tables(numbers: Numbers) -> Tables:
-    return {"counts": numbers["counts"], "sources": numbers["sources"]}
+    highlights = numbers.get("highlights", [])  # not in older reports
+    return {"counts": numbers["counts"], "sources": numbers["sources"], "highlights": highlights}

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from analyze import charts, wording
 from analyze.shapes import Line, Numbers, PersonLine, RateName
 from analyze.tables import find_rates
+from datasets.judgments.wording import format_span_label
 
 T = TypeVar("T")
 Interval = Sequence[float | None] | None  # (low, high)
@@ -20,6 +21,7 @@ register.filter("part_named", wording.format_part)
 register.filter("habit_of", wording.format_habit)
 register.filter("why_marked", wording.explain_mark)
 register.filter("in_order", wording.sort_items)
+register.filter("span_label", format_span_label)
 NOTHING = "–"
 
 

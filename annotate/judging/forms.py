@@ -1,6 +1,7 @@
 """The forms that judging pages post."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,9 +14,10 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from annotate.judging.question_spec import NEW, REPAIR, QuestionSpec
+from annotate.judging.spans import WrongSpans, parse_spans
 from annotate.questions import FLAG, FLAGS, KEEP, SKIP
 from annotate.wording import get_chips
-from datasets.judgments.said import Said
+from datasets.judgments.said import Said, Span
 from datasets.models import Dataset
 
 MOST_OF_A_DRAFT = 64 * 1024  # bytes
@@ -77,17 +79,21 @@ class DraftForm(JudgmentForm):
 
 
 class VerdictForm(JudgmentForm):
-    """One verdict on one judgment, as posted by its page. A valid form has its content in `submission`."""
+    """One verdict on one judgment, as posted by its page. A valid form has its content in `submission`.
+
+    order: of the judgment, for highlights.
+    """
 
     data: QueryDict
 
     verdict = forms.ChoiceField(error_messages={"invalid_choice": _("This verdict is no longer available.")})
     seconds = SecondsField(required=False)
 
-    def __init__(self, dataset: Dataset, spec: QuestionSpec, data: QueryDict) -> None:
+    def __init__(self, dataset: Dataset, spec: QuestionSpec, data: QueryDict, order: Sequence[int] = ()) -> None:
         super().__init__(data)
         check_text(data)
-        self.dataset, self.spec = dataset, spec
+        self.dataset, self.spec, self.order = dataset, spec, order
+        self.spans: list[Span] = []
         verdict = self.fields["verdict"]
         assert isinstance(verdict, forms.ChoiceField)
         verdict.choices = [(name, name) for name in (*spec.verdicts, KEEP)]
@@ -118,6 +124,7 @@ class VerdictForm(JudgmentForm):
         if self.spec.needs_groups(verdict) and not self.errors:
             self.check_groups(values)
             self.check_reasons(values)
+            self.check_spans()
         return values
 
     def check_groups(self, values: dict[str, Any]) -> None:
@@ -134,6 +141,13 @@ class VerdictForm(JudgmentForm):
         if required and not (values.get("reasons") or values.get("reason")):
             self.add_error("reasons", _("Give a reason: pick one or write your own."))
 
+    def check_spans(self) -> None:
+        posted = self.data.getlist("span") if self.dataset.spans and self.spec.question else []
+        try:
+            self.spans = parse_spans(self.dataset, posted, dict(zip(self.spec.sides, self.order, strict=False)))
+        except WrongSpans as why:
+            self.add_error(None, str(why))
+
     @property
     def submission(self) -> Submission:
         """The content of a valid form."""
@@ -148,6 +162,8 @@ class VerdictForm(JudgmentForm):
             details["reasons"] = values["reasons"]
         if values.get("reason"):
             details["reason"] = values["reason"]
+        if self.spans:
+            details["spans"] = self.spans
         repairs = {
             side: restore_newlines(values[f"repair_{side}"]) for side in self.spec.repairs if values[f"repair_{side}"]
         }

@@ -22,7 +22,15 @@ from annotate.questions import STARS
 from annotate.wording import Label, format_verdict
 from datasets.db.turns import in_turn
 from datasets.judgments import wording
-from datasets.judgments.listing import VERDICTS, DayField, get_day_start, list_page, parse_page_key
+from datasets.judgments.listing import (
+    VERDICTS,
+    DayField,
+    assign_letters,
+    get_day_start,
+    list_page,
+    parse_page_key,
+)
+from datasets.judgments.spans import describe_spans
 from datasets.models import Comparison, Dataset, Judgment
 from datasets.prompts.search import MOST_WORDS, match_word
 from datasets.views.access import UserRequest, annotator_required
@@ -107,6 +115,7 @@ def judged(request: UserRequest, dataset: Dataset, pk: int) -> HttpResponse:
     judgment = get_object_or_404(mine, pk=pk)
     context = build_comparison_context(judgment)
     context |= {"dataset": dataset, "words": format_judgment(judgment), "details": format_details(judgment)}
+    context["spans"] = describe_spans([judgment], assign_letters(judgment.order), dataset.span_labels).get(judgment.pk)
     is_changeable = judgment.state == Judgment.State.SAVED and judgment.comparison.held != Comparison.CHAT
     context["can_change"] = is_changeable and not is_paused(request.user, dataset)
     return render(request, "annotate/judged.html", context)

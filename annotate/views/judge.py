@@ -88,7 +88,8 @@ def annotate(request: UserRequest, dataset: Dataset) -> HttpResponse:
         return refuse_verdict(
             request, dataset, lease_next(request.user, dataset), _("The form is damaged. Please answer again.")
         )
-    form = VerdictForm(dataset, build_spec(dataset, len(judgment.order), judgment.comparison.task), request.POST)
+    spec = build_spec(dataset, len(judgment.order), judgment.comparison.task)
+    form = VerdictForm(dataset, spec, request.POST, judgment.order)
     if not form.is_valid():
         current = judgment if judgment.state in Judgment.ANSWERABLE else lease_next(request.user, dataset)
         return refuse_verdict(request, dataset, current, form=form if current == judgment else None)

@@ -68,7 +68,7 @@ def save_posted_answer(request: UserRequest, dataset: Dataset) -> HttpResponse:
         mine.select_related("comparison", "dataset"),
         pk=judgment_form.cleaned_data["judgment"] if judgment_form.is_valid() else 0,
     )
-    form = VerdictForm(dataset, practice.build_practice_spec(judgment), request.POST)
+    form = VerdictForm(dataset, practice.build_practice_spec(judgment), request.POST, judgment.order)
     round_ = practice.find_round(request.user, dataset)
     if round_ is None:
         return redirect("annotate", dataset.slug)

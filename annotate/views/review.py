@@ -21,6 +21,7 @@ from datasets.comparisons import flags
 from datasets.db.turns import in_turn
 from datasets.judgments import listing, outcomes, wording
 from datasets.judgments.said import Said
+from datasets.judgments.spans import DescribedSpan, describe_spans
 from datasets.models import Comparison, Dataset, Judgment
 from datasets.text.rendered import render as render_text
 from datasets.views.access import UserRequest, dataset_admin_required, reviewer_required
@@ -50,7 +51,7 @@ def review(request: UserRequest, dataset: Dataset) -> HttpResponse:
     if request.method != "POST":
         return show(request, dataset, decisions.lease_next_review(request.user, dataset))
     judgment = find_posted_judgment(request, dataset, JudgmentForm(request.POST))
-    form = VerdictForm(dataset, build_judgment_spec(judgment), request.POST)
+    form = VerdictForm(dataset, build_judgment_spec(judgment), request.POST, judgment.order)
     if not form.is_valid():
         current = decisions.lease_next_review(request.user, dataset)
         return show(request, dataset, current, form if current == judgment else None, status=422)
@@ -180,6 +181,7 @@ class ReviewedJudgment(NamedTuple):
     number: int
     by_criteria: list[tuple[str, str]]
     reasons: list[str]
+    spans: list[DescribedSpan]
 
 
 def build_votes_context(judgment: Judgment) -> dict[str, Any]:
@@ -196,13 +198,15 @@ def build_votes_context(judgment: Judgment) -> dict[str, Any]:
     lines = listing.describe_judgments([*votes_and_flags, *own], judgment.order)
     lines = outcomes.attach_letters(lines, judgment.order)
     letters, rows = listing.assign_letters(judgment.order), []
+    spans = describe_spans([*votes_and_flags, *own], letters, judgment.dataset.span_labels)
     numbers: dict[object, int] = {}
     for line in lines:
         key: object = line.judgment.pk if line.person.kind == listing.NOBODY else line.person.key
         number = numbers.setdefault(key, len(numbers) + 1)
         by_criteria = wording.format_criteria(line.judgment, letters, judgment.dataset.criteria)
         reasons = wording.format_reasons(line.judgment, judgment.dataset.chips)
-        rows.append(ReviewedJudgment(line, number, by_criteria, reasons))
+        marked = spans.get(line.judgment.pk, [])
+        rows.append(ReviewedJudgment(line, number, by_criteria, reasons, marked))
     is_flagged = judgment.comparison.held == Comparison.FLAGGED
     context: dict[str, Any] = {
         "deciding": True,
@@ -211,4 +215,4 @@ def build_votes_context(judgment: Judgment) -> dict[str, Any]:
         "own": rows[len(votes_and_flags) :][-1:],
         "is_flagged": is_flagged,
     }
-    return context | ({"chips": None} if is_flagged else {})
+    return context | ({"chips": None, "span_labels": None} if is_flagged else {})

@@ -39,7 +39,8 @@ def try_page(request: UserRequest, dataset: Dataset) -> HttpResponse:
     judgment = build_judgment(request.user, comparisons[judged])
     form = None
     if request.method == "POST":
-        form = VerdictForm(dataset, build_spec(dataset, len(judgment.order), judgment.comparison.task), request.POST)
+        spec = build_spec(dataset, len(judgment.order), judgment.comparison.task)
+        form = VerdictForm(dataset, spec, request.POST, judgment.order)
         if form.is_valid():
             return redirect(f"{page}?after={judged + 1}")
     context = build_comparison_context(judgment, form, "differences" in request.GET) | {

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from datasets.exports.query import drop_hidden, list_hidden_imports
 from datasets.exports.selection import ONLY, UNFLAGGED, UNPAUSED, VOTES, Filters
 from datasets.formats import rows
 from datasets.judgments.pauses import list_paused_ids
+from datasets.judgments.said import Span
 from datasets.models import Choice, Comparison, Dataset, Judgment, Rating, Response
 
 AT_ONCE = 500  # judgments in memory
@@ -121,7 +122,8 @@ def build_row(
 
     Its `choices` are [criterion, place of the chosen response, place of the rejected one, strength, rank_gap], its
     `ratings` [criterion, place, stars]; places count from 1 in the order of `responses`. `margin` is that of the choice
-    that a file states. `response_turns` has the turns of each response, [] where none has several.
+    that a file states. `response_turns` has the turns of each response, [] where none has several. `spans` are the
+    highlights, see `build_spans`.
 
     hidden: imports (ids) whose ids and metadata are not visible yet.
 
@@ -169,7 +171,23 @@ def build_row(
         "response_turns": format_json(
             [response.turns or [] for response in responses] if any(response.turns for response in responses) else []
         ),
+        "spans": format_json(build_spans(said.get("spans", []), responses)),
     }
+
+
+def build_spans(spans: Iterable[Span], responses: Sequence[Response]) -> list[dict[str, Any]]:
+    """The highlights of one judgment, each with the place of its response, from 1, and the text that it covers.
+
+    >>> build_spans([], [])
+    []
+    """
+    place = {response.pk: number for number, response in enumerate(responses, 1)}
+    texts = {response.pk: response.text for response in responses}
+    return [
+        {"place": place[span["response"]], **span, "text": texts[span["response"]][span["start"] : span["end"]]}
+        for span in spans
+        if span["response"] in place
+    ]
 
 
 def format_json(value: Any) -> str:

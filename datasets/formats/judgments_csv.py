@@ -21,13 +21,14 @@ COLUMNS = (
     "judgment", "comparison", "annotator", "decided_at", "seconds", "verdict", "flag", "surplus", "guideline",
     "reasons", "reason", "note", "tags", "system", "turns", "instruction", "input", "responses", "sources", "choices",
     "ratings", "said", "purpose", "id", "meta", "margin", "response_turns",
+    "spans",
 )  # fmt: skip
 MARKS = {"judgment", "comparison", "verdict", "instruction", "responses", "choices"}
 NO_VERDICT = ("tie", "both_bad")
 # What a vote does not hold is kept as metadata.
 KEEPS = frozenset(
     {"judgment", "comparison", "decided_at", "seconds", "flag", "surplus", "guideline", "reasons", "reason", "note",
-     "ratings", "said"}
+     "ratings", "said", "spans"}
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ Arguments that recur here: `order`, response ids as they were shown, from left t
 letter on the page}.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -39,6 +39,12 @@ FLAGS = {
     "unsafe": gettext_lazy("Unsafe"),
     "broken": gettext_lazy("Broken (cut off, unreadable, empty)"),
     "unclear": gettext_lazy("Unclear prompt"),
+}
+
+SPAN_LABELS = {  # default labels of highlights; stored in English whatever the language of the page
+    "good": gettext_lazy("good"),
+    "wrong": gettext_lazy("wrong"),
+    "unsafe": gettext_lazy("unsafe"),
 }
 
 
@@ -93,6 +99,11 @@ def format_criteria(
     current_names = [criterion["name"] for criterion in criteria]
     names = [*(name for name in current_names if name in statements), *sorted(statements.keys() - set(current_names))]
     return [(name, format_statement(statements[name], judgment.order, letters)) for name in names]
+
+
+def format_span_label(label: str, own_labels: Collection[str]) -> str | Promise:
+    """The label of a highlight in words. own_labels: those of the dataset; the built-in ones are translated."""
+    return label if own_labels else SPAN_LABELS.get(label, label)
 
 
 def format_reasons(judgment: Judgment, chips: Sequence[str]) -> list[str]:

@@ -118,6 +118,8 @@ class Dataset(models.Model):
     )
     reasons = models.CharField(_("rationale"), max_length=10, choices=Asked, default=Asked.OFF)
     chips: "models.JSONField[Any, list[str]]" = models.JSONField(_("preset reasons"), default=list, blank=True)
+    spans = models.BooleanField(_("let annotators highlight parts of an answer"), default=False)
+    span_labels: "models.JSONField[Any, list[str]]" = models.JSONField(_("highlight labels"), default=list, blank=True)
     allow_repair = models.BooleanField(_("let annotators edit an answer"), default=False)
     repair_round = models.BooleanField(_("send “both bad” items for rewriting"), default=False)
     ask_repairs = models.BooleanField(_("add rewrites to the comparisons"), default=False)

@@ -169,7 +169,9 @@ class Judgment(models.Model):
     order: "models.JSONField[Any, list[int]]" = models.JSONField(help_text="Response ids as shown, from left to right")
     verdict = models.CharField(max_length=20, blank=True)
     said: "models.JSONField[Any, Said]" = models.JSONField(
-        default=dict, blank=True, help_text="What the form said besides: ranks, stars, criteria, reasons, reason, note"
+        default=dict,
+        blank=True,
+        help_text="What the form said besides: ranks, stars, criteria, reasons, reason, note, spans",
     )
     draft: "models.JSONField[Any, dict[str, Any] | None]" = models.JSONField(
         null=True, help_text="What is filled in and not sent yet: revision, at (ms), entries (values by field)"

@@ -33,20 +33,29 @@ def split_reasoning(text: str) -> list[Part]:
     >>> split_reasoning("<think>Two mo"), split_reasoning("Write `<think>` first")
     ([Part(text='Two mo', is_reasoning=True)], [Part(text='Write `<think>` first', is_reasoning=False)])
     """
-    parts: list[Part] = []
+    return [Part(text[start:end], is_reasoning) for start, end, is_reasoning in find_parts(text)]
+
+
+def find_parts(text: str) -> list[tuple[int, int, bool]]:
+    """The parts of `split_reasoning` as (start, end, whether it is reasoning).
+
+    >>> find_parts("<think>Two moons.</think>\\n\\nPhobos")
+    [(7, 17, True), (27, 33, False)]
+    """
+    parts: list[tuple[int, int, bool]] = []
     done, opened = 0, None
     for tag in islice(TAG.finditer(text), MOST_TAGS):
         if is_closing(tag) and (opened or (not parts and is_closing_apart(text, tag))):
             start = opened.end() if opened else 0
-            parts += [Part(text[done : opened.start() if opened else 0], False), Part(text[start : tag.start()], True)]
+            parts += [(done, opened.start() if opened else 0, False), (start, tag.start(), True)]
             done, opened = tag.end(), None
         elif not opened and not is_closing(tag) and is_opening_apart(text, done, tag):
             opened = tag
     if opened and not text[: opened.start()].strip():
-        parts.append(Part(text[opened.end() :], True))
+        parts.append((opened.end(), len(text), True))
         done = len(text)
-    parts.append(Part(text[done:].lstrip("\r\n") if parts else text, False))
-    return [part for part in parts if part.text.strip()] or [Part(text if not parts else "", False)]
+    parts.append((len(text) - len(text[done:].lstrip("\r\n")) if parts else 0, len(text), False))
+    return [part for part in parts if text[part[0] : part[1]].strip()] or [(0, 0, False)]
 
 
 def is_closing(tag: re.Match[str]) -> bool:

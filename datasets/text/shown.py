@@ -10,11 +10,12 @@ from django.utils.translation import ngettext
 from datasets.models import Dataset
 from datasets.text.links import IS_IMAGE
 from datasets.text.markdown import fold_reasoning
-from datasets.text.reasoning import split_reasoning
+from datasets.text.reasoning import find_parts, split_reasoning
 
 SHOW, FOLD, HIDE = Dataset.Reasoning.SHOW, Dataset.Reasoning.FOLD, Dataset.Reasoning.HIDE
 # The renderer alone writes this tag, and never one within another.
 REASONING = re.compile(r'<details class="reasoning" data-words="(\d+)">(.*?)</details>\n?', re.DOTALL)
+LINE_BREAK = re.compile("\r\n")
 
 
 def show_html(html: str, reasoning: str = FOLD) -> SafeString:
@@ -52,6 +53,25 @@ def hide_reasoning_in_text(text: str) -> str:
     if not any(part.is_reasoning for part in parts):
         return text
     return "".join(part.text for part in parts if not part.is_reasoning)
+
+
+def list_shown_places(text: str, reasoning: str = FOLD) -> list[int]:
+    """The place in a text of each character that its raw view shows; browsers make one of CR LF, here at the CR.
+
+    >>> list_shown_places("a\\r\\nb")
+    [0, 1, 3]
+    """
+    parts = find_parts(text) if reasoning == HIDE else []
+    if not any(is_reasoning for _start, _end, is_reasoning in parts):
+        parts = [(0, len(text), False)]
+    places: list[int] = []
+    for begin, end in [(begin, end) for begin, end, is_reasoning in parts if not is_reasoning]:
+        start = begin
+        for line_break in LINE_BREAK.finditer(text, begin, end):
+            places += range(start, line_break.start() + 1)
+            start = line_break.end()
+        places += range(start, end)
+    return places
 
 
 def show_raw(text: str, beside: str | None, reasoning: str = FOLD) -> SafeString:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from datasets.comparisons.gold import HELD_BY_NOTHING, can_become_gold
 from datasets.judgments import listing, outcomes, wording
 from datasets.judgments.pauses import list_paused_ids
+from datasets.judgments.spans import describe_spans
 from datasets.models import Dataset, Judgment
 from datasets.text.rendered import fill_prompt
 from datasets.views.access import UserRequest, dataset_admin_required
@@ -30,14 +31,16 @@ def judgment_page(request: UserRequest, dataset: Dataset, pk: int) -> HttpRespon
         judgments.filter(comparison=judgment.comparison_id).exclude(pk=pk).order_by("decided_at", "pk")[:OTHERS_SHOWN]
     )
     line = listing.describe_judgments([judgment])[0]
+    letters = listing.assign_letters(judgment.order)
     answers, lines = outcomes.list_answers(judgment), listing.describe_judgments(others, judgment.order)
     context = {
         "judgment": judgment,
         "line": line,
         "verdict": format_title(judgment, line),
         "strength": wording.parse_strength(judgment.verdict),
-        "criteria": wording.format_criteria(judgment, listing.assign_letters(judgment.order), dataset.criteria),
+        "criteria": wording.format_criteria(judgment, letters, dataset.criteria),
         "reasons": wording.format_reasons(judgment, dataset.chips),
+        "spans": describe_spans([judgment], letters, dataset.span_labels).get(judgment.pk),
         "prompt": fill_prompt(judgment.comparison.prompt).html,
         "answers": answers[: len(judgment.order)],
         "written": answers[len(judgment.order) :],

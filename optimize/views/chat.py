@@ -83,7 +83,7 @@ def judge(request: UserRequest, dataset: Dataset) -> HttpResponse:
     settings, turn = find_settings_or_404(dataset), find_judged_turn(request, dataset)
     if request.method != "POST" or turn is None or turn.judgment is None:
         return redirect("chat", dataset.slug)
-    form = VerdictForm(dataset, build_chat_spec(turn.judgment), request.POST)
+    form = VerdictForm(dataset, build_chat_spec(turn.judgment), request.POST, turn.judgment.order)
     if not form.is_valid():
         return show_chat(request, settings, turn.chat, form=form, status=422)
     talks.judge(turn, settings, form.cleaned_data["revision"], form.submission)
