@@ -83,6 +83,7 @@ TABLE = {
     "log-all": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "log-all-file": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "pause": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 400)),
+    "qualification-reset": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 400)),
     "flags": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 400)),
     "set-aside": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 302)),
     "exports": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),

@@ -581,19 +581,19 @@ def test_progress_counts_mine_and_that_of_the_dataset(client, alice, bob, pairs)
     Browser(client, bob).look().give("left").give("left").give("skip")
     page = Browser(client, alice).look().give("left").give("skip").undo().give("tie").undo()
     head = page.page.find("header").text
-    assert "You: 2" in head
+    assert "You: 2 today" in head
     assert "4 of 12" in head
     bar = page.page.find("progress")
     assert (bar["value"], bar["max"]) == ("4", "12")
     home = " ".join(client.get("/").content.decode().split())
-    assert "You: 2" in home
+    assert "You: 2 · 2 today" in home
     assert "4 of 12" in home
 
 
-def test_progress_of_a_larger_overlap_counts_what_all_have_judged(client, alice, bob, make_dataset):
+def test_progress_of_a_larger_overlap_counts_each_judgment(client, alice, bob, make_dataset):
     make_dataset(build_rows(2), overlap=2)
-    assert "0 of 2" in Browser(client, alice).look().give("left").give("left").page.find("header").text
-    assert "1 of 2" in Browser(client, bob).look().give("left").page.find("header").text
+    assert "2 of 4" in Browser(client, alice).look().give("left").give("left").page.find("header").text
+    assert "3 of 4" in Browser(client, bob).look().give("left").page.find("header").text
 
 
 # --- fragments for htmx ----------------------------------------------------------------------------------------------
