@@ -128,7 +128,7 @@ def assign_levels(dataset: Dataset, pks: Ints, before: Ints, levels: Ints) -> in
 
     pks, before, levels: (n,), ids, current and new levels.
 
-    If any moved, all annotators begin anew, at their own places in the first level.
+    If any moved, all annotators start again at their own places in the first level.
     """
     moved = np.flatnonzero(before != levels)
     steps = (levels - before)[moved]

@@ -46,7 +46,7 @@ def compute_pace(before: float | None, today: int, seconds: float) -> float:
 
 
 def change_day(judgment: Judgment, by: int, seconds: float | None = None) -> None:
-    """Changes the person's count of verdicts, and counts those of today anew. Gold questions and repeats count like
+    """Changes the person's count of verdicts, and counts those of today again. Gold questions and repeats count like
     votes, as the person sees the count.
 
     seconds: of a new judgment.

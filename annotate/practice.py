@@ -178,7 +178,7 @@ def begin_round(membership: Membership, answers: Iterable[Judgment], **changes: 
 
 
 def reset(person: User, dataset: Dataset, by: User | None = None) -> bool:
-    """Asks a person to qualify anew, with as many retakes as the dataset allows. Returns whether it changed anything.
+    """Asks a person to qualify again, with as many retakes as the dataset allows. Returns whether it changed anything.
 
     Their attempts and judgments are kept, their leases return to the queue. by: the admin, for the audit log; None for
     a command.

@@ -434,7 +434,7 @@ def fail(*args, **kwargs):
 def test_every_page_comes_under_the_strict_policy(world, monkeypatch):
     pages = [world[person].get(build_url(name)) for name in TABLE for person in PEOPLE]
     pages += [world["admin"].get(path) for path in ("/nowhere/", "/datasets/demo/data/?after=x")]
-    monkeypatch.setattr("annotate.views.judge.get_recent_progress", fail)
+    monkeypatch.setattr("annotate.views.judge.get_recent_share", fail)
     world["alice"].raise_request_exception = False
     pages.append(world["alice"].get("/"))
     assert {page.status_code for page in pages} == {200, 302, 400, 401, 403, 404, 405, 410, 500}
@@ -449,7 +449,7 @@ def test_every_page_comes_under_the_strict_policy(world, monkeypatch):
 def test_no_page_of_ours_is_kept_by_a_browser_or_a_proxy(world, monkeypatch):
     pages = [world[person].get(build_url(name)) for name in TABLE if name != "healthz" for person in PEOPLE]
     pages += [world["admin"].get(path) for path in ("/nowhere/", "/datasets/demo/export/judgments-csv/")]
-    monkeypatch.setattr("annotate.views.judge.get_recent_progress", fail)
+    monkeypatch.setattr("annotate.views.judge.get_recent_share", fail)
     world["alice"].raise_request_exception = False
     pages.append(world["alice"].get("/"))
     assert any(page.streaming for page in pages)

@@ -31,6 +31,11 @@ def qualifying(make_dataset, admin):
     return dataset
 
 
+def press_once_loaded(page, key):
+    page.wait_for_load_state("load")
+    press(page, key)
+
+
 def test_by_keys_alone_it_is_failed_taken_again_and_passed(qualifying, enter, alice):
     page = enter(alice, "/annotate/demo/")
     expect(page).to_have_url(re.compile(f"{PAGE}$"))
@@ -42,18 +47,20 @@ def test_by_keys_alone_it_is_failed_taken_again_and_passed(qualifying, enter, al
     press(page, "KeyG")
     expect(page.locator("#guideline")).to_contain_text("Look well")
     for key, title in (("KeyB", "Correct"), ("Digit1", "Not the expected answer")):
-        press(page, key)
+        page.locator(".key-line").wait_for()
+        press_once_loaded(page, key)
         expect(page.get_by_role("heading", name=title)).to_be_visible()
         expect(page.get_by_role("heading", name="Why")).to_be_visible()
         expect(page.get_by_text("Neither answers.")).to_be_visible()
-        press(page, "Enter")
+        press_once_loaded(page, "Enter")
     expect(page.get_by_text("1 of 2 correct; 2 required.")).to_be_visible()
-    press(page, "KeyA")
+    press_once_loaded(page, "KeyA")
     expect(page.get_by_text("Attempt 2")).to_be_visible()
     for _ in range(2):
-        press(page, "KeyB")
+        page.locator(".key-line").wait_for()
+        press_once_loaded(page, "KeyB")
         expect(page.get_by_role("heading", name="Correct")).to_be_visible()
-        press(page, "Enter")
+        press_once_loaded(page, "Enter")
     expect(page.get_by_text("Passed: your judgments count from now on.")).to_be_visible()
     press(page, "Enter")
     expect(page).to_have_url(re.compile("/annotate/demo/$"))
@@ -64,6 +71,7 @@ def test_by_keys_alone_it_is_failed_taken_again_and_passed(qualifying, enter, al
 def test_on_a_phone_nothing_is_too_wide_and_a_thumb_suffices(qualifying, enter, alice):
     page = enter(alice, PAGE)
     for _ in range(2):
+        page.locator(".key-line").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert page.locator("header").first.bounding_box()["height"] <= 60, "the header stands on one line"
         expect(page.locator(".key-line dl")).to_be_hidden()

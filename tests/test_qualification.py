@@ -26,7 +26,7 @@ def take(browser, rights):
     return " ".join(browser.client.get(PAGE).content.decode().split())
 
 
-def again(browser):
+def begin_again(browser):
     browser.client.post(PAGE, {"again": "1"})
     return browser
 
@@ -41,12 +41,12 @@ def test_a_failed_round_is_taken_again_as_often_as_is_allowed(practising, client
     browser = Browser(client, alice, PAGE)
     page = take(browser, (False, False, False))
     assert "1 more attempt is allowed" in page
-    page = take(again(browser), (True, False, False))
+    page = take(begin_again(browser), (True, False, False))
     assert "No attempts left. Ask an admin" in page
     assert 'name="again"' not in page
     assert "Attempt 1: 0 of 3" in page
     assert "Attempt 2: 1 of 3" in page
-    again(browser)
+    begin_again(browser)
     assert Membership.objects.get(user=alice).practice_round == 2
     assert list_attempts(alice) == [(1, 0, 3, False), (2, 1, 3, False)]
     assert client.get("/annotate/demo/")["Location"] == PAGE
@@ -56,7 +56,7 @@ def test_without_a_limit_it_is_taken_again_and_again(practising, client, alice):
     Dataset.objects.update(practice_retakes=None)
     browser = Browser(client, alice, PAGE)
     for _ in range(4):
-        page = take(again(browser), (False, False, False))
+        page = take(begin_again(browser), (False, False, False))
     assert 'name="again"' in page
     assert "allowed" not in page
     assert [number for number, *_ in list_attempts(alice)] == [1, 2, 3, 4]
@@ -66,7 +66,7 @@ def test_who_passed_may_take_it_again_and_stays_qualified(practising, client, al
     browser = Browser(client, alice, PAGE)
     assert "Passed: your judgments count" in take(browser, (True, True, False))
     passed_at = Membership.objects.get(user=alice).practised_at
-    again(browser)
+    begin_again(browser)
     assert client.get("/annotate/demo/").status_code == 200, "also in the middle of it"
     page = take(browser, (False, False, False))
     assert "You passed before: you can go on annotating." in page

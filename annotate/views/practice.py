@@ -75,7 +75,7 @@ class PersonForm(forms.Form):
 @dataset_admin_required
 @posted_from("annotators", "slug")
 def reset_person(request: UserRequest, dataset: Dataset) -> HttpResponse:
-    """Asks the person of the form to qualify anew."""
+    """Asks the person of the form to qualify again."""
     form = PersonForm(request.POST)
     if not form.is_valid():
         raise BadRequest(form.errors.as_text())
