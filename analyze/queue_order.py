@@ -1,7 +1,8 @@
 """Steers the queue by past judgments: its order, and which comparisons need no more judgments.
 
 The upper bits of a comparison's priority hold one of LEVELS levels, the most informative lowest. The lower bits hold
-the random number drawn at import, so that annotators do not meet the comparisons of a level in the same order.
+the random number drawn at import: a level is a ring, in which each annotator begins at a place of their own
+(annotate/queue/places.py).
 """
 
 from collections.abc import Iterator
@@ -22,10 +23,10 @@ from analyze.maths.active_selection import (
 from analyze.maths.arrays import Floats, Ints
 from analyze.maths.predictor import Predictor, TooFewChoices, fit_predictor
 from annotate.models import Membership
+from annotate.queue.places import LEVEL_SIZE, LEVELS
 from datasets.db.write_lock import write_turn
 from datasets.models import Comparison, Dataset
 
-LEVELS, LEVEL_SIZE = 16, 2**58
 AT_ONCE = 500  # rows changed in one transaction, or texts in memory
 FEWEST_VOTES = 2  # on a comparison before it can be sure
 
@@ -127,7 +128,7 @@ def assign_levels(dataset: Dataset, pks: Ints, before: Ints, levels: Ints) -> in
 
     pks, before, levels: (n,), ids, current and new levels.
 
-    If any moved, all annotators restart at the front of the queue.
+    If any moved, all annotators start again at their own places in the first level.
     """
     moved = np.flatnonzero(before != levels)
     steps = (levels - before)[moved]

@@ -55,12 +55,14 @@ class Membership(models.Model):
     """One person in one dataset.
 
     priority, position: priority and id of the last comparison handed out. The next search starts there, so that its
-    cost does not grow with the number of judgments.
-    judged: the person's standing verdicts.
+    cost does not grow with the number of judgments. -1: at a place of their own (annotate/queue/places.py).
+    judged: the person's standing verdicts. day, judged_today, pace: their last day, its verdicts, seconds of one
+    (annotate/day.py).
     nothing_until: end of the back-off after an expensive search without a result.
     paused_at: since when an admin has paused them; their judgments are kept.
     practised_at: when they passed the practice round.
-    practice_round: number of their current practice round, from 1.
+    practice_round: number of their current practice round, from 1. practice_first: of the first one that counts towards
+    the rounds allowed; more than 1 once an admin has asked them to qualify again.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
@@ -68,16 +70,37 @@ class Membership(models.Model):
     priority = models.BigIntegerField(default=-1)
     position = models.BigIntegerField(default=-1)
     judged = models.PositiveIntegerField(default=0)
+    day = models.DateField(null=True)
+    judged_today = models.PositiveIntegerField(default=0)
+    pace = models.FloatField(null=True)
     nothing_until = models.DateTimeField(null=True)
     paused_at = models.DateTimeField(null=True)
     practised_at = models.DateTimeField(null=True)
     practice_round = models.PositiveSmallIntegerField(default=1)
+    practice_first = models.PositiveSmallIntegerField(default=1)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "dataset"], name="one_membership")]
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.dataset_id}"
+
+
+class PracticeAttempt(models.Model):
+    """A finished practice round: `right` of `total` answers as expected. number: of the round, from 1."""
+
+    membership = models.ForeignKey(Membership, models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    right = models.PositiveSmallIntegerField()
+    total = models.PositiveSmallIntegerField()
+    passed = models.BooleanField()
+    finished_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["membership", "number"], name="one_attempt_a_round")]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.right} of {self.total}"
 
 
 def get_annotator_id(judgment: Judgment) -> int:

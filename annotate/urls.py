@@ -27,6 +27,7 @@ urlpatterns = [
     path("datasets/<slug:slug>/try/", trial.try_page, name="try"),
     path("datasets/<slug:slug>/annotators/invite/", people.invite_to_dataset, name="dataset-invite"),
     path("datasets/<slug:slug>/annotators/pause/", pause.pause_person, name="pause"),
+    path("datasets/<slug:slug>/annotators/qualification/", practice.reset_person, name="qualification-reset"),
     path("datasets/<slug:slug>/question/", moved("question")),
     path("datasets/<slug:slug>/question/preview/", moved("question")),
     path("datasets/<slug:slug>/people/pause/", moved("annotators")),

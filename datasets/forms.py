@@ -120,9 +120,10 @@ class PartForm(forms.ModelForm):
                 "with undecided rank come first, updated as judgments arrive."
             ),
             "stop_when_sure": _("An item with overlap counts as done once its judgments leave no doubt (95 %)."),
-            "practice_pass": _(
-                "Share of gold questions to answer correctly; otherwise the round is repeated. 0 = taking part "
-                "is enough."
+            "practice_pass": _("Share of gold questions to answer correctly. 0 = taking part is enough."),
+            "practice_retakes": _(
+                "How often an annotator may take it again, failed or passed; you can allow more on the page "
+                "Annotators. Blank = no limit."
             ),
             "review": _(
                 "A reviewer gives a first impression, then sees the votes, then decides. Votes are kept; the "
@@ -199,7 +200,7 @@ class QualityForm(PartForm):
     """How the quality of judgments is measured while people judge."""
 
     class Meta(PartForm.Meta):
-        fields = ["gold_share", "repeat_share", "practice", "practice_pass", "review"]
+        fields = ["gold_share", "repeat_share", "practice", "practice_pass", "practice_retakes", "review"]
 
 
 class AnnotatorsForm(PartForm):

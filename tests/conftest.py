@@ -15,6 +15,7 @@ from django.utils import translation
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from annotate.models import User
+from annotate.queue import lease
 from config.translations import compile_all
 from datasets.imports import check as imports_check
 from datasets.imports import store as imports_store
@@ -44,13 +45,15 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def _quick_and_alone(settings, tmp_path, tmp_path_factory, monkeypatch):
-    """Fast password hashes, a separate data folder and upload folder per test, no caches, no active language."""
+    """Fast password hashes, a separate data folder and upload folder per test, no caches, no active language; everybody
+    begins a queue at the same place (tests/test_own_order.py has each begin at their own)."""
     translation.deactivate()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.DATA_DIR, settings.FILE_UPLOAD_TEMP_DIR = tmp_path, tmp_path_factory.mktemp("arriving")
     monkeypatch.setattr(rendered, "STORED_AT_ONCE", 1)
     # Statistics of ANALYZE survive the rollback of a test, and would mislead the planner in later tests.
     monkeypatch.setattr(imports_store, "MANY", 1_000_000)
+    monkeypatch.setattr(lease, "compute_place", lambda *_: 0)
     settings.START_WORKERS = False
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 

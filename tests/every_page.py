@@ -297,6 +297,7 @@ def create_gold_and_practice(make_dataset, admin, alice, bob):
         "practice": (alice, "/annotate/known/practice/", 200),
         "practised": (alice, f"/annotate/known/practice/{told}/", 200),
         "practice over": (bob, "/annotate/known/practice/", 200),
+        "qualifications": (admin, "/datasets/known/annotators/", 200),
     }
 
 

@@ -16,10 +16,14 @@ PICTURES = (
     ("comparison.zh", "zh-CN", "从会议记录里整理待办事项", ("model-atlas", "model-cedar")),
 )
 FIRST_IN_QUEUE = """
+from annotate.models import User
+from annotate.queue.places import RING, compute_place
 from datasets.models import Comparison, Response
 answers = Response.objects.filter(prompt__instruction__startswith={prompt!r}, source__in={models!r})
 key = Comparison.build_key(answers.values_list("pk", flat=True))
-assert Comparison.objects.filter(key=key).update(priority=1) == 1
+comparison = Comparison.objects.get(key=key)
+place = compute_place(User.objects.get(username="alice").pk, comparison.dataset_id, RING)
+assert Comparison.objects.filter(key=key).update(priority=place) == 1
 """
 
 

@@ -83,6 +83,7 @@ TABLE = {
     "log-all": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "log-all-file": (access.admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
     "pause": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 400)),
+    "qualification-reset": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 400)),
     "flags": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 400)),
     "set-aside": (access.dataset_admin_required, (LOGIN, 403, 403, 302), (LOGIN, 403, 403, 302)),
     "exports": (access.dataset_admin_required, (LOGIN, 403, 403, 200), (LOGIN, 403, 403, 405)),
@@ -433,7 +434,7 @@ def fail(*args, **kwargs):
 def test_every_page_comes_under_the_strict_policy(world, monkeypatch):
     pages = [world[person].get(build_url(name)) for name in TABLE for person in PEOPLE]
     pages += [world["admin"].get(path) for path in ("/nowhere/", "/datasets/demo/data/?after=x")]
-    monkeypatch.setattr("annotate.views.judge.get_recent_progress", fail)
+    monkeypatch.setattr("annotate.views.judge.get_recent_share", fail)
     world["alice"].raise_request_exception = False
     pages.append(world["alice"].get("/"))
     assert {page.status_code for page in pages} == {200, 302, 400, 401, 403, 404, 405, 410, 500}
@@ -448,7 +449,7 @@ def test_every_page_comes_under_the_strict_policy(world, monkeypatch):
 def test_no_page_of_ours_is_kept_by_a_browser_or_a_proxy(world, monkeypatch):
     pages = [world[person].get(build_url(name)) for name in TABLE if name != "healthz" for person in PEOPLE]
     pages += [world["admin"].get(path) for path in ("/nowhere/", "/datasets/demo/export/judgments-csv/")]
-    monkeypatch.setattr("annotate.views.judge.get_recent_progress", fail)
+    monkeypatch.setattr("annotate.views.judge.get_recent_share", fail)
     world["alice"].raise_request_exception = False
     pages.append(world["alice"].get("/"))
     assert any(page.streaming for page in pages)

@@ -56,7 +56,7 @@ def test_forty_at_once_the_short_way_judge_each_exactly_as_often_as_wanted(make_
             done = save(judgment, 0, act, build_spec(dataset, 2), leasing=True)
             assert done.changed
             assert not save(judgment, 0, act, build_spec(dataset, 2), leasing=True).changed
-            acts["short" if done.judged is not None else "long"] += 1
+            acts["short" if done.day is not None else "long"] += 1
             judgment = done.next or lease_next(user, dataset)
             judgment = judgment and find_judgment(user, dataset, judgment.pk)
 

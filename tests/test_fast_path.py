@@ -229,9 +229,9 @@ def test_both_ways_leave_the_same_behind(make_dataset, alice, bob, arrange, off,
     other, other_rows = act_in_scenario(make_dataset, save_slow, arrange, off, verdict, alice, bob)
     assert rows == other_rows
     assert (done.changed, bool(done.next)) == (other.changed, bool(other.next))
-    assert (done.judged is not None) == is_short
+    assert (done.day is not None) == is_short
     if is_short:
-        assert done.judged == Membership.objects.get(user=alice, dataset__slug="save_fast").judged
+        assert done.day.judged == Membership.objects.get(user=alice, dataset__slug="save_fast").judged
 
 
 @pytest.mark.parametrize("seconds", [None, 7.0])
@@ -269,7 +269,7 @@ def test_answers_that_were_sent_along_untouched_take_the_short_way(make_dataset,
     judgment = find_judgment(alice, dataset, lease_next(alice, dataset).pk)
     texts = Response.objects.in_bulk(judgment.order)
     repairs = {side: texts[pk].text for side, pk in zip(("left", "right"), judgment.order, strict=True)}
-    assert save_fast(judgment, 0, Submission("left", {"repairs": repairs})).judged == 1
+    assert save_fast(judgment, 0, Submission("left", {"repairs": repairs})).day.judged == 1
     assert Judgment.objects.get(pk=judgment.pk).said == {}
 
 

@@ -30,7 +30,7 @@ def judged(make_dataset, alice):
 @pytest.fixture
 def searches(monkeypatch):
     """Counts the searches; each takes the given number of seconds."""
-    seen, really = [], lease.find_first_after
+    seen, really = [], lease.search
 
     def search_slowly(*args, **kwargs):
         seen.append(args)
@@ -38,7 +38,7 @@ def searches(monkeypatch):
         return really(*args, **kwargs)
 
     search_slowly.takes = 0.06
-    monkeypatch.setattr(lease, "find_first_after", search_slowly)
+    monkeypatch.setattr(lease, "search", search_slowly)
     return seen
 
 

@@ -77,7 +77,7 @@ def test_practice_holds_nothing_counts_nothing_and_is_in_no_export(practising, c
     browser = Browser(client, alice, PAGE)
     for _ in range(3):
         answer(browser, True)
-    assert "You: 0" in client.get("/annotate/demo/").content.decode()
+    assert "You: 0 today" in client.get("/annotate/demo/").content.decode()
     _, summary, _ = run_command("export_dataset", "demo", "--format", "dpo", "--output", str(tmp_path / "o"))
     assert summary["rows"] == 4, "the admin's own"
     assert set(Judgment.objects.filter(purpose="practice").values_list("lease_until", flat=True)) == {None}

@@ -68,7 +68,7 @@ def test_every_page_of_a_dataset_has_the_same_bar_with_one_tab_marked(boss, pair
 def test_every_page_below_datasets_belongs_to_a_tab():
     """A page added without a tab would have no bar."""
     aside = {"dataset-state", "task-set-up", "dataset-invite", "pause", "set-aside", "gold-make", "bundles", "export"}
-    aside |= {"review-chosen", "gold-new"}
+    aside |= {"review-chosen", "gold-new", "qualification-reset"}
     files = {"judgments-file", "log-file", "report-file", "bundle-file", "bundle-push"}
     of_datasets = [one for one in iter_patterns(get_resolver()) if "slug" in one.pattern.converters]
     pages = {one.name for one in of_datasets if one.callback.access.__name__ == "dataset_admin_required"}

@@ -58,11 +58,11 @@ def describe_progress(dataset: Dataset) -> dict[str, Any]:
     shares = statistics.compute_verdict_shares(progress.count_verdicts(dataset))
     pace = statistics.estimate_pace(dataset, days)
     effort = statistics.compute_effort(dataset, sum_hours(dataset), pace.missing)
-    rate = dataset.hourly_rate
+    rate, done = dataset.hourly_rate, statistics.compute_share_done(shares["choice"].whole, pace.missing)
     return {
         "progress": progress.count_progress(dataset),
-        "votes": shares["choice"].whole,
-        "wanted": shares["choice"].whole + pace.missing,
+        "votes": done.part,
+        "wanted": done.whole,
         "verdicts": [(kind, listing.VERDICTS[kind][0], share) for kind, share in shares.items()],
         "pace": pace,
         "effort": effort,

@@ -16,6 +16,7 @@ from analyze.latest_report import fetch_numbers
 from analyze.models import Report
 from analyze.shapes import PersonLine, RateName
 from analyze.views.report import find_status, render_page
+from annotate.practice import list_qualifications
 from annotate.views.people import find_invitation
 from datasets.audit.dataset_state import mark_done
 from datasets.forms import AnnotatorsForm
@@ -73,6 +74,7 @@ def annotator_list(request: UserRequest, dataset: Dataset) -> HttpResponse:
             (numbers, lines.get(numbers.person))
             for numbers in statistics.compute_numbers(dataset, people[:PEOPLE_A_PAGE])
         ],
+        "qualifications": list_qualifications(dataset),
         "read_a_second": WORDS_A_SECOND,
         "sorting": order,
     }

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from annotate.day import Day, change_day
 from annotate.judging.question_spec import ChoiceRow, QuestionSpec, RatingRow, build_spec
 from annotate.judging.repairs import (
     close_repair_round,
@@ -19,7 +20,7 @@ from annotate.judging.repairs import (
     store_repairs,
     withdraw_repairs,
 )
-from annotate.models import Membership, User, get_annotator_id
+from annotate.models import User, get_annotator_id
 from annotate.questions import FLAG, KEEP, SKIP
 from annotate.queue.fast_path import FastSave, save_and_lease
 from annotate.queue.lease import (
@@ -49,12 +50,12 @@ ANALYSIS, STEER_INTERVAL = "analysis", 20  # a task of analyze/tasks.py; verdict
 class SaveResult:
     """The outcome of an act.
 
-    judged: the person's standing verdicts in the dataset, None if not counted. next: a judgment leased to them in
-    addition to those they hold. stored_html: of `next`, where it was read with it.
+    day: of the person in the dataset, None if not counted. next: a judgment leased to them in addition to those they
+    hold. stored_html: of `next`, where it was read with it.
     """
 
     changed: bool
-    judged: int | None = None
+    day: Day | None = None
     next: Judgment | None = None
     stored_html: "StoredHtml | None" = None
 
@@ -94,12 +95,12 @@ def save_fast(judgment: Judgment, submission: "Submission", spec: QuestionSpec) 
         saved = save_and_lease(judgment, submission, choices, ratings)
     if saved is None:
         return None
-    steer(dataset, saved.judged)
+    steer(dataset, saved.day.judged)
     following = saved.next
     if following is None and (saved.is_free or dataset.mixes):
         assert judgment.annotator is not None
         following = lease_another(judgment.annotator, dataset)
-    return SaveResult(True, saved.judged, following, saved.stored_html)
+    return SaveResult(True, saved.day, following, saved.stored_html)
 
 
 def save_slow(judgment: Judgment, revision: int, submission: "Submission", leasing: bool) -> SaveResult:
@@ -192,8 +193,7 @@ def record(
         slots = Comparison.objects.select_for_update().values_list("open_slots", flat=True)
         surplus = slots.get(pk=judgment.comparison_id) <= 0
         change_slots(judgment, -1)
-    if judgment.state != Judgment.State.REOPENED:
-        change_judged(judgment, +1)
+    stamp = build_stamp(judgment, seconds)
     change_state(
         judgment,
         Judgment.State.SAVED,
@@ -203,11 +203,14 @@ def record(
         draft=None,
         surplus=surplus,
         guideline=judgment.dataset.guideline_number,
-        **build_stamp(judgment, seconds),
+        **stamp,
     )
     store_choices(judgment, verdict, details)
     if judgment.state == Judgment.State.REOPENED:
+        change_day(judgment, 0)
         log_change(judgment, before, build_log_value(verdict, details))
+    else:
+        change_day(judgment, +1, stamp["seconds"])
     update_review(judgment)
     return True
 
@@ -268,16 +271,6 @@ def withdraw_choices(judgment: Judgment) -> set[int]:
     return written
 
 
-def change_judged(judgment: Judgment, by: int) -> None:
-    """Changes the person's count of verdicts. Gold questions and repeats count like votes, as the person sees the
-    count.
-    """
-    if judgment.purpose not in Judgment.WORK:
-        return
-    mine = Membership.objects.filter(user=judgment.annotator_id, dataset=judgment.dataset_id)
-    mine.update(judged=F("judged") + by)
-
-
 def build_stamp(judgment: Judgment, seconds: float | None = None) -> dict[str, Any]:
     """The fields that record an act: its time, its duration and the next revision.
 
@@ -308,7 +301,6 @@ def skip_or_flag(judgment: Judgment, seconds: float | None, flag: str, details: 
     if judgment.state != Judgment.State.EXPIRED:
         change_slots(judgment, +1)
     if judgment.state == Judgment.State.REOPENED:
-        change_judged(judgment, -1)
         log_change(judgment, build_log_value(judgment.verdict, judgment.said), FLAG if flag else SKIP)
     if flag:
         Comparison.objects.filter(pk=judgment.comparison_id, held="").update(held=Comparison.FLAGGED)
@@ -317,6 +309,8 @@ def skip_or_flag(judgment: Judgment, seconds: float | None, flag: str, details: 
     change_state(
         judgment, Judgment.State.SKIPPED, verdict="", said=details, flag=flag, draft=None, surplus=False, **stamp
     )
+    if judgment.state == Judgment.State.REOPENED:
+        change_day(judgment, -1)
 
 
 @transaction.atomic

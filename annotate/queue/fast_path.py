@@ -17,6 +17,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Model
 from django.utils import timezone
 
+from annotate.day import LATEST, Day, compute_pace
+from annotate.queue.places import get_ring_size
 from datasets.db.write_lock import write_turn
 from datasets.models import Choice, Comparison, Dataset, Judgment, Rating
 from datasets.text.rendered import HTML_SQL
@@ -38,18 +40,18 @@ CHOICE_FIELDS = ("criterion", "chosen", "rejected", "strength", "rank_gap")  # q
 RATING_FIELDS = ("criterion", "response", "stars")  # question_spec.RatingRow
 
 
-def build_search(columns: str, priority: str, position: str, condition: str = "true") -> str:
-    """SQL that finds the first comparison after a queue position that a person may be given.
+def build_search(columns: str, priority: str, position: str, end: str, condition: str = "true") -> str:
+    """SQL that finds the first comparison after a queue position, in its ring, that a person may be given.
 
     Skips comparisons that they hold, have judged, skipped within SKIP_COOLDOWN, or are barred from. Walks the partial
     index `next_comparison`. The same for both databases, except for the row lock, which the caller appends.
 
-    columns, priority, position, condition: SQL expressions.
+    columns, priority, position, condition: SQL expressions. end: of the ring (queue/places.py), likewise.
     """
     return f"""
       SELECT {columns} FROM datasets_comparison c
       WHERE c.dataset_id = %(dataset)s AND c.open_slots > 0 AND c.held = ''
-        AND (c.priority, c.id) > ({priority}, {position})
+        AND (c.priority, c.id) > ({priority}, {position}) AND c.priority < {end}
         AND NOT EXISTS (
           SELECT 1 FROM datasets_judgment j
           WHERE j.comparison_id = c.id AND j.annotator_id = %(user)s AND (j.state IN ('leased', 'saved', 'reopened')
@@ -88,13 +90,16 @@ def build_literal(value: Any) -> str:
     return f"'{json.dumps(value) if isinstance(value, dict) else value}'"
 
 
-NEXT_ID = build_search("c.id", "%(priority)s", "%(position)s")
-NEXT_ROW = build_search("c.id, c.priority, c.key, c.prompt_id, c.task", "%(priority)s", "%(position)s")
+NEXT_ID = build_search("c.id", "%(priority)s", "%(position)s", "%(end)s")
+NEXT_PRIORITY = build_search("c.priority", "%(priority)s", "%(position)s", "%(end)s")
+NEXT_ROW = build_search("c.id, c.priority, c.key, c.prompt_id, c.task", "%(priority)s", "%(position)s", "%(end)s")
 
 # PostgreSQL: one statement. All its parts see the snapshot from its start: after a concurrent change (two simultaneous
 # requests of one person) a constraint rejects the whole statement, and the act takes the slow path.
 WORK = ", ".join(f"'{purpose}'" for purpose in Judgment.WORK)
 MINE = f"annotator_id = %(user)s AND dataset_id = %(dataset)s AND purpose IN ({WORK})"
+# Not paused, nor asked to qualify again (see needs_practice in queue/lease.py).
+MAY_WORK = "(paused_at IS NULL AND (practice_first = 1 OR practised_at IS NOT NULL OR NOT %(practice)s))"
 INSERT_CHOICES = build_insert(
     Choice,
     """FROM saved, jsonb_to_recordset(%(choices)s::jsonb)
@@ -123,11 +128,13 @@ NEXT_FOUND = build_search(
     "c.id, c.priority, c.key, c.prompt_id, c.task",
     "(SELECT priority FROM me)",
     "(SELECT position FROM me)",
-    "EXISTS (SELECT 1 FROM saved) AND (SELECT is_free FROM hand)",
+    "(SELECT ring_end FROM me)",
+    "EXISTS (SELECT 1 FROM saved) AND (SELECT is_free AND priority >= 0 FROM hand, me)",
 )
 POSTGRESQL_SAVE = f"""
     WITH me AS MATERIALIZED (
-      SELECT id, priority, position, paused_at FROM annotate_membership
+      SELECT id, priority, position, (priority / %(ring)s + 1) * %(ring)s AS ring_end, {MAY_WORK} AS may_work
+      FROM annotate_membership
       WHERE user_id = %(user)s AND dataset_id = %(dataset)s FOR UPDATE
     ), saved AS (
       UPDATE datasets_judgment SET state = 'saved', verdict = %(verdict)s, said = %(said)s::jsonb, draft = NULL,
@@ -143,22 +150,26 @@ POSTGRESQL_SAVE = f"""
       UPDATE datasets_judgment SET lease_until = %(lease_until)s FROM saved
       WHERE {MINE} AND state = 'leased' AND lease_until < %(renew_before)s AND datasets_judgment.id <> saved.id
     ), hand AS MATERIALIZED (
-      SELECT count(*) <= %(kept_ready)s AND (SELECT paused_at IS NULL FROM me) AS is_free FROM datasets_judgment
+      SELECT count(*) <= %(kept_ready)s AND (SELECT may_work FROM me) AS is_free FROM datasets_judgment
       WHERE {MINE} AND state = 'leased' AND id <> %(judgment)s
     ), found AS MATERIALIZED (
       {NEXT_FOUND} {LOCK}
     ), taken AS (
       UPDATE datasets_comparison SET open_slots = open_slots - 1 FROM found WHERE datasets_comparison.id = found.id
     ), moved AS (
-      UPDATE annotate_membership SET judged = judged + 1,
+      UPDATE annotate_membership SET judged = judged + 1, day = %(today)s,
+        judged_today = CASE WHEN day = %(today)s THEN judged_today + 1 ELSE 1 END,
+        pace = CASE WHEN day = %(today)s AND pace IS NOT NULL
+          THEN pace + (%(counted_seconds)s - pace) / LEAST(judged_today + 1, {LATEST}) ELSE %(counted_seconds)s END,
         priority = COALESCE((SELECT priority FROM found), annotate_membership.priority),
         position = COALESCE((SELECT id FROM found), annotate_membership.position)
       FROM saved WHERE user_id = %(user)s AND dataset_id = %(dataset)s
-      RETURNING judged
+      RETURNING judged, judged_today, pace
     ), leased AS (
       {INSERT_LEASE} RETURNING id, "order"
     )
-    SELECT moved.judged, hand.is_free, leased.id, leased."order"::text, found.id, found.prompt_id, found.task,
+    SELECT moved.judged, moved.judged_today, moved.pace, hand.is_free, leased.id, leased."order"::text, found.id,
+      found.prompt_id, found.task,
       (SELECT ({HTML_SQL})::text FROM datasets_prompt WHERE id = found.prompt_id),
       (SELECT jsonb_object_agg(id, jsonb_build_array({HTML_SQL}, text, reasoning))::text FROM datasets_response
         WHERE id = ANY ({RESPONSE_IDS}))
@@ -175,12 +186,15 @@ SAVE_CHOICE = build_insert(Choice, "", **{name: f"%({name})s" for name in ("judg
 SAVE_RATING = build_insert(Rating, "", **{name: f"%({name})s" for name in ("judgment", *RATING_FIELDS)})
 HELD_LEASES = f"SELECT lease_until < %(renew_before)s FROM datasets_judgment WHERE {MINE} AND state = 'leased'"
 RENEW = f"UPDATE datasets_judgment SET lease_until = %(lease_until)s WHERE {MINE} AND state = 'leased'"
-MEMBERSHIP = """
-    SELECT id, priority, position, judged, paused_at IS NULL FROM annotate_membership
-    WHERE user_id = %s AND dataset_id = %s
+MEMBERSHIP = f"""
+    SELECT id, priority, position, {MAY_WORK}, judged, CASE WHEN day = %(today)s THEN judged_today ELSE 0 END, pace
+    FROM annotate_membership WHERE user_id = %(user)s AND dataset_id = %(dataset)s
 """
 TAKE_SLOT = "UPDATE datasets_comparison SET open_slots = open_slots - 1 WHERE id = %s"
-ADVANCE = "UPDATE annotate_membership SET judged = judged + 1, priority = %s, position = %s WHERE id = %s"
+ADVANCE = """
+    UPDATE annotate_membership SET priority = %s, position = %s, judged = %s, judged_today = %s, pace = %s, day = %s
+    WHERE id = %s
+"""
 LEASE = build_insert(
     Judgment,
     "",
@@ -197,11 +211,11 @@ LEASE = build_insert(
 class FastSave:
     """The outcome of the fast path.
 
-    judged: the person's standing verdicts in the dataset. next: the judgment leased to them, if any. is_free: whether
-    they may hold another one. stored_html: of `next`, where it was read with it.
+    day: of the person in the dataset. next: the judgment leased to them, if any. is_free: whether they may hold another
+    one. stored_html: of `next`, where it was read with it.
     """
 
-    judged: int
+    day: Day
     next: Judgment | None
     is_free: bool
     stored_html: "StoredHtml | None" = None
@@ -215,13 +229,15 @@ def save_and_lease(
 ) -> FastSave | None:
     """Saves a verdict on a leased judgment and leases the next comparison to the same person.
 
-    Returns None if this is not the plain case; then nothing has changed. A dataset that mixes in gold questions or
+    Returns None if this is not the plain case; then nothing has changed. Leases nothing to a person who reached the end
+    of a ring or has yet to begin one: queue/lease.py finds their next place. A dataset that mixes in gold questions or
     repeats only saves here: every next comparison is then leased by the same code, so that none can be distinguished.
     """
     now, dataset = timezone.now(), judgment.dataset
     minutes = timedelta(minutes=dataset.lease_minutes)
     assert judgment.leased_at is not None
     elapsed = max(0.0, (now - judgment.leased_at).total_seconds())  # the clock may have been set back
+    seconds = elapsed if submission.seconds is None else min(submission.seconds, elapsed)
     parameters = {
         "judgment": judgment.pk,
         "revision": judgment.revision,
@@ -229,13 +245,17 @@ def save_and_lease(
         "dataset": dataset.pk,
         "verdict": submission.verdict,
         "said": json.dumps(submission.said),
-        "seconds": elapsed if submission.seconds is None else min(submission.seconds, elapsed),
+        "seconds": seconds,
+        "counted_seconds": compute_pace(None, 1, seconds),
+        "today": connection.ops.adapt_datefield_value(timezone.localdate()),
         "now": adapt_time(now),
         "lease_until": adapt_time(now + minutes),
         "renew_before": adapt_time(now + minutes / 2),
         "hidden_since": adapt_time(now - SKIP_COOLDOWN),
         "kept_ready": -1 if dataset.mixes else dataset.kept_ready,
         "guideline": dataset.guideline_number,
+        "ring": get_ring_size(dataset),
+        "practice": dataset.practice > 0,
     }
     choice_rows = [dict(zip(CHOICE_FIELDS, choice, strict=True)) for choice in choices]
     rating_rows = [dict(zip(RATING_FIELDS, rating, strict=True)) for rating in ratings]
@@ -245,11 +265,12 @@ def save_and_lease(
         return None
     if row is None:
         return None
-    judged, is_free, pk, order, comparison, prompt, task, *stored_html = row
+    judged, today, pace, is_free, pk, order, comparison, prompt, task, *stored_html = row
+    day = Day(judged, today, pace)
     if not pk:
-        return FastSave(judged, None, bool(is_free))
+        return FastSave(day, None, bool(is_free))
     following = build_judgment(judgment, now + minutes, pk, order, comparison, prompt, task)
-    return FastSave(judged, following, bool(is_free), parse_stored_html(*stored_html))
+    return FastSave(day, following, bool(is_free), parse_stored_html(*stored_html))
 
 
 def build_judgment(
@@ -308,7 +329,7 @@ def save_in_transaction(
     parameters: dict[str, Any], choices: Sequence[dict[str, Any]], ratings: Sequence[dict[str, Any]]
 ) -> tuple[Any, ...] | None:
     """Does the same in short statements, for SQLite. Returns the same row, without the HTML."""
-    judgment, user, dataset = parameters["judgment"], parameters["user"], parameters["dataset"]
+    judgment = parameters["judgment"]
     with write_turn(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(SAVE, parameters)
         if cursor.rowcount != 1:
@@ -320,12 +341,13 @@ def save_in_transaction(
         leases = cursor.fetchall()
         if any(ends_soon for (ends_soon,) in leases):
             cursor.execute(RENEW, parameters)
-        cursor.execute(MEMBERSHIP, [user, dataset])
-        membership, priority, position, judged, is_at_work = cursor.fetchone()
+        cursor.execute(MEMBERSHIP, parameters)
+        membership, priority, position, is_at_work, judged, judged_today, pace = cursor.fetchone()
         is_free = is_at_work and len(leases) <= parameters["kept_ready"]
         row = lease = None
-        if is_free:
-            cursor.execute(NEXT_ROW, parameters | {"priority": priority, "position": position})
+        if is_free and priority >= 0:
+            ring_end = (priority // parameters["ring"] + 1) * parameters["ring"]
+            cursor.execute(NEXT_ROW, parameters | {"priority": priority, "position": position, "end": ring_end})
             row = cursor.fetchone()
         if row:
             position, priority, key, prompt, task = row
@@ -334,8 +356,9 @@ def save_in_transaction(
             order = json.dumps(random.sample(ids, len(ids)))
             cursor.execute(LEASE, parameters | {"comparison": position, "order": order})
             lease = cursor.lastrowid, order, position, prompt, task
-        cursor.execute(ADVANCE, [priority, position, membership])
-    return judged + 1, is_free, *(lease or [None] * 5)
+        day = judged + 1, judged_today + 1, compute_pace(pace, judged_today + 1, parameters["seconds"])
+        cursor.execute(ADVANCE, [priority, position, *day, parameters["today"], membership])
+    return *day, is_free, *(lease or [None] * 5)
 
 
 def adapt_time(at: datetime) -> Any:

@@ -20,7 +20,8 @@ from django.utils import timezone
 
 from annotate.models import Membership, User
 from annotate.queue import quality_checks
-from annotate.queue.fast_path import LOCK, NEXT_ID, SKIP_COOLDOWN, SKIPS_LOCKED, adapt_time
+from annotate.queue.fast_path import LOCK, NEXT_ID, NEXT_PRIORITY, SKIP_COOLDOWN, SKIPS_LOCKED, adapt_time
+from annotate.queue.places import RING, compute_place, get_ring_size
 from datasets.db.write_lock import write_turn
 from datasets.models import Comparison, Dataset, Judgment, JudgmentQuerySet
 
@@ -55,7 +56,7 @@ def lease_next(user: User, dataset: Dataset, have: Collection[int] | None = None
             judgment = take_next(membership, returned, dataset)
             if judgment or is_backing_off(membership):
                 return judgment
-            if not (SKIPS_LOCKED and find_first_after(membership, from_start=True, lock="")):
+            if not (SKIPS_LOCKED and search(membership, lock="")):
                 back_off(membership, time.monotonic() - started)
                 return None
         # Waiting for other people's row locks in arbitrary order could deadlock: retry instead.
@@ -71,9 +72,12 @@ def is_excluded(user: User, dataset: Dataset, membership: Membership) -> bool:
 def needs_practice(user: User, dataset: Dataset, membership: Membership) -> bool:
     """Whether the person has yet to pass the practice round.
 
-    A dataset without gold questions for it has no round. People who have judged here before it was set are spared.
+    A dataset without gold questions for it has no round. People who have judged here before it was set are spared,
+    unless an admin has asked them to qualify again.
     """
-    if not dataset.practice or user.is_admin or membership.practised_at or membership.judged:
+    if not dataset.practice or user.is_admin or membership.practised_at:
+        return False
+    if membership.judged and membership.practice_first == 1:
         return False
     return dataset.gold.filter(for_practice=True).exists()
 
@@ -229,13 +233,12 @@ def back_off(membership: Membership, search_s: float) -> None:
 def take_next(membership: Membership, returned: Collection[int], dataset: Dataset) -> Judgment | None:
     """Leases the next open comparison to this person; None if there is none.
 
-    Looks first among the comparisons just returned; then, unless backing off, from the person's position in the queue,
-    then once from the start for comparisons returned behind it. Sometimes leases a gold question or a repeat instead,
-    and leaves the comparison in place: see quality_checks.py.
+    Looks first among the comparisons just returned; then, unless backing off, where find_next does. Sometimes leases a
+    gold question or a repeat instead, and leaves the comparison in place: see quality_checks.py.
     """
     comparison_id = find_first_returned(membership, returned)
     if comparison_id is None and not is_backing_off(membership):
-        comparison_id = find_first_after(membership) or find_first_after(membership, from_start=True)
+        comparison_id = find_next(membership, get_ring_size(dataset))
     if comparison_id is None:
         return None
     known = quality_checks.draw_known(membership.user_id, dataset) if dataset.mixes else None
@@ -246,20 +249,50 @@ def take_next(membership: Membership, returned: Collection[int], dataset: Datase
     return lease_comparison(membership.user_id, *(known or (comparison,)))
 
 
-def find_first_after(membership: Membership, from_start: bool = False, lock: str = LOCK) -> int | None:
-    """The id of the first comparison for this person after their position, locked; None if there is none.
+def find_next(membership: Membership, ring: int) -> int | None:
+    """The id of the next comparison for this person, locked; None if there is none.
 
-    from_start: search the whole queue instead. lock: the SQL of the row lock, "" for none.
+    From their position to the end of its ring; then from the start, for what is left before their own place or came
+    back behind them. In a ring that they have not begun, from their own place first. ring: see places.get_ring_size.
+    """
+    here = membership.priority // ring  # -1 for somebody who begins
+    if here >= 0:
+        comparison_id = search(membership, membership.priority, membership.position, (here + 1) * ring)
+        if comparison_id is not None:
+            return comparison_id
+    first = 0 if ring == RING else search(membership, what=NEXT_PRIORITY, lock="")
+    if first is not None and first // ring != here:
+        start = first - first % ring
+        own_place = start + compute_place(membership.user_id, membership.dataset_id, ring)
+        comparison_id = search(membership, own_place, end=start + ring)
+        if comparison_id is not None:
+            return comparison_id
+    return None if first is None else search(membership)
+
+
+def search(
+    membership: Membership,
+    priority: int = -1,
+    position: int = -1,
+    end: int = RING,
+    what: str = NEXT_ID,
+    lock: str = LOCK,
+) -> int | None:
+    """The id of the first comparison for this person after a position in the queue, locked; None if there is none.
+
+    end: of the search, as a priority. what: NEXT_PRIORITY for its priority instead. lock: the SQL of the row lock, ""
+    for none.
     """
     parameters = {
         "dataset": membership.dataset_id,
-        "priority": -1 if from_start else membership.priority,
-        "position": -1 if from_start else membership.position,
+        "priority": priority,
+        "position": position,
+        "end": end,
         "user": membership.user_id,
         "hidden_since": adapt_time(timezone.now() - SKIP_COOLDOWN),
     }
     with connection.cursor() as cursor:
-        cursor.execute(NEXT_ID + lock, parameters)
+        cursor.execute(what + lock, parameters)
         row = cursor.fetchone()
     return row and row[0]
 

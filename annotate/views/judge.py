@@ -18,11 +18,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate.comparison_context import build_comparison_context, render_criteria
+from annotate.day import FEWEST, Day, fetch_day
 from annotate.judging import decisions
 from annotate.judging.forms import JudgmentForm, LeasesForm, VerdictForm
 from annotate.judging.question_spec import build_spec
 from annotate.judging.record import find_last_act, save, undo
-from annotate.models import Membership, User
+from annotate.models import User
 from annotate.pauses import is_paused
 from annotate.questions import FLAG, SKIP
 from annotate.queue.fast_path import find_judgment
@@ -31,7 +32,9 @@ from annotate.views.history import format_judgment, list_latest
 from datasets.audit.guidelines import find_unseen_change
 from datasets.comparisons.review import has_review
 from datasets.db.turns import in_turn
+from datasets.judgments.listing import format_duration
 from datasets.judgments.progress import get_recent_progress
+from datasets.judgments.statistics import get_recent_share
 from datasets.models import Dataset, Judgment
 from datasets.text.rendered import render as render_text
 from datasets.views.access import UserRequest, annotator_required, signed_in
@@ -57,8 +60,8 @@ def home(request: UserRequest) -> HttpResponse:
         "datasets": [
             (
                 dataset,
-                get_recent_progress(dataset),
-                count_judged(request.user, dataset),
+                get_recent_share(dataset),
+                fetch_day(request.user, dataset),
                 format_to_review(request.user, dataset),
             )
             for dataset in page
@@ -97,7 +100,7 @@ def annotate(request: UserRequest, dataset: Dataset) -> HttpResponse:
     saved = save(judgment, form.cleaned_data["revision"], submission, form.spec, leasing=ready == "1")
     message = format_contradiction(judgment, form) if saved.changed else format_standing(judgment, submission.verdict)
     if request.htmx:
-        reply = build_reply(request, dataset, message, saved.judged, falls=submission.verdict in (SKIP, FLAG))
+        reply = build_reply(request, dataset, message, saved.day, falls=submission.verdict in (SKIP, FLAG))
         if ready is None:
             return show_fragment(request, reply, lease_next(request.user, dataset))
         return send_ahead(request, reply, saved.next, saved.stored_html)
@@ -186,9 +189,9 @@ def get_judgment_or_404(request: UserRequest, dataset: Dataset, pk: int) -> Judg
 
 
 def get_work_or_404(request: UserRequest, dataset: Dataset, form: JudgmentForm) -> Judgment:
-    """The judgment of a valid form; raises Http404 if it is not the person's own or is a review."""
+    """The judgment of a valid form; raises Http404 if it is not the person's own, or is a review or practice."""
     judgment = get_judgment_or_404(request, dataset, form.cleaned_data["judgment"])
-    if judgment.purpose in Judgment.REVIEWS:
+    if judgment.purpose not in Judgment.WORK:
         raise Http404
     return judgment
 
@@ -201,7 +204,7 @@ def find_posted_judgment(request: UserRequest, dataset: Dataset) -> Judgment | N
 
 def count_judged(user: User, dataset: Dataset) -> int:
     """The number of the person's standing verdicts."""
-    return Membership.objects.filter(user=user, dataset=dataset).values_list("judged", flat=True).first() or 0
+    return fetch_day(user, dataset).judged
 
 
 def format_to_review(user: User, dataset: Dataset) -> str | None:
@@ -211,6 +214,15 @@ def format_to_review(user: User, dataset: Dataset) -> str | None:
 
 def format_judged(n: int) -> str:
     return ngettext("You: %(n)s", "You: %(n)s", n) % {"n": intcomma(n)}
+
+
+def format_day(day: Day) -> str:
+    """What a person did today in words: how many, and from FEWEST on how fast."""
+    n = day.today
+    today = ngettext("You: %(n)s today", "You: %(n)s today", n) % {"n": intcomma(n)}
+    if day.pace is None or n < FEWEST:
+        return today
+    return f"{today} · {_('%(time)s each') % {'time': format_duration(day.pace)}}"
 
 
 def format_standing(judgment: Judgment, verdict: str) -> str:
@@ -233,18 +245,19 @@ def format_contradiction(judgment: Judgment, form: VerdictForm) -> str:
 
 
 def build_reply(
-    request: UserRequest, dataset: Dataset, message: str = "", judged: int | None = None, falls: bool = False
+    request: UserRequest, dataset: Dataset, message: str = "", day: Day | None = None, falls: bool = False
 ) -> dict[str, Any]:
     """The context of the parts that every fragment brings out of band: the header's numbers and a message.
 
-    judged: the person's standing verdicts, counted if None. falls: whether the act may have reduced them.
+    day: of the person, read if None. falls: whether the act may have reduced their verdicts.
     """
-    judged = count_judged(request.user, dataset) if judged is None else judged
+    day = day or fetch_day(request.user, dataset)
     return {
         "dataset": dataset,
         "progress": get_recent_progress(dataset),
-        "judged": format_judged(judged),
-        "count": judged,
+        "share": get_recent_share(dataset),
+        "judged": format_day(day),
+        "count": day.judged,
         "falls": falls,
         "at": time.time(),
         "message": message,
@@ -316,9 +329,11 @@ def build_page_context(request: UserRequest, dataset: Dataset, judgment: Judgmen
     return {
         "dataset": dataset,
         "progress": get_recent_progress(dataset),
-        "judged": format_judged(count_judged(request.user, dataset)),
+        "share": get_recent_share(dataset),
+        "judged": format_day(fetch_day(request.user, dataset)),
         "paused": paused,
         "past": list_latest(request.user, dataset),
+        "practice_due": judgment is None and is_practice_due(request.user, dataset),
         "judgment": judgment,
         "changed": find_unseen_change(dataset, request.user),
         "guideline": render_text(dataset.guideline) if dataset.guideline else "",

@@ -1,14 +1,19 @@
-"""The practice round as plain pages: a comparison, its known answer, and finally the result."""
+"""The practice round as plain pages: a comparison, its known answer, the result at the end. Its reset by admins."""
 
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import BadRequest
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from annotate import practice
 from annotate.comparison_context import build_comparison_context, render_criteria
 from annotate.judging.forms import JudgmentForm, VerdictForm
+from annotate.models import User
 from annotate.questions import SKIP
 from annotate.wording import Label, format_verdict
 from datasets.comparisons.gold import is_right, list_choices
@@ -16,7 +21,8 @@ from datasets.db.turns import in_turn
 from datasets.judgments import wording
 from datasets.models import Dataset, Gold, Judgment
 from datasets.text.rendered import render as render_text
-from datasets.views.access import UserRequest, annotator_required
+from datasets.views.access import UserRequest, annotator_required, dataset_admin_required
+from datasets.views.moved import posted_from
 
 
 @in_turn
@@ -34,7 +40,7 @@ def practise(request: UserRequest, dataset: Dataset) -> HttpResponse:
     if round_ is None:
         return redirect("annotate", dataset.slug)
     if round_.next is None:
-        return render(request, "annotate/practice_over.html", {"dataset": dataset, "round": round_})
+        return show_result(request, dataset)
     return show(request, dataset, round_, practice.ensure_judgment(request.user, round_.next))
 
 
@@ -58,6 +64,36 @@ def practised(request: UserRequest, dataset: Dataset, pk: int) -> HttpResponse:
         "reason": render_text(gold.reason) if gold.reason else "",
     }
     return render(request, "annotate/practised.html", context)
+
+
+class PersonForm(forms.Form):
+    """The button beside a person."""
+
+    person = forms.IntegerField(min_value=1, max_value=2**63 - 1)
+
+
+@dataset_admin_required
+@posted_from("annotators", "slug")
+def reset_person(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """Asks the person of the form to qualify again."""
+    form = PersonForm(request.POST)
+    if not form.is_valid():
+        raise BadRequest(form.errors.as_text())
+    person = get_object_or_404(User, pk=form.cleaned_data["person"])
+    practice.reset(person, dataset, request.user)
+    messages.success(request, _("%(name)s takes the qualification again.") % {"name": person.username})
+    return redirect(f"{reverse('annotators', args=[dataset.slug])}#qualification")
+
+
+def show_result(request: UserRequest, dataset: Dataset) -> HttpResponse:
+    """The result of a round that is over."""
+    practice.finish_round(request.user, dataset)  # a gold question may have been removed since the last answer
+    context = {
+        "dataset": dataset,
+        "round": practice.find_round(request.user, dataset),
+        "attempts": practice.list_attempts(request.user, dataset),
+    }
+    return render(request, "annotate/practice_over.html", context)
 
 
 def save_posted_answer(request: UserRequest, dataset: Dataset) -> HttpResponse:
@@ -92,6 +128,7 @@ def show(
         "dataset": dataset,
         "round": round_,
         "number": len(round_.answered) + 1,
+        "is_practice": True,
         "action": reverse("practice", args=[dataset.slug]),
         "stands": None,
         "keep": False,

@@ -30,6 +30,7 @@ MEMBERS: Sentences = {
     ("named", None): gettext_lazy("%(what)s is no longer assigned"),
     (None, "paused"): gettext_lazy("%(what)s was paused"),
     ("paused", None): gettext_lazy("%(what)s was resumed"),
+    (None, "practice"): gettext_lazy("%(what)s: qualification reset"),
 }
 PEOPLE: Sentences = {
     (None, "link"): gettext_lazy("%(what)s: invite link created"),

@@ -55,11 +55,18 @@ def count_progress(dataset: Dataset) -> Progress:
 def get_recent_progress(dataset: Dataset) -> Progress:
     """The progress of a dataset, cached.
 
-    Counting takes at most 2% of the time, see count_with_cache. Where gold questions or repeats are mixed in, the cache
-    lives at least ten minutes: a bar that moved after each vote, and only then, would reveal them.
+    Counting takes at most 2% of the time, see count_with_cache.
     """
-    shortest_s = MIXED_CACHE_S if dataset.mixes else 0
-    return count_with_cache(f"progress-{dataset.pk}", lambda: count_progress(dataset), shortest_s)
+    return count_with_cache(f"progress-{dataset.pk}", lambda: count_progress(dataset), get_shortest_s(dataset))
+
+
+def get_shortest_s(dataset: Dataset) -> int:
+    """The shortest time for which numbers that annotators see are cached, in seconds.
+
+    Ten minutes where gold questions or repeats are mixed in: a bar that moved after each vote, and only then, would
+    reveal them.
+    """
+    return MIXED_CACHE_S if dataset.mixes else 0
 
 
 def count_with_cache(key: str, count: Callable[[], T], shortest_s: float = 0) -> T:

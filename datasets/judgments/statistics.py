@@ -24,6 +24,7 @@ from datasets.judgments.listing import (
     get_day_start,
     list_votes_and_skips,
 )
+from datasets.judgments.progress import count_with_cache, get_shortest_s
 from datasets.models import Comparison, Dataset, Judgment
 
 DAYS_SHOWN = 30
@@ -244,6 +245,20 @@ def count_missing(dataset: Dataset) -> int:
     slots, zero = F("comparison__open_slots"), Value(0)
     in_hand = leased.values("comparison").annotate(n=Greatest(slots + Count("pk"), zero) - Greatest(slots, zero))
     return missing + (in_hand.aggregate(total=Sum("n"))["total"] or 0)
+
+
+def compute_share_done(votes: int, missing: int) -> Share:
+    """The judgments done of those wanted: several of one comparison where it has an overlap."""
+    return Share(votes, votes + missing)
+
+
+def get_recent_share(dataset: Dataset) -> Share:
+    """The judgments done of those wanted, cached as progress.get_recent_progress is."""
+
+    def count() -> Share:
+        return compute_share_done(Judgment.objects.votes().filter(dataset=dataset).count(), count_missing(dataset))
+
+    return count_with_cache(f"share-{dataset.pk}", count, get_shortest_s(dataset))
 
 
 @dataclass(frozen=True)

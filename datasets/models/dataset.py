@@ -146,6 +146,9 @@ class Dataset(models.Model):
     practice_pass = models.PositiveSmallIntegerField(
         _("passing score (%)"), default=0, validators=[MaxValueValidator(100)]
     )
+    practice_retakes = models.PositiveSmallIntegerField(
+        _("qualification retakes (max.)"), null=True, blank=True, default=2, validators=[MaxValueValidator(100)]
+    )
     review = models.CharField(_("review"), max_length=10, choices=Review, default=Review.OFF)
     order = models.CharField(_("task order"), max_length=12, choices=Order, default=Order.RANDOM)
     stop_when_sure = models.BooleanField(_("stop early once the result is certain (95 %)"), default=False)
