@@ -37,7 +37,7 @@ export function look(form, which) {
 
 onComparison(arrange);
 
-// Columns scroll with the page, or each by itself.
+// Columns scroll with the page, or each alone.
 function part(isApart) {
   if (isApart !== undefined) localStorage.setItem("chosen-apart", isApart);
   const apart = localStorage.getItem("chosen-apart") || "false";
