@@ -76,7 +76,7 @@ def read_history(page, **filters):
 
 
 def test_the_history_is_searched_and_filtered(client, alice, make_dataset):
-    prompts = ("Was ist ein Été?", "how many moons", "Which MOON is it?")
+    prompts = ("Un Été?", "how many moons", "Which MOON is it?")
     make_dataset([{"prompt": prompt, "responses": ["a", "b"]} for prompt in prompts], allow_skip=True)
     page, judged = Judge(client, alice).look(), {}
     for verdict in ("left", "skip", "tie"):
