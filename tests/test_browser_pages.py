@@ -106,7 +106,7 @@ def test_dark_is_dark_and_light_is_light(enter, alice, pairs):
 SHOWN = """() => {
     const texts = [document.title];
     const names = ".user, .brand, [lang=en], [name=time_zone], [name=language]";
-    const theirs = `[data-response], .text, code, pre, script, textarea, ${names}`;
+    const theirs = `[data-response], [data-prompt-bar] button, #past a, .text, code, pre, script, textarea, ${names}`;
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
         if (!walker.currentNode.parentElement.closest(theirs)) texts.push(walker.currentNode.data);
