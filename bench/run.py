@@ -19,6 +19,7 @@ from bench import (
     generation,
     import_copy,
     judging,
+    leads,
     meanwhile,
     next_cost,
     page,
@@ -66,6 +67,7 @@ BENCHES |= {
     "generate": generation.run,
     "chat": chat.run,
     "prompts": prompt_list.run,
+    "leads": leads.run,
 }
 
 
