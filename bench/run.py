@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench import (
     analyze,
     chat,
+    crowd,
     export_cursor,
     generation,
     import_copy,
@@ -68,6 +69,7 @@ BENCHES |= {
     "chat": chat.run,
     "prompts": prompt_list.run,
     "leads": leads.run,
+    "crowd": crowd.run,
 }
 
 
