@@ -8,12 +8,13 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from analyze.counted import Counted, count_numbers
 from analyze.inbox import LABELS, Inbox
 from analyze.shapes import Numbers, PersonLine
 from analyze.wording import explain_mark
 from annotate.wording import Label
 from datasets.judgments.listing import ACCOUNT, Person
-from datasets.judgments.statistics import PersonNumbers, compute_numbers, is_often_too_fast
+from datasets.judgments.statistics import PersonNumbers, is_often_too_fast
 from datasets.models import Dataset
 
 MOST_PEOPLE = 5
@@ -35,7 +36,7 @@ class Notice(NamedTuple):
     url: str
 
 
-def list_people(dataset: Dataset, numbers: Numbers) -> list[PersonNotice]:
+def list_people(dataset: Dataset, numbers: Numbers, counted: Counted) -> list[PersonNotice]:
     """The people who need attention: those whom the report marks, and those who are often too fast.
 
     numbers: of the report, with `annotators`.
@@ -47,7 +48,7 @@ def list_people(dataset: Dataset, numbers: Numbers) -> list[PersonNotice]:
     people = [Person(line["kind"], line["annotator"], ids.get(line["annotator"])) for line in lines]
     people = [person for person in people if person.pk or person.kind != ACCOUNT]  # deleted since
     notices = []
-    for each in compute_numbers(dataset, people):
+    for each in count_numbers(counted, people):
         line = marked.get((each.person.kind, each.person.name))
         reasons = [explain_mark(line)] if line else []
         if is_often_too_fast(each):

@@ -1,6 +1,7 @@
 """Reads the judgments of a dataset from the database as columns for the maths."""
 
 import datetime
+import itertools
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from datasets.models import Choice, Dataset, Gold, Judgment, Prompt, Rating, Res
 
 AT_ONCE = 5000  # rows fetched in one query
 SAMPLE = 50_000  # choices whose texts are held in memory
+VOTE_CODES = "qqqbbbdbddd"  # of the arrays that DatasetColumns.build_vote fills
 BOTH_BAD = 2  # an opinion, next to 1, -1 and 0
 Purpose = Judgment.Purpose
 PERSON_FIELDS = ("annotator", "annotator__username", "imported_by")
@@ -201,9 +203,17 @@ class DatasetColumns:
     def votes(self) -> Votes:
         """The Votes from the queue, oldest first: votes, gold questions and repeats. Both bad counts as a tie."""
         gold = {answer.comparison_id: answer for answer in Gold.objects.filter(dataset=self.dataset)}
-        outcomes = sorted((*self.iter_choice_votes(), *self.iter_both_bad()), key=lambda row: row[0])
-        rows = [self.build_vote(row, gold) for row in outcomes]
-        return Votes(*(np.array(column) for column in (zip(*rows, strict=True) if rows else [[]] * 10)))
+        columns: list[array[Any]] = [array(code) for code in VOTE_CODES]
+        for outcome in itertools.chain(self.iter_choice_votes(), self.iter_both_bad()):
+            for column, value in zip(columns, self.build_vote(outcome, gold), strict=True):
+                column.append(value)
+        arrays: list[Any] = [np.array(column, np.float64 if column.typecode == "d" else np.int64) for column in columns]
+        oldest_first = np.argsort(arrays[-3], kind="stable")
+        person, first, second, vote, left, longer, known, again, when, seconds, words = (
+            column[oldest_first] for column in arrays
+        )
+        pair = format_pairs(first, second)
+        return Votes(person, pair, vote, left, longer, known, again.astype(bool), when, seconds, words)
 
     def list_judgments(self) -> QuerySet[Judgment]:
         """The standing judgments from the queue that have an annotator."""
@@ -228,20 +238,21 @@ class DatasetColumns:
                 first, second = sorted(order)
                 yield Outcome(when, judgment, first, second, 0, *act)
 
-    def build_vote(self, row: Outcome, gold: Mapping[int, Gold]) -> tuple[Any, ...]:
-        """A row of Votes: person, pair, vote, left, longer, known, again, when, seconds, words.
+    def build_vote(self, row: Outcome, gold: Mapping[int, Gold]) -> tuple[float, ...]:
+        """person, first, second, vote, left, longer, known, again, when, seconds, words of an outcome, see Votes.
 
         gold: {comparison: its gold answer}.
         """
         first, second = row.first, row.second
-        lengths = [self.responses[pk].length for pk in (first, second)]
+        length, other = self.responses[first].length, self.responses[second].length
         is_gold = row.purpose == Purpose.GOLD
         return (
             self.code_person(row.account, row.username, row.imported_by),
-            f"{first}-{second}",
+            first,
+            second,
             row.vote,
             compute_side(first, second, row.order) if row.account else 0,
-            int(np.sign(lengths[0] - lengths[1])),
+            (length > other) - (length < other),
             find_known_vote(gold.get(row.comparison), first, second) if is_gold else np.nan,
             row.purpose == Purpose.REPEAT,
             row.when.timestamp(),
@@ -252,28 +263,41 @@ class DatasetColumns:
     @cached_property
     def opinions(self) -> Opinions:
         """The Opinions of votes, without gold questions and repeats."""
-        statements: list[tuple[str, int, int, int, int]] = []
-        anonymous = -1
-        votes = Judgment.objects.votes().filter(dataset=self.dataset).order_by()
         choices = self.choices
-        for n in range(len(choices)):
-            first, second = sorted((int(choices.chosen[n]), int(choices.rejected[n])))
-            sign = 1 if choices.chosen[n] == first else -1
-            strength = int(choices.strength[n])
-            opinion = sign * bool(strength)
-            vote = (f"{first}-{second}", int(choices.person[n]), opinion, sign * strength, int(choices.day[n]))
-            statements.append(vote)
-        rows = votes.filter(verdict="both_bad").values_list("order", "decided_at", *PERSON_FIELDS)
+        sign = np.where(choices.chosen < choices.rejected, 1, -1)
+        columns = [
+            np.minimum(choices.chosen, choices.rejected),
+            np.maximum(choices.chosen, choices.rejected),
+            choices.person,
+            sign * (choices.strength > 0),
+            sign * choices.strength,
+            choices.day,
+        ]
+        both_bad = list(self.iter_both_bad_opinions())
+        if both_bad:
+            more = np.array(both_bad, np.int64).T
+            columns = [np.concatenate(pair) for pair in zip(columns, more, strict=True)]
+        first, second, person, opinion, strength, day = columns
+        is_anonymous = person < 0
+        person = np.where(is_anonymous, np.negative(np.cumsum(is_anonymous)), person)
+        return Opinions(format_pairs(first, second), person, opinion, strength, day)
+
+    def iter_both_bad_opinions(self) -> Iterator[tuple[int, ...]]:
+        """(first, second, person, opinion, strength, day) of each vote "both bad" on two answers."""
+        votes = Judgment.objects.votes().filter(dataset=self.dataset, verdict="both_bad").order_by()
+        rows = votes.values_list("order", "decided_at", *PERSON_FIELDS)
         for order, when, account, username, imported_by in rows.iterator(AT_ONCE):
             if len(order) == 2:
-                first, second = sorted(order)
                 person = self.code_person(account, username, imported_by)
-                statements.append((f"{first}-{second}", person, BOTH_BAD, 0, count_days(when) if account else -1))
-        for n, (pair, person, opinion, strength, day) in enumerate(statements):
-            if person < 0:
-                statements[n] = (pair, anonymous, opinion, strength, day)
-                anonymous -= 1
-        return Opinions(*(np.array(column) for column in (zip(*statements, strict=True) if statements else [[]] * 5)))
+                yield (*sorted(order), person, BOTH_BAD, 0, count_days(when) if account else -1)
+
+
+def format_pairs(first: Ints, second: Ints) -> Column:
+    """(n,): the name of each pair of answers, "FIRST-SECOND"."""
+    if not len(first):
+        return np.array([], "U1")
+    pairs, place = np.unique(np.stack([first, second], axis=1), axis=0, return_inverse=True)
+    return np.array([f"{one}-{other}" for one, other in pairs.tolist()])[place.reshape(-1)]
 
 
 def count_days(moment: datetime.datetime | None) -> int:

@@ -24,12 +24,11 @@ LABELS = {
     CONTRADICTION: gettext_lazy("Contradictions"),
     OUTLIER: gettext_lazy("Outliers"),
 }
-WAITING = Q(held=Comparison.FLAGGED) | Q(review__in=Comparison.OPEN_REVIEWS)
 CONDITIONS = {  # of the kinds that wait
-    "": WAITING,
-    FLAGGED: Q(held=Comparison.FLAGGED),
-    SPLIT: Q(review=Comparison.Review.WANTED) & ~Q(held=Comparison.FLAGGED),
-    ASKED: Q(review=Comparison.Review.ASKED),
+    "": Comparison.WAITING,
+    FLAGGED: Comparison.IS_FLAGGED,
+    SPLIT: Q(review=Comparison.Review.WANTED) & ~Q(review="") & ~Q(held=Comparison.FLAGGED),
+    ASKED: Q(review=Comparison.Review.ASKED) & ~Q(review=""),
 }
 SUGGESTED = (CONTRADICTION, OUTLIER)
 CONTRADICTIONS = {  # {lists of the report's part: why a comparison is in one}, the clearest first

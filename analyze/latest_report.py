@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 
 from analyze.models import Report
-from analyze.report import KIND, compute_basis, request_report
+from analyze.report import KIND, get_basis, request_report
 from analyze.wording import translate_text
 from datasets.models import Dataset, Job
 
@@ -43,7 +43,7 @@ def get_status(dataset: Dataset, user: "User | None" = None) -> ReportStatus:
 
     user: who opens a page of it; with a user, an old report is recomputed.
     """
-    report, now = find_latest_report(dataset), compute_basis(dataset)
+    report, now = find_latest_report(dataset), get_basis(dataset)
     old = report is None or report.computed_from != now
     if user and old and request_report(dataset, user).state == Job.State.DONE:
         report, old = find_latest_report(dataset), False
@@ -73,7 +73,7 @@ def fetch_agreement(dataset: Dataset, user: "User") -> dict[str, Any] | None:
     """
     status = get_status(dataset)
     is_due = status.report is None or status.report.made_at < timezone.now() - SCRIPTS_WAIT
-    if status.is_old and is_due and compute_basis(dataset)["judgments"]:
+    if status.is_old and is_due and get_basis(dataset)["judgments"]:
         status = get_status(dataset, user)
     said = fetch_numbers(status.report, "agreement")["agreement"]
     if status.report is None or said is None:

@@ -19,3 +19,23 @@ class Report(models.Model):
 
     def __str__(self) -> str:
         return f"{self.dataset_id}: {self.made_at}"
+
+
+class Statistic(models.Model):
+    """A count of a large dataset as last made; see analyze/counted.py.
+
+    key: what was counted. value: JSON. seconds: that the counting took. began_at: when the last counting began.
+    """
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=100)
+    value = models.TextField()
+    made_at = models.DateTimeField()
+    seconds = models.FloatField()
+    began_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "key"], name="statistic_once_in_a_dataset")]
+
+    def __str__(self) -> str:
+        return f"{self.dataset_id}: {self.key}"

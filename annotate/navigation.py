@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -82,8 +81,7 @@ INNER = {  # pages within a tab; those of Quality are the parts of the report
 
 def count_to_review(dataset: Dataset) -> int:
     """The number of comparisons that are flagged or wait for a reviewer."""
-    waiting = Q(held=Comparison.FLAGGED) | Q(review__in=Comparison.OPEN_REVIEWS)
-    return Comparison.objects.filter(waiting, dataset=dataset).count()
+    return Comparison.objects.filter(Comparison.WAITING, dataset=dataset).count()
 
 
 COUNTS: dict[str, Callable[[Dataset], int]] = {

@@ -15,10 +15,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench import (
     analyze,
     chat,
+    crowd,
     export_cursor,
     generation,
     import_copy,
     judging,
+    leads,
     meanwhile,
     next_cost,
     page,
@@ -66,6 +68,8 @@ BENCHES |= {
     "generate": generation.run,
     "chat": chat.run,
     "prompts": prompt_list.run,
+    "leads": leads.run,
+    "crowd": crowd.run,
 }
 
 

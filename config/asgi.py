@@ -30,12 +30,13 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBad
 from django.http.response import HttpResponseBase
 from django.urls import resolve, set_script_prefix
 
+from config.acts import count_request
 from datasets.views.request_bodies import ClientGone, LargeBody, Message, Receive, Scope, Send, TooSlow, read_body
 
 IS_FOR_POLICIES = "CHOSEN_POLICIES" in os.environ  # a process of `manage.py serve_policies`
 THREADS, STRANGERS, TRANSFERS = 64 if IS_FOR_POLICIES else 16, 6, 8
 SWITCH_INTERVAL = 0.002  # seconds until a computing thread yields to another; Python's default of 0.005 adds up
-HEALTH, HEALTH_THREADS, HEALTH_SECONDS = "/healthz", 2, 0.8
+HEALTH, HEALTH_THREADS, HEALTH_SECONDS, METRICS = "/healthz", 2, 0.8, "/metrics"
 STUCK_SECONDS = 60
 PIECE, SMALL_FILE = 64 << 10, 1 << 20  # bytes
 MAX_KNOWN_CLIENTS = 10_000  # sessions and tokens remembered as those of users
@@ -115,7 +116,7 @@ class Exchange:
         self.loop = asyncio.get_running_loop()
         self.has_slot = self.is_known = self.is_transfer = self.was_refused = False
         self.answer: Answer | None = None
-        self.is_gone = False
+        self.is_gone, self.began = False, time.perf_counter()
 
     async def watch(self) -> None:
         """Notes when the client disconnects: the server reports no error for what is sent afterwards."""
@@ -191,7 +192,7 @@ class Application(BaseHandler):
         if scope["type"] == "lifespan":
             await handle_lifespan(receive, send)
         elif scope["type"] == "http":
-            if IS_FOR_POLICIES and not scope["path"].startswith(("/v1/", HEALTH)):
+            if IS_FOR_POLICIES and not scope["path"].startswith(("/v1/", HEALTH, METRICS)):
                 await send_whole(send, *build_text_answer(404, "Only /v1 is served here."))
                 return
             self.slots = self.slots or Slots(THREADS, THREADS if IS_FOR_POLICIES else STRANGERS)
@@ -211,6 +212,7 @@ class Application(BaseHandler):
             await send_whole(send, *build_text_answer(408, "The request did not arrive in time."))
             return
         try:
+            exchange.began = time.perf_counter()
             client, exchange.is_known = self.identify_client(scope)
             await slots.take(client, exchange.is_known)
             exchange.has_slot = True
@@ -256,7 +258,7 @@ class Application(BaseHandler):
         """Answers a request, in a thread: streams the response to the client or leaves it in `exchange.answer`."""
         set_script_prefix("")
         signals.request_started.send(sender=type(self), scope=scope)
-        response = self.respond(scope, body)
+        response = self.respond(scope, body, exchange)
         try:
             if exchange.was_refused:
                 raise Busy
@@ -275,14 +277,15 @@ class Application(BaseHandler):
         finally:
             response.close()  # ends the request: Django releases the database connection of this thread
 
-    def respond(self, scope: Scope, body: io.BytesIO | LargeBody) -> HttpResponseBase:
-        """The response of Django to a request."""
+    def respond(self, scope: Scope, body: io.BytesIO | LargeBody, exchange: Exchange) -> HttpResponseBase:
+        """The response of Django to a request, counted for /metrics."""
         try:
             request = ASGIRequest(scope, cast(IO[bytes], body))  # a LargeBody has the methods that Django calls
         except UnicodeDecodeError:
             return HttpResponseBadRequest()
         response = self.get_response(request)
         self.remember(request)
+        count_request(request, response, time.perf_counter() - exchange.began)
         if isinstance(response, FileResponse):
             response.block_size = PIECE
         return response

@@ -5,17 +5,22 @@ runs beside it.
 """
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+
+from datasets.counters import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
     from granian.log import LogLevels
@@ -58,10 +63,24 @@ def serve(host: str, port: int, workers: int, log_level: str = "error") -> None:
     )
     server.respawned_wrks = NoRespawnTimes()
     os.environ["CHOSEN_SERVER"] = str(os.getpid())  # workers exit with this process (config/asgi.py)
-    if os.environ.get("START_WORKERS", "1").lower() not in ("0", "false", "no", "off", "n", "f", ""):
-        os.environ["CHOSEN_RESIDENT"] = "1"  # no request starts a worker of its own (datasets/jobs/worker.py)
-        threading.Thread(target=keep_worker, daemon=True).start()
-    server.serve()
+    with counter_folder():
+        if os.environ.get("START_WORKERS", "1").lower() not in ("0", "false", "no", "off", "n", "f", ""):
+            os.environ["CHOSEN_RESIDENT"] = "1"  # no request starts a worker of its own (datasets/jobs/worker.py)
+            threading.Thread(target=keep_worker, daemon=True).start()
+        server.serve()
+
+
+@contextlib.contextmanager
+def counter_folder() -> Iterator[None]:
+    """Gives the processes of this server a folder for their counters; without one, each counts for itself."""
+    os.environ.pop(FOLDER_VARIABLE, None)  # that of another server, which started this one
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="chosen-counters-", ignore_cleanup_errors=True)
+    except OSError:
+        yield
+        return
+    with folder as os.environ[FOLDER_VARIABLE]:
+        yield
 
 
 def keep_worker() -> None:

@@ -163,6 +163,12 @@ ENDPOINT_NETS = [
     for word in (env.str("ENDPOINT_NETS", default="") or "127.0.0.0/8 ::1").replace(",", " ").split()
 ]
 
+# Who may read /metrics: clients with the token, and those in these networks; nobody by default.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+METRICS_NETS = [
+    ip_network(word, strict=False) for word in env.str("METRICS_NETS", default="").replace(",", " ").split()
+]
+
 SESSION_ENGINE = "config.sessions"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -172,7 +178,7 @@ SECURE_HSTS_SECONDS = int(env.str("HSTS_SECONDS", default="") or (3600 if BEHIND
 if BEHIND_PROXY:  # the proxy terminates https, sets both headers, and drops those that a client sends
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # requested on this machine, bypassing the proxy
+    SECURE_REDIRECT_EXEMPT = [r"^(healthz|metrics)$"]  # requested on this machine, bypassing the proxy
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = True
 SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # HSTS for subdomains, and

@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from config.health import healthz
 from config.help import help_index, help_page
+from config.metrics import metrics
 from config.sign_in import sign_in
 
 urlpatterns = [
@@ -19,5 +20,6 @@ urlpatterns = [
     path("help/", help_index, name="help"),
     path("help/<slug:name>/", help_page, name="help-page"),
     path("healthz", healthz, name="healthz"),
+    path("metrics", metrics, name="metrics"),
     path("i18n/", include(i18n_urls)),
 ]

@@ -137,6 +137,7 @@ TABLE = {
     "logout": (None, (405, 405, 405, 405), (LOGIN, LOGIN, LOGIN, LOGIN)),
     "set_language": (None, (302, 302, 302, 302), (302, 302, 302, 302)),
     "healthz": (access.anyone, (200, 200, 200, 200), (200, 200, 200, 200)),
+    "metrics": (access.anyone, (404, 404, 404, 404), (404, 404, 404, 404)),
 }
 MOVED = {  # {old address: the name of the page that it leads to}; the old addresses have no names
     "people/": "people",

@@ -16,9 +16,10 @@ from math import log
 import numpy as np
 import pyarrow
 import pytest
+from django.db import connection
 
-from analyze import charts, tables
-from analyze.columns import Answer, Choices, DatasetColumns
+from analyze import charts, inbox, tables
+from analyze.columns import Answer, Choices, DatasetColumns, format_pairs
 from analyze.maths import people
 from analyze.maths import strengths as fitting
 from analyze.maths.votes import Votes
@@ -367,6 +368,7 @@ TEXTS = {
     "people: of one pair": lambda n: (
         lambda: people._compute_agreement(Votes(np.arange(n), np.zeros(n, int), np.ones(n, int)), np.ones(n, bool))
     ),
+    "names of pairs": lambda n: lambda: format_pairs(np.arange(n) // 3, np.arange(n) // 2 + 1),
     "charts: whiskers": lambda n: (
         lambda: charts.build_whiskers(
             [{"source": f"s{k}", "value": 0.5, "interval": [0.4, 0.6], "group": k // 2} for k in range(n)],
@@ -595,3 +597,13 @@ def test_a_table_wider_than_a_spreadsheet_is_refused(name):
 @pytest.mark.parametrize("name", sorted({*FILES} - {"CSV: separators"}))
 def test_the_files_that_are_looked_at_can_be_read(name):
     assert read_file(FILES[name](5), ()) is not None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", [inbox.FLAGGED, inbox.SPLIT, inbox.ASKED])
+def test_what_waits_is_found_in_an_index_of_its_own(kind):
+    """Not by going through all comparisons of the dataset."""
+    plan = inbox.Inbox(Dataset.objects.create(slug="d")).filter(kind).explain()
+    if connection.vendor == "sqlite":  # PostgreSQL reads so small a table as a whole
+        assert "held_comparisons" in plan or "reviewed_comparisons" in plan
+        assert "SCAN" not in plan

@@ -91,7 +91,7 @@ def test_a_proxy_turns_https_on(tmp_path):
 def behind_proxy(settings):
     settings.BEHIND_PROXY = settings.SECURE_SSL_REDIRECT = settings.SESSION_COOKIE_SECURE = True
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    settings.SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+    settings.SECURE_REDIRECT_EXEMPT = [r"^(healthz|metrics)$"]
     settings.SECURE_HSTS_SECONDS = 60
 
 

@@ -4,10 +4,12 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.timezone import get_current_timezone_name
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from analyze import attention, summary
+from analyze.counted import Counted, count_days
 from analyze.latest_report import fetch_numbers
 from analyze.models import Report
 from analyze.views.report import find_status, render_page
@@ -32,10 +34,13 @@ def dataset_page(request: UserRequest, dataset: Dataset) -> HttpResponse:
     status = find_status(request, dataset)
     if status is None:
         return HttpResponse(status=204)
-    context = describe_progress(dataset) | describe_report(dataset, status.report)
+    counted = Counted(dataset)
+    context = describe_progress(dataset, counted) | describe_report(dataset, status.report, counted)
+    most_chosen = counted.get("most-chosen", lambda: progress.list_most_chosen_ids(dataset, MOST_CHOSEN), list[int])
     context |= {
-        "most_chosen": progress.list_most_chosen(dataset, MOST_CHOSEN),
-        "sources": progress.count_by_source(dataset),
+        "most_chosen": progress.list_with_counts(most_chosen),
+        "sources": counted.get("sources", lambda: progress.count_by_source(dataset), list[progress.SourceCounts]),
+        "counted_at": counted.made_at,
     }
     return render_page(request, dataset, "datasets/dataset.html", status, context)
 
@@ -52,15 +57,21 @@ def show_draft(request: UserRequest, dataset: Dataset) -> HttpResponse:
     return render(request, "datasets/draft.html", context)
 
 
-def describe_progress(dataset: Dataset) -> dict[str, Any]:
+def describe_progress(dataset: Dataset, counted: Counted) -> dict[str, Any]:
     """How much is judged, by whom, how fast, and what it costs."""
-    days = statistics.count_by_day(dataset)
-    shares = statistics.compute_verdict_shares(progress.count_verdicts(dataset))
-    pace = statistics.estimate_pace(dataset, days)
-    effort = statistics.compute_effort(dataset, sum_hours(dataset), pace.missing)
-    rate, done = dataset.hourly_rate, statistics.compute_share_done(shares["choice"].whole, pace.missing)
+    days = count_days(counted)
+    verdicts = counted.get("verdicts", lambda: progress.count_verdicts(dataset), dict[str, int])
+    shares = statistics.compute_verdict_shares(verdicts)
+    missing = counted.get("missing", lambda: statistics.count_missing(dataset), int)
+    zone = get_current_timezone_name()
+    recent = counted.get(f"latest-{zone}", lambda: statistics.list_latest_totals(dataset, days), list[int])
+    pace = statistics.estimate_pace(missing, recent)
+    hours = counted.get("hours", lambda: sum_hours(dataset), float)
+    effort = statistics.compute_effort(dataset, hours, missing)
+    busiest = counted.get("busiest", lambda: statistics.list_busiest(dataset), list[tuple[listing.Person, int]])
+    rate, done = dataset.hourly_rate, statistics.compute_share_done(shares["choice"].whole, missing)
     return {
-        "progress": progress.count_progress(dataset),
+        "progress": counted.get("progress", lambda: progress.count_progress(dataset), progress.Progress),
         "votes": done.part,
         "wanted": done.whole,
         "verdicts": [(kind, listing.VERDICTS[kind][0], share) for kind, share in shares.items()],
@@ -72,12 +83,12 @@ def describe_progress(dataset: Dataset) -> dict[str, Any]:
         "days": list(zip(days.dates, days.totals, strict=True)),
         "days_total": sum(days.totals),
         "most": max(days.totals, default=0),
-        "people": [(person, n, days.people.get(person.pk or 0)) for person, n in statistics.list_busiest(dataset)],
+        "people": [(person, n, days.people.get(person.pk or 0)) for person, n in busiest],
         "most_of_a_person": max((n for ns in days.people.values() for n in ns), default=0),
     }
 
 
-def describe_report(dataset: Dataset, report: Report | None) -> dict[str, Any]:
+def describe_report(dataset: Dataset, report: Report | None, counted: Counted) -> dict[str, Any]:
     """Agreement, accuracy on gold questions, and what needs attention, by the stored report."""
     numbers = fetch_numbers(report, *PARTS) if report else {}
     right, tried = attention.compute_gold_accuracy(numbers)
@@ -85,6 +96,6 @@ def describe_report(dataset: Dataset, report: Report | None) -> dict[str, Any]:
         "agreement": numbers.get("agreement"),
         "usual": summary.find_usual_band(numbers.get("agreement")),
         "gold": statistics.Share(right, tried),
-        "attention": attention.list_people(dataset, numbers),
+        "attention": attention.list_people(dataset, numbers, counted),
         "waiting": attention.list_waiting(dataset),
     }

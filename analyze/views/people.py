@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from analyze.counted import Counted, count_days, count_numbers
 from analyze.latest_report import fetch_numbers
 from analyze.models import Report
 from analyze.shapes import PersonLine, RateName
@@ -20,7 +21,7 @@ from annotate.practice import list_qualifications
 from annotate.views.people import find_invitation
 from datasets.audit.dataset_state import mark_done
 from datasets.forms import AnnotatorsForm
-from datasets.judgments import listing, statistics
+from datasets.judgments import listing
 from datasets.models import Dataset
 from datasets.text.reading_time import WORDS_A_SECOND
 from datasets.views.access import UserRequest, dataset_admin_required
@@ -67,18 +68,17 @@ def annotator_list(request: UserRequest, dataset: Dataset) -> HttpResponse:
     lines = map_lines(status.report, order)
     people = list_people_after(dataset, lines, after)
     more = people[PEOPLE_A_PAGE - 1].token if len(people) > PEOPLE_A_PAGE else None
+    counted = Counted(dataset)
     context: dict[str, Any] = {
         "form": form,
         "invitation": find_invitation(request),
-        "people": [
-            (numbers, lines.get(numbers.person))
-            for numbers in statistics.compute_numbers(dataset, people[:PEOPLE_A_PAGE])
-        ],
+        "people": [(numbers, lines.get(numbers.person)) for numbers in count_numbers(counted, people[:PEOPLE_A_PAGE])],
         "qualifications": list_qualifications(dataset),
         "read_a_second": WORDS_A_SECOND,
         "sorting": order,
     }
-    context |= count_last_week(dataset) | build_links(request, "after", more)
+    context |= count_last_week(dataset, counted) | build_links(request, "after", more)
+    context["counted_at"] = counted.made_at
     page = render_page(request, dataset, "datasets/annotators.html", status, context)
     page.status_code = 422 if form.errors else page.status_code
     return page
@@ -115,9 +115,9 @@ def list_people_after(
     return people[: PEOPLE_A_PAGE + 1]
 
 
-def count_last_week(dataset: Dataset) -> dict[str, Any]:
+def count_last_week(dataset: Dataset, counted: Counted) -> dict[str, Any]:
     """{"week": {account id: judgments on each of the last `days` days}, "most_of_a_person": the most on one day}"""
-    days = statistics.count_by_day(dataset)
+    days = count_days(counted)
     if not days.dates or days.dates[-1] != timezone.localdate():
         return {"week": {}, "days": WEEK, "most_of_a_person": 0}
     week = {account: per_day[-WEEK:] for account, per_day in days.people.items() if any(per_day[-WEEK:])}

@@ -33,6 +33,7 @@ from annotate.queue.lease import (
 )
 from datasets.audit.log import Kind, log
 from datasets.comparisons import review
+from datasets.counters import count_verdict
 from datasets.db.write_lock import write_turn
 from datasets.jobs import worker
 from datasets.judgments.said import Said
@@ -71,7 +72,10 @@ def save(
     result = None
     if leasing and is_fast(judgment, revision, submission, spec):
         result = save_fast(judgment, submission, spec)
-    return result or save_slow(judgment, revision, submission, leasing)
+    saved = result or save_slow(judgment, revision, submission, leasing)
+    outcome = {SKIP: "skipped", FLAG: "flagged"}.get(submission.verdict, "saved") if saved.changed else "unchanged"
+    count_verdict(outcome, "fast" if result else "slow")
+    return saved
 
 
 def is_fast(judgment: Judgment, revision: int, submission: "Submission", spec: QuestionSpec) -> bool:

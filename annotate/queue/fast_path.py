@@ -63,7 +63,7 @@ def build_search(columns: str, priority: str, position: str, end: str, condition
     """
 
 
-def build_insert(model: type[Model], source: str, **values: str) -> str:
+def build_insert(model: type[Model], source: str, /, **values: str) -> str:
     """An INSERT … SELECT of whole rows that fills fields without a value with the model's default.
 
     source: FROM clause of the SELECT, "" for a single row. values: {field name: SQL expression}.

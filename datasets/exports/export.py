@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypedDict, TypeVar
 
+from django.db.models import Count, Q
+
 from datasets.exports.conversations import iter_conversations
 from datasets.exports.extras import ID, META, build_extras
 from datasets.exports.judgment_table import iter_judgment_rows
@@ -253,8 +255,8 @@ def count_skips(dataset: Dataset) -> tuple[int, int]:
     (0, 0)
     """
     skipped = dataset.judgments.filter(state=Judgment.State.SKIPPED, purpose=Judgment.Purpose.VOTE)
-    flags = skipped.exclude(flag="").count()
-    return skipped.count() - flags, flags
+    counts = skipped.aggregate(n=Count("pk"), flags=Count("pk", filter=~Q(flag="")))
+    return counts["n"] - counts["flags"], counts["flags"]
 
 
 def build_preferences(export_prompt: ExportPrompt, left_out: Counter[str]) -> list[Built]:

@@ -1,6 +1,7 @@
 """Forms for the filters of an export, shared by the command (`--name value`) and the page (`name=value`)."""
 
 import functools
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypedDict, cast
@@ -30,7 +31,9 @@ from datasets.exports.selection import (
     Filters,
 )
 from datasets.formats import get_writable_formats
+from datasets.judgments.progress import count_with_cache
 from datasets.models import Choice, Dataset
+from datasets.text.fingerprints import hash_text
 from datasets.text.tags import parse_tags
 
 OFFERED_FIRST = {"mode": MAJORITY, "decisions": VOTES, "ranks": ALL}  # of the filters that are never empty
@@ -103,7 +106,9 @@ def list_criteria(dataset: Dataset) -> list[str]:
     """Criteria that can be exported: the dataset's, then those that only earlier choices have."""
     asked = [criterion["name"] for criterion in dataset.criteria]
     past_choices = Choice.objects.filter(judgment__dataset=dataset).exclude(criterion__in=["", *asked])
-    return [*asked, *past_choices.order_by("criterion").values_list("criterion", flat=True).distinct()]
+    names = past_choices.order_by("criterion").values_list("criterion", flat=True).distinct()
+    key = f"criteria-{dataset.pk}-{hash_text(json.dumps(asked))}"
+    return [*asked, *count_with_cache(key, lambda: list(names))]
 
 
 class FilterForm(forms.Form):

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict, TypeVar
 
@@ -112,17 +112,19 @@ def count_by_source(dataset: Dataset) -> list[SourceCounts]:
     return list(counts.values())
 
 
-def list_most_chosen(dataset: Dataset, most: int) -> list[Response]:
-    """The answers that votes chose most often, annotated as by annotate_counts, with their prompts.
-
-    If fewer than `most` were chosen, those that were only rejected follow.
-    """
+def list_most_chosen_ids(dataset: Dataset, most: int) -> list[int]:
+    """The answers (ids) that votes chose most often; if fewer were chosen, those that were only rejected follow."""
     choices = Choice.objects.of_votes().filter(judgment__dataset=dataset, criterion="", strength__gt=0).order_by()
     counts = choices.values_list("chosen").annotate(n=Count("pk")).order_by("-n", "chosen")[:most]
     ids = [pk for pk, _n in counts]
     if len(ids) < most:
         rejected = choices.exclude(rejected__in=ids).values_list("rejected", flat=True).order_by("rejected").distinct()
         ids += rejected[: most - len(ids)]
+    return ids
+
+
+def list_with_counts(ids: Sequence[int]) -> list[Response]:
+    """These answers, annotated as by annotate_counts, with their prompts; without those that are gone."""
     order = {pk: place for place, pk in enumerate(ids)}
     responses = annotate_counts(Response.objects.filter(pk__in=order).select_related("prompt").defer("html"))
     return sorted(responses, key=lambda response: order[response.pk])

@@ -277,18 +277,22 @@ class Pace:
     finish: date | None
 
 
-def estimate_pace(dataset: Dataset, days: DailyCounts) -> Pace:
-    """Pace of a dataset.
+def list_latest_totals(dataset: Dataset, days: DailyCounts) -> list[int]:
+    """The votes on each of the last PACE_DAYS days with votes.
 
     days: its daily counts; only if they have too few days with votes does this query all days.
     """
-    missing, worked = count_missing(dataset), [n for n in days.totals if n]
+    worked = [n for n in days.totals if n]
     if days.dates and len(worked) < PACE_DAYS:
         counts = list_account_votes(dataset).annotate(day=TruncDate("decided_at")).values("day").annotate(n=Count("pk"))
         worked = [row["n"] for row in counts.order_by("day")]
-    if not worked:
+    return worked[-PACE_DAYS:]
+
+
+def estimate_pace(missing: int, recent: Sequence[int]) -> Pace:
+    """Pace of a dataset. missing: votes. recent: see list_latest_totals."""
+    if not recent:
         return Pace(missing, None, None, None)
-    recent = worked[-PACE_DAYS:]
     per_day = sum(recent) / len(recent)
     needed = math.ceil(missing / per_day)
     today = timezone.localdate()

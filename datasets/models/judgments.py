@@ -58,6 +58,9 @@ class Comparison(models.Model):
         DECIDED = "decided", _("decided by a reviewer")
 
     OPEN_REVIEWS = (Review.WANTED, Review.ASKED)  # wait for a reviewer
+    # What is not empty is said too: without it, SQLite does not use the indexes of those that are held or reviewed.
+    IS_FLAGGED = Q(held=FLAGGED) & ~Q(held="")
+    WAITING = IS_FLAGGED | (Q(review__in=OPEN_REVIEWS) & ~Q(review=""))  # for a decision
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="comparisons")
     prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="comparisons")

@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import NamedTuple
 
+from datasets.counters import count_plain
 from datasets.text.markdown import (
     PromptHtml,
     render,
@@ -117,7 +118,7 @@ class Renderers:
         try:
             child = self.places.get(timeout=MAX_WAIT)
         except queue.Empty:
-            return [Rendered(render_plain_job(job), None, 0) for job in jobs]
+            return [show_plain(job, "busy") for job in jobs]
         results: list[Rendered] = []
         try:
             for job in jobs:
@@ -134,14 +135,15 @@ class Renderers:
     def render_one(self, child: Child, job: Job, seconds: float) -> tuple[Rendered, Child | None]:
         """The rendered job and the child; None in place of a child that has exited."""
         if seconds <= 0:
-            return Rendered(render_plain_job(job), None, 0), child
+            return show_plain(job, "page"), child
         try:
             answer = child.ask(job, seconds)
         except (EOFError, OSError):
-            return Rendered(render_plain_job(job), child.end() or SLOW, SECONDS), None
+            why = child.end() or SLOW
+            return show_plain(job, why, why, SECONDS), None
         if answer is None:
             child.end()
-            return Rendered(render_plain_job(job), None, 0), None
+            return show_plain(job, "page"), None
         return answer, child
 
     def refill(self) -> None:
@@ -163,6 +165,12 @@ def render_simple_job(job: Job) -> Rendered | None:
     """Renders a job without markup, which needs no child; None for any other job."""
     html = render_simple(job) if isinstance(job, str) else render_simple_prompt(*job)
     return None if html is None else Rendered(html, "", 0)
+
+
+def show_plain(job: Job, limit: str, why: str | None = None, seconds: float = 0) -> Rendered:
+    """A job as plain text, counted. limit: that was reached, of counters.RENDERING. why, seconds: see Rendered."""
+    count_plain(limit)
+    return Rendered(render_plain_job(job), why, seconds)
 
 
 def render_plain_job(job: Job) -> str | PromptHtml:

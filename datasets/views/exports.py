@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
+from django.contrib.auth import get_user_model
 from django.core.cache import cache
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import FileResponse, Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -32,6 +33,7 @@ from datasets.exports.forms import FileForm, FileOptions, FilterForm, list_effec
 from datasets.exports.selection import Filters
 from datasets.exports.wording import describe_filters, get_purpose, restore_cleaned
 from datasets.formats import TRAINERS, get_file_kind, get_trainers, get_writable_formats, list_trainers
+from datasets.judgments.progress import count_with_cache
 from datasets.models import Dataset, Job, Judgment, Prompt, Snapshot
 from datasets.text.near_duplicates import PARTS
 from datasets.views.access import UserRequest, dataset_admin_required
@@ -39,7 +41,8 @@ from datasets.views.downloads import stream_download, stream_export
 from datasets.views.moved import posted_from
 
 PREVIEW_ROWS = 3
-PREVIEW_PROMPTS = 2000  # prompts that a preview reads; its counts are extrapolated to the rest
+# What a preview reads at most, if each prompt has its votes; its counts are extrapolated to the rest.
+PREVIEW_PROMPTS, PREVIEW_VOTES = 2000, 4000
 SNAPSHOTS_SHOWN = 50
 PUSHES_SHOWN = 10
 DIFFERENCE_KEPT = 7 * 24 * 3600  # seconds; releases never change
@@ -148,7 +151,7 @@ def show_export(
     if can_release and bundle.cleaned_data["dialects"]:
         context["release_command"] = build_command(dataset, BUNDLE, {**form.cleaned_data, **bundle.cleaned_data})
     if data and is_format and not errors:
-        most = None if "exact" in request.GET else PREVIEW_PROMPTS
+        most = None if "exact" in request.GET else min(PREVIEW_PROMPTS, PREVIEW_VOTES // max(dataset.overlap, 1))
         context |= build_preview(dataset, name, form.build_filters(), file.get_options(), most)
     status = 422 if unknown or (errors and "download" in request.GET) else status
     template = "datasets/_account.html" if request.htmx else "datasets/export.html"
@@ -224,10 +227,11 @@ def build_preview(
 
 def list_exported_names(dataset: Dataset) -> list[str]:
     """The annotators in the exports of a dataset: at most 500 users and 500 names from imported files."""
-    votes = Judgment.objects.votes().filter(dataset=dataset)
-    named = votes.exclude(annotator=None).values_list("annotator__username", flat=True)
-    imported = votes.exclude(imported_by="").values_list("imported_by", flat=True)
-    return sorted({*named.order_by().distinct()[:500], *imported.order_by().distinct()[:500]})
+    votes = Judgment.objects.votes().filter(dataset=dataset).order_by()
+    users = get_user_model().objects.filter(Exists(votes.filter(annotator=OuterRef("pk"))))
+    imported = votes.filter(annotator=None).exclude(imported_by="").values_list("imported_by", flat=True)
+    named = users.order_by().values_list("username", flat=True)[:500]
+    return sorted({*named, *count_with_cache(f"imported-{dataset.pk}", lambda: list(imported.distinct()[:500]))})
 
 
 @dataset_admin_required
