@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analyze.maths import reliability
 from analyze.maths.people import assess_people
 from analyze.maths.reliability import MINIMUM, fit_reliability
 from analyze.maths.votes import Votes
@@ -105,6 +106,18 @@ def test_votes_of_the_careless_weigh_little():
     assert weights[:2].min() > 0.3
     assert weights[2:5].max() < 0.1
     assert weights[5] == 0.5
+
+
+def test_of_many_votes_a_sample_finds_the_same_people(monkeypatch):
+    made = draw_crowd(5, [HONEST] * 40 + [CARELESS] * 3 + [LEFT] * 2, judgments=400)
+    whole = fit_reliability(made.votes)
+    monkeypatch.setattr(reliability, "MOST_FITTED", len(made.votes) // 3)
+    assert reliability._sample_rows(made.votes).mean() < 0.5
+    sample = fit_reliability(made.votes)
+    assert sample.annotator.tolist() == whole.annotator.tolist()
+    assert sample.decided.tolist() == whole.decided.tolist()
+    assert sample.is_marked.tolist() == whole.is_marked.tolist()
+    assert np.abs(sample.reliability - whole.reliability).max() < 0.12
 
 
 def test_a_name_is_only_a_name():

@@ -10,7 +10,7 @@ fits leads (nonparametric, on a grid), habits and the shares of the habits.
 The model compares an annotator's votes with the other annotators' votes on the same pairs, never with their own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -34,6 +34,7 @@ SIZES = np.array([0.1, 0.4, 0.8, 1.3, 1.9, 2.6, 3.5, 5.0])
 LEADS = np.concatenate([-SIZES[::-1], SIZES])
 GOLD_ACCURACY = 0.98  # chance that a gold answer is right
 ROUNDS = 8
+MOST_FITTED = 200_000  # votes; of more, a sample of the pairs is fitted
 MINIMUM = 20  # decided votes; nobody is marked on fewer
 MARKED_AT = 20.0  # evidence: at most one honest annotator in twenty ever reaches it
 SHARES_PRIOR_WEIGHT = 6.0  # of PRIOR_SHARES, in annotators
@@ -102,11 +103,14 @@ def fit_reliability(votes: Votes, chance: ArrayLike | None = None) -> Reliabilit
     chance: (n,), for each vote the prior chance that the first answer is the better one, from the strengths of the
         sources or from a predictor that never saw the pair.
 
+    Of more than MOST_FITTED votes a sample is fitted, with the votes of all annotators on the sampled pairs.
+
     >>> reliability = fit_reliability(Votes(annotator=["ann", "ann", "bob"], pair=[1, 2, 1], vote=[1, -1, 1]))
     >>> reliability.annotator.tolist(), reliability.is_marked.tolist()
     (['ann', 'bob'], [False, False])
     """
-    sheet = _build_sheet(votes, chance)
+    rows = _sample_rows(votes)
+    sheet = _build_sheet(votes.select_rows(rows), None if chance is None else np.asarray(chance)[rows])
     tables = _build_honest_tables()
     shapes = np.stack([_build_bell(0.0, 2.0), _build_bell(3.0, 1.5)])  # ordinary pairs, gold questions
     shares = {habit: PRIOR_SHARES.get(habit, (1 - PRIOR_SHARES[HONEST]) / (len(HABITS) - 1)) for habit in HABITS}
@@ -126,7 +130,27 @@ def fit_reliability(votes: Votes, chance: ArrayLike | None = None) -> Reliabilit
         usual = weights.sum(0) + SKILLS_PRIOR_WEIGHT * build_honest_prior()
         usual /= usual.sum()
         shapes = np.stack([_estimate_shape(posterior, sheet.is_gold == gold, shapes[gold]) for gold in (0, 1)])
-    return _build_result(sheet, honest, usual, shares, shapes)
+    decided = np.bincount(np.searchsorted(sheet.people, votes.annotator), votes.vote != 0, minlength=people)
+    return replace(_build_result(sheet, honest, usual, shares, shapes), decided=decided.astype(int))
+
+
+def _sample_rows(votes: Votes) -> Bools:
+    """(n,): which votes to fit. All of MOST_FITTED votes or fewer; else those on a random sample of the pairs, on gold
+    questions, of annotators with few votes, and the first MINIMUM of everyone.
+    """
+    n = len(votes)
+    if n <= MOST_FITTED:
+        return np.ones(n, bool)
+    person = np.unique(votes.annotator, return_inverse=True)[1]
+    pair = np.unique(votes.pair, return_inverse=True)[1]
+    counts = np.bincount(person)
+    by_person = np.argsort(person, kind="stable")
+    place = np.empty(n, int)
+    place[by_person] = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
+    drawn = np.random.default_rng(0).random(pair.max() + 1) < MOST_FITTED / n
+    is_few = counts[person] <= MOST_FITTED // len(counts)
+    rows: Bools = drawn[pair] | np.isfinite(votes.known) | is_few | (place < MINIMUM)
+    return rows
 
 
 def _build_sheet(votes: Votes, chance: ArrayLike | None) -> _Sheet:
