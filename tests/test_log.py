@@ -288,7 +288,7 @@ SENTENCES = [
     ((Kind.PERSON, "alice", None, "reviewer"), "alice: – → reviewer", None),
     ((Kind.PERSON, "alice", None, "link"), "alice: invite link created", None),
     ((Kind.JUDGMENT, "7", "left", "tie"), "Judgment 7: A is better → Tie", None),
-    ((Kind.JUDGMENT, "7", "right3", "skip"), "Judgment 7: B much better → Skip", None),
+    ((Kind.JUDGMENT, "7", "right3", "skip"), "Judgment 7: B is much better → Skip", None),
     ((Kind.JUDGMENT, "7", "left", {"verdict": "left", "stars": [5, 1]}),
      "Judgment 7: A is better → A is better · A 5 ★ · B 1 ★", None),
     ((Kind.FLAG, "3", "flagged", "leave_out"), "Comparison 3: excluded", None),
