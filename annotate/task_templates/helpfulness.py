@@ -6,8 +6,8 @@ from annotate.task_templates import Texts
 
 LABEL = _("General helpfulness")
 SUMMARY = _(
-    "Which answer serves the user better, and which is more helpful, honest and harmless; for any "
-    "kind of instruction or question."
+    "Which answer serves the user better, and which is more helpful, honest and harmless; for instructions and "
+    "questions of any kind."
 )
 ORDER = 10
 SETTINGS = {
