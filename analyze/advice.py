@@ -85,7 +85,7 @@ def advise_on_agreement(
     if theirs is not None:
         words.append(_("Others: %(n)s.") % {"n": format_per_hundred(theirs)})
     is_low = rate["interval"][1] < min([end for end in (theirs, usual and usual[0]) if end is not None], default=0)
-    help_words = _("It may help to reread the annotation guidelines and to look at what sets the two answers apart.")
+    help_words = _("Try rereading the annotation guidelines, and look for what distinguishes the two answers.")
     return Advice(_("Agreement"), join_sentences(*words), help_words if is_low else "")
 
 
@@ -111,7 +111,7 @@ def advise_on_sides(own: PersonLine) -> Advice | None:
         return None
     words = _("You picked the left answer %(n)s %% of the time. About half is typical: sides are drawn at random.")
     is_far = compute_leaning(rate) and not LEANS[0] <= rate["value"] <= LEANS[1]
-    help_words = _("Read both answers to the end before you decide, and start with the right one now and then.")
+    help_words = _("Read both answers in full before you decide, and sometimes start with the right one.")
     return Advice(_("Sides"), words % {"n": format_per_hundred(rate["value"])}, help_words if is_far else "")
 
 

@@ -123,10 +123,10 @@ def format_predictor(predictor: Numbers) -> str:
     low, high = predictor["accuracy_interval"]
     share = {"n": format_per_hundred(predictor["accuracy"]), "best": format_per_hundred(best)}
     if low > best:
-        return _("A model predicts %(n)s %% of preferences; the better simple rule, %(best)s %%.") % share
+        return _("A model predicts %(n)s %% of preferences; the best simple rule predicts %(best)s %%.") % share
     if high < best:
-        return _("A model predicts %(n)s %% of preferences, fewer than the better simple rule (%(best)s %%).") % share
-    return _("A model predicts %(n)s %% of preferences, no more than the better simple rule (%(best)s %%).") % share
+        return _("A model predicts %(n)s %% of preferences, fewer than the best simple rule (%(best)s %%).") % share
+    return _("A model predicts %(n)s %% of preferences, no more than the best simple rule (%(best)s %%).") % share
 
 
 def pick_form_rates(bias: Numbers) -> list[Line]:

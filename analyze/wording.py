@@ -74,7 +74,7 @@ HABITS = {
     "right": _("picks the right answer regardless of content"),
     "longer": _("picks the longer answer regardless of content"),
     "shorter": _("picks the shorter answer regardless of content"),
-    "ties": _("calls most pairs a tie"),
+    "ties": _("marks most pairs as ties"),
     "drifts": _("careful at first, close to random later"),
 }
 

@@ -138,8 +138,8 @@ class AssignmentsForm(forms.Form):
             people.change_assignments(self.person, add=ticked, remove=set(was) - set(ticked), by=by)
         except people.LastAnnotator as refused:
             message = _(
-                "%(name)s is the only annotator of: %(datasets)s. Without any, a dataset is open to all. Assign "
-                "another person first."
+                "%(name)s is the only annotator assigned to: %(datasets)s. A dataset with none is "
+                "open to all. Assign another person first."
             )
             names = ", ".join(map(str, refused.datasets))
             self.add_error("datasets", message % {"name": self.person.username, "datasets": names})
@@ -171,7 +171,7 @@ class HoursForm(forms.Form):
     def clean(self) -> None:
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
         if since and until and until < since:
-            self.add_error("until", _("This day is before the first one."))
+            self.add_error("until", _("The end date is before the start date."))
 
 
 def build_language_choices() -> list[tuple[str, Label]]:

@@ -203,14 +203,16 @@ class QuestionForm(forms.ModelForm):
             "allow_both_bad": _("No answer is good enough to choose: counted, but yields no pair."),
             "allow_skip": _("The annotator cannot judge this item: it goes to another annotator."),
             "allow_flag": _("The item is removed from the queue until an admin decides."),
-            "spans": _("A piece of an answer gets a label and, if wanted, a note. Needs JavaScript in the browser."),
-            "allow_repair": _("Their text is stored as better than the answer it replaces, and as a demonstration."),
+            "spans": _(
+                "Annotators select text in an answer, label it and can add a note. Needs JavaScript in the browser."
+            ),
+            "allow_repair": _("The edited text is stored as preferred to the original answer, and as a demonstration."),
             "repair_round": _("An item judged “both bad” goes to another annotator, who writes a better answer."),
             "ask_repairs": _("Other annotators then compare rewrites with the other answers."),
             "show_answers": _("Each annotator can switch, with the key m."),
             "show_reasoning": _(
-                "What a model writes between tags such as <think>, or sends beside its answer. Hidden: annotators do "
-                "not see it, in raw text either. Exports keep every text as it is."
+                "Text that a model puts in tags such as <think>, or sends separately from its "
+                "answer. Hidden: annotators do not see it, not even in raw text. Exports are unaffected."
             ),
             "kept_ready": _("0 to 19. More items last longer offline, but each annotator locks that many at a time."),
         }

@@ -342,7 +342,7 @@ def openapi(request: HttpRequest) -> JsonResponse:
 @anyone
 def answer_not_found(request: HttpRequest) -> JsonResponse:
     """404 as JSON for any other path under /api/."""
-    return problems.answer(request, problems.Problem(404, _("Nothing is at this address; each ends with a slash.")))
+    return problems.answer(request, problems.Problem(404, _("No such endpoint; every URL ends with a slash.")))
 
 
 def iter_endpoints() -> Iterator[URLPattern]:
@@ -363,7 +363,7 @@ def answered_in_json(
         response = view(request, *args, **kwargs)
         if response.status_code != 405:
             return response
-        refusal = problems.answer(request, problems.Problem(405, _("This address does not support this method.")))
+        refusal = problems.answer(request, problems.Problem(405, _("This URL does not support this method.")))
         refusal["Allow"] = response["Allow"]
         return refusal
 

@@ -24,7 +24,7 @@ class TokenForm(forms.ModelForm):
     class Meta:
         model = Token
         fields = ["name", *SCOPES]
-        help_texts = {"name": _("What it is for, so that you can tell tokens apart later.")}
+        help_texts = {"name": _("What the token is for; shown in the list of tokens.")}
         widgets = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
 
     def clean(self) -> dict[str, Any]:

@@ -120,10 +120,10 @@ class PartForm(forms.ModelForm):
                 "with undecided rank come first, updated as judgments arrive."
             ),
             "stop_when_sure": _("An item with overlap counts as done once its judgments leave no doubt (95 %)."),
-            "practice_pass": _("Share of gold questions to answer correctly. 0 = taking part is enough."),
+            "practice_pass": _("Minimum share of gold questions answered correctly. 0 = no minimum."),
             "practice_retakes": _(
-                "How often an annotator may take it again, failed or passed; you can allow more on the page "
-                "Annotators. Blank = no limit."
+                "How many times an annotator may retake it, whether failed or passed; you can allow "
+                "more on the Annotators page. Blank = no limit."
             ),
             "review": _(
                 "A reviewer gives a first impression, then sees the votes, then decides. Votes are kept; the "

@@ -98,7 +98,7 @@ MAPPING = {
 
 UNSURE = {
     "counting": _("It is unclear whether the numbers of the better answer count from 0 or 1."),
-    "one_answer": _("It is unclear whether the answers are to be compared or learned from."),
+    "one_answer": _("It is unclear whether the answers are for comparison or for training (SFT)."),
     "labels": _("Not all labels say whether an answer is good or bad."),
     "no_such_column": _("The file lacks a column of its saved mapping."),
     "pointer": _("It is unclear whether “chosen” holds an answer or only names one."),
@@ -182,7 +182,7 @@ PLAIN = {
 
 # Why an act on many prompts left some as they are, see datasets/prompts/bulk.py.
 LEFT_PROMPTS = {
-    "full": _("the prompt has as many tags as it can have."),
+    "full": _("the prompt has reached the maximum number of tags."),
     "judged": _("it has been judged or handed out; hold it back instead."),
     "none_in_queue": _("none of its comparisons is in the queue."),
     "not_held": _("it is not held back."),
@@ -227,7 +227,9 @@ HUB = {
     "offline": _("HF_HUB_OFFLINE is set for the worker: nothing is sent."),
     "out_of_order": _("The Hub is down or overloaded. Push again later."),
     "refused": _("The Hub rejected the push."),
-    "token_gone": _("The token can no longer be read: it is kept for one day under the same SECRET_KEY. Push again."),
+    "token_gone": _(
+        "The token can no longer be decrypted: it expires after a day, or when SECRET_KEY changes. Push again."
+    ),
     "token_refused": _("The token was rejected: it is wrong or no longer valid."),
     "unreachable": _("The Hub cannot be reached."),
 }
@@ -247,7 +249,7 @@ WARNINGS = {
     "same_answers": _("identical answers to one prompt"),
     "stored": _("rows already imported"),
     "thinking": _("answers with reasoning in tags, such as <think>"),
-    "turn_weight": _("turns with weight 0: exports train on them anyway"),
+    "turn_weight": _("turns with weight 0: exports do not mask them"),
 }
 
 

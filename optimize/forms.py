@@ -43,7 +43,8 @@ class ModelForm(forms.Form):
         label=_("Server URL"),
         max_length=500,
         help_text=_(
-            "A server with OpenAI's chat API, such as vLLM, Ollama or llama.cpp; the part before /chat/completions."
+            "An OpenAI-compatible server, such as vLLM, Ollama or llama.cpp; the part of the URL "
+            "before /chat/completions."
         ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "http://127.0.0.1:8001/v1"}),
     )
@@ -223,7 +224,10 @@ class PolicyForm(forms.ModelForm):
         model = PolicySettings
         fields = ["names", "n", "picker", "margin", "live_share"]
         help_texts = {
-            "margin": _("The pick replaces the first answer only from this predicted win probability on; 0.5 to 0.99."),
+            "margin": _(
+                "The pick replaces the first answer only if its predicted win probability is at "
+                "least this; 0.5 to 0.99."
+            ),
             "live_share": _("Share of /v1 requests whose pick and first answer go to the queue for blind judging."),
         }
 

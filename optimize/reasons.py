@@ -58,7 +58,7 @@ PAUSED = {
 
 # Why an act in a chat is not possible.
 CHAT = {
-    "asked_enough": _("The models have tried this often enough. Write a better answer."),
+    "asked_enough": _("No more model attempts for this message. Write a better answer."),
     "bad_unicode": _("The text contains a character that cannot be stored."),
     "busy": _("The models are still answering your other messages. Wait for them."),
     "closed": _("This dataset is closed for now."),
@@ -87,16 +87,16 @@ FEEDBACK = {
 
 # The pickers of policies.
 PICKERS = {
-    "counts": _("counts: how often people chose what an answer contains"),
-    "predictor": _("predictor: a model of preferences from words and form"),
+    "counts": _("counts: how often people preferred answers with the same words"),
+    "predictor": _("predictor: a preference model on words and formatting"),
 }
 
 # Why a policy uses its picker.
 WHY_PICKER = {
     "nothing": _("No preferences yet, so the first answer stays."),
     "too_few": _(
-        "Too few preferences to hold any out. The picker counts how often people chose what an answer "
-        "contains; no probability is shown."
+        "Too few preferences to hold any out. The picker counts how often people preferred answers "
+        "with the same words; no probability is shown."
     ),
     "simpler": _("The predictor does no better than counting on held-out preferences, so counting is used."),
     "best": _("It predicts held-out preferences better than counting does."),

@@ -330,7 +330,7 @@ def test_an_address_that_knows_other_methods_says_so_in_json(script):
     answer = Client().delete(ROOT, headers=script.headers)
     assert (answer.status_code, answer["Content-Type"]) == (405, "application/json")
     assert set(answer["Allow"].split(", ")) == {"GET", "POST"}
-    assert answer.json()["detail"] == "This address does not support this method."
+    assert answer.json()["detail"] == "This URL does not support this method."
 
 
 def test_what_nobody_thought_of_is_told_in_json_and_in_the_log(script, monkeypatch, caplog):

@@ -286,7 +286,7 @@ def test_columns_are_said_on_a_phone_without_javascript(enter, admin):
     expect(page.get_by_role("heading", name="Map columns")).to_be_visible()
     look_at_columns(page)
     expect(page.get_by_text("Answer 2 is better than answer 1.")).to_be_visible()
-    expect(page.get_by_text("Answer 1 is better than answer 2 (clearly).")).to_be_visible()
+    expect(page.get_by_text("Answer 1 is clearly better than answer 2.")).to_be_visible()
     expect(page.get_by_text("Row 3 cannot be read with this mapping:")).to_be_visible()
     assert page.locator("html").evaluate("(page) => page.scrollWidth") <= 360
     find_button(page, "Import with this mapping").click()

@@ -44,9 +44,7 @@ def test_without_a_network_the_page_says_when_nothing_is_left_of_what_was_kept_r
     for _ in range(shown):
         at_work.keyboard.press("Digit1")
         at_work.wait_for_timeout(100)
-    expect(at_work.locator("main h1")).to_have_text(
-        "You are offline and have judged all comparisons that were kept ready."
-    )
+    expect(at_work.locator("main h1")).to_have_text("You are offline and have judged all prefetched comparisons.")
     expect(banner).to_be_visible()
     top, box = header.bounding_box(), banner.bounding_box()
     assert box["y"] >= top["y"] + top["height"] - 1, "the banner has a line of its own"

@@ -106,7 +106,7 @@ def test_columns_scroll_together_or_each_by_itself(reading):
     left = reading.locator("[data-response=left]")
     assert left.evaluate("(one) => one.scrollHeight <= one.clientHeight + 1")
     press(reading, "KeyV")
-    find_button(reading, "Each answer by itself").click()
+    find_button(reading, "Each answer separately").click()
     press(reading, "Escape")
     assert left.evaluate("(one) => one.scrollHeight > one.clientHeight + 100")
     left.hover()
@@ -117,7 +117,7 @@ def test_columns_scroll_together_or_each_by_itself(reading):
     reading.reload()
     assert left.evaluate("(one) => one.scrollHeight > one.clientHeight + 100")
     press(reading, "KeyV")
-    expect(find_button(reading, "Each answer by itself")).to_have_attribute("aria-pressed", "true")
+    expect(find_button(reading, "Each answer separately")).to_have_attribute("aria-pressed", "true")
 
 
 @pytest.mark.browser_context_args(java_script_enabled=False)

@@ -275,7 +275,7 @@ def test_a_file_of_unknown_shape_is_read_as_the_admin_says(kind, send, client, s
     run = Import.objects.get()
     assert (run.state, len(list_uploads(settings))) == ("unsure", 1)
     looked = client.post(address, {**SAID, "decision": "look"}).content.decode()
-    assert "Answer 1 is better than answer 2 (clearly)." in looked
+    assert "Answer 1 is clearly better than answer 2." in looked
     assert "Answers 1 and 2 are tied." in looked
     assert not Mapping.objects.exists()
     answer = client.post(address, {**SAID, "decision": "read"}, follow=True)

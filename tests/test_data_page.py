@@ -506,7 +506,10 @@ def test_nothing_is_deleted_while_an_import_or_a_task_is_running(owner, mixed, b
 def test_tags_are_added_and_removed(owner, mixed):
     Prompt.objects.filter(pk=find("ko").pk).update(tags=[f"t{n}" for n in range(50)])
     said = act(owner, "add_tags", [find("travel"), find("zh"), find("ko")], tag="旅行, hard")
-    assert said == ["2 prompts tagged 旅行, hard.", "1 prompt unchanged: the prompt has as many tags as it can have."]
+    assert said == [
+        "2 prompts tagged 旅行, hard.",
+        "1 prompt unchanged: the prompt has reached the maximum number of tags.",
+    ]
     assert (find("travel").tags, find("zh").tags) == (["trips", "旅行", "hard"], ["trips, too", "旅行", "hard"])
     assert show(owner, tag="hard") == ["travel", "zh"]
     assert act(owner, "add_tags", [find("zh")], tag="hard") == ["1 prompt unchanged: it has the tag already."]

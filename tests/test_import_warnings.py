@@ -231,7 +231,7 @@ def test_warnings_of_the_reader_are_counted_with_the_others(run_command, tmp_pat
     path.write_text(json.dumps({"messages": messages}) + "\n")
     status, summary, err = run_command("import_dataset", "demo", str(path))
     assert (status, summary["warnings"]) == (0, {"control_tokens": 1, "personal_data": 1, "turn_weight": 1})
-    assert "turn_weight: 1 (turns with weight 0: exports train on them anyway)" in err
+    assert "turn_weight: 1 (turns with weight 0: exports do not mask them)" in err
     status, summary, _ = run_command("import_dataset", "other", str(path), "--leave-out=turn_weight", "--mask=all")
     assert (status, summary["refused"], summary["prompts"]) == (0, 1, 0)
     assert summary["warnings"] == {"control_tokens": 1, "personal_data": 1, "turn_weight": 1}

@@ -884,7 +884,7 @@ def test_the_follow_page_draws_what_the_table_says(client, admin, judged):
         "1 per day (average of 7 working days)",
         f"{finish} estimated completion (12 days)",
         "0.0 h spent",
-        "– agreement: nothing was judged twice",
+        "– agreement: no overlap yet",
     ]
 
 
@@ -896,7 +896,7 @@ def test_the_follow_page_of_the_primers_example(client, admin, travel):
         "– per day: not enough data",
         "✓ complete",
         "0.0 h spent",
-        "0 % agreement (n = 1 pair of answers) · usual: 69 % to 79 %",
+        "0 % agreement (n = 1 pair of answers) · typical: 69 % to 79 %",
     ]
     assert "4 done" in " ".join(page.find("ul", **{"class": "legend"}).text.split())
 

@@ -49,7 +49,7 @@ def test_the_figures_tell_progress_hours_and_costs(boss, make_dataset, alice, bo
         f"{finish} estimated completion (1 day)",
         "0.5 h spent, ≈ 0.5 h remaining · median 1 min 0 s",
         "6.00 cost, ≈ 6.00 remaining",
-        "– agreement: nothing was judged twice",
+        "– agreement: no overlap yet",
     ]
 
 

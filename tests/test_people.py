@@ -656,7 +656,7 @@ def test_the_last_person_of_a_list_stays_on_it(boss, assign, three, alice, bob):
     before = list_member_changes()
     refused = assign([two], was=[one])
     assert refused.status_code == 422
-    assert "alice is the only annotator of: one" in read_words(refused)
+    assert "alice is the only annotator assigned to: one" in read_words(refused)
     assert list(alice.datasets.all()) == [one], "nothing was changed, not even what could be"
     assert list_member_changes() == before
     assert 'value="role"' in refused.content.decode(), "the other forms are there"

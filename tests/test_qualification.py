@@ -69,7 +69,7 @@ def test_who_passed_may_take_it_again_and_stays_qualified(practising, client, al
     begin_again(browser)
     assert client.get("/annotate/demo/").status_code == 200, "also in the middle of it"
     page = take(browser, (False, False, False))
-    assert "You passed before: you can go on annotating." in page
+    assert "You have already passed, so you can keep annotating." in page
     assert Membership.objects.get(user=alice).practised_at == passed_at
     assert lease_next(alice, practising)
     assert list_attempts(alice) == [(1, 2, 3, True), (2, 0, 3, False)]

@@ -106,7 +106,7 @@ def is_storable(text: object) -> bool:
 
 
 def format_misfit() -> str:
-    return _("A highlight does not fit the answer’s text: remove it or mark it again.")
+    return _("A highlight does not match the answer’s text: remove it or mark it again.")
 
 
 def list_page_spans(dataset: Dataset, spans: Iterable[Span], side: str, text: str) -> list[PageSpan]:

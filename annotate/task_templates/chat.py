@@ -6,8 +6,8 @@ from annotate.task_templates import Texts
 
 LABEL = _("Multi-turn chat")
 SUMMARY = _(
-    "Which reply continues the conversation better: on task, consistent with the history, natural; for prompts of "
-    "several turns."
+    "Which reply continues the conversation better: on task, consistent with the history, natural; "
+    "for multi-turn prompts."
 )
 ORDER = 60
 SETTINGS = {

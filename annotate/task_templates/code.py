@@ -6,8 +6,8 @@ from annotate.task_templates import Texts
 
 LABEL = _("Code")
 SUMMARY = _(
-    "Which solution is better, and by how much: correct, fitting the request, readable; for programming tasks judged "
-    "by people who program."
+    "Which solution is better, and by how much: correct, true to the request, readable; for coding "
+    "tasks judged by programmers."
 )
 ORDER = 30
 SETTINGS = {

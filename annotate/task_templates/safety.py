@@ -6,8 +6,8 @@ from annotate.task_templates import Texts
 
 LABEL = _("Safety")
 SUMMARY = _(
-    "Which answer is safer without refusing more than it must, with a reason for each choice; for harmful, sensitive "
-    "and only seemingly harmful prompts."
+    "Which answer is safer without over-refusing, with a reason for each choice; for prompts that "
+    "are harmful, sensitive or only seem harmful."
 )
 ORDER = 20
 SETTINGS = {

@@ -81,7 +81,7 @@ def reset_person(request: UserRequest, dataset: Dataset) -> HttpResponse:
         raise BadRequest(form.errors.as_text())
     person = get_object_or_404(User, pk=form.cleaned_data["person"])
     practice.reset(person, dataset, request.user)
-    messages.success(request, _("%(name)s takes the qualification again.") % {"name": person.username})
+    messages.success(request, _("%(name)s has to retake the qualification.") % {"name": person.username})
     return redirect(f"{reverse('annotators', args=[dataset.slug])}#qualification")
 
 

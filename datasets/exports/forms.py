@@ -268,7 +268,7 @@ class FileForm(forms.Form):
             and self.name in get_writable_formats()
             and self.name not in get_dialects_with_extras()
         ):
-            message = _("%(name)s cannot hold these. Formats that can: %(names)s")
+            message = _("%(name)s does not support these. Formats that do: %(names)s")
             names = {"name": self.name, "names": ", ".join(get_dialects_with_extras())}
             self.add_error("with", forms.ValidationError(message, params=names))
 

@@ -126,7 +126,7 @@ def format_vote(vote: Vote) -> str:
         return _("Answers %(one)s and %(other)s are both bad.") % numbers
     better = {
         1: _("Answer %(one)s is better than answer %(other)s."),
-        2: _("Answer %(one)s is better than answer %(other)s (clearly)."),
+        2: _("Answer %(one)s is clearly better than answer %(other)s."),
         3: _("Answer %(one)s is much better than answer %(other)s."),
     }
     return better[vote.strength] % numbers

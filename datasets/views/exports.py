@@ -265,7 +265,7 @@ def bundle_make(request: UserRequest, dataset: Dataset) -> HttpResponse:
     if list_unknown(posted, (form, bundle, file), PAGE_PARAMETERS):
         return redirect(back)  # the page says which
     if shown.get("conversations"):
-        messages.error(request, _("A release has no rows per chat: untick that, or download the file."))
+        messages.error(request, _("Releases do not support one row per chat: untick it, or download the file instead."))
         return redirect(back)
     if not shown.getlist("dialects"):
         messages.error(request, _("Tick at least one format."))
