@@ -168,9 +168,9 @@ def test_the_command_resets(practising, client, alice, run_command):  # noqa: F8
     [
         ("pair", {}, ["A is better", "B is better", "Tie", "Both bad"]),
         ("scale", {}, ["From A much better to B much better"]),
-        ("rank", {}, ["Rank of the marked answer; then the next one", "Save"]),
+        ("rank", {}, ["Rank of the marked answer; then the next one", "On to the next row; save"]),
         ("stars", {"allow_both_bad": False}, ["Stars for the marked answer; then the next one"]),
-        ("pair", {"criteria": [{"name": "truth", "guideline": ""}]}, ["Marked item first, top to bottom"]),
+        ("pair", {"criteria": [{"name": "truth", "guideline": ""}]}, ["The row that is open; then the verdict"]),
     ],
 )
 def test_the_page_teaches_the_keys_of_its_question(practising, client, alice, question, more, taught):  # noqa: F811
