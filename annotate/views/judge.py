@@ -222,7 +222,8 @@ def format_day(day: Day) -> str:
     today = ngettext("You: %(n)s today", "You: %(n)s today", n) % {"n": intcomma(n)}
     if day.pace is None or n < FEWEST:
         return today
-    return f"{today} · {_('%(time)s each') % {'time': format_duration(day.pace)}}"
+    each = _("%(time)s each") % {"time": format_duration(day.pace)}
+    return f"{today} · {each}"
 
 
 def format_standing(judgment: Judgment, verdict: str) -> str:

@@ -27,7 +27,7 @@ from datasets.views.paging import parse_after
 
 ACTS = {
     "hold_back": gettext_lazy("Hold back"),
-    "release": gettext_lazy("Release"),
+    "release": pgettext_lazy("prompts", "Release"),
     "add_tags": gettext_lazy("Add tag"),
     "remove_tags": gettext_lazy("Remove tag"),
     "overlap": gettext_lazy("Change overlap"),
