@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from analyze.counted import Counted
 from analyze.views.overview import describe_progress
 from annotate.day import LATEST, Day, compute_pace, fetch_day
 from annotate.judging.forms import Submission
@@ -131,7 +132,7 @@ def test_several_are_wanted_of_each_comparison_with_an_overlap(make_dataset, cli
     assert " each" not in head
     bar = page.page.find("progress")
     assert (bar["value"], bar["max"]) == ("2", "12")
-    shown = describe_progress(dataset)
+    shown = describe_progress(dataset, Counted(dataset))
     share = get_recent_share(dataset)
     assert (share.part, share.whole) == (shown["votes"], shown["wanted"]) == (2, 12)
     home = " ".join(client.get("/").content.decode().split())
