@@ -288,6 +288,6 @@ def test_a_bundle_has_no_rows_per_chat(dataset, talk, client, admin):
     client.force_login(admin)
     fields = {"format": "sharegpt", "conversations": "1", "dialects": ["sharegpt"], "split": "100,0,0"}
     answer = client.post("/datasets/travel/bundles/", fields, follow=True)
-    assert "A release has no rows per chat" in answer.content.decode()
+    assert "Releases do not support one row per chat" in answer.content.decode()
     assert not Snapshot.objects.exists()
     assert not dataset.jobs.exists()
