@@ -54,10 +54,12 @@ def change_day(judgment: Judgment, by: int, seconds: float | None = None) -> Non
     if judgment.purpose not in Judgment.WORK:
         return
     today = timezone.localdate()
+    # Locked before counting: a judgment that is saved at the same moment is then either counted or waits for this one.
+    mine = Membership.objects.select_for_update()
+    membership = mine.get(user=judgment.annotator_id, dataset=judgment.dataset_id)
     standing = Judgment.objects.filter(annotator=judgment.annotator_id, dataset=judgment.dataset_id)
     standing = standing.filter(state__in=Judgment.STANDING, purpose__in=Judgment.WORK)
     count = standing.filter(decided_at__gte=get_day_start(today)).count()
-    membership = Membership.objects.get(user=judgment.annotator_id, dataset=judgment.dataset_id)
     pace = membership.pace if membership.day == today else None
     Membership.objects.filter(pk=membership.pk).update(
         judged=F("judged") + by,

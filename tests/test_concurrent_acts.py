@@ -3,15 +3,17 @@
 import fcntl
 import os
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
+from annotate import day
 from annotate.judging.forms import Submission
 from annotate.judging.question_spec import build_spec
-from annotate.judging.record import save
+from annotate.judging.record import record, save
 from annotate.queue.fast_path import find_judgment
 from annotate.queue.lease import lease_next
 from datasets.models import Judgment
@@ -92,3 +94,24 @@ def test_two_requests_of_one_person_at_once_are_one_act_each(make_dataset, alice
         assert has_right_judged_counts(dataset)
     held = Judgment.objects.filter(state="leased").values_list("comparison", flat=True)
     assert len(held) == len(set(held)) <= dataset.kept_ready + 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_judgments_of_one_person_at_once_both_count_for_their_day(make_dataset, alice):
+    dataset = make_dataset(build_rows(16), kept_ready=8)
+    one = lease_next(alice, dataset)
+    other = lease_next(alice, dataset, [one.pk])
+    is_saved = threading.Event()
+
+    def save_slowly():
+        with transaction.atomic():
+            assert save(one, 0, Submission("left"), build_spec(dataset, 2)).changed
+            is_saved.set()
+            time.sleep(1)
+
+    def record_meanwhile():
+        is_saved.wait(10)
+        assert record(other, 0, "left")
+
+    run_at_once(save_slowly, record_meanwhile)
+    assert day.fetch_day(alice, dataset)[:2] == (2, 2)

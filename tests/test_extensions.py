@@ -493,7 +493,9 @@ def test_an_older_number_does_not_replace_a_newer_one(opened):
         `<div hx-swap-oob="innerHTML:#numbers" data-at="${at}" data-count="${count}" ${falls}>${text}</div>`,
         {swapStyle: "none"})"""
     shown = []
-    for answer in (["two", 5, 2, ""], ["one", 4, 1, ""], ["late", 6, 1, ""], ["skipped", 7, 1, "data-falls"]):
+    answers = [["two", 5, 2, ""], ["one", 4, 1, ""], ["late", 6, 1, ""], ["three", 4.5, 3, ""]]
+    answers += [["skipped", 7, 1, "data-falls"], ["before the skip", 6.5, 4, ""], ["next", 8, 2, ""]]
+    for answer in answers:
         page.evaluate(swap, answer)
         shown.append(page.locator("#numbers").inner_text())
-    assert shown == ["two", "two", "two", "skipped"]
+    assert shown == ["two", "two", "two", "three", "skipped", "skipped", "next"]
