@@ -2,8 +2,8 @@
 
 Each person has the requests of the browser's script: the page, the comparisons kept ready, a verdict for each after a
 pause drawn from a log-normal distribution, on one connection that is kept as long as the server keeps it. One process
-with one event loop plays all of them, on the server's machine; its own delay is reported (`crowd-client`). Each step
-adds people and lasts STEP_S; the first CALM_S of it, in which they arrive, are not counted.
+with one event loop plays all of them, on the server's machine; its own delay is reported (`crowd-client`). In each step
+people arrive, ARRIVALS a second, as each fetches several pages; CALM_S later the requests of COUNTED_S are counted.
 
 `make bench ONLY=crowd ROWS=1500` ends with that many people, `PAUSE=5` makes the median pause five seconds, not 20.
 """
@@ -24,7 +24,7 @@ from bench.common import ROOT, get_row_count, measure_command, say, write_wide_r
 from bench.judging import FIELDS, FORM, LENGTH, TOKEN, compute_percentile, serving
 
 STEPS = (100, 250, 500, 750, 1000, 1250, 1500, 1750, 2000, 2500, 3000)
-STEP_S, CALM_S, GOAL_MS, SLOWEST_MS = 40, 12, 150, 1000
+ARRIVALS, CALM_S, COUNTED_S, GOAL_MS, SLOWEST_MS = 12, 8, 28, 150, 1000  # ARRIVALS: people a second
 SPREAD = 0.7  # of the logarithm of a pause: one in forty is longer than four medians
 COMPARISONS, OVERLAP = 20_000, 5
 KEPT = re.compile(r'data-kept="(\d+)"')
@@ -165,11 +165,11 @@ async def run_steps(port: int, database: str, sessions: list[str], steps: list[i
     crowd, best, there = Crowd(port, pause), 0, 0
     watching = asyncio.create_task(crowd.watch())
     for n in steps:
-        until = time.perf_counter() + STEP_S
-        await crowd.add(sessions[there:n], CALM_S * 0.8)
+        await crowd.add(sessions[there:n], (n - there) / ARRIVALS)
         there = n
-        since = until - STEP_S + CALM_S
-        await asyncio.sleep(until - time.perf_counter())
+        await asyncio.sleep(CALM_S)
+        since = time.perf_counter()
+        await asyncio.sleep(COUNTED_S)
         raise_first_error(crowd.tasks)
         if report_step(crowd, database, n, since) > GOAL_MS:
             break
@@ -190,7 +190,7 @@ def report_step(crowd: Crowd, database: str, n: int, since: float) -> float:
     """Prints a step; its p99 in ms."""
     took = sorted(seconds for moment, seconds in crowd.took if moment > since)
     lags = sorted(seconds for moment, seconds in crowd.lags if moment > since)
-    say("crowd-acts", database, n, len(took) / (STEP_S - CALM_S), "requests/s")
+    say("crowd-acts", database, n, len(took) / COUNTED_S, "requests/s")
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1)):
         ms = compute_percentile(took, share)
         goal = {"p99": GOAL_MS, "max": SLOWEST_MS}.get(name)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ORDER = (
     *("annotating", "projects", "trust", "analysis"),
     *("formats", "trainers", "bundles", "models", "chat", "policies"),
-    *("commands", "api", "operating", "security", "glossary"),
+    *("commands", "api", "operating", "security", "performance", "glossary"),
 )
 LINK = re.compile(r"\[([^\]]*)\]\((?:docs/|\.\./)?([a-z]+)\.md(?:#([^)]*))?\)")  # to another page of the documentation
 OWN_LINK = re.compile(r"(?<=\]\(#)[^)]+(?=\))")  # to a heading of the same page
