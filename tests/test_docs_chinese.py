@@ -81,7 +81,7 @@ def test_every_link_to_a_heading_leads_to_one_under_help(client, django_user_mod
 
 @pytest.mark.parametrize("name", [name for name in ORDER if name not in ("operating", "security")])
 def test_no_page_of_help_names_a_file_of_the_repository(name):
-    """Except the two for whoever runs the server from the repository."""
+    """Except the two for operators, who run it from the repository."""
     for path in (DOCS / f"{name}.md", CHINESE / f"{name}.md"):
         text = path.read_text(encoding="utf-8").replace("manage.py", "") if path.exists() else ""
         assert re.findall(r"`[^`\n]*(?:tests/|\.py\b)[^`\n]*`", text) == []
