@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from datasets.models import Judgment, Response
+from datasets.models import Dataset, Judgment, Response
 from tests.browsing import (
     PHONE,
     await_change,
@@ -351,3 +351,16 @@ def test_where_they_are_off_a_selection_opens_nothing(enter, alice, make_dataset
     shown = read_answers(page)
     press(page, "Digit1")
     await_change(page, shown)
+
+
+def test_a_lead_turns_highlights_on_where_every_tick_is_seen(enter, admin, make_dataset):
+    make_dataset(build_rows(2))
+    page = enter(admin, "/datasets/demo/task/")
+    ticks = page.locator("main input[type=checkbox]")
+    assert ticks.count() >= 8
+    sizes = [tick.locator("xpath=..").bounding_box() for tick in ticks.all() if tick.is_visible()]
+    assert min(min(size["width"], size["height"]) for size in sizes) >= 16
+    page.get_by_label("Let annotators highlight parts of an answer").check()
+    page.locator("main").get_by_role("button", name="Save").click()
+    expect(page.get_by_label("Let annotators highlight parts of an answer")).to_be_checked()
+    assert Dataset.objects.get().spans
