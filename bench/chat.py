@@ -2,7 +2,10 @@
 
 Each says something, looks for the answers as the page does (every POLL_S), chooses, and goes on, with pauses in which
 people read and type. The model is a fake endpoint that takes ANSWER_S for each answer; that time is not the page's. The
-page's own wait is that of each request, and from an answer being there to the page that shows it.
+page's own wait is that of each request: first while nobody judges, then while others do. The people who chat are a
+process of their own, so that those who judge do not wait for its interpreter.
+
+As a command, `chat.py` lets people chat as its argument says (JSON), and prints the seconds of their requests.
 """
 
 import http.client
@@ -16,6 +19,9 @@ import threading
 import time
 import urllib.parse
 from pathlib import Path
+from typing import TypeAlias
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.common import ROOT, measure_command, say, write_wide_rows
 
@@ -23,6 +29,7 @@ PEOPLE, JUDGES, COMPARISONS = 50, 8, 3000
 PAUSE_S, ANSWER_S, POLL_S = (4.0, 12.0), 1.0, 0.7  # to read two answers, or to type a message
 QUIET_S, CHAT_S, ROUNDS = 10, 30, 3
 TOKEN = "b" * 32
+Took: TypeAlias = dict[str, list[float]]
 FIELD = {name: re.compile(rf'name="{name}" value="([^"]*)"') for name in ("key", "number", "judgment", "revision")}
 
 
@@ -36,7 +43,7 @@ class Chatter:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.headers = {"Cookie": f"sessionid={session}; csrftoken={TOKEN}", "X-CSRFToken": TOKEN}
         self.rng, self.number = random.Random(number), number
-        self.took: dict[str, list[float]] = {"look": [], "say": [], "poll": [], "judge": []}
+        self.took: Took = {"look": [], "say": [], "poll": [], "judge": []}
 
     def ask(self, kind: str, path: str, fields: dict[str, str] | None = None) -> tuple[str, http.client.HTTPResponse]:
         """(body, response) of one request, whose time is noted."""
@@ -103,27 +110,58 @@ def run(environment: dict[str, str], database: str, folder: Path) -> None:
         with serving(environment) as port:
             judges = [Person(port, key) for key in sessions[1]]
             measure_judging(judges, 5)  # the first requests load the code
-            quiet, meanwhile, chatters = [], [], []
-            for number in range(ROUNDS):
+            quiet, meanwhile = [], []
+            alone, beside = [finish_chatting(start_chatting(port, sessions[0], 0))], []
+            for number in range(1, ROUNDS + 1):
                 quiet.append(compute_percentile(measure_judging(judges, QUIET_S), 0.95))
-                people = [Chatter(port, key, PEOPLE * number + n) for n, key in enumerate(sessions[0])]
-                until = time.monotonic() + CHAT_S
-                threads = [threading.Thread(target=person.chat, args=[until]) for person in people]
-                for thread in threads:
-                    thread.start()
+                chatting = start_chatting(port, sessions[0], number)
                 meanwhile.append(compute_percentile(measure_judging(judges, CHAT_S), 0.95))
-                for thread in threads:
-                    thread.join()
-                chatters += people
-    for kind in ("look", "say", "poll", "judge"):
-        took = sorted(seconds for person in chatters for seconds in person.took[kind])
-        say(f"chat-{kind}-p95", database, len(took), compute_percentile(took, 0.95), "ms")
-    took = sorted(seconds for person in chatters for times in person.took.values() for seconds in times)
-    say("chat-page-p95", database, PEOPLE, compute_percentile(took, 0.95), "ms")
+                beside.append(finish_chatting(chatting))
+    report_pages("chat", database, alone)
+    report_pages("chat-while-judging", database, beside)
     ratio = statistics.median(then / before for then, before in zip(meanwhile, quiet, strict=True))
     say("submit-and-next-p95-quiet", database, JUDGES, statistics.median(quiet), "ms")
     name = "submit-and-next-p95-while-chatting"
     say(name, database, JUDGES, statistics.median(meanwhile), "ms", "submit-and-next-p95-quiet", ratio)
+
+
+def start_chatting(port: int, sessions: list[str], number: int) -> "subprocess.Popen[str]":
+    """Lets people chat for CHAT_S; number: of the round, so that each says something new."""
+    command = [sys.executable, str(ROOT / "bench/chat.py"), json.dumps([port, sessions, number])]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def finish_chatting(process: "subprocess.Popen[str]") -> Took:
+    """The seconds of each request of the people who chat, by kind, once they have ended."""
+    out, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"chat.py: status {process.returncode}")
+    took: Took = json.loads(out)
+    return took
+
+
+def chat(port: int, sessions: list[str], number: int) -> Took:
+    """Lets people chat for CHAT_S. Returns the seconds of each of their requests, by kind."""
+    people = [Chatter(port, key, PEOPLE * number + n) for n, key in enumerate(sessions)]
+    until = time.monotonic() + CHAT_S
+    threads = [threading.Thread(target=person.chat, args=[until]) for person in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {kind: [seconds for person in people for seconds in person.took[kind]] for kind in people[0].took}
+
+
+def report_pages(name: str, database: str, rounds: list[Took]) -> None:
+    """Prints what the pages of a chat took."""
+    from bench.judging import compute_percentile
+
+    every = []
+    for kind in rounds[0]:
+        took = sorted(seconds for took in rounds for seconds in took[kind])
+        every += took
+        say(f"{name}-{kind}-p95", database, len(took), compute_percentile(took, 0.95), "ms")
+    say(f"{name}-page-p95", database, PEOPLE, compute_percentile(sorted(every), 0.95), "ms")
 
 
 def create_sessions(environment: dict[str, str], name: str, n: int) -> list[str]:
@@ -131,3 +169,7 @@ def create_sessions(environment: dict[str, str], name: str, n: int) -> list[str]
     command = [sys.executable, str(ROOT / "bench/sessions.py"), name, str(n)]
     keys: list[str] = json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
     return keys
+
+
+if __name__ == "__main__":
+    print(json.dumps(chat(*json.loads(sys.argv[1]))))
