@@ -23,7 +23,7 @@ from datasets.judgments.progress import RECOUNT_FACTOR
 from datasets.judgments.statistics import DailyCounts, PersonNumbers, compute_numbers, count_by_day
 from datasets.models import Dataset, Judgment
 
-FEW = 20_000  # judgments
+FEW = 5_000  # judgments
 FRESH_S = 10.0  # seconds that a count is shown at least
 STUCK = timedelta(minutes=10)  # after which a count that has not ended is begun again
 UNUSED = timedelta(days=30)  # after which a count is removed

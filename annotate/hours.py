@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, NamedTuple
 
+from django.contrib.auth import get_user_model
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Greatest, Least, TruncDate
 
@@ -20,15 +21,6 @@ SUMS: dict[str, Any] = {
     "judged": Count("pk", filter=~SKIPPED),
     "skips": Count("pk", filter=SKIPPED),
     "worked": Sum(SECONDS),
-}
-
-
-COLUMNS = {  # {field of Totals: what it is sorted by}
-    "annotator": "annotator__username",
-    "dataset": "dataset__slug",
-    "judgments": "judged",
-    "skips": "skips",
-    "hours": "worked",
 }
 
 
@@ -69,27 +61,16 @@ def iter_hours(since: date | None, until: date | None, zone: tzinfo, person: str
         yield HoursRow(day, annotator, dataset, judgments, skips, round(worked / 3600, 4))
 
 
-def list_totals(
-    since: date | None,
-    until: date | None,
-    zone: tzinfo,
-    person: str = "",
-    limit: int | None = None,
-    order: str = "annotator",
-) -> list[Totals]:
-    """The sums over all these days, by annotator and dataset.
-
-    limit: the maximum number of rows.
-    order: a key of COLUMNS, after a hyphen if descending.
-    """
+def list_totals(since: date | None, until: date | None, zone: tzinfo, person: str = "") -> list[Totals]:
+    """The sums over all these days, by annotator and dataset; for the parameters see `iter_hours`."""
     acts = find_acts(since, until, zone, person)
-    totals = acts.values_list("annotator__username", "dataset__slug").annotate(**SUMS)
-    first = ("-" if order.startswith("-") else "") + COLUMNS[order.removeprefix("-")]
-    rows = totals.order_by(first, "annotator__username", "dataset__slug")[:limit]
-    return [
-        Totals(annotator, dataset, judgments, skips, round(worked / 3600, 4))
-        for annotator, dataset, judgments, skips, worked in rows
-    ]
+    sums = list(acts.values_list("annotator", "dataset").annotate(**SUMS))  # an index holds all of it, but no names
+    names = get_user_model().objects.in_bulk({annotator for annotator, *_ in sums})
+    slugs = Dataset.objects.in_bulk({dataset for _, dataset, *_ in sums})
+    return sorted(
+        Totals(names[annotator].username, slugs[dataset].slug, judgments, skips, round(worked / 3600, 4))
+        for annotator, dataset, judgments, skips, worked in sums
+    )
 
 
 def sum_hours(dataset: Dataset) -> float:

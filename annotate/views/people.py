@@ -1,6 +1,7 @@
 """User management for admins, and people's own settings."""
 
 import contextlib
+import operator
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate import people
-from annotate.hours import COLUMNS, Totals, iter_csv_lines, iter_hours, list_totals
+from annotate.hours import Totals, iter_csv_lines, iter_hours, list_totals
 from annotate.models import User
 from annotate.people_forms import (
     AssignmentsForm,
@@ -48,6 +49,7 @@ SORTED_BY: Keys = {
     "judgments": lambda row: row.judgments,
 }
 TIMESHEET_ROWS = 200
+SORTED_TOTALS: Keys = {name: operator.attrgetter(name) for name in Totals._fields}
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 SESSION_TOKEN = "choose"  # replaces the token in the URL once the session holds it
 ACT_MESSAGES = {
@@ -103,10 +105,10 @@ def show_timesheet(request: UserRequest, form: HoursForm) -> HttpResponse:
     """The page with this form; 400 if it is invalid."""
     form.fill_people()
     rows: list[Totals] = []
-    order = parse_sort(request, COLUMNS, "annotator")
+    order = parse_sort(request, SORTED_TOTALS, "annotator")
     if form.is_valid():
         zone = timezone.get_current_timezone()
-        rows = list_totals(**form.cleaned_data, zone=zone, limit=TIMESHEET_ROWS + 1, order=order)
+        rows = sort_rows(list_totals(**form.cleaned_data, zone=zone), order, SORTED_TOTALS)
     context = {
         "form": form,
         "rows": rows[:TIMESHEET_ROWS],

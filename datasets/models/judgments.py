@@ -216,7 +216,7 @@ class Judgment(models.Model):
         indexes = [
             models.Index(fields=["dataset", "lease_until"], condition=Q(state="leased"), name="leases"),
             models.Index(fields=["annotator", "dataset"], condition=Q(state="leased"), name="in_hand"),
-            models.Index(fields=["annotator", "dataset", "state", "decided_at"], name="acts_of_a_person"),
+            models.Index(fields=["annotator", "dataset", "state", "decided_at", "seconds"], name="work_of_a_person"),
             models.Index(fields=["dataset", "state", "verdict"], name="verdicts"),
             models.Index(fields=["dataset", "decided_at", "id"], name="acts_in_order"),
         ]
