@@ -1,12 +1,14 @@
 """Every page in every state: its path, who sees it, and the steps before looking at it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
+from django.utils.translation import gettext, override, trans_real
 from playwright.sync_api import expect
 
 from analyze.report import make_report
@@ -536,7 +538,7 @@ def every_page(make_dataset, alice, bob, admin):
         "datasets": (admin, "/datasets/", 200),
         "dataset": (admin, "/datasets/demo/", 200),
         "help": (alice, "/help/", 200),
-        "help page": (alice, "/help/formats/", 200),
+        "help page": (alice, "/help/api/", 200),
         "empty dataset": (admin, "/datasets/empty/", 200),
         "prompt": (admin, f"/datasets/demo/prompts/{prompt}/", 200),
         "write a prompt": (admin, "/datasets/demo/prompts/new/", 200),
@@ -607,3 +609,24 @@ def every_page(make_dataset, alice, bob, admin):
         "not there": (alice, "/nowhere/", 404),
         "cannot be read": (admin, "/datasets/demo/data/?after=x", 400),
     }
+
+
+PEOPLE = ("admin", "alice", "bob")
+
+
+def compile_english():
+    """A pattern for each English text with a Chinese translation; a placeholder matches a number or anything."""
+    with override("zh-hans"):
+        catalogue = trans_real.translation("zh-hans")._catalog
+        texts = {key[0] if isinstance(key, tuple) else key for key, _ in catalogue.items()}
+        translated = {text for text in texts if text and gettext(text) != text}
+    gap = r"%%|%(?:\(\w+\))?[sd]|\{\w*\}"
+    number = r"%\((?:n|shown|place)\)s"
+    patterns = (
+        "".join(
+            r"[\d.,]+" if re.fullmatch(number, part) else ".+" if re.fullmatch(gap, part) else re.escape(part)
+            for part in re.split(f"({gap})", text)
+        )
+        for text in translated
+    )
+    return re.compile("|".join(pattern for pattern in patterns if re.search(r"[A-Za-z]{2}", pattern)))

@@ -18,7 +18,7 @@ from tests.browsing import PHONE, find_button, focus, press
 from tests.conftest import build_rows
 from tests.every_page import ODD_COLUMNS, create_bad_upload, create_unsure_upload, look_at_columns
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 
 def test_an_admin_uploads_decides_looks_and_downloads(enter, context, admin, tmp_path):

@@ -11,7 +11,7 @@ from optimize import tasks  # noqa: F401  # registers the kinds of tasks
 from optimize.models import Turn
 from tests.browsing import press
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 BEACH = "我想去一个有海滩的地方度假。"
 
 

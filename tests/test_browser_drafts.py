@@ -19,7 +19,7 @@ from tests.browsing import (
 )
 from tests.conftest import build_rows
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 ASKED = {"criteria": [{"name": "helpful"}, {"name": "honest"}], "reasons": "optional", "allow_repair": True}
 SAID = "多写几个字 <b>"

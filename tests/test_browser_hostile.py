@@ -7,7 +7,7 @@ from datasets.models import Dataset
 from tests.browsing import await_judged
 from tests.every_page import create_bad_upload
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 
 HOSTILE = [

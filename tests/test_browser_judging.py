@@ -20,7 +20,7 @@ from tests.browsing import (
 )
 from tests.conftest import build_rows
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 
 def test_judging_by_mouse(at_work):

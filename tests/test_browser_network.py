@@ -17,7 +17,7 @@ from tests.browsing import (
 )
 from tests.conftest import build_rows
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 
 def test_without_a_network_judging_goes_on_and_what_was_judged_is_sent_once_it_is_back(at_work, context, troubles):

@@ -7,7 +7,7 @@ from datasets.models import Comparison, Dataset, Judgment
 from tests.browsing import press
 from tests.test_decisions import flag_as_another, rita, split  # noqa: F401
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

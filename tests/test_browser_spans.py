@@ -22,7 +22,7 @@ from tests.browsing import (
 from tests.conftest import build_rows
 from tests.test_spans import build_texts, quote
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 TEXT = (
     "这是**加粗**的 😀 文字。\n\n- first *item* with [docs](https://example.com/docs).\n- second \\* `a_b`\n\n"

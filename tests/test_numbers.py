@@ -19,7 +19,6 @@ from datasets.bundles.archive import Settings, make_bundle
 from datasets.models import Change, Choice, Comparison, Gold, Import, Judgment, Prompt
 from datasets.prompts import bulk
 from tests.browsing import await_ready
-from tests.every_page import every_page  # noqa: F401
 from tests.test_access import iter_patterns
 from tests.test_annotate import Element, parse_page
 
@@ -161,6 +160,7 @@ def visit(client, addresses, language):
 
 
 @pytest.mark.long
+@pytest.mark.once  # the words of a number do not depend on the database
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_pages_of_a_large_dataset_group_numbers(client, many, admin, alice, language):
@@ -177,19 +177,6 @@ def test_the_pages_of_a_large_dataset_group_numbers(client, many, admin, alice, 
     client.force_login(alice)
     found |= visit(client, ["/", "/annotate/many/", "/annotate/many/history/", "/annotate/many/me/"], language)[0]
     found = {address: faults for address, faults in found.items() if faults}
-    assert not found, json.dumps(found, indent=1, ensure_ascii=False)
-
-
-@pytest.mark.long
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_pages_in_every_state_group_numbers(client, every_page, language):  # noqa: F811
-    found = {}
-    for name, (person, path, _status, *_steps) in every_page.items():
-        if person is not None:
-            client.force_login(person)
-            found[name] = visit(client, [path], language)[0].get(path)
-    found = {name: faults for name, faults in found.items() if faults}
     assert not found, json.dumps(found, indent=1, ensure_ascii=False)
 
 

@@ -9,7 +9,7 @@ from analyze.reports import load_parts
 from bench.simulate import HONEST, LEFT
 from tests.crowds import create_judged_dataset
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.long]
+pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 PRESSED = "header, nav, form, button, .button, input, select, textarea, summary, .skip-link"
 A4 = {"width": 794 - 106, "height": 1123 - 106}  # without the margins
