@@ -91,7 +91,7 @@ class Opinions(NamedTuple):
     day: days since 1970 (UTC); -1 for an imported vote.
     """
 
-    pair: Column
+    pair: Ints
     person: Ints
     opinion: Ints
     strength: Ints
@@ -109,6 +109,7 @@ class DatasetColumns:
         self.weights: Floats | None = None  # (choices,), for the strengths of sources; None weighs all alike
         self.people: list[Person] = []
         self.cache: dict[str, Any] = {}  # results that several parts of a report share
+        self.pairs: Ints = np.zeros((0, 2), np.int64)  # the two answers of each pair in `votes`
         self._places: dict[int | str, int] = {}
 
     def code_person(self, account: int | None, username: str | None, imported_by: str) -> int:
@@ -201,7 +202,10 @@ class DatasetColumns:
 
     @cached_property
     def votes(self) -> Votes:
-        """The Votes from the queue, oldest first: votes, gold questions and repeats. Both bad counts as a tie."""
+        """The Votes from the queue, oldest first: votes, gold questions and repeats. Both bad counts as a tie.
+
+        Also sets `pairs`, the answers of each pair.
+        """
         gold = {answer.comparison_id: answer for answer in Gold.objects.filter(dataset=self.dataset)}
         columns: list[array[Any]] = [array(code) for code in VOTE_CODES]
         for outcome in itertools.chain(self.iter_choice_votes(), self.iter_both_bad()):
@@ -212,7 +216,7 @@ class DatasetColumns:
         person, first, second, vote, left, longer, known, again, when, seconds, words = (
             column[oldest_first] for column in arrays
         )
-        pair = format_pairs(first, second)
+        pair, self.pairs = code_pairs(first, second)
         return Votes(person, pair, vote, left, longer, known, again.astype(bool), when, seconds, words)
 
     def list_judgments(self) -> QuerySet[Judgment]:
@@ -280,7 +284,7 @@ class DatasetColumns:
         first, second, person, opinion, strength, day = columns
         is_anonymous = person < 0
         person = np.where(is_anonymous, np.negative(np.cumsum(is_anonymous)), person)
-        return Opinions(format_pairs(first, second), person, opinion, strength, day)
+        return Opinions(code_pairs(first, second)[0], person, opinion, strength, day)
 
     def iter_both_bad_opinions(self) -> Iterator[tuple[int, ...]]:
         """(first, second, person, opinion, strength, day) of each vote "both bad" on two answers."""
@@ -292,12 +296,15 @@ class DatasetColumns:
                 yield (*sorted(order), person, BOTH_BAD, 0, count_days(when) if account else -1)
 
 
-def format_pairs(first: Ints, second: Ints) -> Column:
-    """(n,): the name of each pair of answers, "FIRST-SECOND"."""
-    if not len(first):
-        return np.array([], "U1")
-    pairs, place = np.unique(np.stack([first, second], axis=1), axis=0, return_inverse=True)
-    return np.array([f"{one}-{other}" for one, other in pairs.tolist()])[place.reshape(-1)]
+def code_pairs(first: Ints, second: Ints) -> tuple[Ints, Ints]:
+    """(codes, pairs): pairs of answers as numbers, (n,), and the two answers of each number, (different pairs, 2)."""
+    order = np.lexsort((second, first))
+    sorted_first, sorted_second = first[order], second[order]
+    is_new = np.ones(len(order), bool)
+    is_new[1:] = (sorted_first[1:] != sorted_first[:-1]) | (sorted_second[1:] != sorted_second[:-1])
+    codes = np.empty(len(order), np.int64)
+    codes[order] = np.cumsum(is_new) - 1
+    return codes, np.stack([sorted_first[is_new], sorted_second[is_new]], axis=1)
 
 
 def count_days(moment: datetime.datetime | None) -> int:

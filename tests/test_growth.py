@@ -19,7 +19,7 @@ import pytest
 from django.db import connection
 
 from analyze import charts, inbox, tables
-from analyze.columns import Answer, Choices, DatasetColumns, format_pairs
+from analyze.columns import Answer, Choices, DatasetColumns, code_pairs
 from analyze.maths import people
 from analyze.maths import strengths as fitting
 from analyze.maths.votes import Votes
@@ -368,7 +368,7 @@ TEXTS = {
     "people: of one pair": lambda n: (
         lambda: people._compute_agreement(Votes(np.arange(n), np.zeros(n, int), np.ones(n, int)), np.ones(n, bool))
     ),
-    "names of pairs": lambda n: lambda: format_pairs(np.arange(n) // 3, np.arange(n) // 2 + 1),
+    "codes of pairs": lambda n: lambda: code_pairs(np.arange(n) // 3, np.arange(n) // 2 + 1),
     "charts: whiskers": lambda n: (
         lambda: charts.build_whiskers(
             [{"source": f"s{k}", "value": 0.5, "interval": [0.4, 0.6], "group": k // 2} for k in range(n)],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analyze.maths.arrays import Column, Ints
+from analyze.maths.arrays import Column, Ints, code_column
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def count_wins(chosen: ArrayLike, rejected: ArrayLike, strength: ArrayLike | Non
     chosen, rejected, strength = align_columns(chosen, rejected, strength)
     between = chosen != rejected
     tie = strength[between] == 0
-    item, codes = np.unique(np.concatenate([chosen[between], rejected[between]]), return_inverse=True)
+    item, codes = code_column(np.concatenate([chosen[between], rejected[between]]))
     first, second = codes[: len(tie)], codes[len(tie) :]
     won = np.bincount(first[~tie], minlength=len(item))
     lost = np.bincount(second[~tie], minlength=len(item))

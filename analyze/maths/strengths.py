@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, Unpack, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analyze.maths.arrays import Bools, Column, Floats, Ints
+from analyze.maths.arrays import Bools, Column, Floats, Ints, code_column
 from analyze.maths.connectivity import Connectivity, compute_connectivity
 from analyze.maths.counts import align_columns
 from analyze.maths.davidson import Fit, PairOutcomes, compute_sandwich, fit_davidson
@@ -127,11 +127,7 @@ def fit_strengths(
     covariance = fitted.covariance
     kind: Intervals = "model"
     if len(first) and (weights is not None or clusters is not None):
-        own = (
-            np.arange(len(first))
-            if clusters is None
-            else np.unique(np.asarray(clusters)[included], return_inverse=True)[1]
-        )
+        own = np.arange(len(first)) if clusters is None else code_column(np.asarray(clusters)[included])[1]
         if own.max() + 1 >= CLUSTERS_PER_SOURCE * len(names):
             covariance, kind = compute_sandwich(rows, fitted, own), "sandwich"
     judged = np.bincount(first, minlength=len(names)) + np.bincount(second, minlength=len(names))
@@ -218,7 +214,7 @@ def code_sources(
     """
     chosen, rejected, strength = align_columns(chosen, rejected, strength)
     included = pick_most_judged(chosen, rejected)
-    names, codes = np.unique(np.concatenate([chosen[included], rejected[included]]), return_inverse=True)
+    names, codes = code_column(np.concatenate([chosen[included], rejected[included]]))
     n = int(included.sum())
     return names, codes[:n], codes[n:], strength[included] == 0, included
 
@@ -226,12 +222,10 @@ def code_sources(
 def pick_most_judged(chosen: Column, rejected: Column) -> Bools:
     """(n,): whether a row compares two different sources, both among the MOST_SOURCES with the most rows."""
     included: Bools = chosen != rejected
-    names, codes, judged = np.unique(
-        np.concatenate([chosen[included], rejected[included]]), return_inverse=True, return_counts=True
-    )
+    names, codes = code_column(np.concatenate([chosen[included], rejected[included]]))
     if len(names) <= MOST_SOURCES:
         return included
-    is_most_judged = np.isin(codes, np.argsort(-judged, kind="stable")[:MOST_SOURCES])
+    is_most_judged = np.isin(codes, np.argsort(-np.bincount(codes), kind="stable")[:MOST_SOURCES])
     n = len(codes) // 2
     included[included] = is_most_judged[:n] & is_most_judged[n:]
     return included

@@ -43,7 +43,7 @@ def compute_expected_chances(data: DatasetColumns, votes: Votes) -> Floats:
     clicks the longer answer.
     """
     choices = data.choices
-    first, second = np.array([pair.split("-") for pair in votes.pair], np.int64).T
+    first, second = data.pairs[votes.pair].T
     sources = data.get_sources(choices.chosen), data.get_sources(choices.rejected)
     longer = compute_relative_difference(data.get_lengths(choices.chosen), data.get_lengths(choices.rejected))
     if (sources[0] != sources[1]).any():
