@@ -64,8 +64,10 @@ def ask_missing(wanted: Sequence[Generation]) -> str:
         answers = list(threads.map(ask_patiently, waiting))
     with write_turn(), transaction.atomic():
         write_answers(answers, candidate=False)
+    stored = Generation.objects.select_related("response").in_bulk([row.pk for row in waiting])
     for row in waiting:
-        row.refresh_from_db(fields=["state", "error", "response"])
+        now = stored[row.pk]
+        row.state, row.error, row.response = now.state, now.error, now.response
     return next((row.error for row in wanted if row.state == Generation.State.FAILED), "")
 
 

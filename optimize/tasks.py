@@ -34,9 +34,10 @@ def chat(job: Job, progress: Progress) -> dict[str, Any]:
     """Task: get the answers of a turn, if it still waits for them."""
     asked = Turn.objects.filter(pk=job.arguments["turn"], state=Turn.State.ASKED)
     turn = asked.select_related("chat__user", "chat__dataset", "prompt").first()
-    if turn is not None:
-        answer_turn(turn, lambda: progress(0, 1))
-    return {"dataset": job.dataset.slug} if job.dataset else {}
+    if turn is None:
+        return {"dataset": job.dataset.slug} if job.dataset else {}
+    answer_turn(turn, lambda: progress(0, 1))
+    return {"dataset": turn.chat.dataset.slug}
 
 
 @kind(POLICY, lane="generate")

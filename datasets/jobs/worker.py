@@ -105,13 +105,14 @@ def start(
     arguments: JSON, readable in the database.
     """
     job = create_job(name, by, dataset, at_once or here, secret, **arguments)
+    if not (at_once or here):
+        transaction.on_commit(wake)
+        return job
     if at_once:
         Job.objects.filter(pk=job.pk).update(beat_at=timezone.now() + GRACE)
         perform(job, Progress(job))
-    elif here:
-        run_claimed(job)
     else:
-        transaction.on_commit(wake)
+        run_claimed(job)
     job.refresh_from_db()
     return job
 

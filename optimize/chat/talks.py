@@ -101,6 +101,7 @@ def say(user: User, settings: ChatSettings, key: str, number: int, text: str) ->
         chat, _is_new = Chat.objects.get_or_create(user=user, key=key, defaults={"dataset": dataset})
         if chat.dataset_id != dataset.pk:
             raise CannotChat("not_its_turn")
+        chat.user, chat.dataset = user, dataset
         there = chat.turns.filter(number=number).select_related("prompt").first()
         if there is not None:
             if there.prompt.instruction == text:
@@ -127,9 +128,9 @@ def say(user: User, settings: ChatSettings, key: str, number: int, text: str) ->
 
 def settle_last(chat: Chat) -> Turn | None:
     """The last turn of a chat; if its verdict was changed elsewhere since, the chat goes on from the new one."""
-    last = chat.turns.select_related("prompt", "chosen", "judgment", "chat").order_by("-number").first()
+    last = chat.turns.select_related("prompt", "chosen", "judgment").order_by("-number").first()
     judgment = last.judgment if last else None
-    if last and judgment and last.state == Turn.State.OVER and judgment.state in Judgment.STANDING:
+    if last and judgment and last.state == Turn.State.OVER and is_decided_elsewhere(last, judgment):
         go_on(last, judgment)
         last.refresh_from_db()
     return last
