@@ -49,7 +49,7 @@ def used(tmp_path):
 
 
 def test_a_new_data_folder_and_all_that_a_command_writes_there_are_the_owners_alone(tmp_path):
-    run_python(tmp_path / "new" / "data", "manage.py", "migrate", "--verbosity", "0")
+    run_python(tmp_path / "new" / "data", "manage.py", "migrate", "contenttypes", "--verbosity", "0")
     assert (tmp_path / "new" / "data" / "chosen.sqlite3").exists()
     assert find_open_files(tmp_path / "new") == []
 
