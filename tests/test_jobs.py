@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 from django.db.models import F
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
@@ -21,7 +21,7 @@ from datasets.imports import tasks
 from datasets.imports.spool import Spool
 from datasets.jobs import worker as job_worker
 from datasets.jobs.worker import JobCancellation, JobFailure, claim, perform, start, work_until_idle
-from datasets.models import Dataset, Import, Job, Prompt
+from datasets.models import Comparison, Dataset, Import, Job, Prompt
 from tests.conftest import build_rows
 from tests.serving import ROOT, manage
 
@@ -415,52 +415,53 @@ def test_a_task_that_an_older_version_queued_still_has_somebody_who_does_it():
     assert job_worker.KINDS["check"].__module__ == "datasets.imports.tasks"
 
 
+@contextlib.contextmanager
+def open_database(place):
+    """Opens the database of a separate server as "place"; gives its connection."""
+    connections["place"] = other = connection.copy(alias="place")
+    other.settings_dict["NAME"] = place["DATABASE"]
+    try:
+        yield other
+    finally:
+        other.close()
+        del connections["place"]
+
+
 @pytest.mark.long
 def test_a_killed_worker_leaves_an_import_that_the_next_one_finishes(place, tmp_path):
     """A real worker, killed with -9 while storing; another resumes the task."""
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in build_rows(1000)))
-    script = (
-        "import django; django.setup()\n"
-        "from datasets import tasks\n"
-        "from datasets.imports import check as imports\n"
-        "from datasets.jobs import worker as jobs\n"
-        f"run = imports.check([('rows.jsonl', open({str(path)!r}, 'rb'))], 'big')\n"
-        "print(jobs.start('store', **{'import': run.pk}).pk)\n"
-    )
-    environment = {**place, "DJANGO_SETTINGS_MODULE": "config.settings", "START_WORKERS": "0"}
-    subprocess.run([sys.executable, "-c", script], env=environment, cwd=ROOT, check=True, capture_output=True)
-
-    def run_code(code):
-        command = [sys.executable, "-c", f"import django; django.setup()\nfrom datasets.models import *\n{code}"]
-        return subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-
     slow = (
         "import time; import django; django.setup()\n"
         "from datasets import tasks\n"
-        "from datasets.imports import store as imports\n"
+        "from datasets.imports import check, store as imports\n"
         "from datasets.jobs import worker as jobs\n"
+        f"run = check.check([('rows.jsonl', open({str(path)!r}, 'rb'))], 'big')\n"
+        "jobs.start('store', **{'import': run.pk})\n"
         "real, imports.BATCH, batches = imports.store_batch, 200, iter([0, 0, 600])\n"
         "imports.store_batch = lambda *args: (time.sleep(next(batches)), real(*args))\n"
         "from datasets.jobs import lanes; lanes.work()\n"
     )
+    environment = {**place, "DJANGO_SETTINGS_MODULE": "config.settings", "START_WORKERS": "0"}
     worker = subprocess.Popen([sys.executable, "-c", slow], env=environment, cwd=ROOT, start_new_session=True)
-    try:
-        for _ in range(100):
-            if "True" in run_code("print(0 < Prompt.objects.count() < 1000)"):
-                break
-        else:
-            pytest.fail("never seen in the middle")
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
-    assert "running 0" in run_code("job = Job.objects.get(); print(job.state, Prompt.objects.visible().count())")
-    run_code("from datetime import timedelta; Job.objects.update(beat_at='2020-01-01T00:00Z')")
-    done = manage(environment, "work", "--until-idle")
-    assert done == {"done": 1}
-    counts = "print(Job.objects.get().state, Prompt.objects.visible().count(), Comparison.objects.count())"
-    assert run_code(counts).split() == ["done", "1000", "1000"]
+    with open_database(place):
+        prompts, jobs = (model.objects.db_manager("place") for model in (Prompt, Job))
+        try:
+            until = time.monotonic() + 100
+            while not 0 < prompts.count() < 1000:
+                assert time.monotonic() < until, "never seen in the middle"
+                assert worker.poll() is None
+                time.sleep(0.05)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+        assert (jobs.get().state, prompts.visible().count()) == ("running", 0)
+        jobs.update(beat_at=timezone.now() - timedelta(days=1))
+        assert manage(environment, "work", "--until-idle") == {"done": 1}
+        assert (jobs.get().state, prompts.visible().count()) == ("done", 1000)
+        assert Comparison.objects.using("place").count() == 1000
 
 
 @pytest.mark.long
