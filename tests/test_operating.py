@@ -19,10 +19,12 @@ from django.test import Client
 from django.urls import include, path
 
 from annotate.people import build_link
+from api.models import Token
 from config import healthcheck
 from config.logs import JsonFormatter, PlainFormatter
 from datasets.views.access import anyone
-from tests.serving import find_free_port
+from tests.serving import manage
+from tests.test_jobs import open_database
 
 ROOT = settings.BASE_DIR
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -223,14 +225,14 @@ def find_commands(instruction):
 
 
 @pytest.mark.long
-@pytest.mark.django_db  # the commands use the database of TEST_DB
-def test_the_containers_own_commands_serve_outside_one_and_stop_when_told(tmp_path):
-    """Its CMD, HEALTHCHECK and environment; only JSON logs on stderr. On PostgreSQL with TEST_DB=pg."""
-    port = find_free_port()
+def test_the_containers_own_commands_serve_outside_one_and_stop_when_told(place, tmp_path):
+    """Its CMD, HEALTHCHECK and environment; only JSON logs on stderr. Of the migrations, those of one app are left."""
+    manage(place, "migrate", "api", "zero", "--verbosity=0")
+    port = place["PORT"]
     (health,), (serve,) = find_commands("HEALTHCHECK .* CMD"), find_commands("^CMD")
     assert (health, serve[:2]) == (["python", "-m", "config.healthcheck"], ["sh", "-c"])
     serve = serve[2].replace("0.0.0.0 --port 8000", f"127.0.0.1 --port {port}")
-    environment = {**os.environ, "DATA_DIR": str(tmp_path), "LOG_FORMAT": "json", "WORKERS": "1", "BEHIND_PROXY": "1"}
+    environment = {**place, "LOG_FORMAT": "json", "WORKERS": "1", "BEHIND_PROXY": "1"}
     environment |= {
         "ALLOWED_HOSTS": "chosen.example.org",
         "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}",
@@ -252,6 +254,8 @@ def test_the_containers_own_commands_serve_outside_one_and_stop_when_told(tmp_pa
         server.send_signal(signal.SIGTERM)
         status = server.wait(20)
     assert (well, status) == (0, 0)
+    with open_database(place) as database, database.cursor() as cursor:
+        assert Token._meta.db_table in database.introspection.table_names(cursor), "it migrates"
     lines = [json.loads(line) for line in (tmp_path / "err").read_text().splitlines()]
     assert [line["status"] for line in lines if line["logger"] == "config.requests"] == [400]
 
