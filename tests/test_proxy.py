@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from tests.serving import Person, find_free_port, read_fields, running_server
+from tests.serving import Person, find_free_port, make_place, read_fields, running_server
 
 DOCS = (Path(settings.BASE_DIR) / "docs/operating.md").read_text(encoding="utf-8")
 NAME = "chosen.example.org"
@@ -45,10 +45,18 @@ class Visitor(Person):
         )
 
 
-@pytest.fixture
-def proxied(demo_place, tmp_path):
+@pytest.fixture(scope="module")
+def proxied(with_demo, tmp_path_factory, django_db_blocker):
     """The https port of nginx in front of a running server; the docs' configuration with other ports and paths."""
-    place = demo_place | {"BEHIND_PROXY": "1", "ALLOWED_HOSTS": f"127.0.0.1,{NAME}"}
+    tmp_path = tmp_path_factory.mktemp("proxied")
+    with django_db_blocker.unblock(), make_place(tmp_path, with_demo) as place:
+        place |= {"BEHIND_PROXY": "1", "ALLOWED_HOSTS": f"127.0.0.1,{NAME}", "START_WORKERS": "0"}
+        with running_server(place), running_proxy(place, tmp_path) as port:
+            yield port
+
+
+@contextlib.contextmanager
+def running_proxy(place, tmp_path):
     plain, secure = find_free_port(), find_free_port()
     files = [tmp_path / f"{NAME}.key", tmp_path / f"{NAME}.pem"]
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={NAME}"]
@@ -68,17 +76,16 @@ def proxied(demo_place, tmp_path):
     )
     head = f"pid {tmp_path}/pid;\ndaemon off;\nworker_rlimit_nofile 20000;\nevents {{ worker_connections 8192; }}\n"
     (tmp_path / "nginx.conf").write_text(f"{head}http {{\naccess_log off;\n{paths}{server}}}\n")
-    with running_server(place):
-        nginx = subprocess.Popen([NGINX, "-e", "stderr", "-c", tmp_path / "nginx.conf"])
-        try:
-            for _ in range(100):
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", secure)):
-                    break
-                time.sleep(0.05)
-            yield secure
-        finally:
-            nginx.terminate()
-            nginx.wait()
+    nginx = subprocess.Popen([NGINX, "-e", "stderr", "-c", tmp_path / "nginx.conf"])
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", secure)):
+                break
+            time.sleep(0.05)
+        yield secure
+    finally:
+        nginx.terminate()
+        nginx.wait()
 
 
 def send(port, text):
