@@ -5,6 +5,7 @@ import gzip
 import json
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,12 @@ CHECKS = (
 )  # no check on acceptance: a name may be taken, and invalid data may be lost in transit
 
 
+@cache
+def load_document():
+    """The document as schemathesis reads it, which takes a while."""
+    return schemathesis.openapi.from_wsgi(DOCUMENT, application)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -142,7 +149,7 @@ def test_what_is_sent_by_the_document_is_answered_by_it(admin, make_dataset, nam
     number = dataset.imports.get().pk if "imports" in path else task.pk if "tasks" in path else 1
     there = {"slug": "demo", "name": "dpo", "number": number}
     headers = {"Authorization": f"Bearer {create_token(admin, 'x', reads=True, writes=True, feeds=True)[1]}"}
-    operation = schemathesis.openapi.from_wsgi(DOCUMENT, application)[path][method]
+    operation = load_document()[path][method]
 
     @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode), at_home=booleans())
