@@ -31,11 +31,11 @@ def count_stored():
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
 @pytest.mark.parametrize("field", ["judgment", "revision"])
-@pytest.mark.parametrize("value", HUGE)
-def test_numbers_that_are_none_of_ours(at_work, field, value, headers):
-    at_work.client.post(PAGE, data := build_form(at_work, **{field: value}), headers=headers)
-    at_work.client.post(f"{PAGE}undo/", data, headers=headers)
-    assert count_stored() == [0, 0]
+def test_numbers_that_are_none_of_ours(at_work, field, headers):
+    for value in HUGE:
+        at_work.client.post(PAGE, data := build_form(at_work, **{field: value}), headers=headers)
+        at_work.client.post(f"{PAGE}undo/", data, headers=headers)
+        assert count_stored() == [0, 0], value
 
 
 @pytest.mark.parametrize("field", ["reason", "reasons", "note", "flag", "repair_left", "repair_new", "stars_left"])
