@@ -117,8 +117,7 @@ def pick_better(judgment):
     return "left" if sources[judgment.order[0]] == "m0" else "right"
 
 
-def test_the_contracts_names_are_all_there(judged, run_command):
-    found = run_analysis(run_command, "demo")
+def check_the_contracts_names_are_all_there(found):
     assert {"dataset", "judgments", "choices", "ties", "both_bad", "skips", "made_at"} <= found.keys()
     assert {"prompt", "response", "source", "chosen", "rejected", "tied"} == found["counts"][0].keys()
     assert {"source", "strength", "interval", "rank_interval", "judgments"} <= found["strengths"][0].keys()
@@ -135,8 +134,7 @@ def test_the_contracts_names_are_all_there(judged, run_command):
     assert all({"judgment", "chosen", "rejected", "probability"} == line.keys() for line in found["suspicious"])
 
 
-def test_the_numbers_are_those_of_the_judgments(judged, run_command):
-    found = run_analysis(run_command, "demo")
+def check_the_numbers_are_those_of_the_judgments(found):
     votes = Judgment.objects.votes()
     assert found["judgments"] == votes.count()
     assert found["both_bad"] == votes.filter(verdict="both_bad").count()
@@ -156,10 +154,50 @@ def test_the_numbers_are_those_of_the_judgments(judged, run_command):
     assert people["coin"]["left_share"]["value"] == pytest.approx(left / all_sides.count())
 
 
-def test_repeats_and_known_answers_are_no_choices(judged):
-    data = DatasetColumns(judged)
+def check_repeats_and_known_answers_are_no_choices(data):
     assert len(data.choices) == Judgment.objects.votes().exclude(verdict="both_bad").count()
     assert data.votes.again.sum() == Judgment.objects.filter(purpose="repeat").count()
+
+
+def check_the_coins_choices_count_for_less(plain, weighted):
+    assert (plain["weighted"], weighted["weighted"]) == (False, True)
+    assert weighted["strengths"][0]["strength"] > plain["strengths"][0]["strength"]
+
+
+def check_all_lists_everything(data, found):
+    choices = data.choices
+    answers = {*choices.chosen.tolist(), *choices.rejected.tolist()}
+    assert len(found["counts"]) == len(answers) > 70
+
+
+def check_the_best_of_several_answers_is_what_people_would_choose(run_command, tmp_path):
+    out = tmp_path / "best.jsonl"
+    status, summary, _ = run_command("best_of", "demo", "--output", str(out))
+    assert (status, summary) == (0, {"dataset": "demo", "rows": 40})
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert {line["of"] for line in found} == {2}
+    assert sum(line["source"] == "m0" for line in found) >= 36
+    assert all(0.5 <= line["chance"] <= 1 for line in found)
+    assert run_command("best_of", "demo", "--output", str(tmp_path / "no" / "where"))[0] == 2
+
+
+def check_a_report_is_old_once_there_is_more_to_say(dataset):
+    make_report(dataset)
+    assert not get_status(dataset).is_old
+    Judgment.objects.votes().filter(annotator__username="ann").first().delete()
+    assert get_status(dataset).is_old
+
+
+def test_the_report_is_that_of_the_judgments(judged, run_command, tmp_path):
+    found, data = run_analysis(run_command, "demo"), DatasetColumns(judged)
+    check_the_contracts_names_are_all_there(found)
+    check_the_numbers_are_those_of_the_judgments(found)
+    assert (found["asking"]["open"], found["asking"]["judgments"], found["asking"]["undecided"]) == (0, 0, [])
+    check_repeats_and_known_answers_are_no_choices(data)
+    check_the_coins_choices_count_for_less(found, run_analysis(run_command, "demo", "--weighted"))
+    check_all_lists_everything(data, run_analysis(run_command, "demo", "--all"))
+    check_the_best_of_several_answers_is_what_people_would_choose(run_command, tmp_path)
+    check_a_report_is_old_once_there_is_more_to_say(judged)
 
 
 CIRCLE = [("a", "b"), ("b", "c"), ("c", "a")]
@@ -187,30 +225,6 @@ def test_circles_opposite_votes_and_stars_that_say_otherwise_are_listed(make_dat
     assert (starred["judgment"], starred["stars_chosen"], starred["stars_rejected"]) == (judgment.pk, 2, 5)
 
 
-def test_the_forecast_names_what_is_still_open(judged, run_command):
-    found = run_analysis(run_command, "demo")["asking"]
-    assert (found["open"], found["judgments"], found["undecided"]) == (0, 0, [])
-
-
-def test_weighted_by_whose_they_are_the_coins_choices_count_for_less(judged, run_command):
-    plain, weighted = (run_analysis(run_command, "demo", *options) for options in ((), ("--weighted",)))
-    assert (plain["weighted"], weighted["weighted"]) == (False, True)
-    assert weighted["strengths"][0]["strength"] > plain["strengths"][0]["strength"]
-
-
-def test_all_lists_everything(judged, run_command):
-    choices = DatasetColumns(judged).choices
-    answers = {*choices.chosen.tolist(), *choices.rejected.tolist()}
-    assert len(run_analysis(run_command, "demo", "--all")["counts"]) == len(answers) > 70
-
-
-def test_a_report_is_old_once_there_is_more_to_say(judged, alice):
-    make_report(judged)
-    assert not get_status(judged).is_old
-    Judgment.objects.votes().filter(annotator__username="ann").first().delete()
-    assert get_status(judged).is_old
-
-
 def test_an_unknown_dataset_ends_with_2(db, run_command):
     assert run_command("analyze", "nothing", "--json")[0] == 2
 
@@ -229,17 +243,6 @@ def test_an_unknown_dataset_ends_with_2(db, run_command):
 )
 def test_a_language_is_told_by_its_letters(text, language):
     assert detect_language(text) == language
-
-
-def test_the_best_of_several_answers_is_what_people_would_choose(judged, run_command, tmp_path):
-    out = tmp_path / "best.jsonl"
-    status, summary, _ = run_command("best_of", "demo", "--output", str(out))
-    assert (status, summary) == (0, {"dataset": "demo", "rows": 40})
-    found = [json.loads(line) for line in out.read_text().splitlines()]
-    assert {line["of"] for line in found} == {2}
-    assert sum(line["source"] == "m0" for line in found) >= 36
-    assert all(0.5 <= line["chance"] <= 1 for line in found)
-    assert run_command("best_of", "demo", "--output", str(tmp_path / "no" / "where"))[0] == 2
 
 
 def test_where_there_is_too_little_to_learn_from_the_best_is_not_told(travel, run_command, tmp_path):
