@@ -3,6 +3,7 @@
 import itertools
 import json
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -353,6 +354,7 @@ def test_the_chat_draws_a_fifth_of_the_pairs_evenly(make_dataset, monkeypatch):
     settings = ChatSettings.objects.create(dataset=dataset, names=["one", "two", "three"], leaders=True)
     ids = [find_version(name).pk for name in settings.names]
     monkeypatch.setattr(arms, "draw_leaders", lambda dataset, sources, count: [0, 1])
+    monkeypatch.setattr(talks, "find_version", cache(talks.find_version))
     pairs = [frozenset(talks.draw_versions(settings)) for _ in range(600)]
     elsewhere = sum(ids[2] in pair for pair in pairs) / 600
     assert 0.07 < elsewhere < 0.21  # two thirds of a fifth
