@@ -4,6 +4,7 @@ import itertools
 import random
 import threading
 import time
+from collections import defaultdict
 
 import pytest
 from django.db import IntegrityError
@@ -282,12 +283,18 @@ def test_a_paused_dataset_gives_reviewers_nothing_a_closed_one_does(split, rita,
 
 def recompute_reviews(dataset):
     """The expected reviews, recomputed in an independent loop."""
-    found = []
+    found, said_of, decided = [], defaultdict(list), set()
+    acts = Judgment.objects.filter(dataset=dataset, state__in=["saved", "reopened"])
+    for pk, purpose, strength, chosen in acts.values_list(
+        "comparison", "purpose", "choices__strength", "choices__chosen"
+    ):
+        if purpose == "vote":
+            said_of[pk].append(strength and chosen)
+        elif purpose == "decision":
+            decided.add(pk)
     for comparison in Comparison.objects.filter(dataset=dataset).order_by("pk"):
-        judgments = comparison.judgments.all()
-        votes = [j for j in judgments if j.purpose == "vote" and j.state in ("saved", "reopened")]
-        said = [get_statement(judgment) for judgment in votes]
-        if any(j.purpose == "decision" and j.state in ("saved", "reopened") for j in judgments):
+        said = said_of[comparison.pk]
+        if comparison.pk in decided:
             found.append("decided")
         elif comparison.held == "flagged":
             found.append("wanted")
@@ -297,11 +304,6 @@ def recompute_reviews(dataset):
             full = len(said) >= comparison.wanted and len(said) > 1 and comparison.held == ""
             found.append("wanted" if full and apart else "")
     return found
-
-
-def get_statement(judgment):
-    choice = judgment.choices.first()
-    return choice and (choice.strength and choice.chosen_id)
 
 
 @pytest.mark.parametrize("review", ["split", "differ"])
