@@ -384,16 +384,15 @@ def test_a_late_verdict_is_kept(at_work, bob, pairs):
     assert not at_work.read_messages()
 
 
-@pytest.mark.parametrize("verdict", ["left", "right"])
-def test_the_winner_is_the_response_that_was_shown_never_the_side(client, alice, make_dataset, verdict):
+def test_the_winner_is_the_response_that_was_shown_never_the_side(client, alice, make_dataset):
     make_dataset(build_rows(40))
     page, orders, winners = Browser(client, alice).look(), Counter(), Counter()
-    for _ in range(40):
+    for turn in range(40):
+        verdict, loser = [("left", "right"), ("right", "left")][turn % 2]
         shown, judgment = page.read_answers(), page.judgment
         orders[judgment.order == sorted(judgment.order)] += 1
         page.give(verdict)
         choice = judgment.choices.get()
-        loser = {"left": "right", "right": "left"}[verdict]
         assert (choice.chosen.text, choice.rejected.text) == (shown[verdict], shown[loser])
         assert choice.chosen_id == judgment.order[verdict == "right"]
         winners[choice.chosen.source] += 1
