@@ -221,20 +221,24 @@ def count_queries(owner, path):
     return len(taken)
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/datasets/", "/datasets/demo/", "/datasets/demo/data/imports/", "/datasets/demo/export/"]
-)
-def test_a_list_takes_as_many_queries_however_long_it_is(owner, make_dataset, path):
+@pytest.mark.once  # the number of queries does not depend on the database
+def test_a_list_takes_as_many_queries_however_long_it_is(owner, make_dataset):
+    paths = ["/", "/datasets/", "/datasets/demo/", "/datasets/demo/data/imports/", "/datasets/demo/export/"]
     dataset = make_dataset(build_rows(60))
     for number in range(25):
         Dataset.objects.create(slug=f"a{number:03}")
-    owner.get(path)
-    few = count_queries(owner, path)
-    make_dataset(build_rows(600, answers=3))
+    few = count_queries_again(owner, paths)
+    make_dataset(build_rows(250, answers=3))
     Import.objects.bulk_create(Import(dataset=dataset, slug="demo", state="done", files=["x"]) for _ in range(300))
     Dataset.objects.bulk_create(Dataset(slug=f"b{number:04}") for number in range(1000))
-    owner.get(path)  # computes the report
-    assert count_queries(owner, path) == few
+    assert count_queries_again(owner, paths) == few
+
+
+def count_queries_again(owner, paths):
+    """{path: queries}, once each has been looked at, which computes the report."""
+    for path in paths:
+        owner.get(path)
+    return {path: count_queries(owner, path) for path in paths}
 
 
 def test_lists_go_on_by_key(owner, make_dataset):
