@@ -53,16 +53,22 @@ def has_class(element, name):
 # --- the bar ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", DATASET_PAGES)
-def test_every_page_of_a_dataset_has_the_same_bar_with_one_tab_marked(boss, pairs, alice, name):
+def test_every_page_of_a_dataset_has_the_same_bar_with_one_tab_marked_and_one_primary_button_at_most(
+    boss, pairs, alice, subtests
+):
     record(lease_next(alice, pairs), 0, "left")
-    response = boss.get(reverse(name, args=["demo"]))
-    assert response.status_code == 200
-    bar = read_bar(response)
     words = ["Overview", "Data 12", "Task", "Annotators 1", "Judgments 1", "Review 0", "Quality", "Export", "Optimize"]
-    assert [tab for tab, _url, _now in bar] == [*words, "Settings"]
-    assert [url for _tab, url, _now in bar] == [reverse(tab.page, args=["demo"]) for tab in TABS]
-    assert [tab.page for tab, (_words, _url, now) in zip(TABS, bar, strict=True) if now] == [find_tab(name).page]
+    for name in DATASET_PAGES:
+        with subtests.test(name):
+            response = boss.get(reverse(name, args=["demo"]))
+            assert response.status_code == 200
+            bar = read_bar(response)
+            assert [tab for tab, _url, _now in bar] == [*words, "Settings"]
+            assert [url for _tab, url, _now in bar] == [reverse(tab.page, args=["demo"]) for tab in TABS]
+            marked = [tab.page for tab, (_words, _url, now) in zip(TABS, bar, strict=True) if now]
+            assert marked == [find_tab(name).page]
+            elements = [one for tag in ("a", "button") for one in parse_page(response).find_all(tag)]
+            assert name == "try" or sum(has_class(element, "main") for element in elements) <= 1
 
 
 def test_every_page_below_datasets_belongs_to_a_tab():
@@ -108,12 +114,7 @@ def test_an_annotator_sees_no_tabs_and_two_sections(client, pairs, alice):
     assert not list(page.find_all("nav", aria_label="Dataset"))
 
 
-@pytest.mark.parametrize("name", [name for name in DATASET_PAGES if name != "try"])
-def test_a_page_has_one_primary_button_at_most(boss, pairs, name):
-    page = parse_page(boss.get(reverse(name, args=["demo"])))
-    assert sum(has_class(element, "main") for tag in ("a", "button") for element in page.find_all(tag)) <= 1
-
-
+@pytest.mark.once  # the documentation does not depend on the database
 def test_help_shows_the_documentation_with_links_between_its_pages(boss):
     index = boss.get("/help/").content.decode()
     assert 'href="/help/annotating/"' in index
