@@ -8,7 +8,8 @@ PY := .venv/bin/python
 # Complete lists and compilation on first import halve the installation time.
 PIP := $(PY) -m pip --disable-pip-version-check install --progress-bar on --no-deps --no-compile
 BIOME := 2.6.8
-PYTEST := $(PY) -m pytest -n 2 -q -rs
+# Three processes on two cores: tests that start servers wait a third of their time.
+PYTEST := $(PY) -m pytest -n 3 -q -rs
 # The tests start some hundred processes: without .pyc files each would compile all modules again.
 export PYTHONDONTWRITEBYTECODE :=
 CONSUMERS := consumers llamafactory swift axolotl

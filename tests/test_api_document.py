@@ -29,6 +29,7 @@ from datasets.exports.forms import FilterForm
 from datasets.models import Import, Job
 from tests.conftest import build_rows
 
+pytestmark = pytest.mark.once  # the other tests of the API run on both databases
 DOCUMENT = "/api/v1/openapi.json"
 DOCS = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
 ANSWERS = re.findall(r"```json\n(.*)\n```", DOCS)

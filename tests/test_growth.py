@@ -40,6 +40,7 @@ from tests.test_files import build_workbook, encode_parquet, format_links, forma
 from tests.test_formats import SHAPES
 
 STEPS, FEW = 2.6, 300  # limit of the added lines of 4n over those of 2n (n²: 4), and a number of lines to ignore
+pytestmark = pytest.mark.once  # how time grows with the input does not depend on the database
 SLACK = 2  # factor of processor time, beyond n log n
 SHORTEST, TRIES = 0.02, 3  # least seconds for 4n: n is doubled until they are reached
 ORDINARY = "Explain in plain words how a river finds its way from the mountains to the sea, and why it bends so often. "

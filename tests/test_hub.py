@@ -26,7 +26,10 @@ from datasets.jobs.worker import JobCancellation, work_until_idle
 from datasets.models import Job
 from tests.hub import TOKEN, fake_hub
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.once,  # what the Hub is sent does not depend on the database
+]
 
 PAGE = "/datasets/demo/bundles/1/"
 

@@ -258,6 +258,7 @@ def test_without_its_folder_a_process_counts_for_itself(fresh, monkeypatch, tmp_
 
 
 @pytest.mark.long
+@pytest.mark.once  # the counters are files
 def test_values_rise_over_all_workers_whichever_is_asked(demo_place):
     """Each request has a connection of its own, so that both workers get some."""
     environment = {**demo_place, "METRICS_TOKEN": TOKEN, "START_WORKERS": "0"}

@@ -25,7 +25,10 @@ LONGEST = 1.0  # seconds: the longest wait of others
 IDLE = 5000
 
 
-pytestmark = pytest.mark.django_db  # with TEST_DB=pg too
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.once,  # what keeps a server's connections free does not depend on the database
+]
 
 
 def connect(house, timeout=20):

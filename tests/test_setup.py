@@ -18,7 +18,7 @@ from tests.conftest import build_rows
 from tests.test_access import iter_patterns
 from tests.test_annotate import parse_page
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]  # tests/test_every_page.py asks for these pages on PostgreSQL
 # Their addresses name more than the dataset.
 NEED_MORE = {"import", "prompt", "prompt-edit", "judgment", "gold-one", "bundle", "report-part"}
 NEED_MORE |= {"question-preview", "data-bulk"}

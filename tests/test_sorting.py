@@ -17,7 +17,10 @@ from tests.crowds import create_judged_dataset
 from tests.test_annotate import parse_page
 from tests.test_judgment_pages import read_text
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.once,  # how a page sorts its rows does not depend on the database
+]
 
 
 @pytest.fixture
