@@ -1,7 +1,8 @@
 """Reads the judgments of a dataset from the database as columns for the maths."""
 
-import datetime
 import itertools
+import json
+import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.db.models import QuerySet
-from django.db.models.functions import Length
+from django.db.models import FloatField, Func, QuerySet, TextField
+from django.db.models.functions import Cast, Length
 
 from analyze.maths.arrays import Column, Floats, Ints
 from analyze.maths.strengths import Strengths, fit_strengths
@@ -20,13 +21,12 @@ from datasets.models import Choice, Dataset, Gold, Judgment, Prompt, Rating, Res
 
 AT_ONCE = 5000  # rows fetched in one query
 SAMPLE = 50_000  # choices whose texts are held in memory
-VOTE_CODES = "qqqbbbdbddd"  # of the arrays that DatasetColumns.build_vote fills
+VOTE_CODES = "qqqbbdbddd"  # of the arrays that DatasetColumns.build_vote fills
 BOTH_BAD = 2  # an opinion, next to 1, -1 and 0
 Purpose = Judgment.Purpose
 PERSON_FIELDS = ("annotator", "annotator__username", "imported_by")
 JUDGMENT_FIELDS = (
     "purpose",
-    "order",
     "seconds",
     "comparison",
     "comparison__words",
@@ -64,16 +64,58 @@ class Answer(NamedTuple):
     length: int  # characters
 
 
-class Outcome(NamedTuple):
-    """A judgment of two answers: 1, -1 or 0 for the first, the second, or a tie."""
+class Answers:
+    """The answers of a dataset, without their texts, as columns by id. `answers[pk]` is one Answer.
 
-    when: datetime.datetime
+    Arrays: (n,).
+    """
+
+    def __init__(self, ids: Ints, prompts: Ints, sources: Column, lengths: Ints) -> None:
+        self.ids, self.prompts, self.sources, self.lengths = ids, prompts, sources, lengths
+
+    def find(self, ids: Ints) -> Ints:
+        """(m,): the places of these answers in the columns. Raises KeyError if one is not there."""
+        places = np.searchsorted(self.ids, ids)
+        if len(ids) and (places.max() >= len(self.ids) or (self.ids[places] != ids).any()):
+            raise KeyError("an answer that is not there")
+        return places
+
+    def __contains__(self, pk: int) -> bool:
+        place = np.searchsorted(self.ids, pk)
+        return bool(place < len(self.ids) and self.ids[place] == pk)
+
+    def __getitem__(self, pk: int) -> Answer:
+        place = self.find(np.array([pk]))[0]
+        return Answer(int(self.prompts[place]), self.sources[place], int(self.lengths[place]))
+
+
+class Moment(Func):
+    """A moment as seconds since the epoch: the database computes them in a tenth of the time of a datetime."""
+
+    output_field = FloatField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "ROUND((julianday(%(expressions)s) - 2440587.5) * 86400.0, 3)"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "(EXTRACT(EPOCH FROM %(expressions)s)::double precision)"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+class Outcome(NamedTuple):
+    """A judgment of two answers: 1, -1 or 0 for the first, the second, or a tie.
+
+    when: seconds since the epoch. order: JSON.
+    """
+
+    when: float
     judgment: int
     first: int
     second: int
     vote: int
+    order: str
     purpose: str  # from here on: JUDGMENT_FIELDS
-    order: list[int]
     seconds: float | None
     comparison: int
     words: int
@@ -128,35 +170,43 @@ class DatasetColumns:
             Choice.objects.of_votes()
             .filter(judgment__dataset=self.dataset, criterion="")
             .order_by("judgment", "pk")
-            .values_list("judgment", "chosen", "rejected", "strength", "chosen__prompt", "judgment__order",
-                         "judgment__decided_at", "judgment__annotator", "judgment__annotator__username",
-                         "judgment__imported_by")
+            .annotate(shown=Cast("judgment__order", TextField()), when=Moment("judgment__decided_at"))
+            .values_list("judgment", "chosen", "rejected", "strength", "shown", "when", "judgment__annotator",
+                         "judgment__annotator__username", "judgment__imported_by")
         )  # fmt: skip
-        columns = [array("q") for _ in range(8)]
-        for judgment, chosen, rejected, strength, prompt, order, when, account, username, imported_by in rows.iterator(
-            AT_ONCE
-        ):
-            left = compute_side(chosen, rejected, order) if account else 0
+        columns = [array("q") for _ in range(7)]
+        for judgment, chosen, rejected, strength, shown, when, account, username, imported_by in rows.iterator(AT_ONCE):
+            left = compute_side(chosen, rejected, json.loads(shown)) if account else 0
             person = self.code_person(account, username, imported_by)
-            row = (judgment, chosen, rejected, strength, person, prompt, left, count_days(when) if account else -1)
+            row = (judgment, chosen, rejected, strength, person, left, count_days(when) if account else -1)
             for column, value in zip(columns, row, strict=True):
                 column.append(value)
-        return Choices(*(np.array(column, np.int64) for column in columns))
+        judgments, chosens, rejecteds, strengths, people, lefts, days = (np.array(one, np.int64) for one in columns)
+        prompts = self.responses.prompts[self.responses.find(chosens)]
+        return Choices(judgments, chosens, rejecteds, strengths, people, prompts, lefts, days)
 
     @cached_property
-    def responses(self) -> dict[int, Answer]:
-        """{id: Answer} of the visible answers."""
-        visible = Response.objects.visible().filter(prompt__dataset=self.dataset).order_by()
+    def responses(self) -> Answers:
+        """The visible answers."""
+        visible = Response.objects.visible().filter(prompt__dataset=self.dataset).order_by("pk")
         rows = visible.annotate(length=Length("text")).values_list("pk", "prompt", "source", "length")
-        return {pk: Answer(prompt, source, length) for pk, prompt, source, length in rows.iterator(AT_ONCE)}
+        ids, prompts, lengths, sources = array("q"), array("q"), array("q"), list[str]()
+        for pk, prompt, source, length in rows.iterator(AT_ONCE):
+            ids.append(pk)
+            prompts.append(prompt)
+            sources.append(sys.intern(source))
+            lengths.append(length)
+        columns = (np.array(column, np.int64) for column in (ids, prompts, lengths))
+        sorted_ids, prompt_column, length_column = columns
+        return Answers(sorted_ids, prompt_column, np.array(sources, object), length_column)
 
     def get_sources(self, ids: Ints) -> Column:
         """(n,): the source of each answer."""
-        return np.array([self.responses[pk].source for pk in ids.tolist()], object)
+        return self.responses.sources[self.responses.find(ids)]
 
     def get_lengths(self, ids: Ints) -> Ints:
         """(n,): the length of each answer, in characters."""
-        return np.array([self.responses[pk].length for pk in ids.tolist()], np.int64)
+        return self.responses.lengths[self.responses.find(ids)]
 
     def fetch_texts(self, ids: Iterable[int]) -> dict[int, str]:
         """{id: text} of these answers, by id."""
@@ -213,9 +263,10 @@ class DatasetColumns:
                 column.append(value)
         arrays: list[Any] = [np.array(column, np.float64 if column.typecode == "d" else np.int64) for column in columns]
         oldest_first = np.argsort(arrays[-3], kind="stable")
-        person, first, second, vote, left, longer, known, again, when, seconds, words = (
+        person, first, second, vote, left, known, again, when, seconds, words = (
             column[oldest_first] for column in arrays
         )
+        longer = np.sign(self.get_lengths(first) - self.get_lengths(second))
         pair, self.pairs = code_pairs(first, second)
         return Votes(person, pair, vote, left, longer, known, again.astype(bool), when, seconds, words)
 
@@ -228,38 +279,40 @@ class DatasetColumns:
     def iter_choice_votes(self) -> Iterator[Outcome]:
         """The Outcome of each overall choice."""
         choices = Choice.objects.filter(judgment__in=self.list_judgments(), criterion="").order_by()
+        choices = choices.annotate(shown=Cast("judgment__order", TextField()), when=Moment("judgment__decided_at"))
         acts = [f"judgment__{name}" for name in JUDGMENT_FIELDS]
-        rows = choices.values_list("judgment__decided_at", "judgment", "chosen", "rejected", "strength", *acts)
-        for when, judgment, chosen, rejected, strength, *act in rows.iterator(AT_ONCE):
-            first, second = sorted((chosen, rejected))
-            yield Outcome(when, judgment, first, second, 0 if not strength else 1 if chosen == first else -1, *act)
+        rows = choices.values_list("when", "judgment", "chosen", "rejected", "strength", "shown", *acts)
+        for when, judgment, chosen, rejected, strength, shown, *act in rows.iterator(AT_ONCE):
+            first, second = (chosen, rejected) if chosen < rejected else (rejected, chosen)
+            yield Outcome(
+                when, judgment, first, second, 0 if not strength else 1 if chosen == first else -1, shown, *act
+            )
 
     def iter_both_bad(self) -> Iterator[Outcome]:
         """The Outcome of each verdict "both bad" on two answers."""
-        rows = self.list_judgments().filter(verdict="both_bad").values_list("decided_at", "pk", *JUDGMENT_FIELDS)
-        for when, judgment, *act in rows.iterator(AT_ONCE):
-            if len(order := act[JUDGMENT_FIELDS.index("order")]) == 2:
+        bad = self.list_judgments().filter(verdict="both_bad")
+        bad = bad.annotate(shown=Cast("order", TextField()), when=Moment("decided_at"))
+        for when, judgment, shown, *act in bad.values_list("when", "pk", "shown", *JUDGMENT_FIELDS).iterator(AT_ONCE):
+            if len(order := json.loads(shown)) == 2:
                 first, second = sorted(order)
-                yield Outcome(when, judgment, first, second, 0, *act)
+                yield Outcome(when, judgment, first, second, 0, shown, *act)
 
     def build_vote(self, row: Outcome, gold: Mapping[int, Gold]) -> tuple[float, ...]:
-        """person, first, second, vote, left, longer, known, again, when, seconds, words of an outcome, see Votes.
+        """person, first, second, vote, left, known, again, when, seconds, words of an outcome, see Votes.
 
         gold: {comparison: its gold answer}.
         """
         first, second = row.first, row.second
-        length, other = self.responses[first].length, self.responses[second].length
         is_gold = row.purpose == Purpose.GOLD
         return (
             self.code_person(row.account, row.username, row.imported_by),
             first,
             second,
             row.vote,
-            compute_side(first, second, row.order) if row.account else 0,
-            (length > other) - (length < other),
+            compute_side(first, second, json.loads(row.order)) if row.account else 0,
             find_known_vote(gold.get(row.comparison), first, second) if is_gold else np.nan,
             row.purpose == Purpose.REPEAT,
-            row.when.timestamp(),
+            row.when,
             np.nan if row.seconds is None else row.seconds,
             row.words or np.nan,
         )
@@ -289,7 +342,7 @@ class DatasetColumns:
     def iter_both_bad_opinions(self) -> Iterator[tuple[int, ...]]:
         """(first, second, person, opinion, strength, day) of each vote "both bad" on two answers."""
         votes = Judgment.objects.votes().filter(dataset=self.dataset, verdict="both_bad").order_by()
-        rows = votes.values_list("order", "decided_at", *PERSON_FIELDS)
+        rows = votes.annotate(when=Moment("decided_at")).values_list("order", "when", *PERSON_FIELDS)
         for order, when, account, username, imported_by in rows.iterator(AT_ONCE):
             if len(order) == 2:
                 person = self.code_person(account, username, imported_by)
@@ -307,9 +360,9 @@ def code_pairs(first: Ints, second: Ints) -> tuple[Ints, Ints]:
     return codes, np.stack([sorted_first[is_new], sorted_second[is_new]], axis=1)
 
 
-def count_days(moment: datetime.datetime | None) -> int:
-    """Days since 1970 (UTC); -1 without a moment."""
-    return int(moment.timestamp() // 86400) if moment else -1
+def count_days(moment: float | None) -> int:
+    """Days since 1970 (UTC); -1 without a moment, in seconds since the epoch."""
+    return -1 if moment is None else int(moment // 86400)
 
 
 def compute_side(first: int, second: int, order: Sequence[int]) -> int:

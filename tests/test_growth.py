@@ -19,7 +19,7 @@ import pytest
 from django.db import connection
 
 from analyze import charts, inbox, tables
-from analyze.columns import Answer, Choices, DatasetColumns, code_pairs
+from analyze.columns import Answers, Choices, DatasetColumns, code_pairs
 from analyze.maths import people
 from analyze.maths import strengths as fitting
 from analyze.maths.votes import Votes
@@ -501,15 +501,21 @@ class Columns(DatasetColumns):
         strength = draw.integers(0, 3, n) if ties else np.ones(n, int)
         left = np.where(draw.random(n) < 0.5, 1, -1)
         self.people = [Person(f"p{k}", "account", k) for k in range(int(person.max()) + 1)]
-        found = zip(np.concatenate([chosen, rejected]).tolist(), np.concatenate([prompt, prompt]).tolist(), strict=True)
+        ids, place = np.unique(np.concatenate([chosen, rejected]), return_index=True)
         first, second = np.minimum(chosen, rejected), np.maximum(chosen, rejected)
         vars(self).update(
             choices=Choices(np.arange(n), chosen, rejected, strength, person, prompt, left, np.arange(n) // 1000),
-            responses={pk: Answer(where, f"source {pk % sources}", 10 + pk % 90) for pk, where in found},
+            responses=Answers(
+                ids,
+                np.concatenate([prompt, prompt])[place],
+                np.array([f"source {pk % sources}" for pk in ids], object),
+                10 + ids % 90,
+            ),
             stars={},
+            pairs=code_pairs(first, second)[1],
             votes=Votes(
                 person,
-                np.array([f"{a}-{b}" for a, b in zip(first.tolist(), second.tolist(), strict=True)]),
+                code_pairs(first, second)[0],
                 np.where(strength == 0, 0, np.where(chosen == first, 1, -1)),
                 left=left,
                 when=np.arange(n) * 60.0,

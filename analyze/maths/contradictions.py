@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analyze.maths.arrays import Bools, Column, Ints
+from analyze.maths.arrays import Bools, Column, Ints, code_column
 from analyze.maths.counts import align_columns
 
 MOST_STARTS = 50  # answers of one strongly connected component from which a cycle is searched
@@ -60,7 +60,7 @@ def find_cycles_within(
     """
     prompts, annotators = np.asarray(prompt).tolist(), np.asarray(annotator).tolist()
     arrows: defaultdict[tuple[Any, Any], dict[Pair, int]] = defaultdict(dict)
-    for row, pair in _iter_decided(chosen, rejected, strength):
+    for row, pair in _iter_decided(chosen, rejected, strength, among=_have_three_answers(prompt, chosen, rejected)):
         arrows[prompts[row], annotators[row]].setdefault(pair, row)
     for pairs in arrows.values():  # opposite votes are no cycle; see `find_opposites`
         for pair in [pair for pair in pairs if pair[::-1] in pairs]:
@@ -84,7 +84,7 @@ def find_cycles_across(
     """
     prompts = np.asarray(prompt).tolist()
     votes: defaultdict[Any, defaultdict[Pair, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for row, pair in _iter_decided(chosen, rejected, strength):
+    for row, pair in _iter_decided(chosen, rejected, strength, among=_have_three_answers(prompt, chosen, rejected)):
         votes[prompts[row]][pair].append(row)
     majorities = {
         where: {pair: rows for pair, rows in pairs.items() if len(rows) > len(pairs.get(pair[::-1], ()))}
@@ -141,10 +141,24 @@ def find_star_conflicts(stars_chosen: ArrayLike, stars_rejected: ArrayLike, stre
     return order[gap[order] > 0]
 
 
-def _iter_decided(chosen: ArrayLike, rejected: ArrayLike, strength: ArrayLike | None) -> Iterator[tuple[int, Pair]]:
-    """(row, (chosen, rejected)) of each choice that is no tie."""
+def _have_three_answers(prompt: ArrayLike, chosen: ArrayLike, rejected: ArrayLike) -> Bools:
+    """(n,): whether choices on a row's prompt are between three answers or more. Only they can form a cycle."""
+    where = code_column(prompt)[1]
+    names, answer = code_column(np.concatenate([np.asarray(chosen), np.asarray(rejected)]))
+    both = np.unique(np.concatenate([where, where]) * max(len(names), 1) + answer)
+    return np.bincount(both // max(len(names), 1), minlength=1)[where] > 2
+
+
+def _iter_decided(
+    chosen: ArrayLike, rejected: ArrayLike, strength: ArrayLike | None, among: Bools | None = None
+) -> Iterator[tuple[int, Pair]]:
+    """(row, (chosen, rejected)) of each choice that is no tie.
+
+    among: (n,), rows to consider; None for all.
+    """
     chosen, rejected, strength = align_columns(chosen, rejected, strength)
-    rows = np.flatnonzero((strength > 0) & (chosen != rejected))
+    is_decided = (strength > 0) & (chosen != rejected)
+    rows = np.flatnonzero(is_decided if among is None else is_decided & among)
     return zip(rows.tolist(), zip(chosen[rows].tolist(), rejected[rows].tolist(), strict=True), strict=True)
 
 

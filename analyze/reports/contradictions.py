@@ -51,6 +51,8 @@ def numbers(data: DatasetColumns) -> Numbers:
 
 def compare_stars(data: DatasetColumns) -> Ints:
     """Indices of choices that the same judgment's stars contradict."""
+    if not data.stars:
+        return np.zeros(0, np.int64)
     choices, judgments = data.choices, data.choices.judgment.tolist()
     chosen_stars, rejected_stars = (
         np.array([data.stars.get(key, np.nan) for key in zip(judgments, ids.tolist(), strict=True)])
