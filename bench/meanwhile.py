@@ -90,7 +90,7 @@ def judge(person: "Person", over: threading.Event, took: list[float]) -> None:
     while found and not over.wait(THINKING):
         fields = {"judgment": int(found[1]), "revision": 0, "verdict": ("left", "right", "tie")[int(found[1]) % 3]}
         started = time.perf_counter()
-        body = person.ask("POST", "/annotate/load/", want=1, seconds=1, **fields)
+        body = person.ask("POST", "/annotate/load/", ready=1, seconds=1, **fields)
         took.append(time.perf_counter() - started)
         found = FORM.search(body)
 

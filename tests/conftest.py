@@ -24,6 +24,18 @@ from datasets.text import rendered
 from tests.browsing import at_work, browser_context_args, context, elsewhere, enter, hand, troubles, until_served  # noqa: F401
 from tests.serving import BROWSER, demo_place, django_db_setup, house, migrated, place, with_demo  # noqa: F401
 
+# Modules of pages, forms and texts. Django writes their queries for both databases; PostgreSQL answers their pages in
+# test_every_page.py, test_access.py and test_browser_story.py, and what writes SQL of its own has tests on both.
+ON_SQLITE = {
+    f"tests.test_{name}"
+    for name in (
+        *("columns", "commands", "docs_chinese", "docs_formats", "estimate", "export_page", "flag_verdict"),
+        *("import_warnings", "inbox", "judging_again", "judging_page", "numbers", "overview", "people"),
+        *("personal_data", "practice", "qualification", "question_settings", "reading", "repair_rounds"),
+        *("report_pages", "review_pages", "shown_answers", "sign_in", "task_templates"),
+    )
+}
+
 
 def pytest_configure(config):
     compile_all()
@@ -31,14 +43,15 @@ def pytest_configure(config):
 
 @pytest.hookimpl(trylast=True)  # after they are shuffled
 def pytest_collection_modifyitems(config, items):
-    """Runs long tests first, so that no worker ends with one. On PostgreSQL, deselects tests that use no database and
-    tests marked `once`: they have run on SQLite."""
+    """Runs long tests first, so that no worker ends with one. On PostgreSQL, deselects tests that use no database,
+    those marked `once`, and those of ON_SQLITE: they have run on SQLite."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
     if os.environ.get("TEST_DB") != "pg":
         return
     of_database = {"db", "transactional_db", "live_server"}
     touches = lambda item: item.get_closest_marker("django_db") or of_database & set(item.fixturenames)  # noqa: E731
-    kept = [item for item in items if touches(item) and not item.get_closest_marker("once")]
+    is_once = lambda item: item.get_closest_marker("once") or item.module.__name__ in ON_SQLITE  # noqa: E731
+    kept = [item for item in items if touches(item) and not is_once(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept
 
