@@ -92,7 +92,7 @@ def judge(person: "Person", over: threading.Event, took: list[float]) -> None:
         started = time.perf_counter()
         body = person.ask("POST", "/annotate/load/", ready=1, seconds=1, **fields)
         took.append(time.perf_counter() - started)
-        found = FORM.search(body)
+        found = FORM.search(body) or FORM.search(person.ask("GET", "/annotate/load/"))  # a person's ring has an end
 
 
 def upload(path: str) -> None:
