@@ -8,7 +8,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeAlias
+from typing import Concatenate, ParamSpec
 
 from django.db import connection
 from django.http import HttpRequest
@@ -48,38 +48,27 @@ class FairSemaphore:
 
 
 TURNS = FairSemaphore(AT_ONCE[connection.vendor])
-CHAT_TURNS = FairSemaphore(1)  # a page of a chat takes longer than a verdict, which would wait for it
 _thread = threading.local()
 
-View: TypeAlias = Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase]
 
-
-def in_turn(view: View[Arguments]) -> View[Arguments]:
+def in_turn(
+    view: Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase]:
     """Decorates a view to run in a turn for users who have signed in; anonymous requests take none.
 
     Put it above the decorator that checks access, because reading the dataset there belongs to the turn.
     """
-    return guard(view, TURNS)
-
-
-def in_chat_turn(view: View[Arguments]) -> View[Arguments]:
-    """Decorates a view of chats to run in a turn of theirs, as in_turn does."""
-    return guard(view, CHAT_TURNS)
-
-
-def guard(view: View[Arguments], turns: FairSemaphore) -> View[Arguments]:
-    """The view, which runs in one of these turns."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return view(request, *args, **kwargs)
-        with turns:
-            _thread.turns = turns
+        with TURNS:
+            _thread.has_turn = True
             try:
                 return view(request, *args, **kwargs)
             finally:
-                _thread.turns = None
+                _thread.has_turn = False
 
     return guarded
 
@@ -87,14 +76,13 @@ def guard(view: View[Arguments], turns: FairSemaphore) -> View[Arguments]:
 @contextlib.contextmanager
 def out_of_turn() -> Iterator[None]:
     """Yields the turn to others while this thread waits for something else, then waits for a new turn."""
-    turns: FairSemaphore | None = getattr(_thread, "turns", None)
-    if turns is None:
+    if not getattr(_thread, "has_turn", False):
         yield
         return
-    _thread.turns = None
-    turns.__exit__()
+    _thread.has_turn = False
+    TURNS.__exit__()
     try:
         yield
     finally:
-        turns.__enter__()
-        _thread.turns = turns
+        TURNS.__enter__()
+        _thread.has_turn = True

@@ -21,7 +21,7 @@ from annotate.queue.fast_path import MAX_ID
 from annotate.queue.lease import is_practice_due
 from annotate.views.judge import count_judged, format_judged
 from annotate.wording import format_verdict
-from datasets.db.turns import in_chat_turn
+from datasets.db.turns import in_turn
 from datasets.judgments import wording
 from datasets.models import Dataset, Judgment, Response
 from datasets.text.rendered import get_html
@@ -37,7 +37,7 @@ PAGE_SIZE = 50
 KEY_LENGTH = 40
 
 
-@in_chat_turn
+@in_turn
 @annotator_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -75,7 +75,7 @@ def post_message(request: UserRequest, settings: ChatSettings) -> HttpResponse:
     return redirect_to_chat(request, settings.dataset, key)
 
 
-@in_chat_turn
+@in_turn
 @annotator_required
 @never_cache
 def judge(request: UserRequest, dataset: Dataset) -> HttpResponse:
@@ -90,7 +90,7 @@ def judge(request: UserRequest, dataset: Dataset) -> HttpResponse:
     return redirect_to_chat(request, dataset, turn.chat.key)
 
 
-@in_chat_turn
+@in_turn
 @annotator_required
 @never_cache
 def go_on(request: UserRequest, dataset: Dataset) -> HttpResponse:
@@ -111,7 +111,7 @@ def go_on(request: UserRequest, dataset: Dataset) -> HttpResponse:
     return redirect_to_chat(request, dataset, turn.chat.key)
 
 
-@in_chat_turn
+@in_turn
 @annotator_required
 @never_cache
 def undo(request: UserRequest, dataset: Dataset) -> HttpResponse:
