@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from django.db import connection
 from django.db.models import FloatField, Func, QuerySet, TextField
 from django.db.models.functions import Cast, Length
 
@@ -93,14 +94,10 @@ class Moment(Func):
     """A moment as seconds since the epoch: the database computes them in a tenth of the time of a datetime."""
 
     output_field = FloatField()
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "ROUND((julianday(%(expressions)s) - 2440587.5) * 86400.0, 3)"
-        return self.as_sql(compiler, connection, template=template, **context)
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "(EXTRACT(EPOCH FROM %(expressions)s)::double precision)"
-        return self.as_sql(compiler, connection, template=template, **context)
+    template = {
+        "sqlite": "ROUND((julianday(%(expressions)s) - 2440587.5) * 86400.0, 3)",
+        "postgresql": "(EXTRACT(EPOCH FROM %(expressions)s)::double precision)",
+    }[connection.vendor]
 
 
 class Outcome(NamedTuple):

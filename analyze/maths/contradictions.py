@@ -60,7 +60,7 @@ def find_cycles_within(
     """
     prompts, annotators = np.asarray(prompt).tolist(), np.asarray(annotator).tolist()
     arrows: defaultdict[tuple[Any, Any], dict[Pair, int]] = defaultdict(dict)
-    for row, pair in _iter_decided(chosen, rejected, strength, among=_have_three_answers(prompt, chosen, rejected)):
+    for row, pair in _iter_decided(chosen, rejected, strength, among=_find_possible_cycles(prompt, chosen, rejected)):
         arrows[prompts[row], annotators[row]].setdefault(pair, row)
     for pairs in arrows.values():  # opposite votes are no cycle; see `find_opposites`
         for pair in [pair for pair in pairs if pair[::-1] in pairs]:
@@ -84,7 +84,7 @@ def find_cycles_across(
     """
     prompts = np.asarray(prompt).tolist()
     votes: defaultdict[Any, defaultdict[Pair, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for row, pair in _iter_decided(chosen, rejected, strength, among=_have_three_answers(prompt, chosen, rejected)):
+    for row, pair in _iter_decided(chosen, rejected, strength, among=_find_possible_cycles(prompt, chosen, rejected)):
         votes[prompts[row]][pair].append(row)
     majorities = {
         where: {pair: rows for pair, rows in pairs.items() if len(rows) > len(pairs.get(pair[::-1], ()))}
@@ -141,7 +141,7 @@ def find_star_conflicts(stars_chosen: ArrayLike, stars_rejected: ArrayLike, stre
     return order[gap[order] > 0]
 
 
-def _have_three_answers(prompt: ArrayLike, chosen: ArrayLike, rejected: ArrayLike) -> Bools:
+def _find_possible_cycles(prompt: ArrayLike, chosen: ArrayLike, rejected: ArrayLike) -> Bools:
     """(n,): whether choices on a row's prompt are between three answers or more. Only they can form a cycle."""
     where = code_column(prompt)[1]
     names, answer = code_column(np.concatenate([np.asarray(chosen), np.asarray(rejected)]))
