@@ -178,9 +178,9 @@ class DatasetColumns:
             row = (judgment, chosen, rejected, strength, person, left, count_days(when) if account else -1)
             for column, value in zip(columns, row, strict=True):
                 column.append(value)
-        judgments, chosens, rejecteds, strengths, people, lefts, days = (np.array(one, np.int64) for one in columns)
-        prompts = self.responses.prompts[self.responses.find(chosens)]
-        return Choices(judgments, chosens, rejecteds, strengths, people, prompts, lefts, days)
+        made: list[Ints] = [np.array(column, np.int64) for column in columns]
+        prompts = self.responses.prompts[self.responses.find(made[1])]
+        return Choices(made[0], made[1], made[2], made[3], made[4], prompts, made[5], made[6])
 
     @cached_property
     def responses(self) -> Answers:
@@ -193,9 +193,8 @@ class DatasetColumns:
             prompts.append(prompt)
             sources.append(sys.intern(source))
             lengths.append(length)
-        columns = (np.array(column, np.int64) for column in (ids, prompts, lengths))
-        sorted_ids, prompt_column, length_column = columns
-        return Answers(sorted_ids, prompt_column, np.array(sources, object), length_column)
+        numbers = [np.array(column, np.int64) for column in (ids, prompts, lengths)]
+        return Answers(numbers[0], numbers[1], np.array(sources, object), numbers[2])
 
     def get_sources(self, ids: Ints) -> Column:
         """(n,): the source of each answer."""
