@@ -1,6 +1,7 @@
 """Browser fixtures, which conftest.py gives to every test, and helpers to drive pages."""
 
 import contextlib
+import json
 import re
 import threading
 import time
@@ -59,22 +60,72 @@ def until_served(live_server):
 
 
 def watch(context, troubles):
-    """Records the complaints of this browser."""
+    """Records the complaints of this browser. Returns a function that ends this."""
+    listeners = {
+        "console": lambda said: troubles.append(said.text) if said.type in ("error", "warning") else None,
+        "weberror": lambda error: troubles.append(str(error.error)),
+        "dialog": lambda dialog: troubles.append(dialog.message) if dialog.type != "beforeunload" else None,
+    }
+    for event, listener in listeners.items():
+        context.on(event, listener)
+
+    def stop():
+        for event, listener in listeners.items():
+            context.remove_listener(event, listener)
+
+    return stop
+
+
+def create_context(browser, options):
+    context = browser.new_context(**options)
     context.add_init_script(WATCH)
-    context.on("console", lambda said: troubles.append(said.text) if said.type in ("error", "warning") else None)
-    context.on("weberror", lambda error: troubles.append(str(error.error)))
-    context.on("dialog", lambda dialog: troubles.append(dialog.message) if dialog.type != "beforeunload" else None)
+    return context
+
+
+@pytest.fixture(scope="session")
+def kept_contexts():
+    """{options: (browser context, its empty page)}: a new context would load and compile all scripts again."""
+    return {}
 
 
 @pytest.fixture
-def context(context, troubles, until_served):
-    """The browser of one test; fails on any complaint that the test does not remove from `troubles`."""
-    watch(context, troubles)
+def context(browser, browser_context_args, kept_contexts, live_server, request, troubles, until_served):
+    """The browser of one test; fails on any complaint that the test does not remove from `troubles`.
+
+    Tests with the same options share it: it keeps its cache of files, nothing else. A test that adds scripts, listeners
+    or a clock to it has the mark `own_browser`.
+    """
+    options = browser_context_args | next(
+        (mark.kwargs for mark in request.node.iter_markers("browser_context_args")), {}
+    )
+    key = None if request.node.get_closest_marker("own_browser") else json.dumps(options, sort_keys=True)
+    if key not in kept_contexts:
+        context = create_context(browser, options)
+        empty = context.new_page()  # also keeps the browser's process alive
+        empty.goto("/static/icon.svg")
+        kept_contexts[key] = context, empty
+    context, empty = kept_contexts[key]
+    stop = watch(context, troubles)
     yield context
     for page in context.pages:
-        page.close()
+        if page != empty:
+            page.close()
     until_served()
+    stop()
+    if key is None:
+        kept_contexts.pop(key)[0].close()
+    else:
+        forget(context, empty)
     assert not troubles
+
+
+def forget(context, empty):
+    """Leaves nothing in a browser context of what a test did."""
+    context.set_offline(False)
+    context.unroute_all()
+    context.clear_permissions()
+    context.clear_cookies()
+    empty.evaluate("localStorage.clear()")
 
 
 def sign_in(context, person, url):
@@ -91,7 +142,7 @@ def enter(context, live_server):
 
     def enter(person, path=PAGE):
         sign_in(context, person, live_server.url)
-        page = context.pages[0] if context.pages else context.new_page()
+        page = context.pages[1] if len(context.pages) > 1 else context.new_page()  # the first one is empty
         page.goto(path)
         return page
 
@@ -104,7 +155,7 @@ def elsewhere(context, browser, browser_context_args, live_server, troubles):
     others = []
 
     def open_elsewhere(person, path=PAGE, **options):
-        others.append(browser.new_context(**browser_context_args | options))
+        others.append(create_context(browser, browser_context_args | options))
         watch(others[-1], troubles)
         sign_in(others[-1], person, live_server.url)
         page = others[-1].new_page()

@@ -21,7 +21,17 @@ from datasets.imports import check as imports_check
 from datasets.imports import store as imports_store
 from datasets.models import Dataset
 from datasets.text import rendered
-from tests.browsing import at_work, browser_context_args, context, elsewhere, enter, hand, troubles, until_served  # noqa: F401
+from tests.browsing import (
+    at_work,
+    browser_context_args,
+    context,
+    elsewhere,
+    enter,
+    hand,
+    kept_contexts,
+    troubles,
+    until_served,
+)  # noqa: F401
 from tests.serving import BROWSER, demo_place, django_db_setup, house, migrated, place, with_demo  # noqa: F401
 
 # Modules of pages, forms and texts. Django writes their queries for both databases; PostgreSQL answers their pages in
@@ -186,5 +196,5 @@ def run_command(capsys):
 def browser_type_launch_args(browser_type_launch_args):
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
     path = {"executable_path": BROWSER} if BROWSER else {}
-    flags = [*quiet, "--disable-component-update", "--disable-sync"]
+    flags = [*quiet, "--disable-component-update", "--disable-sync", "--process-per-site"]
     return {**browser_type_launch_args, **path, "headless": True, "args": flags}

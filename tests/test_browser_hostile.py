@@ -25,6 +25,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.own_browser
 def test_hostile_texts_run_nothing_on_any_page(enter, context, alice, admin, make_dataset, live_server):
     rows = [
         {"prompt": text, "system": text, "responses": [{"model": text[:200], "text": text}, {"text": f"{text} too"}]}

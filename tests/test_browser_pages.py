@@ -12,7 +12,7 @@ from tests.browsing import await_judged, await_ready, await_sent, excuse, find_b
 from tests.every_page import PEOPLE, compile_english, every_page  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-AXE_PARTS = 4
+AXE_PARTS = 2
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ def walk(every_page, live_server, context, troubles):  # noqa: F811
 @pytest.mark.long
 @pytest.mark.once
 @pytest.mark.timeout(600)  # a walk over a hundred pages
+@pytest.mark.own_browser
 @pytest.mark.parametrize("part", range(AXE_PARTS))
 def test_axe_finds_nothing_on_any_page_wide_or_narrow_light_or_dark(walk, context, part):
     context.add_init_script(Axe().axe_script)

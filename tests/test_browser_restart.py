@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browsing import await_ready, await_sent, excuse, press, watch
+from tests.browsing import await_ready, await_sent, create_context, excuse, press, watch
 from tests.serving import count_exported, kill, running_server
 
 LONGEST_PAUSE = 30_000  # milliseconds
@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def page(browser, demo_place, troubles):
     """A page of a browser that is not signed in."""
-    context = browser.new_context(base_url=f"http://127.0.0.1:{demo_place['PORT']}", reduced_motion="reduce")
+    address = f"http://127.0.0.1:{demo_place['PORT']}"
+    context = create_context(browser, {"base_url": address, "reduced_motion": "reduce"})
     context.clock.install()
     watch(context, troubles)
     yield context.new_page()

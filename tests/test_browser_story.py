@@ -19,7 +19,7 @@ from playwright.sync_api import expect
 
 from annotate.models import User
 from datasets.models import Choice, Comparison, Dataset, Judgment
-from tests.browsing import await_judgments, await_sent, press, watch
+from tests.browsing import await_judgments, await_sent, create_context, press, watch
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.long]
 
@@ -59,7 +59,7 @@ def open_page(browser, browser_context_args, troubles, until_served):
     contexts = []
 
     def open_one():
-        contexts.append(browser.new_context(**browser_context_args))
+        contexts.append(create_context(browser, browser_context_args))
         watch(contexts[-1], troubles)
         return contexts[-1].new_page()
 

@@ -92,6 +92,7 @@ def test_differences_are_marked_in_raw_texts(enter, alice, make_dataset):
     assert read_shown(page) == RENDERED
 
 
+@pytest.mark.own_browser
 def test_reasoning_unfolds_and_a_foreign_image_is_never_asked_for(context, enter, alice, make_dataset):
     asked = []
     context.on("request", lambda request: asked.append(request.url))
@@ -297,11 +298,13 @@ def measure_seconds(page):
     return Judgment.objects.filter(state="saved").latest("decided_at").seconds
 
 
+@pytest.mark.own_browser
 def test_time_before_the_page_counts(slowly):
     slowly.clock.run_for(17_400)
     assert measure_seconds(slowly) == pytest.approx(17.4, abs=0.2)
 
 
+@pytest.mark.own_browser
 def test_time_in_another_tab_does_not_count(slowly):
     slowly.clock.run_for(10_500)
     slowly.evaluate(IN_VIEW, False)
@@ -311,6 +314,7 @@ def test_time_in_another_tab_does_not_count(slowly):
     assert measure_seconds(slowly) == pytest.approx(15.5, abs=0.2)
 
 
+@pytest.mark.own_browser
 def test_of_a_time_without_moving_a_minute_counts(slowly):
     slowly.clock.run_for(300_000)
     slowly.mouse.move(200, 200)
