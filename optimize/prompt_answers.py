@@ -57,17 +57,32 @@ def ensure_generations(prompt: Prompt, wanted: Sequence[tuple[int, int]]) -> lis
 
 def ask_missing(wanted: Sequence[Generation]) -> str:
     """Asks for the answers of rows that wait for one and stores them together. Returns why one failed, or ""."""
+    answers = fetch_missing(wanted)
+    with write_turn(), transaction.atomic():
+        return store_missing(wanted, answers)
+
+
+def fetch_missing(wanted: Sequence[Generation]) -> list[Answer]:
+    """Asks for the answers of rows that wait for one, all at once."""
     waiting = [row for row in wanted if row.state == Generation.State.WAITING]
     if not waiting:
-        return ""
+        return []
     with ThreadPoolExecutor(len(waiting)) as threads:
-        answers = list(threads.map(ask_patiently, waiting))
-    with write_turn(), transaction.atomic():
+        return list(threads.map(ask_patiently, waiting))
+
+
+def store_missing(wanted: Sequence[Generation], answers: Sequence[Answer]) -> str:
+    """Stores the answers that fetch_missing got for these rows, in the caller's transaction, and updates the rows.
+
+    Returns why one failed, or "".
+    """
+    if answers:
         write_answers(answers, candidate=False)
-    stored = Generation.objects.select_related("response").in_bulk([row.pk for row in waiting])
-    for row in waiting:
-        now = stored[row.pk]
-        row.state, row.error, row.response = now.state, now.error, now.response
+        stored = Generation.objects.select_related("response").in_bulk([answer.ask.pk for answer in answers])
+        for row in wanted:
+            now = stored.get(row.pk)
+            if now is not None:
+                row.state, row.error, row.response = now.state, now.error, now.response
     return next((row.error for row in wanted if row.state == Generation.State.FAILED), "")
 
 

@@ -21,7 +21,7 @@ from datasets.imports import check as imports_check
 from datasets.imports import store as imports_store
 from datasets.models import Dataset
 from datasets.text import rendered
-from tests.browsing import (
+from tests.browsing import (  # noqa: F401
     at_work,
     browser_context_args,
     context,
@@ -31,7 +31,7 @@ from tests.browsing import (
     kept_contexts,
     troubles,
     until_served,
-)  # noqa: F401
+)
 from tests.serving import BROWSER, demo_place, django_db_setup, house, migrated, place, with_demo  # noqa: F401
 
 # Modules of pages, forms and texts. Django writes their queries for both databases; PostgreSQL answers their pages in

@@ -17,7 +17,7 @@ from datasets.db.write_lock import write_turn
 from datasets.models import Comparison, Judgment, Response
 from optimize.chat.verdicts import choose_answer
 from optimize.models import Turn
-from optimize.prompt_answers import ask_missing, ensure_generations
+from optimize.prompt_answers import ensure_generations, fetch_missing, store_missing
 from optimize.prompts import ensure_comparison
 
 ROUNDS = 3
@@ -32,14 +32,17 @@ def answer_turn(turn: Turn, is_wanted: Done) -> None:
     for round_ in range(turn.round, turn.round + ROUNDS):
         is_wanted()
         rows = ensure_generations(turn.prompt, list_places(turn, round_))
-        failure = ask_missing(rows)
-        if failure:
-            finish_turn(turn, Turn.State.FAILED, error=failure)
-            return
-        responses = [row.response for row in rows if row.response is not None]
-        if is_same(responses):
-            continue
-        offered = show_answers(turn, round_, responses)
+        answers = fetch_missing(rows)
+        with write_turn(), transaction.atomic():  # one for all: each transaction makes those who judge wait
+            lock_membership(turn.chat.user_id, turn.chat.dataset_id)
+            failure = store_missing(rows, answers)
+            if failure:
+                finish_turn(turn, Turn.State.FAILED, error=failure)
+                return
+            responses = [row.response for row in rows if row.response is not None]
+            if is_same(responses):
+                continue
+            offered = show_answers(turn, round_, responses)
         if offered is None:
             return
         judged = offered
@@ -63,22 +66,24 @@ def list_places(turn: Turn, round_: int) -> list[tuple[int, int]]:
 
 
 def show_answers(turn: Turn, round_: int, responses: Sequence[Response]) -> Judgment | None:
-    """Puts the answers before the person. Returns their standing judgment instead, if they have judged them already."""
-    user_id = turn.chat.user_id
-    with write_turn(), transaction.atomic():
-        lock_membership(user_id, turn.chat.dataset_id)
-        if not Turn.objects.filter(pk=turn.pk, state=Turn.State.ASKED).exists():  # deleted, or asked again
-            return None
-        comparison = ensure_comparison(turn.prompt, responses)
-        judgment = Judgment.objects.filter(comparison=comparison, annotator=user_id, purpose=Judgment.Purpose.VOTE)
-        mine = judgment.exclude(state=Judgment.State.SKIPPED).select_related("comparison", "dataset").first()
-        if mine and mine.state in Judgment.STANDING:
-            return mine
-        if mine is None:
-            mine = create_judgment(turn, comparison)
-        elif comparison.held != Comparison.CHAT and mine.state == Judgment.State.EXPIRED and comparison.open_slots <= 0:
-            add_slot(comparison)
-        finish_turn(turn, Turn.State.ANSWERED, round=round_, comparison=comparison, judgment=mine)
+    """Puts the answers before the person. Returns their standing judgment instead, if they have judged them already.
+
+    Runs in the caller's transaction, which has locked the person's membership.
+    """
+    if not Turn.objects.filter(pk=turn.pk, state=Turn.State.ASKED).exists():  # deleted, or asked again
+        return None
+    comparison = ensure_comparison(turn.prompt, responses)
+    judgment = Judgment.objects.filter(
+        comparison=comparison, annotator=turn.chat.user_id, purpose=Judgment.Purpose.VOTE
+    )
+    mine = judgment.exclude(state=Judgment.State.SKIPPED).select_related("comparison", "dataset").first()
+    if mine and mine.state in Judgment.STANDING:
+        return mine
+    if mine is None:
+        mine = create_judgment(turn, comparison)
+    elif comparison.held != Comparison.CHAT and mine.state == Judgment.State.EXPIRED and comparison.open_slots <= 0:
+        add_slot(comparison)
+    finish_turn(turn, Turn.State.ANSWERED, round=round_, comparison=comparison, judgment=mine)
     return None
 
 
