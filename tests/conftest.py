@@ -39,10 +39,11 @@ from tests.serving import BROWSER, demo_place, django_db_setup, house, migrated,
 ON_SQLITE = {
     f"tests.test_{name}"
     for name in (
-        *("columns", "commands", "docs_chinese", "docs_formats", "estimate", "export_page", "flag_verdict"),
-        *("import_warnings", "inbox", "judging_again", "judging_page", "numbers", "overview", "people"),
-        *("personal_data", "practice", "qualification", "question_settings", "reading", "repair_rounds"),
-        *("report_pages", "review_pages", "shown_answers", "sign_in", "task_templates"),
+        *("browser_restart", "bundles", "columns", "commands", "data_page", "datasets", "docs_chinese"),
+        *("docs_formats", "estimate", "export_page", "flag_verdict", "import_warnings", "inbox"),
+        *("judging_again", "judging_page", "numbers", "overview", "people", "personal_data", "practice"),
+        *("qualification", "question_settings", "reading", "repair_rounds", "report_pages", "review_pages"),
+        *("round_trip", "shown_answers", "sign_in", "task_templates"),
     )
 }
 
