@@ -27,6 +27,7 @@ LONGEST_PAUSE_S = 5.0
 CONNECTIONS = 64
 FIRST_BYTE_S, TOTAL_S = 60, 300  # at most, whatever the endpoint allows: a person waits, and a place is taken
 NOT_REPEATED = ("timeout", "stalled")
+LOST = Q(state=Generation.State.FAILED) | Q(state=Generation.State.DONE, response=None)  # as is_lost says
 _limits: dict[tuple[int, int], threading.Semaphore] = {}  # {(endpoint id, at_once): free requests of this process}
 _guard = threading.Lock()
 
@@ -36,23 +37,35 @@ def ensure_generations(prompt: Prompt, wanted: Sequence[tuple[int, int]]) -> lis
 
     wanted: (version, place) of each, ids. The place is the seed.
     """
-    stored = Generation.objects.filter(prompt=prompt, version__in={version for version, _ in wanted})
-    with write_turn(), transaction.atomic():
-        there = set(stored.values_list("version", "place"))
-        Generation.objects.bulk_create(
-            [
-                Generation(prompt=prompt, version_id=version, place=place, seed=place)
-                for version, place in wanted
-                if (version, place) not in there
-            ],
-            ignore_conflicts=True,
-        )
-        lost = Q(state=Generation.State.FAILED) | Q(state=Generation.State.DONE, response=None)
-        again = stored.filter(lost, place__in={place for _, place in wanted})
-        again.update(state=Generation.State.WAITING, error="", detail="", attempts=0)
-    related = stored.select_related("version__endpoint", "prompt", "response")
-    found = {(row.version_id, row.place): row for row in related}
+    found = find_generations(prompt, wanted)
+    lost = [row.pk for row in found.values() if is_lost(row)]
+    if lost or len(found) < len(set(wanted)):
+        with write_turn(), transaction.atomic():
+            create_generations(prompt, [key for key in wanted if key not in found])
+            again = Generation.objects.filter(LOST, pk__in=lost)
+            again.update(state=Generation.State.WAITING, error="", detail="", attempts=0)
+        found = find_generations(prompt, wanted)
     return [found[key] for key in wanted]
+
+
+def create_generations(prompt: Prompt, wanted: Sequence[tuple[int, int]]) -> None:
+    """Stores the rows of these answers where they are missing, in the caller's transaction; wanted as above."""
+    rows_wanted = [Generation(prompt=prompt, version_id=version, place=place, seed=place) for version, place in wanted]
+    Generation.objects.bulk_create(rows_wanted, ignore_conflicts=True)
+
+
+def find_generations(prompt: Prompt, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Generation]:
+    """{(version, place): row} of those of these answers that have one, with what asking needs."""
+    stored = Generation.objects.filter(
+        prompt=prompt, version__in={version for version, _ in wanted}, place__in={place for _, place in wanted}
+    )
+    rows_found = stored.select_related("version__endpoint", "prompt", "response")
+    return {key: row for row in rows_found if (key := (row.version_id, row.place)) in wanted}
+
+
+def is_lost(row: Generation) -> bool:
+    """Whether an answer has to be asked for again: it failed, or its response was deleted."""
+    return row.state == Generation.State.FAILED or (row.state == Generation.State.DONE and row.response_id is None)
 
 
 def ask_missing(wanted: Sequence[Generation]) -> str:

@@ -5,7 +5,6 @@ judged the two already, or they are the same, another round follows, at most ROU
 """
 
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from django.db import transaction
@@ -15,6 +14,7 @@ from django.utils import timezone
 from annotate.queue.lease import lease_comparison, lock_membership
 from datasets.db.write_lock import write_turn
 from datasets.models import Comparison, Judgment, Response
+from optimize.chat.talks import list_places
 from optimize.chat.verdicts import choose_answer
 from optimize.models import Turn
 from optimize.prompt_answers import ensure_generations, fetch_missing, store_missing
@@ -31,7 +31,7 @@ def answer_turn(turn: Turn, is_wanted: Done) -> None:
     responses: list[Response] = []
     for round_ in range(turn.round, turn.round + ROUNDS):
         is_wanted()
-        rows = ensure_generations(turn.prompt, list_places(turn, round_))
+        rows = ensure_generations(turn.prompt, list_places(turn.versions, round_))
         answers = fetch_missing(rows)
         with write_turn(), transaction.atomic():  # one for all: each transaction makes those who judge wait
             lock_membership(turn.chat.user_id, turn.chat.dataset_id)
@@ -57,12 +57,6 @@ def answer_turn(turn: Turn, is_wanted: Done) -> None:
 def is_same(responses: Sequence[Response]) -> bool:
     """Whether there is nothing to choose: two answers with the same text."""
     return len(responses) > 1 and len({response.text_hash for response in responses}) == 1
-
-
-def list_places(turn: Turn, round_: int) -> list[tuple[int, int]]:
-    """(version, place) of each answer of a round, in the order of the turn's versions."""
-    counts = Counter(turn.versions)
-    return [(version, round_ * count + n) for version, count in counts.items() for n in range(1, count + 1)]
 
 
 def show_answers(turn: Turn, round_: int, responses: Sequence[Response]) -> Judgment | None:

@@ -5,6 +5,8 @@ or from an old page, changes nothing.
 """
 
 import random
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -22,6 +24,7 @@ from datasets.jobs import worker
 from datasets.models import Comparison, Dataset, Job, Judgment
 from optimize.chat.verdicts import choose_answer
 from optimize.models import Chat, ChatSettings, ModelVersion, Turn
+from optimize.prompt_answers import create_generations
 from optimize.prompts import check_imports, ensure_prompt
 from optimize.versions import find_version
 
@@ -121,6 +124,7 @@ def say(user: User, settings: ChatSettings, key: str, number: int, text: str) ->
         except Refusal:
             raise CannotChat("importing") from None
         turn = Turn.objects.create(chat=chat, number=number, prompt=prompt, made_prompt=is_new, versions=versions)
+        create_generations(prompt, list_places(versions, turn.round))  # spares the worker a transaction
         Chat.objects.filter(pk=chat.pk).update(changed_at=timezone.now())
         ask(turn)
     return turn
@@ -192,6 +196,12 @@ def draw_versions(settings: ChatSettings) -> list[int]:
         drawn = random.sample(range(len(versions)), count)
     ids = [versions[place].pk for place in drawn]
     return (ids * settings.answers)[: settings.answers]
+
+
+def list_places(versions: Sequence[int], round_: int) -> list[tuple[int, int]]:
+    """(version, place) of each answer of a round, in the order of a turn's versions (ids)."""
+    counts = Counter(versions)
+    return [(version, round_ * count + n) for version, count in counts.items() for n in range(1, count + 1)]
 
 
 def ask(turn: Turn) -> None:
