@@ -41,14 +41,14 @@ def ensure_generations(prompt: Prompt, wanted: Sequence[tuple[int, int]]) -> lis
     lost = [row.pk for row in found.values() if is_lost(row)]
     if lost or len(found) < len(set(wanted)):
         with write_turn(), transaction.atomic():
-            create_generations(prompt, [key for key in wanted if key not in found])
+            create_missing(prompt, [key for key in wanted if key not in found])
             again = Generation.objects.filter(LOST, pk__in=lost)
             again.update(state=Generation.State.WAITING, error="", detail="", attempts=0)
         found = find_generations(prompt, wanted)
     return [found[key] for key in wanted]
 
 
-def create_generations(prompt: Prompt, wanted: Sequence[tuple[int, int]]) -> None:
+def create_missing(prompt: Prompt, wanted: Sequence[tuple[int, int]]) -> None:
     """Stores the rows of these answers where they are missing, in the caller's transaction; wanted as above."""
     rows_wanted = [Generation(prompt=prompt, version_id=version, place=place, seed=place) for version, place in wanted]
     Generation.objects.bulk_create(rows_wanted, ignore_conflicts=True)

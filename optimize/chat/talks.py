@@ -24,7 +24,7 @@ from datasets.jobs import worker
 from datasets.models import Comparison, Dataset, Job, Judgment
 from optimize.chat.verdicts import choose_answer
 from optimize.models import Chat, ChatSettings, ModelVersion, Turn
-from optimize.prompt_answers import create_generations
+from optimize.prompt_answers import create_missing
 from optimize.prompts import check_imports, ensure_prompt
 from optimize.versions import find_version
 
@@ -124,7 +124,7 @@ def say(user: User, settings: ChatSettings, key: str, number: int, text: str) ->
         except Refusal:
             raise CannotChat("importing") from None
         turn = Turn.objects.create(chat=chat, number=number, prompt=prompt, made_prompt=is_new, versions=versions)
-        create_generations(prompt, list_places(versions, turn.round))  # spares the worker a transaction
+        create_missing(prompt, list_places(versions, turn.round))  # spares the worker a transaction
         Chat.objects.filter(pk=chat.pk).update(changed_at=timezone.now())
         ask(turn)
     return turn
