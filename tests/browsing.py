@@ -120,7 +120,7 @@ def context(browser, browser_context_args, kept_contexts, live_server, request, 
 
 
 def forget(context, empty):
-    """Leaves nothing in a browser context of what a test did."""
+    """Removes everything that a test left in a browser context."""
     context.set_offline(False)
     context.unroute_all()
     context.clear_permissions()
