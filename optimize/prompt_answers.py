@@ -49,13 +49,16 @@ def ensure_generations(prompt: Prompt, wanted: Sequence[tuple[int, int]]) -> lis
 
 
 def create_missing(prompt: Prompt, wanted: Sequence[tuple[int, int]]) -> None:
-    """Stores the rows of these answers where they are missing, in the caller's transaction; wanted as above."""
+    """Stores the rows of these answers where they are missing, in the caller's transaction.
+
+    wanted: (version, place) of each, ids.
+    """
     rows_wanted = [Generation(prompt=prompt, version_id=version, place=place, seed=place) for version, place in wanted]
     Generation.objects.bulk_create(rows_wanted, ignore_conflicts=True)
 
 
 def find_generations(prompt: Prompt, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Generation]:
-    """{(version, place): row} of those of these answers that have one, with what asking needs."""
+    """{(version, place): row} of these answers, as far as they are stored, with what asking needs."""
     stored = Generation.objects.filter(
         prompt=prompt, version__in={version for version, _ in wanted}, place__in={place for _, place in wanted}
     )
@@ -71,6 +74,8 @@ def is_lost(row: Generation) -> bool:
 def ask_missing(wanted: Sequence[Generation]) -> str:
     """Asks for the answers of rows that wait for one and stores them together. Returns why one failed, or ""."""
     answers = fetch_missing(wanted)
+    if not answers:
+        return ""
     with write_turn(), transaction.atomic():
         return store_missing(wanted, answers)
 
